@@ -1,0 +1,150 @@
+//! The words every room shares: what a picture shows, how sure a network is, and where the line is drawn.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// "For research use only", in the words that stand wherever a prediction is shown.
+pub const RESEARCH_USE: &str = "For research use only. Not for use in diagnostic procedures.";
+
+/// The two classes of BreakHis. The order is that of the network's outputs: benign is 0, malignant is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Label {
+    /// A benign tumour: adenosis, fibroadenoma, phyllodes tumour or tubular adenoma.
+    Benign,
+    /// A malignant tumour: ductal, lobular, mucinous or papillary carcinoma.
+    Malignant,
+}
+
+impl Label {
+    /// Both labels, in the order of the network's outputs.
+    pub const ALL: [Self; 2] = [Self::Benign, Self::Malignant];
+
+    /// The index of the network's output for this label.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// `benign` or `malignant`, as folders, manifests and decisions spell it.
+    pub fn lower(self) -> &'static str {
+        match self {
+            Self::Benign => "benign",
+            Self::Malignant => "malignant",
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Benign => "Benign",
+            Self::Malignant => "Malignant",
+        })
+    }
+}
+
+/// A number that is neither a probability nor a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{0} is not between 0 and 1")]
+pub struct NotAProbability(pub f64);
+
+/// A probability: finite, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "f64", into = "f64")]
+pub struct Probability(f64);
+
+impl Probability {
+    /// Takes a number from 0 to 1, both included.
+    ///
+    /// # Errors
+    /// Anything else, NaN included.
+    pub fn new(value: f64) -> Result<Self, NotAProbability> {
+        if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(NotAProbability(value)) }
+    }
+
+    /// The logistic function of a margin (a difference of two logits); NaN becomes one half, the least sure answer.
+    pub fn from_margin(margin: f64) -> Self {
+        if margin.is_nan() { Self(0.5) } else { Self(1.0 / (1.0 + (-margin).exp())) }
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// The probability of the opposite.
+    #[must_use]
+    pub fn complement(self) -> Self {
+        Self(1.0 - self.0)
+    }
+}
+
+impl TryFrom<f64> for Probability {
+    type Error = NotAProbability;
+    fn try_from(value: f64) -> Result<Self, NotAProbability> {
+        Self::new(value)
+    }
+}
+
+impl From<Probability> for f64 {
+    fn from(probability: Probability) -> Self {
+        probability.0
+    }
+}
+
+/// An operating point: a picture is called malignant when its probability of malignancy is at least this.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct Threshold(Probability);
+
+impl Threshold {
+    /// The point between the two classes where neither is preferred.
+    pub const HALF: Self = Self(Probability(0.5));
+
+    /// Takes a number from 0 to 1, both included.
+    ///
+    /// # Errors
+    /// Anything else, NaN included.
+    pub fn new(value: f64) -> Result<Self, NotAProbability> {
+        Probability::new(value).map(Self)
+    }
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0.get()
+    }
+
+    /// The decision at this operating point.
+    pub fn decide(self, malignant: Probability) -> Label {
+        if malignant >= self.0 { Label::Malignant } else { Label::Benign }
+    }
+}
+
+impl std::str::FromStr for Threshold {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number: f64 = text.trim().parse().map_err(|_| format!("{text:?} is not a number from 0 to 1"))?;
+        Self::new(number).map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_outside_their_range_are_refused() {
+        for bad in [-0.01, 1.01, f64::NAN, f64::INFINITY] {
+            assert!(Probability::new(bad).is_err(), "{bad}");
+        }
+        assert!(serde_json::from_str::<Probability>("1.5").is_err());
+    }
+
+    #[test]
+    fn extreme_margins_saturate_and_a_threshold_includes_itself() {
+        assert_eq!(Probability::from_margin(1e4).get(), 1.0);
+        assert_eq!(Probability::from_margin(-1e4).get(), 0.0);
+        assert_eq!(Threshold::HALF.decide(Probability::from_margin(0.0)), Label::Malignant);
+        assert_eq!("0.25".parse::<Threshold>().map(Threshold::get), Ok(0.25));
+        assert!("2".parse::<Threshold>().is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! The operators that candle lacks or does slowly, as candle custom ops with gradients.

@@ -1,0 +1,1 @@
+//! The hyper service and its page.
