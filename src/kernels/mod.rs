@@ -1,1 +1,25 @@
 //! The operators that candle lacks or does slowly, as candle custom ops with gradients.
+//!
+//! Everything is f32, contiguous and channels-last: pictures are (batch, height, width, channels), and an operator
+//! that treats pixels alike sees them as (rows, channels). Each file holds one operator: plain loops over slices,
+//! then the custom op around them, then its tests (finite differences, and candle's own operator where that is right).
+//!
+//! Sums that run over pictures are made in groups whose number does not depend on the number of threads, so results
+//! do not either.
+
+mod bias;
+mod concat;
+mod conv;
+mod dropout;
+#[cfg(test)]
+mod gradcheck;
+mod norm;
+mod pool;
+mod slices;
+
+pub use bias::{bias, bias_relu};
+pub use concat::concat_channels;
+pub use conv::{Geometry, conv2d};
+pub use dropout::dropout;
+pub use norm::{Moments, NormMode, batch_norm, batch_norm_relu};
+pub use pool::{average_pool_2x2, global_average_pool, max_pool};
