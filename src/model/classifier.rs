@@ -1,12 +1,18 @@
 //! A loaded network with its preprocessing: pictures in, predictions out.
+//!
+//! In: RGB pictures of any size. Out: a [`Prediction`] each. Shared by reference between threads.
 
 use std::path::Path;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use super::ModelError;
+use super::error::ModelError;
+use super::network::{Mode, Network};
+use super::parameters::Parameters;
+use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
-use crate::pixels::{Preprocess, Resampling, RgbImage};
+use crate::pixels::{Preprocess, RgbImage};
 
 /// Which network answers: enough to tell two weights files apart.
 #[derive(Clone, Debug, Serialize)]
@@ -29,6 +35,12 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// From a network's two outputs, benign first, and what they are divided by.
+    pub fn from_logits(logits: [f32; 2], temperature: f64) -> Self {
+        let margin = (f64::from(logits[1]) - f64::from(logits[0])) / temperature;
+        Self { margin, probability_malignant: Probability::from_margin(margin) }
+    }
+
     /// The more probable class.
     pub fn label(&self) -> Label {
         Threshold::HALF.decide(self.probability_malignant)
@@ -43,11 +55,15 @@ impl Prediction {
     }
 }
 
-/// A network, its preprocessing and its card; cheap to share by reference between threads.
+/// A network, its preprocessing and what its weights file says of it; shared by reference between threads.
 pub struct Classifier {
     card: ModelCard,
-    preprocess: Preprocess,
+    metadata: Metadata,
+    network: Network,
 }
+
+/// The weights file that is built into the program.
+static BUILT_IN: &[u8] = include_bytes!("../../weights/lobule.safetensors");
 
 impl Classifier {
     /// The network that is built into the program from `weights/`.
@@ -55,17 +71,28 @@ impl Classifier {
     /// # Errors
     /// When the built-in file does not fit this program; a released binary has one that does.
     pub fn built_in() -> Result<Self, ModelError> {
-        let preprocess = Preprocess { size: 128, resampling: Resampling::Antialiased, mean: [0.0; 3], std: [1.0; 3] };
-        let card = ModelCard { name: "stub".into(), version: "0".into(), sha256: "0".repeat(64) };
-        Ok(Self { card, preprocess })
+        Self::from_bytes(BUILT_IN, "the built-in weights")
     }
 
     /// Loads a weights file.
     ///
     /// # Errors
     /// When the file cannot be read or does not fit.
-    pub fn open(_path: &Path) -> Result<Self, ModelError> {
-        Self::built_in()
+    pub fn open(path: &Path) -> Result<Self, ModelError> {
+        Self::from_bytes(&read_bytes(path)?, &path.display().to_string())
+    }
+
+    /// Takes a weights file's bytes; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// When they do not fit.
+    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
+        let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
+        let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
+        let network = Network::new(metadata.architecture.clone(), parameters);
+        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
+        Ok(Self { card, metadata, network })
     }
 
     /// Which network this is.
@@ -73,14 +100,19 @@ impl Classifier {
         &self.card
     }
 
+    /// What its weights file says of it.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
     /// The operating point that decisions are made at.
     pub fn threshold(&self) -> Threshold {
-        Threshold::HALF
+        self.metadata.threshold
     }
 
     /// How pictures are prepared for it.
     pub fn preprocess(&self) -> &Preprocess {
-        &self.preprocess
+        &self.metadata.preprocess
     }
 
     /// Predicts for one picture.
@@ -88,8 +120,8 @@ impl Classifier {
     /// # Errors
     /// When the network fails on it.
     pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        let mean = self.preprocess.tensor(image)?.mean_all().and_then(|m| m.to_scalar::<f32>());
-        let margin = f64::from(mean.map_err(|e| ModelError::Stub(e.to_string()))?) - 0.5;
-        Ok(Prediction { margin, probability_malignant: Probability::from_margin(margin) })
+        let picture = self.preprocess().tensor(image)?.unsqueeze(0)?;
+        let logits = self.network.forward(&picture, Mode::Inference)?.squeeze(0)?.to_vec1::<f32>()?;
+        Ok(Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature))
     }
 }

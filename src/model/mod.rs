@@ -1,17 +1,20 @@
 //! The networks in candle, the classifier around one, and the weights file it comes from.
+//!
 //! In: pictures and a weights file. Out: a [`Prediction`] a picture. Knows no HTTP, no command line, no data set.
+//!
+//! [`Architecture`] is the one description of a network: its layers, their names and their sizes. [`Network`] walks
+//! it forward with [`Parameters`], which are filled by [`Parameters::initial`] or from a [`WeightsFile`].
 
 mod classifier;
+mod error;
+mod network;
+mod parameters;
+mod topology;
+mod weights_file;
 
 pub use classifier::{Classifier, ModelCard, Prediction};
-
-/// What goes wrong with a network or its weights file.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// stub
-    #[error("stub: {0}")]
-    Stub(String),
-    /// A picture could not be brought to a tensor.
-    #[error(transparent)]
-    Pixels(#[from] crate::pixels::PixelsError),
-}
+pub use error::ModelError;
+pub use network::{Mode, Network, Training};
+pub use parameters::{Parameter, Parameters};
+pub use topology::{Architecture, Baseline, Fused, Role, TensorSpec};
+pub use weights_file::{FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_tensors};

@@ -1,0 +1,81 @@
+//! What goes wrong with a network or its weights file.
+
+use std::path::PathBuf;
+
+use crate::pixels::PixelsError;
+
+/// What goes wrong with a network or its weights file.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The file cannot be read or written.
+    #[error("cannot {action} the weights file {}: {source}", path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is not in the safetensors format, or is cut off.
+    #[error("{origin} is not a whole safetensors file: {reason}")]
+    NotSafetensors {
+        /// The file, or what stands for it.
+        origin: String,
+        /// What the reader said.
+        reason: String,
+    },
+    /// The file holds tensors but not Lobule's description of them.
+    #[error(
+        "{origin} has no usable Lobule metadata ({reason}); a weights file comes from `lobule train`, \
+         and tensors of other programs come in by `lobule train --init`"
+    )]
+    Metadata {
+        /// The file, or what stands for it.
+        origin: String,
+        /// What is missing or wrong.
+        reason: String,
+    },
+    /// The tensors are not those of the network.
+    #[error("{}", mismatch(.origin, .missing, .unexpected, .misshapen))]
+    Mismatch {
+        /// The file, or what stands for it.
+        origin: String,
+        /// Names that the network has and the file has not.
+        missing: Vec<String>,
+        /// Names that the file has and the network has not.
+        unexpected: Vec<String>,
+        /// Names on both sides with different shapes, and those shapes.
+        misshapen: Vec<String>,
+    },
+    /// A tensor holds numbers that no training can have left.
+    #[error("{origin}: the tensor {tensor} holds {what}; the file is damaged or its training diverged")]
+    Numbers {
+        /// The file, or what stands for it.
+        origin: String,
+        /// The tensor.
+        tensor: String,
+        /// For example `NaN or infinity`.
+        what: &'static str,
+    },
+    /// A picture could not be brought to a tensor.
+    #[error(transparent)]
+    Pixels(#[from] PixelsError),
+    /// candle refused an operation: a fault of this program, not of the user.
+    #[error("the network failed: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+fn mismatch(origin: &str, missing: &[String], unexpected: &[String], misshapen: &[String]) -> String {
+    let mut text = format!("{origin} does not fit the network");
+    for (what, names) in [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)] {
+        if names.is_empty() {
+            continue;
+        }
+        let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+        let more = names.len() - shown.len();
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text += &format!("; {} {what}: {}{rest}", names.len(), shown.join(", "));
+    }
+    text
+}

@@ -1,0 +1,219 @@
+//! The tensors of a network by name, as candle variables in the layout that the kernels want.
+//!
+//! In: the list of tensors of an [`Architecture`] and a seed, or stored tensors. Out: a [`Var`] a name. A file holds
+//! torch's layouts; in memory a convolution's kernel is (kernel * kernel * channels, filters) and a dense one is
+//! (inputs, outputs), so that both multiply rows of channels from the right.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::error::ModelError;
+use super::topology::{Architecture, Role, TensorSpec};
+use super::weights_file::{StoredTensor, StoredTensors};
+
+/// One tensor of a network.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Its name, its role, and its shape in a file.
+    pub spec: TensorSpec,
+    /// Its value, in the layout of this program.
+    pub var: Var,
+}
+
+/// All tensors of a network.
+#[derive(Clone, Debug)]
+pub struct Parameters {
+    by_name: BTreeMap<String, Parameter>,
+}
+
+impl Parameters {
+    /// Start values: Glorot-uniform kernels, zero biases, batch norms that change nothing. Every tensor draws from
+    /// its own stream of the seed, so one does not depend on which others there are.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn initial(architecture: &Architecture, seed: u64) -> Result<Self, ModelError> {
+        let mut tensors = StoredTensors::new();
+        for (stream, spec) in architecture.tensors().into_iter().enumerate() {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(stream as u64);
+            let count = spec.shape.iter().product();
+            let data = match spec.role {
+                Role::ConvKernel | Role::DenseKernel => glorot_uniform(&spec.shape, count, &mut rng),
+                Role::Bias | Role::Beta | Role::Mean => vec![0.0; count],
+                Role::Gamma | Role::Variance => vec![1.0; count],
+            };
+            tensors.insert(spec.name, StoredTensor { shape: spec.shape, data });
+        }
+        Self::from_stored(architecture, &tensors, "the start values")
+    }
+
+    /// Takes every tensor of the network from `stored`, which must hold exactly those; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// When a tensor is missing, unexpected or of another shape, or holds what is not a number.
+    pub fn from_stored(
+        architecture: &Architecture,
+        stored: &StoredTensors,
+        origin: &str,
+    ) -> Result<Self, ModelError> {
+        let specs = architecture.tensors();
+        check_names(&specs, stored, origin)?;
+        let mut by_name = BTreeMap::new();
+        for spec in specs {
+            let tensor = in_memory(&spec, &stored[&spec.name], origin)?;
+            by_name.insert(spec.name.clone(), Parameter { spec, var: Var::from_tensor(&tensor)? });
+        }
+        Ok(Self { by_name })
+    }
+
+    /// Overwrites the backbone (all names under `features.`) with tensors that another program trained; what else
+    /// `stored` holds, such as its classifier, is left aside.
+    ///
+    /// # Errors
+    /// When a tensor of the backbone is missing or of another shape, or holds what is not a number.
+    pub fn set_backbone(&self, stored: &StoredTensors, origin: &str) -> Result<(), ModelError> {
+        let backbone = self.by_name.values().filter(|p| p.spec.name.starts_with("features."));
+        let specs: Vec<TensorSpec> = backbone.map(|p| p.spec.clone()).collect();
+        let known = |name: &String| specs.iter().any(|spec| spec.name == *name);
+        let wanted = stored.iter().filter(|(name, _)| known(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        check_names(&specs, &wanted, origin)?;
+        for spec in &specs {
+            self.by_name[&spec.name].var.set(&in_memory(spec, &wanted[&spec.name], origin)?)?;
+        }
+        Ok(())
+    }
+
+    /// The tensors as a file holds them.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn stored(&self) -> Result<StoredTensors, ModelError> {
+        let mut stored = StoredTensors::new();
+        for (name, Parameter { spec, var }) in &self.by_name {
+            let tensor = match spec.role {
+                Role::ConvKernel => {
+                    let [filters, channels, height, width] = four(&spec.shape);
+                    var.reshape((height, width, channels, filters))?.permute((3, 2, 0, 1))?
+                }
+                Role::DenseKernel => var.t()?,
+                _ => var.as_tensor().clone(),
+            };
+            let data = tensor.flatten_all()?.to_vec1()?;
+            stored.insert(name.clone(), StoredTensor { shape: spec.shape.clone(), data });
+        }
+        Ok(stored)
+    }
+
+    /// All tensors by name, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &Parameter> {
+        self.by_name.values()
+    }
+
+    /// The variable of that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn get(&self, layer: &str, ending: &str) -> candle_core::Result<&Var> {
+        match self.by_name.get(&format!("{layer}.{ending}")) {
+            Some(parameter) => Ok(&parameter.var),
+            None => candle_core::bail!("no tensor {layer}.{ending}"),
+        }
+    }
+}
+
+/// Keras's `glorot_uniform`: uniform within sqrt(6 / (fan in + fan out)); torch's layouts put outputs first.
+fn glorot_uniform(shape: &[usize], count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    let field: usize = shape[2..].iter().product();
+    let limit = (6.0 / ((shape[0] + shape[1]) * field) as f64).sqrt() as f32;
+    (0..count).map(|_| rng.random_range(-limit..limit)).collect()
+}
+
+fn four(shape: &[usize]) -> [usize; 4] {
+    [shape[0], shape[1], shape[2], shape[3]]
+}
+
+fn in_memory(spec: &TensorSpec, stored: &StoredTensor, origin: &str) -> Result<Tensor, ModelError> {
+    let numbers = |what| ModelError::Numbers { origin: origin.to_owned(), tensor: spec.name.clone(), what };
+    if stored.data.iter().any(|value| !value.is_finite()) {
+        return Err(numbers("NaN or infinity"));
+    }
+    if spec.role == Role::Variance && stored.data.iter().any(|value| *value < 0.0) {
+        return Err(numbers("a variance below zero"));
+    }
+    let tensor = Tensor::from_slice(&stored.data, spec.shape.as_slice(), &Device::Cpu)?;
+    Ok(match spec.role {
+        Role::ConvKernel => {
+            let [filters, channels, height, width] = four(&spec.shape);
+            tensor.permute((2, 3, 1, 0))?.reshape((height * width * channels, filters))?.contiguous()?
+        }
+        Role::DenseKernel => tensor.t()?.contiguous()?,
+        _ => tensor,
+    })
+}
+
+fn check_names(specs: &[TensorSpec], stored: &StoredTensors, origin: &str) -> Result<(), ModelError> {
+    let mut missing = Vec::new();
+    let mut misshapen = Vec::new();
+    for spec in specs {
+        match stored.get(&spec.name) {
+            None => missing.push(spec.name.clone()),
+            Some(tensor) if tensor.shape != spec.shape => {
+                misshapen.push(format!("{} is {:?} and not {:?}", spec.name, tensor.shape, spec.shape));
+            }
+            Some(_) => {}
+        }
+    }
+    let known: std::collections::BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    let unexpected: Vec<String> = stored.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
+    if missing.is_empty() && misshapen.is_empty() && unexpected.is_empty() {
+        return Ok(());
+    }
+    Err(ModelError::Mismatch { origin: origin.to_owned(), missing, unexpected, misshapen })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_survive_the_way_to_a_file_and_back() -> Result<(), ModelError> {
+        let architecture = Architecture::baseline();
+        let stored = Parameters::initial(&architecture, 1)?.stored()?;
+        assert_eq!(Parameters::from_stored(&architecture, &stored, "test")?.stored()?, stored);
+        Ok(())
+    }
+
+    #[test]
+    fn start_values_are_those_of_the_seed_and_within_glorots_limit() -> Result<(), ModelError> {
+        let architecture = Architecture::baseline();
+        let stored = |seed| Parameters::initial(&architecture, seed)?.stored();
+        assert_eq!(stored(1)?, stored(1)?);
+        assert_ne!(stored(1)?, stored(2)?);
+        // sqrt(6 / ((32 + 64) * 9))
+        let largest = stored(1)?["conv2.weight"].data.iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!((0.0832..0.08334).contains(&largest), "{largest}");
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_that_does_not_fit_is_refused_with_both_lists() -> Result<(), ModelError> {
+        let stored = Parameters::initial(&Architecture::baseline(), 1)?.stored()?;
+        let error = Parameters::from_stored(&Architecture::fused_densenet121(), &stored, "x").unwrap_err().to_string();
+        assert!(error.contains("features.conv0.weight") && error.contains("unexpected: conv1.bias"), "{error}");
+        Ok(())
+    }
+
+    #[test]
+    fn damaged_numbers_are_refused_by_name() -> Result<(), ModelError> {
+        let architecture = Architecture::baseline();
+        let mut stored = Parameters::initial(&architecture, 1)?.stored()?;
+        stored.get_mut("conv2.bias").unwrap().data[3] = f32::NAN;
+        let error = Parameters::from_stored(&architecture, &stored, "x").unwrap_err().to_string();
+        assert!(error.contains("conv2.bias"), "{error}");
+        Ok(())
+    }
+}

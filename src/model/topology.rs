@@ -1,0 +1,390 @@
+//! The one description of the networks: which layers there are, in which order, with which names and sizes.
+//!
+//! In: an [`Architecture`], a handful of numbers that travel in the weights file. Out: its topology, a tree of layers
+//! that the forward pass walks, and the list of all tensors. Names and shapes of the backbone are torchvision's, so
+//! its files can be read and ours can be read there; sources: Huang et al., "Densely Connected Convolutional
+//! Networks", CVPR 2017, and Keras's `applications/densenet.py`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::kernels::Geometry;
+
+/// A network, as a weights file names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "network", rename_all = "kebab-case")]
+pub enum Architecture {
+    /// Three convolution blocks and a hidden layer.
+    Baseline(Baseline),
+    /// A DenseNet whose last three dense blocks are pooled and fused.
+    Fused(Fused),
+}
+
+/// The sizes of the baseline CNN: blocks of a 3x3 convolution without padding, bias, ReLU and a 2x2 maximum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Side of the input in pixels.
+    pub size: usize,
+    /// Filters of each block.
+    pub filters: Vec<usize>,
+    /// Width of the hidden dense layer; the report does not give it, 128 is chosen here.
+    pub hidden: usize,
+    /// Share of the hidden layer that is dropped in training.
+    pub dropout: f64,
+}
+
+/// The sizes of the fused DenseNet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fused {
+    /// Filters of the 7x7 convolution at the start.
+    pub stem: usize,
+    /// Channels that each dense layer adds.
+    pub growth: usize,
+    /// Filters of a dense layer's 1x1 convolution.
+    pub bottleneck: usize,
+    /// Dense layers of each block; every block but the first is a tap.
+    pub blocks: Vec<usize>,
+    /// Width of the dense layer of each tap.
+    pub tap: usize,
+    /// Width of the dense layer behind the concatenated taps.
+    pub hidden: usize,
+    /// Share of the hidden layer that is dropped in training.
+    pub dropout: f64,
+}
+
+impl Architecture {
+    /// The report's baseline: 128x128 pixels, 32, 64 and 128 filters, dropout .5.
+    pub fn baseline() -> Self {
+        Self::Baseline(Baseline { size: 128, filters: vec![32, 64, 128], hidden: 128, dropout: 0.5 })
+    }
+
+    /// The report's transfer network: DenseNet121 with conv3_block12, conv4_block24 and conv5_block16 fused.
+    pub fn fused_densenet121() -> Self {
+        Self::Fused(Fused {
+            stem: 64,
+            growth: 32,
+            bottleneck: 128,
+            blocks: vec![6, 12, 24, 16],
+            tap: 64,
+            hidden: 16,
+            dropout: 0.45,
+        })
+    }
+
+    /// The tree of layers.
+    pub(super) fn topology(&self) -> Topology {
+        match self {
+            Self::Baseline(baseline) => Topology::Baseline(baseline.net()),
+            Self::Fused(fused) => Topology::Fused(fused.net()),
+        }
+    }
+
+    /// Every tensor of the network in the order of its layers.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
+        match self.topology() {
+            Topology::Baseline(net) => net.tensors(),
+            Topology::Fused(net) => net.tensors(),
+        }
+    }
+}
+
+/// What a tensor is for, which decides its layout in memory, its start value and its precision in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Of a convolution; (filters, channels, kernel, kernel) in a file.
+    ConvKernel,
+    /// Of a dense layer; (outputs, inputs) in a file.
+    DenseKernel,
+    /// Added to a layer's outputs.
+    Bias,
+    /// Scale of a batch normalisation.
+    Gamma,
+    /// Shift of a batch normalisation.
+    Beta,
+    /// Moving mean of a batch normalisation.
+    Mean,
+    /// Moving variance of a batch normalisation.
+    Variance,
+}
+
+impl Role {
+    /// Whether the optimiser moves it; moving moments are measured instead.
+    pub fn trained(self) -> bool {
+        !matches!(self, Self::Mean | Self::Variance)
+    }
+}
+
+/// One tensor of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its name in a weights file.
+    pub name: String,
+    /// Its shape in a weights file.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// The tree of layers of either network.
+pub(super) enum Topology {
+    Baseline(BaselineNet),
+    Fused(FusedNet),
+}
+
+/// A convolution.
+pub(super) struct Conv {
+    pub(super) name: String,
+    pub(super) geometry: Geometry,
+    pub(super) channels: usize,
+    pub(super) filters: usize,
+    pub(super) bias: bool,
+}
+
+/// A batch normalisation.
+pub(super) struct Norm {
+    pub(super) name: String,
+    pub(super) channels: usize,
+    pub(super) epsilon: f64,
+}
+
+/// A dense layer with a bias.
+pub(super) struct Dense {
+    pub(super) name: String,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+}
+
+/// The baseline's layers.
+pub(super) struct BaselineNet {
+    pub(super) blocks: Vec<Conv>,
+    pub(super) hidden: Dense,
+    pub(super) dropout: f64,
+    pub(super) output: Dense,
+}
+
+/// The fused DenseNet's layers.
+pub(super) struct FusedNet {
+    pub(super) stem: Conv,
+    pub(super) stem_norm: Norm,
+    pub(super) blocks: Vec<Block>,
+    pub(super) hidden: Dense,
+    pub(super) hidden_norm: Norm,
+    pub(super) dropout: f64,
+    pub(super) output: Dense,
+}
+
+/// A dense block, what is fused from its end, and the way to the next one.
+pub(super) struct Block {
+    pub(super) layers: Vec<DenseLayer>,
+    pub(super) tap: Option<Tap>,
+    pub(super) transition: Option<Transition>,
+}
+
+/// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
+pub(super) struct DenseLayer {
+    pub(super) norm1: Norm,
+    pub(super) conv1: Conv,
+    pub(super) norm2: Norm,
+    pub(super) conv2: Conv,
+}
+
+/// Global average, dense, ReLU, norm.
+pub(super) struct Tap {
+    pub(super) dense: Dense,
+    pub(super) norm: Norm,
+}
+
+/// Norm, ReLU, 1x1, 2x2 average.
+pub(super) struct Transition {
+    pub(super) norm: Norm,
+    pub(super) conv: Conv,
+}
+
+/// The kernel of the stem's convolution.
+const STEM: Geometry = Geometry { kernel: 7, stride: 2, padding: 3 };
+/// The maximum behind the stem.
+pub(super) const STEM_POOL: Geometry = Geometry { kernel: 3, stride: 2, padding: 1 };
+/// The maximum behind each block of the baseline.
+pub(super) const BLOCK_POOL: Geometry = Geometry { kernel: 2, stride: 2, padding: 0 };
+const POINTWISE: Geometry = Geometry { kernel: 1, stride: 1, padding: 0 };
+const SAME: Geometry = Geometry { kernel: 3, stride: 1, padding: 1 };
+const VALID: Geometry = Geometry { kernel: 3, stride: 1, padding: 0 };
+/// Keras's for its DenseNet.
+const BACKBONE_EPSILON: f64 = 1.001e-5;
+/// Keras's default, which the head uses.
+const HEAD_EPSILON: f64 = 1e-3;
+
+impl Baseline {
+    fn net(&self) -> BaselineNet {
+        let mut channels = 3;
+        let mut side = self.size;
+        let mut blocks = Vec::new();
+        for (index, &filters) in self.filters.iter().enumerate() {
+            blocks.push(Conv { name: format!("conv{}", index + 1), geometry: VALID, channels, filters, bias: true });
+            channels = filters;
+            side = side.saturating_sub(VALID.kernel - 1) / 2;
+        }
+        let hidden = Dense { name: "dense".into(), inputs: side * side * channels, outputs: self.hidden };
+        let output = Dense { name: "output".into(), inputs: self.hidden, outputs: 2 };
+        BaselineNet { blocks, hidden, dropout: self.dropout, output }
+    }
+}
+
+impl Fused {
+    fn net(&self) -> FusedNet {
+        let stem =
+            Conv { name: "features.conv0".into(), geometry: STEM, channels: 3, filters: self.stem, bias: false };
+        let stem_norm = backbone_norm("features.norm0".into(), self.stem);
+        let mut channels = self.stem;
+        let mut blocks = Vec::new();
+        for (index, &depth) in self.blocks.iter().enumerate() {
+            let number = index + 1;
+            let first = channels;
+            let layer = |l: usize| self.layer(&format!("features.denseblock{number}.denselayer{}", l + 1), first, l);
+            let layers = (0..depth).map(layer).collect();
+            channels += depth * self.growth;
+            let tap = (index > 0).then(|| Tap {
+                dense: Dense { name: format!("fusion.block{number}.dense"), inputs: channels, outputs: self.tap },
+                norm: head_norm(format!("fusion.block{number}.norm"), self.tap),
+            });
+            let transition = (number < self.blocks.len()).then(|| Transition {
+                norm: backbone_norm(format!("features.transition{number}.norm"), channels),
+                conv: pointwise(format!("features.transition{number}.conv"), channels, channels / 2),
+            });
+            blocks.push(Block { layers, tap, transition });
+            channels /= 2;
+        }
+        let taps = self.blocks.len().saturating_sub(1);
+        FusedNet {
+            stem,
+            stem_norm,
+            blocks,
+            hidden: Dense { name: "classifier.dense".into(), inputs: taps * self.tap, outputs: self.hidden },
+            hidden_norm: head_norm("classifier.norm".into(), self.hidden),
+            dropout: self.dropout,
+            output: Dense { name: "classifier.output".into(), inputs: self.hidden, outputs: 2 },
+        }
+    }
+
+    fn layer(&self, name: &str, first: usize, index: usize) -> DenseLayer {
+        let channels = first + index * self.growth;
+        DenseLayer {
+            norm1: backbone_norm(format!("{name}.norm1"), channels),
+            conv1: pointwise(format!("{name}.conv1"), channels, self.bottleneck),
+            norm2: backbone_norm(format!("{name}.norm2"), self.bottleneck),
+            conv2: Conv {
+                name: format!("{name}.conv2"),
+                geometry: SAME,
+                channels: self.bottleneck,
+                filters: self.growth,
+                bias: false,
+            },
+        }
+    }
+}
+
+fn pointwise(name: String, channels: usize, filters: usize) -> Conv {
+    Conv { name, geometry: POINTWISE, channels, filters, bias: false }
+}
+
+fn backbone_norm(name: String, channels: usize) -> Norm {
+    Norm { name, channels, epsilon: BACKBONE_EPSILON }
+}
+
+fn head_norm(name: String, channels: usize) -> Norm {
+    Norm { name, channels, epsilon: HEAD_EPSILON }
+}
+
+impl BaselineNet {
+    fn tensors(&self) -> Vec<TensorSpec> {
+        let convs = self.blocks.iter().flat_map(Conv::tensors);
+        convs.chain(self.hidden.tensors()).chain(self.output.tensors()).collect()
+    }
+}
+
+impl FusedNet {
+    fn tensors(&self) -> Vec<TensorSpec> {
+        let mut tensors: Vec<TensorSpec> = self.stem.tensors().collect();
+        tensors.extend(self.stem_norm.tensors());
+        for block in &self.blocks {
+            for layer in &block.layers {
+                tensors.extend(layer.norm1.tensors().chain(layer.conv1.tensors()));
+                tensors.extend(layer.norm2.tensors().chain(layer.conv2.tensors()));
+            }
+            if let Some(transition) = &block.transition {
+                tensors.extend(transition.norm.tensors().chain(transition.conv.tensors()));
+            }
+        }
+        for tap in self.blocks.iter().filter_map(|block| block.tap.as_ref()) {
+            tensors.extend(tap.dense.tensors().chain(tap.norm.tensors()));
+        }
+        tensors.extend(self.hidden.tensors().chain(self.hidden_norm.tensors()).chain(self.output.tensors()));
+        tensors
+    }
+}
+
+fn spec(name: &str, ending: &str, shape: Vec<usize>, role: Role) -> TensorSpec {
+    TensorSpec { name: format!("{name}.{ending}"), shape, role }
+}
+
+impl Conv {
+    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+        let side = self.geometry.kernel;
+        let kernel = spec(&self.name, "weight", vec![self.filters, self.channels, side, side], Role::ConvKernel);
+        let bias = self.bias.then(|| spec(&self.name, "bias", vec![self.filters], Role::Bias));
+        std::iter::once(kernel).chain(bias)
+    }
+}
+
+impl Dense {
+    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+        let kernel = spec(&self.name, "weight", vec![self.outputs, self.inputs], Role::DenseKernel);
+        [kernel, spec(&self.name, "bias", vec![self.outputs], Role::Bias)].into_iter()
+    }
+}
+
+impl Norm {
+    fn tensors(&self) -> impl Iterator<Item = TensorSpec> {
+        let tensor = |ending, role| spec(&self.name, ending, vec![self.channels], role);
+        [
+            tensor("weight", Role::Gamma),
+            tensor("bias", Role::Beta),
+            tensor("running_mean", Role::Mean),
+            tensor("running_var", Role::Variance),
+        ]
+        .into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(architecture: &Architecture, trained_only: bool) -> usize {
+        let tensors = architecture.tensors();
+        let wanted = tensors.iter().filter(|t| t.role.trained() || !trained_only);
+        wanted.map(|t| t.shape.iter().product::<usize>()).sum()
+    }
+
+    #[test]
+    fn fused_densenet121_has_as_many_parameters_as_keras_counts() {
+        let fused = Architecture::fused_densenet121();
+        assert_eq!(count(&fused, false), 7_201_394);
+        assert_eq!(count(&fused, true), 7_119_378);
+    }
+
+    #[test]
+    fn baseline_ends_in_14x14_pixels() {
+        let tensors = Architecture::baseline().tensors();
+        let dense = tensors.iter().find(|t| t.name == "dense.weight").map(|t| t.shape.clone());
+        assert_eq!(dense, Some(vec![128, 14 * 14 * 128]));
+    }
+
+    #[test]
+    fn an_architecture_survives_its_metadata() -> serde_json::Result<()> {
+        for architecture in [Architecture::baseline(), Architecture::fused_densenet121()] {
+            let text = serde_json::to_string(&architecture)?;
+            assert_eq!(serde_json::from_str::<Architecture>(&text)?, architecture);
+        }
+        Ok(())
+    }
+}

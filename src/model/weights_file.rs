@@ -1,0 +1,195 @@
+//! The weights file: safetensors with one metadata entry that describes the network.
+//!
+//! In and out: a [`WeightsFile`]. Tensors are f32 or f16 in a file and f32 here. The metadata is one JSON object under
+//! one key, because safetensors writes several keys in a random order and the same training must give the same bytes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use half::f16;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+
+use super::error::ModelError;
+use super::topology::{Architecture, Role};
+use crate::diagnosis::{Label, Threshold};
+use crate::pixels::Preprocess;
+
+/// The version of the metadata's form that this program writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// The metadata's key in a safetensors file.
+const KEY: &str = "lobule";
+
+/// A tensor as a file holds it: torch's layout, f32.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTensor {
+    /// Sizes, slowest axis first.
+    pub shape: Vec<usize>,
+    /// Elements, row by row.
+    pub data: Vec<f32>,
+}
+
+/// Tensors by name.
+pub type StoredTensors = BTreeMap<String, StoredTensor>;
+
+/// What a weights file says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the network.
+    pub name: String,
+    /// Version of the weights.
+    pub version: String,
+    /// Its topology.
+    pub architecture: Architecture,
+    /// The classes in the order of the outputs.
+    pub classes: [Label; 2],
+    /// How pictures are prepared for it.
+    pub preprocess: Preprocess,
+    /// What logits are divided by before they become probabilities.
+    pub temperature: f64,
+    /// The operating point of decisions.
+    pub threshold: Threshold,
+    /// What it was trained on, and how.
+    pub provenance: Provenance,
+    /// Figures on the validation part, by name.
+    pub figures: BTreeMap<String, f64>,
+}
+
+/// What a network was trained on, and how; free text for people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The data set and how many pictures of it.
+    pub data: String,
+    /// The parts it was split into.
+    pub split: String,
+    /// What the training started from.
+    pub start: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The epoch whose weights these are, counted from 1.
+    pub epoch: usize,
+}
+
+/// A weights file in memory.
+#[derive(Clone, Debug)]
+pub struct WeightsFile {
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// Its tensors.
+    pub tensors: StoredTensors,
+}
+
+impl WeightsFile {
+    /// Reads a weights file's bytes; `origin` names them in errors.
+    ///
+    /// # Errors
+    /// When they are not safetensors or do not describe a network of this program.
+    pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
+        let tensors = parse_tensors(bytes, origin)?;
+        let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))?;
+        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
+        let text = text.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let Versioned { format } = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
+        if format != FORMAT {
+            return Err(broken(format!("its format is {format}, this program reads {FORMAT}")));
+        }
+        let metadata: Metadata = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
+        if metadata.classes != Label::ALL {
+            return Err(broken(format!("its classes are {:?}", metadata.classes)));
+        }
+        if !(metadata.temperature.is_finite() && metadata.temperature > 0.0) {
+            return Err(broken(format!("its temperature is {}", metadata.temperature)));
+        }
+        Ok(Self { metadata, tensors })
+    }
+
+    /// The file's bytes: convolutions' kernels in f16, everything else in f32.
+    ///
+    /// # Errors
+    /// When the safetensors writer fails.
+    pub fn bytes(&self) -> Result<Vec<u8>, ModelError> {
+        let origin = || self.metadata.name.clone();
+        let broken = |reason: String| ModelError::Metadata { origin: origin(), reason };
+        let kernels: Vec<String> = self
+            .metadata
+            .architecture
+            .tensors()
+            .into_iter()
+            .filter(|spec| spec.role == Role::ConvKernel)
+            .map(|spec| spec.name)
+            .collect();
+        let encoded: Vec<(&String, &StoredTensor, Dtype, Vec<u8>)> = self
+            .tensors
+            .iter()
+            .map(|(name, tensor)| {
+                let (dtype, bytes) = if kernels.contains(name) {
+                    (Dtype::F16, tensor.data.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
+                } else {
+                    (Dtype::F32, tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect())
+                };
+                (name, tensor, dtype, bytes)
+            })
+            .collect();
+        let mut views = Vec::new();
+        for (name, tensor, dtype, bytes) in &encoded {
+            let view = TensorView::new(*dtype, tensor.shape.clone(), bytes);
+            views.push((name.as_str(), view.map_err(|error| broken(error.to_string()))?));
+        }
+        let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
+        let entries = HashMap::from([(KEY.to_owned(), text)]);
+        safetensors::serialize(views, Some(entries)).map_err(|error| broken(error.to_string()))
+    }
+
+    /// Writes the file: whole or not at all.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), ModelError> {
+        let io = |source| ModelError::Io { action: "write", path: path.to_owned(), source };
+        let part = path.with_extension("part");
+        std::fs::write(&part, self.bytes()?).map_err(io)?;
+        std::fs::rename(&part, path).map_err(io)
+    }
+}
+
+/// The bytes of a weights file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
+}
+
+/// Reads the tensors of any safetensors file, whatever wrote it.
+///
+/// # Errors
+/// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32.
+pub fn read_tensors(path: &Path) -> Result<StoredTensors, ModelError> {
+    parse_tensors(&read_bytes(path)?, &path.display().to_string())
+}
+
+fn parse_tensors(bytes: &[u8], origin: &str) -> Result<StoredTensors, ModelError> {
+    let broken = |reason: String| ModelError::NotSafetensors { origin: origin.to_owned(), reason };
+    let file = SafeTensors::deserialize(bytes).map_err(|error| broken(error.to_string()))?;
+    let mut tensors = StoredTensors::new();
+    for (name, view) in file.tensors() {
+        let data = match view.dtype() {
+            Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => view.data().as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            other => return Err(broken(format!("{name} holds {other:?}; f16 and f32 are read"))),
+        };
+        tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), data });
+    }
+    Ok(tensors)
+}
