@@ -15,22 +15,23 @@ use crate::kernels::{
     dropout, global_average_pool, max_pool,
 };
 
-/// Whether the network learns from what it sees.
+/// What the network does with what it sees.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
-    /// Moving moments, no dropout.
+    /// It answers: moving moments, no dropout.
     Inference,
-    /// The batch's moments, dropout.
-    Training(Training),
-}
-
-/// What a training step needs to know.
-#[derive(Clone, Copy, Debug)]
-pub struct Training {
-    /// Share of the moving moments that a step keeps; 0.99 in Keras.
-    pub momentum: f64,
-    /// Decides what this step's dropout drops; `None` for no dropout.
-    pub dropout: Option<u64>,
+    /// It learns: the batch's moments, which the moving ones follow, dropout, and gradients.
+    Training {
+        /// Share of the moving moments that a step keeps; 0.99 in Keras.
+        momentum: f64,
+        /// Decides what this step's dropout drops; `None` for no dropout.
+        dropout: Option<u64>,
+    },
+    /// It measures its moments: as in training, without dropout and without gradients.
+    Measuring {
+        /// Share of the moving moments that a step keeps.
+        momentum: f64,
+    },
 }
 
 /// A network and its parameters.
@@ -93,14 +94,14 @@ impl Network {
     fn baseline(&self, net: &BaselineNet, pictures: &Tensor, mode: Mode) -> Result<Tensor> {
         let mut x = pictures.clone();
         for conv in &net.blocks {
-            x = max_pool(&bias_relu(&self.conv(conv, &x)?, self.parameters.get(&conv.name, "bias")?)?, BLOCK_POOL)?;
+            x = max_pool(&bias_relu(&self.conv(conv, &x, mode)?, &self.get(&conv.name, "bias", mode)?)?, BLOCK_POOL)?;
         }
-        let x = self.dense_relu(&net.hidden, &x.flatten_from(1)?)?;
-        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?)
+        let x = self.dense_relu(&net.hidden, &x.flatten_from(1)?, mode)?;
+        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?, mode)
     }
 
     fn taps(&self, net: &FusedNet, pictures: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        let x = self.norm_relu(&net.stem_norm, &self.conv(&net.stem, pictures)?, mode)?;
+        let x = self.norm_relu(&net.stem_norm, &self.conv(&net.stem, pictures, mode)?, mode)?;
         let mut x = max_pool(&x, STEM_POOL)?;
         let mut taps = Vec::new();
         for Block { layers, tap, transition } in &net.blocks {
@@ -113,70 +114,82 @@ impl Network {
             if let Some(transition) = transition {
                 let y = self.norm_relu(&transition.norm, &x, mode)?;
                 // The average commutes with the 1x1 convolution, which then has a quarter of the work.
-                x = self.conv(&transition.conv, &average_pool_2x2(&y)?)?;
+                x = self.conv(&transition.conv, &average_pool_2x2(&y)?, mode)?;
             }
         }
         Ok(taps)
     }
 
     fn dense_layer(&self, layer: &DenseLayer, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let y = self.conv(&layer.conv1, &self.norm_relu(&layer.norm1, x, mode)?)?;
-        self.conv(&layer.conv2, &self.norm_relu(&layer.norm2, &y, mode)?)
+        let y = self.conv(&layer.conv1, &self.norm_relu(&layer.norm1, x, mode)?, mode)?;
+        self.conv(&layer.conv2, &self.norm_relu(&layer.norm2, &y, mode)?, mode)
     }
 
     fn head(&self, net: &FusedNet, taps: &[Tensor], mode: Mode) -> Result<Tensor> {
         let layers = net.blocks.iter().filter_map(|block| block.tap.as_ref());
         let mut fused: Option<Tensor> = None;
         for (Tap { dense, norm }, pooled) in layers.zip(taps) {
-            let tap = self.norm(norm, &self.dense_relu(dense, pooled)?, mode)?;
+            let tap = self.norm(norm, &self.dense_relu(dense, pooled, mode)?, mode)?;
             fused = Some(match fused {
                 None => tap,
                 Some(fused) => concat_channels(&fused, &tap)?,
             });
         }
         let Some(fused) = fused else { candle_core::bail!("a network without taps") };
-        let x = self.norm(&net.hidden_norm, &self.dense_relu(&net.hidden, &fused)?, mode)?;
-        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?)
+        let x = self.norm(&net.hidden_norm, &self.dense_relu(&net.hidden, &fused, mode)?, mode)?;
+        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?, mode)
     }
 
-    fn conv(&self, conv: &Conv, x: &Tensor) -> Result<Tensor> {
-        conv2d(x, self.parameters.get(&conv.name, "weight")?, conv.geometry)
+    /// The tensor of that name; without gradients, nothing of the forward pass is kept for a backward one.
+    fn get(&self, layer: &str, ending: &str, mode: Mode) -> Result<Tensor> {
+        let var = self.parameters.get(layer, ending)?;
+        Ok(match mode {
+            Mode::Training { .. } => var.as_tensor().clone(),
+            Mode::Inference | Mode::Measuring { .. } => var.as_detached_tensor(),
+        })
     }
 
-    fn dense(&self, dense: &Dense, x: &Tensor) -> Result<Tensor> {
-        bias(&x.matmul(self.parameters.get(&dense.name, "weight")?)?, self.parameters.get(&dense.name, "bias")?)
+    fn conv(&self, conv: &Conv, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        conv2d(x, &self.get(&conv.name, "weight", mode)?, conv.geometry)
     }
 
-    fn dense_relu(&self, dense: &Dense, x: &Tensor) -> Result<Tensor> {
-        bias_relu(&x.matmul(self.parameters.get(&dense.name, "weight")?)?, self.parameters.get(&dense.name, "bias")?)
+    fn dense(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let product = x.matmul(&self.get(&dense.name, "weight", mode)?)?;
+        bias(&product, &self.get(&dense.name, "bias", mode)?)
+    }
+
+    fn dense_relu(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let product = x.matmul(&self.get(&dense.name, "weight", mode)?)?;
+        bias_relu(&product, &self.get(&dense.name, "bias", mode)?)
     }
 
     fn norm(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (moments, norm_mode) = self.moments(norm, x, mode)?;
-        let (gamma, beta) = (self.parameters.get(&norm.name, "weight")?, self.parameters.get(&norm.name, "bias")?);
-        batch_norm(x, gamma, beta, moments, norm.epsilon, norm_mode)
+        let (moments, source) = self.moments(norm, x, mode)?;
+        let (gamma, beta) = (self.get(&norm.name, "weight", mode)?, self.get(&norm.name, "bias", mode)?);
+        batch_norm(x, &gamma, &beta, moments, norm.epsilon, source)
     }
 
     fn norm_relu(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (moments, norm_mode) = self.moments(norm, x, mode)?;
-        let (gamma, beta) = (self.parameters.get(&norm.name, "weight")?, self.parameters.get(&norm.name, "bias")?);
-        batch_norm_relu(x, gamma, beta, moments, norm.epsilon, norm_mode)
+        let (moments, source) = self.moments(norm, x, mode)?;
+        let (gamma, beta) = (self.get(&norm.name, "weight", mode)?, self.get(&norm.name, "bias", mode)?);
+        batch_norm_relu(x, &gamma, &beta, moments, norm.epsilon, source)
     }
 
-    /// The moments to normalise with; in training they are the batch's, and the moving ones follow them.
+    /// The moments to normalise with; unless the network only answers they are the batch's, and the moving ones follow.
     fn moments(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<(Moments, NormMode)> {
         let mean = self.parameters.get(&norm.name, "running_mean")?;
         let variance = self.parameters.get(&norm.name, "running_var")?;
-        let Mode::Training(training) = mode else {
-            let moments = Moments { mean: mean.to_vec1()?, variance: variance.to_vec1()? };
-            return Ok((moments, NormMode::Moving));
+        let momentum = match mode {
+            Mode::Training { momentum, .. } | Mode::Measuring { momentum } => momentum,
+            Mode::Inference => {
+                let moments = Moments { mean: mean.to_vec1()?, variance: variance.to_vec1()? };
+                return Ok((moments, NormMode::Moving));
+            }
         };
         let batch = Moments::of(x)?;
         for (moving, batch) in [(mean, &batch.mean), (variance, &batch.variance)] {
             let kept: Vec<f32> = moving.to_vec1()?;
-            let follow = |(old, new): (&f32, &f32)| {
-                (f64::from(*old) * training.momentum + f64::from(*new) * (1.0 - training.momentum)) as f32
-            };
+            let follow = |(old, new): (&f32, &f32)| (f64::from(*old) * momentum + f64::from(*new) * (1.0 - momentum)) as f32;
             let moved: Vec<f32> = kept.iter().zip(batch).map(follow).collect();
             moving.set(&Tensor::from_vec(moved, norm.channels, x.device())?)?;
         }
@@ -185,7 +198,7 @@ impl Network {
 
     fn drop(&self, x: &Tensor, rate: f64, mode: Mode) -> Result<Tensor> {
         match mode {
-            Mode::Training(Training { dropout: Some(seed), .. }) => dropout(x, rate, seed),
+            Mode::Training { dropout: Some(seed), .. } => dropout(x, rate, seed),
             _ => Ok(x.clone()),
         }
     }

@@ -1,4 +1,21 @@
-//! Recipes, the fit loop, Adam and the history.
+//! Training: recipes, the fit loop, Adam and the history.
+//!
+//! In: pictures of a data set and its split, a [`Recipe`], a seed and, for `best`, tensors of another program to start
+//! from. Out: a network whose best epoch was kept, and a history of all epochs. One seed decides start values,
+//! shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
-/// stub
-pub fn fit() {}
+mod adam;
+mod error;
+mod fit;
+mod history;
+mod probe;
+mod recipe;
+mod samples;
+mod seed;
+
+pub use adam::Adam;
+pub use error::TrainError;
+pub use fit::{Outcome, Progress, fit};
+pub use history::{Epoch, History, Phase};
+pub use recipe::{Probe, Recipe};
+pub use samples::Samples;

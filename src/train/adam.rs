@@ -1,0 +1,101 @@
+//! Adam (Kingma and Ba, 2015) as Keras computes it: epsilon is added to the uncorrected root ("epsilon hat").
+
+use candle_core::Tensor;
+use candle_core::backprop::GradStore;
+use rayon::prelude::*;
+
+use crate::model::Parameter;
+
+const BETA1: f64 = 0.9;
+const BETA2: f64 = 0.999;
+const EPSILON: f64 = 1e-7;
+
+/// The optimiser's state: two moments for each trained parameter.
+pub struct Adam {
+    slots: Vec<Slot>,
+    steps: i32,
+}
+
+struct Slot {
+    parameter: Parameter,
+    /// The step size of this parameter as a share of the one given to [`Adam::step`].
+    share: f64,
+    first: Vec<f32>,
+    second: Vec<f32>,
+}
+
+impl Adam {
+    /// An optimiser of the trained ones among `parameters`, each with its share of the step size.
+    pub fn new(parameters: impl Iterator<Item = (Parameter, f64)>) -> Self {
+        let slots = parameters
+            .filter(|(parameter, _)| parameter.spec.role.trained())
+            .map(|(parameter, share)| {
+                let count = parameter.var.elem_count();
+                Slot { parameter, share, first: vec![0.0; count], second: vec![0.0; count] }
+            })
+            .collect();
+        Self { slots, steps: 0 }
+    }
+
+    /// Moves each parameter that has a gradient.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn step(&mut self, gradients: &GradStore, learning_rate: f64) -> candle_core::Result<()> {
+        self.steps += 1;
+        let correction = (1.0 - BETA2.powi(self.steps)).sqrt() / (1.0 - BETA1.powi(self.steps));
+        self.slots.par_iter_mut().try_for_each(|slot| match gradients.get(&slot.parameter.var) {
+            Some(gradient) => slot.step(gradient, learning_rate * slot.share * correction),
+            None => Ok(()),
+        })
+    }
+}
+
+impl Slot {
+    fn step(&mut self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
+        let var = &self.parameter.var;
+        let gradient: Vec<f32> = gradient.flatten_all()?.to_vec1()?;
+        let mut values: Vec<f32> = var.flatten_all()?.to_vec1()?;
+        let (beta1, beta2, epsilon, rate) = (BETA1 as f32, BETA2 as f32, EPSILON as f32, rate as f32);
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        for ((value, g), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
+            *first += (g - *first) * (1.0 - beta1);
+            *second += (g * g - *second) * (1.0 - beta2);
+            *value -= rate * *first / (second.sqrt() + epsilon);
+        }
+        var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Role, TensorSpec};
+    use candle_core::{Device, Var};
+
+    /// ```python
+    /// import keras, numpy as np
+    /// v = keras.Variable(np.array([1., -2., 3.], 'float32')); adam = keras.optimizers.Adam(1e-2); adam.build([v])
+    /// for _ in range(3): adam.apply([np.asarray(v) * np.array([1., 1e-6, -2.], 'float32')])
+    /// print(v.numpy())
+    /// ```
+    #[test]
+    fn three_steps_equal_those_of_keras() -> candle_core::Result<()> {
+        let var = Var::new(&[1f32, -2.0, 3.0], &Device::Cpu)?;
+        let spec = TensorSpec { name: "x".into(), shape: vec![3], role: Role::Bias };
+        let mut adam = Adam::new(std::iter::once((Parameter { spec, var: var.clone() }, 1.0)));
+        let slope = Tensor::new(&[1f32, 1e-6, -2.0], &Device::Cpu)?;
+        for _ in 0..3 {
+            // The gradient of half the weighted square is the weighted value.
+            let loss = (var.sqr()? * &slope)?.sum_all()?.affine(0.5, 0.0)?;
+            adam.step(&loss.backward()?, 1e-2)?;
+        }
+        let values: Vec<f32> = var.to_vec1()?;
+        for (value, keras) in values.iter().zip(KERAS) {
+            assert!((value - keras).abs() < 1e-6, "{values:?}");
+        }
+        Ok(())
+    }
+
+    const KERAS: [f32; 3] = [0.970_010_4, -1.986_187_2, 3.030_002_8];
+}

@@ -1,0 +1,204 @@
+//! The fit loop: epochs of steps, validation after each, the best epoch kept.
+//!
+//! In: a network at its start, a [`Recipe`], the two parts and a seed. Out: an [`Outcome`]. What is validated and kept
+//! is a running average of the weights, with batch-norm moments measured anew over the training part: moving moments
+//! of a few dozen steps lag behind the weights.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use super::adam::Adam;
+use super::error::TrainError;
+use super::history::{Epoch, Phase};
+use super::probe::probe;
+use super::recipe::Recipe;
+use super::samples::Samples;
+use super::seed::{Purpose, stream};
+use crate::diagnosis::{Label, Threshold};
+use crate::evaluate::{Metrics, Scored};
+use crate::model::{Mode, Network, Parameters, Prediction, StoredTensors};
+use crate::pixels::Dihedral;
+
+/// Pictures that are predicted or measured at once.
+const CHUNK: usize = 32;
+
+/// Who is told how a training goes.
+pub trait Progress {
+    /// A stretch of work on `images` samples begins.
+    fn start(&mut self, what: &str, images: usize);
+    /// So many more samples are done; the mean loss so far, where there is one.
+    fn advance(&mut self, images: usize, loss: Option<f64>);
+    /// An epoch is over.
+    ///
+    /// # Errors
+    /// When it cannot be noted down, which ends the training.
+    fn epoch(&mut self, epoch: &Epoch) -> Result<(), TrainError>;
+    /// An epoch is the best so far, and these are its weights.
+    ///
+    /// # Errors
+    /// When they cannot be written, which ends the training.
+    fn best(&mut self, outcome: &Outcome) -> Result<(), TrainError>;
+}
+
+/// What a training came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The best epoch.
+    pub epoch: Epoch,
+    /// The weights after it.
+    pub weights: StoredTensors,
+}
+
+/// Trains `network` by `recipe` and returns its best epoch, the one with the lowest validation loss.
+///
+/// # Errors
+/// When a part has no pictures or one class only, the loss is no longer a number, or the progress cannot be written.
+pub fn fit(
+    network: &Network,
+    recipe: &Recipe,
+    train: &Samples,
+    validation: &Samples,
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Option<Outcome>, TrainError> {
+    check("train", train)?;
+    check("validation", validation)?;
+    if let Some(settings) = &recipe.probe {
+        measure(network, train, progress)?;
+        let parts = (train, validation);
+        probe(network, settings, recipe.label_smoothing, recipe.momentum, parts, seed, progress)?;
+    }
+    let average = copy(network)?;
+    let share = |name: &str| if name.starts_with("features.") { recipe.backbone_share } else { 1.0 };
+    let mut adam = Adam::new(network.parameters().iter().map(|p| (p.clone(), share(&p.spec.name))));
+    let mut best: Option<Outcome> = None;
+    let mut order: Vec<usize> = (0..train.len()).collect();
+    let steps = train.len().div_ceil(recipe.batch);
+    for epoch in 0..recipe.epochs {
+        order.sort_unstable();
+        order.shuffle(&mut stream(seed, Purpose::Order, epoch));
+        let mut views = stream(seed, Purpose::Views, epoch);
+        let started = Instant::now();
+        let (mut total, mut seen) = (0.0, 0);
+        progress.start(&format!("epoch {} of {}", epoch + 1, recipe.epochs), train.len());
+        for (index, indices) in order.chunks(recipe.batch).enumerate() {
+            let step = epoch * steps + index;
+            let drawn: Vec<Dihedral> = indices.iter().map(|_| Dihedral::ALL[views.random_range(0..8)]).collect();
+            let pictures = train.batch(indices, |position| drawn[position])?;
+            let dropout = stream(seed, Purpose::Dropout, step).random();
+            let mode = Mode::Training { momentum: recipe.momentum, dropout: Some(dropout) };
+            let loss = loss(&network.forward(&pictures, mode)?, &train.targets(indices), recipe.label_smoothing)?;
+            let rate = recipe.learning_rate * recipe.schedule((step + 1) as f64 / steps as f64);
+            adam.step(&loss.backward()?, rate)?;
+            follow(&average, network, recipe.average, step)?;
+            let loss = f64::from(loss.to_scalar::<f32>()?);
+            if !loss.is_finite() {
+                return Err(TrainError::Diverged { epoch: epoch + 1, loss });
+            }
+            total += loss * indices.len() as f64;
+            seen += indices.len();
+            progress.advance(indices.len(), Some(total / seen as f64));
+        }
+        let images_per_second = seen as f64 / started.elapsed().as_secs_f64();
+        measure(&average, train, progress)?;
+        let metrics = Metrics::at(&validate(&average, validation, progress)?, Threshold::HALF);
+        let epoch = Epoch {
+            phase: Phase::AllLayers,
+            epoch: epoch + 1,
+            learning_rate: recipe.learning_rate * recipe.schedule((epoch + 1) as f64),
+            train_loss: total / seen as f64,
+            validation_loss: metrics.nll.unwrap_or(f64::INFINITY),
+            validation_accuracy: metrics.accuracy.unwrap_or(f64::NAN),
+            validation_roc_auc: metrics.roc_auc.unwrap_or(f64::NAN),
+            images_per_second,
+        };
+        progress.epoch(&epoch)?;
+        if best.as_ref().is_none_or(|best| epoch.validation_loss < best.epoch.validation_loss) {
+            let outcome = Outcome { epoch, weights: average.parameters().stored()? };
+            progress.best(&outcome)?;
+            best = Some(outcome);
+        }
+    }
+    Ok(best)
+}
+
+fn check(part: &'static str, samples: &Samples) -> Result<(), TrainError> {
+    if samples.is_empty() {
+        return Err(TrainError::EmptyPart(part));
+    }
+    let malignant = samples.labels().iter().filter(|label| **label == Label::Malignant).count();
+    let benign = samples.len() - malignant;
+    if benign == 0 || malignant == 0 {
+        return Err(TrainError::OneClass { part, benign, malignant });
+    }
+    Ok(())
+}
+
+fn copy(network: &Network) -> Result<Network, TrainError> {
+    let architecture = network.architecture().clone();
+    let parameters = Parameters::from_stored(&architecture, &network.parameters().stored()?, "the average")?;
+    Ok(Network::new(architecture, parameters))
+}
+
+/// Moves the averaged weights towards the trained ones; in the first steps the average is a plain mean.
+fn follow(average: &Network, network: &Network, kept: f64, step: usize) -> Result<(), TrainError> {
+    let kept = kept.min((step as f64 + 1.0) / (step as f64 + 10.0));
+    for (averaged, current) in average.parameters().iter().zip(network.parameters().iter()) {
+        if current.spec.role.trained() {
+            let moved = ((averaged.var.as_tensor() * kept)? + (current.var.as_tensor() * (1.0 - kept))?)?;
+            averaged.var.set(&moved.detach())?;
+        }
+    }
+    Ok(())
+}
+
+/// Sets the moving moments to those over all samples: the mean over batches of the batches' own.
+fn measure(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<(), TrainError> {
+    let indices: Vec<usize> = (0..samples.len()).collect();
+    progress.start("batch statistics", samples.len());
+    for (step, indices) in indices.chunks(CHUNK).filter(|chunk| chunk.len() == CHUNK.min(samples.len())).enumerate() {
+        let pictures = samples.batch(indices, |_| Dihedral::Identity)?;
+        network.forward(&pictures, Mode::Measuring { momentum: step as f64 / (step + 1) as f64 })?;
+        progress.advance(indices.len(), None);
+    }
+    Ok(())
+}
+
+fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<Vec<Scored>, TrainError> {
+    let indices: Vec<usize> = (0..samples.len()).collect();
+    let mut scored = Vec::new();
+    progress.start("validation", samples.len());
+    for indices in indices.chunks(CHUNK) {
+        let pictures = samples.batch(indices, |_| Dihedral::Identity)?;
+        let logits = network.forward(&pictures, Mode::Inference)?;
+        scored.extend(predictions(&logits, &samples.targets(indices))?);
+        progress.advance(indices.len(), None);
+    }
+    Ok(scored)
+}
+
+/// Logits (batch, 2) and what they should have said.
+pub(super) fn predictions(logits: &Tensor, labels: &[Label]) -> Result<Vec<Scored>, TrainError> {
+    let rows: Vec<Vec<f32>> = logits.to_vec2()?;
+    let scored = rows.iter().zip(labels).map(|(row, &truth)| {
+        let prediction = Prediction::from_logits([row[0], row[1]], 1.0);
+        Scored { truth, prediction }
+    });
+    Ok(scored.collect())
+}
+
+/// The mean cross-entropy of logits (batch, 2), with `smoothing` of each label spread over both classes.
+pub(super) fn loss(logits: &Tensor, labels: &[Label], smoothing: f64) -> Result<Tensor, TrainError> {
+    let (low, high) = ((smoothing / 2.0) as f32, (1.0 - smoothing / 2.0) as f32);
+    let row = |label: &Label| match label {
+        Label::Benign => [high, low],
+        Label::Malignant => [low, high],
+    };
+    let targets: Vec<f32> = labels.iter().flat_map(row).collect();
+    let targets = Tensor::from_vec(targets, (labels.len(), 2), &Device::Cpu)?;
+    let likelihood = (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?;
+    Ok(likelihood.affine(-1.0 / labels.len() as f64, 0.0)?)
+}
