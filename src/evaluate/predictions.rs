@@ -59,13 +59,22 @@ pub fn read(path: &Path) -> Result<Vec<(String, Scored)>, EvaluateError> {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(1, csv::Position::line);
         let unfit = |reason| EvaluateError::Table { path: path.to_owned(), line, reason };
-        let row: Row = record.deserialize(Some(&header)).map_err(|error| unfit(error.to_string()))?;
+        let row: Row = record.deserialize(Some(&header)).map_err(|error| unfit(unlike_a_row(&error, &header)))?;
         let truth = Label::ALL.into_iter().find(|label| label.lower() == row.truth);
         let truth = truth.ok_or_else(|| unfit(format!("{:?} is neither benign nor malignant", row.truth)))?;
         let prediction = Prediction { margin: row.margin, probability_malignant: row.probability_malignant };
         predictions.push((row.filename, Scored { truth, prediction }));
     }
     Ok(predictions)
+}
+
+/// Why a record is not a row, with the name of the column.
+fn unlike_a_row(error: &csv::Error, header: &csv::StringRecord) -> String {
+    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
+    match err.field().and_then(|field| header.get(usize::try_from(field).ok()?)) {
+        Some(column) => format!("the column {column} does not fit: {}", err.kind()),
+        None => err.kind().to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +113,7 @@ mod tests {
         let path = dir.path().join("predictions.csv");
         for (row, message) in [
             ("a.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
-            ("a.png,benign,one,0.7", "margin"),
+            ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
             ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
             ("a.png,benign", "fields"),
         ] {
