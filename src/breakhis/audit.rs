@@ -128,12 +128,35 @@ impl Audit {
     }
 }
 
+impl SplitAudit {
+    /// Counts the parts and finds the cases that are in more than one.
+    ///
+    /// # Errors
+    /// When the split is one of other pictures.
+    pub fn of(split: &Split, dataset: &Dataset) -> Result<Self, BreakhisError> {
+        let mut parts = BTreeMap::new();
+        let mut of_case: BTreeMap<Case, BTreeMap<Part, usize>> = BTreeMap::new();
+        for part in Part::ALL {
+            let pictures = split.pictures(dataset, part)?;
+            for picture in &pictures {
+                *of_case.entry(picture.name.case()).or_default().entry(part).or_default() += 1;
+            }
+            let benign = pictures.iter().filter(|picture| picture.label() == Label::Benign).count();
+            let malignant = pictures.len() - benign;
+            let cases = distinct(pictures.iter().copied(), |picture| picture.name.case());
+            parts.insert(part, PartCount { benign, malignant, cases });
+        }
+        let shared = of_case.into_iter().filter(|(_, pictures)| pictures.len() > 1);
+        Ok(Self { parts, shared_cases: shared.map(|(case, pictures)| SharedCase { case, pictures }).collect() })
+    }
+}
+
 /// Reads every picture of the data set, in parallel, and tells what is wrong with them and with the split.
 ///
 /// # Errors
 /// When the split is one of other pictures. What is wrong with a picture is a finding, not an error.
 pub fn audit(dataset: &Dataset, split: Option<&Split>) -> Result<Audit, BreakhisError> {
-    let split_audit = split.map(|split| audit_split(dataset, split)).transpose()?;
+    let split_audit = split.map(|split| SplitAudit::of(split, dataset)).transpose()?;
     let pictures = dataset.pictures();
     let contents: Vec<Content> = pictures.par_iter().map(|picture| read(&picture.path)).collect();
 
@@ -231,23 +254,6 @@ fn find_identical(dataset: &Dataset, contents: &[Content], split: Option<&Split>
         .collect();
     identical.sort_by(|a, b| a.files.cmp(&b.files));
     identical
-}
-
-fn audit_split(dataset: &Dataset, split: &Split) -> Result<SplitAudit, BreakhisError> {
-    let mut parts = BTreeMap::new();
-    let mut of_case: BTreeMap<Case, BTreeMap<Part, usize>> = BTreeMap::new();
-    for part in Part::ALL {
-        let pictures = split.pictures(dataset, part)?;
-        for picture in &pictures {
-            *of_case.entry(picture.name.case()).or_default().entry(part).or_default() += 1;
-        }
-        let benign = pictures.iter().filter(|picture| picture.label() == Label::Benign).count();
-        let malignant = pictures.len() - benign;
-        let cases = distinct(pictures.iter().copied(), |picture| picture.name.case());
-        parts.insert(part, PartCount { benign, malignant, cases });
-    }
-    let shared = of_case.into_iter().filter(|(_, pictures)| pictures.len() > 1);
-    Ok(SplitAudit { parts, shared_cases: shared.map(|(case, pictures)| SharedCase { case, pictures }).collect() })
 }
 
 fn distinct<'a, K: Ord>(pictures: impl IntoIterator<Item = &'a Picture>, key: impl Fn(&'a Picture) -> K) -> usize {

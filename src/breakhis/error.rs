@@ -88,7 +88,7 @@ impl BreakhisError {
 }
 
 /// The number of names and the first few of them: `12 pictures (a.png, b.png, c.png, ...)`.
-pub(super) fn examples<'a>(what: &str, names: &[&'a str]) -> String {
+pub(super) fn examples(what: &str, names: &[&str]) -> String {
     const SHOWN: usize = 3;
     let more = if names.len() > SHOWN { ", ..." } else { "" };
     let shown = names[..names.len().min(SHOWN)].join(", ");
