@@ -1,1 +1,37 @@
 //! What BreakHis is: slide names, labels, cases, folders, manifests, splits, audit. Knows no model.
+//!
+//! In: a folder of pictures whose names follow BreakHis. Out: a [`Dataset`], a [`Split`] of it into parts that share
+//! no person, and an [`Audit`] of what is wrong with either.
+//!
+//! ```no_run
+//! use lobule::breakhis::{Dataset, Part, Split};
+//!
+//! # fn main() -> Result<(), lobule::breakhis::BreakhisError> {
+//! let dataset = Dataset::open("BreaKHis_v1".as_ref())?;
+//! let split = Split::by_case(&dataset, 7)?;
+//! let train = split.pictures(&dataset, Part::Train)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod audit;
+mod dataset;
+mod error;
+pub mod files;
+mod magnification;
+mod manifest;
+mod published;
+mod slide_name;
+mod split;
+mod split_by_case;
+mod split_file;
+mod subtype;
+mod table;
+
+pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
+pub use dataset::{Dataset, Ignored, Picture};
+pub use error::BreakhisError;
+pub use magnification::Magnification;
+pub use slide_name::{Case, NameDoubt, Slide, SlideName, SlideNameError};
+pub use split::{Part, Split};
+pub use subtype::Subtype;

@@ -3,6 +3,13 @@
 
 use clap::{Parser, Subcommand};
 
+mod audit_text;
+mod dataset;
+mod evaluate;
+mod inputs;
+mod output;
+mod predict;
+
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true)]
@@ -14,7 +21,15 @@ pub struct Arguments {
 
 /// The commands, each a file of this folder.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Checks or splits a copy of BreakHis.
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Predicts for pictures and folders of pictures.
+    Predict(predict::PredictArguments),
+    /// Measures a network on pictures whose labels are known.
+    Evaluate(evaluate::EvaluateArguments),
+}
 
 impl Command {
     /// Runs the command to its end.
@@ -22,6 +37,10 @@ impl Command {
     /// # Errors
     /// Whatever the user should read before the program leaves with a code that is not 0.
     pub fn run(self) -> anyhow::Result<()> {
-        match self {}
+        match self {
+            Self::Dataset(command) => dataset::run(command),
+            Self::Predict(arguments) => predict::run(&arguments),
+            Self::Evaluate(arguments) => evaluate::run(&arguments),
+        }
     }
 }

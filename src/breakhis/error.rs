@@ -1,0 +1,96 @@
+//! What can be wrong with a folder, a manifest or a split, told so that its owner can mend it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What goes wrong with a data set or a split of it.
+#[derive(Debug, thiserror::Error)]
+pub enum BreakhisError {
+    /// The folder is not there.
+    #[error("there is no folder {}", .0.display())]
+    Missing(PathBuf),
+    /// A file stands where a folder should.
+    #[error("{} is a file; give the folder that holds the pictures", .0.display())]
+    NotAFolder(PathBuf),
+    /// A file or folder cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folder holds no picture of BreakHis.
+    #[error(
+        "no BreakHis picture in {}: {found}. Pictures keep their original names, such as SOB_M_DC-14-2523-40-010.png, \
+         because these tell the label and the case", dir.display()
+    )]
+    NoPictures {
+        /// The folder.
+        dir: PathBuf,
+        /// What is there instead.
+        found: String,
+    },
+    /// Two files have one name, so a split could not tell them apart.
+    #[error(
+        "{file_name} is there twice, as {} and as {}; give a folder with one copy of the data",
+        first.display(), second.display()
+    )]
+    Twice {
+        /// The name.
+        file_name: String,
+        /// One of the files.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// A table (a manifest or a split) is not what it should be.
+    #[error("{}{}: {reason}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Table {
+        /// The CSV file.
+        path: PathBuf,
+        /// Its line, from 1 (the header); none for what concerns the whole file.
+        line: Option<u64>,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// Too few pictures or cases to fill three parts.
+    #[error("cannot split {found} {what} into train, validation and test; at least 3 are needed")]
+    TooFew {
+        /// `pictures` or `cases`.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+    },
+    /// A split and a data set hold different pictures.
+    #[error("the split does not fit the pictures in {}: {difference}", dir.display())]
+    OtherData {
+        /// The folder of the data set.
+        dir: PathBuf,
+        /// How many and which pictures only one of them holds.
+        difference: String,
+    },
+}
+
+impl BreakhisError {
+    pub(super) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Read { path, source }
+    }
+}
+
+/// The number of names and the first few of them: `12 pictures (a.png, b.png, c.png, ...)`.
+pub(super) fn examples(what: &str, names: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    format!("{} {what}{} ({shown}{more})", names.len(), if names.len() == 1 { "" } else { "s" })
+}

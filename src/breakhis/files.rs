@@ -1,0 +1,86 @@
+//! Finding pictures in folders, and writing files so that they are there whole or not at all.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+/// The endings of the picture formats that are read, in small letters.
+pub const PICTURE_EXTENSIONS: [&str; 7] = ["png", "webp", "jpg", "jpeg", "tif", "tiff", "bmp"];
+
+/// A file name without its ending, when that is one of [`PICTURE_EXTENSIONS`] in any case.
+pub fn picture_stem(file_name: &str) -> Option<&str> {
+    let (stem, extension) = file_name.rsplit_once('.')?;
+    PICTURE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)).then_some(stem)
+}
+
+/// Every file under a folder at any depth, sorted by path. Symbolic links are followed; hidden files and folders, and
+/// the `__MACOSX` folder of archives made on a Mac, are passed over.
+///
+/// # Errors
+/// When a folder cannot be read or a link leads in a circle; the error names it.
+pub fn under(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+/// Writes a file beside its final place and then renames it, so that a reader (or an interruption) never meets half of
+/// it. What is there already and is not a regular file, such as `/dev/stdout`, is written to directly.
+///
+/// # Errors
+/// When the folder is missing or the file cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
+        return fs::write(path, bytes);
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+    let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to tell; a temporary file that was never made is none.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_found_at_any_depth_in_order_without_the_hidden_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["b/2.png", "a/deep/1.png", ".git/x.png", "__MACOSX/y.png", "._z.png", "c.png"] {
+            fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        let found: Vec<_> =
+            under(dir.path()).unwrap().iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_owned()).collect();
+        assert_eq!(found, ["a/deep/1.png", "b/2.png", "c.png"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn a_written_file_replaces_the_old_one_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("split.csv");
+        write_whole(&path, b"old and long").unwrap();
+        write_whole(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(write_whole(&dir.path().join("missing/split.csv"), b"x").is_err());
+    }
+}

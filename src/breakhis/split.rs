@@ -1,0 +1,158 @@
+//! Which picture belongs to which part: train, validation or test.
+//!
+//! In: a [`Dataset`] and a seed, or a split file. Out: a [`Split`], and the pictures of each part of it. By image is
+//! the split of the report (and of most papers): it puts pictures of one person on both sides. By case does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::error::examples;
+use super::{BreakhisError, Dataset, Picture, split_by_case};
+use crate::diagnosis::Label;
+
+/// A part of a split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// What a network learns from.
+    Train,
+    /// What training is steered and thresholds are fixed by.
+    Validation,
+    /// What figures are reported on, and nothing else.
+    Test,
+}
+
+impl Part {
+    /// All parts.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+
+    /// The share of the pictures that the part is to hold: 60, 20 and 20 %.
+    pub fn share(self) -> f64 {
+        match self {
+            Self::Train => 0.6,
+            Self::Validation | Self::Test => 0.2,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let part = Self::ALL.into_iter().find(|part| part.to_string() == text);
+        part.ok_or_else(|| format!("{text:?} is not a part; parts are train, validation and test"))
+    }
+}
+
+/// The part of each picture, by file name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Split {
+    pub(super) parts: BTreeMap<String, Part>,
+}
+
+impl Split {
+    /// 60/20/20 by image, each label split in the same proportions: scikit-learn's `train_test_split(stratify=...)`
+    /// twice, in sizes though not in its random numbers. **Pictures of one person land on both sides.**
+    ///
+    /// # Errors
+    /// With fewer than 3 pictures.
+    pub fn by_image(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
+        let total = dataset.pictures().len();
+        if total < 3 {
+            return Err(BreakhisError::TooFew { what: "pictures", found: total });
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut names = Label::ALL.map(|label| {
+            let of_label = dataset.pictures().iter().filter(|picture| picture.label() == label);
+            of_label.map(|picture| picture.file_name().to_owned()).collect::<Vec<_>>()
+        });
+        names.iter_mut().for_each(|names| names.shuffle(&mut rng));
+
+        let mut parts = BTreeMap::new();
+        let test = total.div_ceil(5);
+        for (part, size) in [(Part::Test, test), (Part::Validation, (total - test).div_ceil(4))] {
+            let drawn = proportionally(size, names.each_ref().map(Vec::len));
+            for (names, drawn) in names.iter_mut().zip(drawn) {
+                parts.extend(names.drain(names.len() - drawn..).map(|name| (name, part)));
+            }
+        }
+        parts.extend(names.into_iter().flatten().map(|name| (name, Part::Train)));
+        Ok(Self { parts })
+    }
+
+    /// 60/20/20 of the images, as near as whole cases allow; labels and magnifications in the same proportions, as
+    /// near again. No case is in two parts, and each part holds both labels wherever the cases allow it.
+    ///
+    /// # Errors
+    /// With fewer than 3 cases.
+    pub fn by_case(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
+        let cases: BTreeSet<_> = dataset.pictures().iter().map(|picture| picture.name.case()).collect();
+        if cases.len() < 3 {
+            return Err(BreakhisError::TooFew { what: "cases", found: cases.len() });
+        }
+        let of_case = split_by_case::assign(dataset.pictures(), &mut ChaCha8Rng::seed_from_u64(seed));
+        let pictures = dataset.pictures().iter();
+        Ok(Self { parts: pictures.map(|p| (p.file_name().to_owned(), of_case[&p.name.case()])).collect() })
+    }
+
+    /// The part of a picture, by its file name.
+    pub fn part_of(&self, file_name: &str) -> Option<Part> {
+        self.parts.get(file_name).copied()
+    }
+
+    /// The pictures of one part, in the order of the data set.
+    ///
+    /// # Errors
+    /// When the split and the data set do not hold the same pictures: figures from such a pair would be of something
+    /// else than the split says.
+    pub fn pictures<'a>(&self, dataset: &'a Dataset, part: Part) -> Result<Vec<&'a Picture>, BreakhisError> {
+        self.check(dataset)?;
+        Ok(dataset.pictures().iter().filter(|picture| self.part_of(picture.file_name()) == Some(part)).collect())
+    }
+
+    /// Refuses a data set that does not hold exactly the pictures of this split.
+    pub(super) fn check(&self, dataset: &Dataset) -> Result<(), BreakhisError> {
+        let present: BTreeSet<&str> = dataset.pictures().iter().map(Picture::file_name).collect();
+        let absent: Vec<&str> = self.parts.keys().map(String::as_str).filter(|name| !present.contains(name)).collect();
+        let unknown: Vec<&str> = present.iter().copied().filter(|name| !self.parts.contains_key(*name)).collect();
+        let difference = match (absent.is_empty(), unknown.is_empty()) {
+            (true, true) => return Ok(()),
+            (false, true) => format!("{} of the split not there", examples("picture", &absent)),
+            (true, false) => format!("{} not in the split", examples("picture", &unknown)),
+            (false, false) => format!(
+                "{} of the split not there, {} not in the split",
+                examples("picture", &absent),
+                examples("picture", &unknown)
+            ),
+        };
+        Err(BreakhisError::OtherData { dir: dataset.root().to_owned(), difference })
+    }
+}
+
+/// Shares `size` out over two strata in proportion to their counts, the remainder to the larger fraction.
+fn proportionally(size: usize, counts: [usize; 2]) -> [usize; 2] {
+    let total = counts[0] + counts[1];
+    // `size` is at most `total`, so neither share exceeds its count; half a picture goes to the first stratum.
+    let first = (2 * size * counts[0] + total) / (2 * total);
+    [first, size - first]
+}
+
+#[cfg(test)]
+#[path = "split_tests.rs"]
+mod tests;

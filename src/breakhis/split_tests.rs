@@ -1,0 +1,160 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::breakhis::{Magnification, Subtype};
+
+/// Empty files with these names; `case` numbers start at 1 and each holds so many pictures.
+fn drawn(cases: &[(Subtype, usize)]) -> (tempfile::TempDir, Dataset) {
+    let dir = tempfile::tempdir().unwrap();
+    for (case, &(subtype, pictures)) in cases.iter().enumerate() {
+        for picture in 0..pictures {
+            let letter = if subtype.label() == Label::Benign { 'B' } else { 'M' };
+            let times = Magnification::ALL[picture % 4].times();
+            let name = format!("SOB_{letter}_{subtype}-14-{}-{times}-{picture:03}.png", case + 1);
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+    }
+    let dataset = Dataset::open(dir.path()).unwrap();
+    (dir, dataset)
+}
+
+/// Unequal cases, a few large ones among the benign, as in BreakHis.
+fn like_breakhis() -> (tempfile::TempDir, Dataset) {
+    let benign = [100, 80, 30, 30, 25, 20, 12, 10, 8, 6, 5, 3].map(|n| (Subtype::Fibroadenoma, n));
+    let malignant = (0..30).map(|i| (Subtype::DuctalCarcinoma, 10 + i % 25));
+    drawn(&benign.into_iter().chain(malignant).collect::<Vec<_>>())
+}
+
+fn cases_of(split: &Split, dataset: &Dataset, part: Part) -> BTreeSet<crate::breakhis::Case> {
+    split.pictures(dataset, part).unwrap().iter().map(|picture| picture.name.case()).collect()
+}
+
+/// Benign and malignant pictures of a part.
+fn labels_of(split: &Split, dataset: &Dataset, part: Part) -> [usize; 2] {
+    let pictures = split.pictures(dataset, part).unwrap();
+    Label::ALL.map(|label| pictures.iter().filter(|picture| picture.label() == label).count())
+}
+
+#[test]
+fn by_image_has_the_sizes_of_the_report_on_the_whole_of_breakhis() {
+    // from sklearn.model_selection import train_test_split
+    // y = [0] * 2480 + [1] * 5429
+    // rest, test = train_test_split(y, test_size=.2, stratify=y)
+    // train, validation = train_test_split(rest, test_size=.25, stratify=rest)
+    // [(len(part) - sum(part), sum(part)) for part in (train, validation, test)]
+    let (_dir, dataset) = drawn(&[(Subtype::Fibroadenoma, 2480), (Subtype::DuctalCarcinoma, 5429)]);
+    let split = Split::by_image(&dataset, 1).unwrap();
+    let sizes = Part::ALL.map(|part| labels_of(&split, &dataset, part));
+    assert_eq!(sizes, [[1488, 3257], [496, 1086], [496, 1086]]);
+}
+
+#[test]
+fn by_case_shares_no_case_and_comes_near_to_its_shares() {
+    let (_dir, dataset) = like_breakhis();
+    let total = Label::ALL.map(|label| dataset.pictures().iter().filter(|p| p.label() == label).count());
+    for seed in 0..20 {
+        let split = Split::by_case(&dataset, seed).unwrap();
+        let [train, validation, test] = Part::ALL.map(|part| cases_of(&split, &dataset, part));
+        assert!(train.is_disjoint(&validation) && train.is_disjoint(&test) && validation.is_disjoint(&test));
+        for part in Part::ALL {
+            for (count, total) in labels_of(&split, &dataset, part).into_iter().zip(total) {
+                let off = (count as f64 / total as f64 - part.share()).abs();
+                assert!(off < 0.05, "seed {seed}, {part}: {count} of {total}");
+            }
+        }
+    }
+}
+
+#[test]
+fn by_case_never_leaves_a_part_with_one_label_where_it_can_be_avoided() {
+    use Subtype::{Adenosis, MucinousCarcinoma};
+    let (_dir, dataset) = drawn(&[
+        (Adenosis, 90),
+        (Adenosis, 1),
+        (Adenosis, 1),
+        (MucinousCarcinoma, 2),
+        (MucinousCarcinoma, 200),
+        (MucinousCarcinoma, 1),
+    ]);
+    for seed in 0..20 {
+        let split = Split::by_case(&dataset, seed).unwrap();
+        for part in Part::ALL {
+            assert!(!labels_of(&split, &dataset, part).contains(&0), "seed {seed}, {part}");
+        }
+    }
+    let (_dir, dataset) = drawn(&[(Adenosis, 3), (MucinousCarcinoma, 50), (MucinousCarcinoma, 1)]);
+    let split = Split::by_case(&dataset, 3).unwrap();
+    assert!(Part::ALL.iter().all(|&part| !split.pictures(&dataset, part).unwrap().is_empty()));
+}
+
+#[test]
+fn the_seed_decides_the_split() {
+    let (_dir, dataset) = like_breakhis();
+    for make in [Split::by_image, Split::by_case] {
+        assert_eq!(make(&dataset, 7).unwrap(), make(&dataset, 7).unwrap());
+        assert_ne!(make(&dataset, 7).unwrap(), make(&dataset, 8).unwrap());
+    }
+}
+
+#[test]
+fn too_few_pictures_or_cases_are_refused() {
+    let (_dir, dataset) = drawn(&[(Subtype::Adenosis, 1), (Subtype::DuctalCarcinoma, 1)]);
+    assert!(Split::by_image(&dataset, 0).unwrap_err().to_string().contains("cannot split 2 pictures"));
+    assert!(Split::by_case(&dataset, 0).unwrap_err().to_string().contains("cannot split 2 cases"));
+}
+
+#[test]
+fn a_split_comes_back_from_its_file_as_it_was() {
+    let (dir, dataset) = like_breakhis();
+    let path = dir.path().join("split.csv");
+    let split = Split::by_case(&dataset, 1).unwrap();
+    split.write(&path).unwrap();
+    assert_eq!(Split::read(&path).unwrap(), split);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("filename,part\nSOB_B_F-14-1-100-001.png,"), "{}", &text[..80]);
+}
+
+#[test]
+fn a_fold_that_is_held_out_is_for_validation() {
+    let (dir, dataset) = drawn(&[(Subtype::Adenosis, 2), (Subtype::DuctalCarcinoma, 2)]);
+    let path = dir.path().join("folds.csv");
+    let row = |(i, picture): (usize, &Picture)| format!("{},{}\n", picture.file_name(), i % 2);
+    let rows: String = dataset.pictures().iter().enumerate().map(row).collect();
+    fs::write(&path, format!("filename,fold\n{rows}")).unwrap();
+
+    let split = Split::from_folds(&path, 1).unwrap();
+    assert_eq!(Part::ALL.map(|part| split.pictures(&dataset, part).unwrap().len()), [2, 2, 0]);
+    assert_eq!(split.part_of(dataset.pictures()[1].file_name()), Some(Part::Validation));
+    assert!(Split::from_folds(&path, 5).unwrap_err().to_string().contains("there is no fold 5; its folds are 0, 1"));
+    assert!(Split::read(&path).unwrap_err().to_string().contains("--fold"));
+}
+
+#[test]
+fn broken_split_files_are_refused_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("split.csv");
+    for (text, message) in [
+        ("filename,part\na.png,train\na.png,test\n", "line 3: a.png is listed a second time"),
+        ("filename,part\na.png,tests\n", "line 2: \"tests\" is not a part; parts are train, validation and test"),
+        ("name,part\na.png,test\n", "there is no column \"filename\""),
+        ("filename,part\n", "it holds no pictures"),
+        ("", "there is no column \"part\""),
+    ] {
+        fs::write(&path, text).unwrap();
+        let refusal = Split::read(&path).unwrap_err().to_string();
+        assert!(refusal.contains("split.csv") && refusal.contains(message), "{refusal}\nlacks {message}");
+    }
+    assert!(Split::read(Path::new("nowhere.csv")).unwrap_err().to_string().contains("cannot read nowhere.csv"));
+}
+
+#[test]
+fn a_split_of_other_data_is_refused_with_examples() {
+    let (_dir, dataset) = drawn(&[(Subtype::Adenosis, 3), (Subtype::DuctalCarcinoma, 3)]);
+    let mut split = Split::by_image(&dataset, 1).unwrap();
+    split.parts.remove("SOB_B_A-14-1-100-001.png");
+    split.parts.insert("other.png".into(), Part::Test);
+    let refusal = split.pictures(&dataset, Part::Train).unwrap_err().to_string();
+    assert!(refusal.contains("1 picture (other.png) of the split not there"), "{refusal}");
+    assert!(refusal.contains("1 picture (SOB_B_A-14-1-100-001.png) not in the split"), "{refusal}");
+}

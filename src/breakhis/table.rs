@@ -1,0 +1,75 @@
+//! Reading CSV tables by the names of their columns, with errors that name the file and the line.
+
+use std::path::Path;
+
+use csv::StringRecord;
+
+use super::BreakhisError;
+
+/// A CSV file whose first line names the columns.
+pub(super) struct Table<'a> {
+    path: &'a Path,
+    header: StringRecord,
+    rows: Vec<Row>,
+}
+
+/// One row, and the line of the file it begins on.
+pub(super) struct Row {
+    pub(super) line: u64,
+    record: StringRecord,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self, BreakhisError> {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(path, e))?;
+        let header = reader.headers().map_err(|e| broken(path, e))?.clone();
+        let rows = reader.records().map(|record| {
+            let record = record.map_err(|e| broken(path, e))?;
+            Ok(Row { line: record.position().map_or(0, csv::Position::line), record })
+        });
+        Ok(Self { path, rows: rows.collect::<Result<_, BreakhisError>>()?, header })
+    }
+
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The index of a column, where the file has it.
+    pub(super) fn find(&self, column: &str) -> Option<usize> {
+        self.header.iter().position(|name| name == column)
+    }
+
+    /// The index of a column that must be there.
+    pub(super) fn require(&self, column: &str) -> Result<usize, BreakhisError> {
+        self.find(column).ok_or_else(|| {
+            let columns: Vec<&str> = self.header.iter().collect();
+            self.error(None, format!("there is no column {column:?}; its columns are {}", columns.join(", ")))
+        })
+    }
+
+    /// An error about one row, or about the whole file.
+    pub(super) fn error(&self, row: Option<&Row>, reason: String) -> BreakhisError {
+        BreakhisError::Table { path: self.path.to_owned(), line: row.map(|row| row.line), reason }
+    }
+}
+
+impl Row {
+    /// The cell in a column that [`Table::find`] or [`Table::require`] gave.
+    pub(super) fn cell(&self, column: usize) -> &str {
+        // The reader refuses rows that are shorter than the header.
+        self.record.get(column).unwrap_or_default()
+    }
+}
+
+fn broken(path: &Path, error: csv::Error) -> BreakhisError {
+    let line = error.position().map(csv::Position::line);
+    let reason = match error.into_kind() {
+        csv::ErrorKind::Io(source) => return BreakhisError::Read { path: path.to_owned(), source },
+        csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("{len} fields where the header has {expected_len}")
+        }
+        other => format!("{other:?}"),
+    };
+    BreakhisError::Table { path: path.to_owned(), line, reason }
+}

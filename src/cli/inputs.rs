@@ -1,0 +1,61 @@
+//! What several commands take: a network, a split, pictures.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+
+use crate::breakhis::Split;
+use crate::model::Classifier;
+use crate::pixels::{self, DecodeLimits, RgbImage};
+
+/// Which network answers.
+#[derive(Debug, Args)]
+pub(super) struct WeightsArguments {
+    /// Weights file; without it, the network that is built into the program.
+    #[arg(long, env = "LOBULE_WEIGHTS", value_name = "FILE")]
+    weights: Option<PathBuf>,
+}
+
+impl WeightsArguments {
+    /// Loads the network.
+    pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
+        match &self.weights {
+            Some(path) => Classifier::open(path).with_context(|| format!("cannot use the weights {}", path.display())),
+            None => Classifier::built_in().context("cannot use the weights that are built in"),
+        }
+    }
+}
+
+/// Which split of the data.
+#[derive(Debug, Args)]
+pub(super) struct SplitArguments {
+    /// Split file, as `lobule dataset split` writes it; or a file of folds, together with --fold.
+    #[arg(long, value_name = "FILE")]
+    split: Option<PathBuf>,
+    /// The fold to hold out: it is the validation part, and all other folds are the train part.
+    #[arg(long, value_name = "NUMBER", requires = "split")]
+    fold: Option<u32>,
+}
+
+impl SplitArguments {
+    /// Reads the split, where one was asked for.
+    pub(super) fn read(&self) -> anyhow::Result<Option<Split>> {
+        let Some(path) = &self.split else { return Ok(None) };
+        let split = match self.fold {
+            Some(fold) => Split::from_folds(path, fold),
+            None => Split::read(path),
+        };
+        Ok(Some(split?))
+    }
+
+    /// Whether the split holds out a fold, and so has no test part.
+    pub(super) fn holds_out_a_fold(&self) -> bool {
+        self.fold.is_some()
+    }
+}
+
+/// Decodes a picture; the error begins with its name.
+pub(super) fn read_picture(path: &Path) -> anyhow::Result<RgbImage> {
+    pixels::read(path, &DecodeLimits::default()).with_context(|| path.display().to_string())
+}
