@@ -74,7 +74,7 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
 }
 
 /// Predicts for every picture, in their order; figures over a part of them would be of something else.
-fn predict_all(classifier: &Classifier, pictures: &[&Picture]) -> anyhow::Result<Vec<(String, Scored)>> {
+pub(super) fn predict_all(classifier: &Classifier, pictures: &[&Picture]) -> anyhow::Result<Vec<(String, Scored)>> {
     let progress = ProgressBar::new(pictures.len() as u64);
     let predict = |picture: &&Picture| {
         let image = read_picture(&picture.path)?;

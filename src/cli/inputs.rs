@@ -49,6 +49,12 @@ impl SplitArguments {
         Ok(Some(split?))
     }
 
+    /// The split in words that fit a model card: the file's name and the fold that was held out.
+    pub(super) fn describe(&self) -> Option<String> {
+        let name = self.split.as_ref()?.file_name()?.to_string_lossy().into_owned();
+        Some(self.fold.map_or_else(|| name.clone(), |fold| format!("{name}, fold {fold} held out")))
+    }
+
     /// Whether the split holds out a fold, and so has no test part.
     pub(super) fn holds_out_a_fold(&self) -> bool {
         self.fold.is_some()

@@ -9,6 +9,7 @@ mod evaluate;
 mod inputs;
 mod output;
 mod predict;
+mod train;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
 #[derive(Debug, Parser)]
@@ -29,6 +30,8 @@ pub enum Command {
     Predict(predict::PredictArguments),
     /// Measures a network on pictures whose labels are known.
     Evaluate(evaluate::EvaluateArguments),
+    /// Trains a network and keeps its best epoch.
+    Train(train::TrainArguments),
 }
 
 impl Command {
@@ -41,6 +44,7 @@ impl Command {
             Self::Dataset(command) => dataset::run(command),
             Self::Predict(arguments) => predict::run(&arguments),
             Self::Evaluate(arguments) => evaluate::run(&arguments),
+            Self::Train(arguments) => train::run(&arguments),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Samples {
             .par_iter()
             .map(|picture| Ok(preprocess.pixels(&read(&picture.path, &limits)?)?))
             .collect();
-        let labels = pictures.iter().map(|picture| picture.name.label()).collect();
+        let labels = pictures.iter().map(|picture| picture.label()).collect();
         Ok(Self { size: preprocess.size as usize, pictures: prepared?, labels })
     }
 
