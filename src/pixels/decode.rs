@@ -19,6 +19,7 @@ use super::container::{jpeg_is_whole, webp_largest_frame};
 pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
 
 /// What a decoder may allocate for each pixel of the limit: 16 bits each of red, green, blue and alpha.
+/// The JPEG decoder counts no memory; the limit on pixels is what holds it.
 const BYTES_PER_PIXEL: u64 = 8;
 
 /// What a decoder may always allocate, for tables and profiles that do not grow with the picture.

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::*;
 
 const RED: Rgb<u8> = Rgb([255, 0, 0]);
+const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
 const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
 const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 
@@ -20,9 +21,14 @@ fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Wide, with a red left half and a blue right half, each corner pixel telling where it is.
+/// Wide, with a quarter of each colour: red and blue above, green and white below.
 fn flag() -> RgbImage {
-    RgbImage::from_fn(32, 16, |x, _| if x < 16 { RED } else { BLUE })
+    RgbImage::from_fn(64, 32, |x, y| match (x < 32, y < 16) {
+        (true, true) => RED,
+        (false, true) => BLUE,
+        (true, false) => GREEN,
+        (false, false) => WHITE,
+    })
 }
 
 fn noise(width: u32, height: u32) -> RgbImage {
@@ -123,13 +129,24 @@ fn palettes_are_looked_up_and_cmyk_is_converted() {
 #[test]
 fn exif_orientation_is_applied() {
     let jpeg = encoded(flag(), ImageFormat::Jpeg);
-    // Where red stands once the picture is upright, by EXIF's definition of each value.
-    let red_first = [(1, true), (2, false), (3, false), (4, true), (5, true), (6, true), (7, false), (8, false)];
-    for (orientation, red_first) in red_first {
+    // The colours of the upper corners once the picture is upright, by EXIF's definition of each value.
+    let corners = [
+        (1, RED, BLUE),
+        (2, BLUE, RED),
+        (3, WHITE, GREEN),
+        (4, GREEN, WHITE),
+        (5, RED, GREEN),
+        (6, GREEN, RED),
+        (7, WHITE, BLUE),
+        (8, BLUE, WHITE),
+    ];
+    for (orientation, left, right) in corners {
         let upright = decode(&with_orientation(&jpeg, orientation), &limits()).unwrap();
-        assert_eq!(upright.dimensions(), if orientation < 5 { (32, 16) } else { (16, 32) }, "{orientation}");
-        let [red, _, blue] = upright.get_pixel(2, 2).0;
-        assert_eq!(red > blue, red_first, "{orientation}: {red} {blue}");
+        assert_eq!(upright.dimensions(), if orientation < 5 { (64, 32) } else { (32, 64) }, "{orientation}");
+        for (x, corner) in [(3, left), (upright.width() - 4, right)] {
+            let got = upright.get_pixel(x, 3).0;
+            assert!(got.iter().zip(corner.0).all(|(a, b)| a.abs_diff(b) < 12), "{orientation}: {got:?} at {x}");
+        }
     }
     let unknown = decode(&with_orientation(&jpeg, 9), &limits()).unwrap();
     assert_eq!(unknown, decode(&jpeg, &limits()).unwrap());
@@ -168,14 +185,19 @@ fn sizes_are_refused_by_the_header_alone() {
     let none = decode(&announcing_png(0, 5), &limits()).unwrap_err();
     assert!(matches!(none, PixelsError::Undecodable { .. }), "{none}");
 
-    let exact = DecodeLimits { max_pixels: 32 * 16, ..limits() };
-    let tight = DecodeLimits { max_pixels: 32 * 16 - 1, ..limits() };
+    let mut webp = b"RIFF\x2A\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\x03\0\0\x03\0\0".to_vec(); // a canvas of 4x4
+    webp.extend(b"VP8 \x0A\0\0\0\x10\0\0\x9D\x01\x2A\xFF\x3F\xFF\x3F"); // and a frame of 16383x16383 in it
+    let error = decode(&webp, &limits()).unwrap_err();
+    assert!(matches!(error, PixelsError::TooManyPixels { width: 16383, .. }), "{error}");
+
+    let exact = DecodeLimits { max_pixels: 64 * 32, ..limits() };
+    let tight = DecodeLimits { max_pixels: 64 * 32 - 1, ..limits() };
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
         let bytes = encoded(flag(), format);
         assert!(decode(&bytes, &exact).is_ok(), "{format:?}");
         let error = decode(&bytes, &tight).unwrap_err();
         assert!(
-            matches!(error, PixelsError::TooManyPixels { width: 32, height: 16, limit: 511 }),
+            matches!(error, PixelsError::TooManyPixels { width: 64, height: 32, limit: 2047 }),
             "{format:?}: {error}"
         );
     }
