@@ -91,6 +91,13 @@ fn the_threshold_moves_the_decision_and_nothing_else() {
 }
 
 #[test]
+fn a_weights_variable_that_is_empty_is_as_good_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("a.png"), 100);
+    lobule(&["predict", text(dir.path())]).env("LOBULE_WEIGHTS", "").assert().success();
+}
+
+#[test]
 fn data_on_stdout_stays_clean_and_the_notice_stands_on_stderr() {
     let dir = tempfile::tempdir().unwrap();
     draw(&dir.path().join("a.png"), 100);
