@@ -1,13 +1,12 @@
 //! Shares whole cases out over the parts of a split.
 //!
-//! In: pictures and a random order. Out: a part for each case. Cases are placed one by one, the largest first, where
-//! they bring the parts nearest to their shares; then single cases are moved and pairs are swapped for as long as
-//! that brings the parts nearer still.
+//! In: pictures and random numbers. Out: a part for each case. Cases are thrown into parts at random; then single cases
+//! are moved and pairs are swapped for as long as that brings the parts nearer to their shares. With a few large cases
+//! this ends in a different place from each start, so the best of several is taken.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rand::seq::SliceRandom;
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Case, Magnification, Part, Picture};
@@ -19,7 +18,9 @@ const PARTS: usize = Part::ALL.len();
 
 /// How much a magnification within a label counts beside the label itself: enough to break ties, too little to
 /// unbalance labels.
-const MAGNIFICATION_WEIGHT: f64 = 0.2;
+const MAGNIFICATION_WEIGHT: f64 = 0.05;
+/// How many random starts are tried. More would bring every seed to the same split.
+const STARTS: usize = 20;
 /// What a label that is missing from a part costs: more than any imbalance.
 const MISSING_LABEL: f64 = 1e3;
 /// What an empty part costs: more than all labels that could be missing.
@@ -34,19 +35,27 @@ pub(super) fn assign(pictures: &[Picture], rng: &mut ChaCha8Rng) -> BTreeMap<Cas
         let counts = counts.entry(picture.name.case()).or_default();
         counts[picture.label().index()][picture.name.magnification() as usize] += 1.0;
     }
-    let mut cases: Vec<(Case, Counts)> = counts.into_iter().collect();
-    cases.shuffle(rng);
-    // Sizes are whole numbers; cases of one size stay in their random order.
-    cases.sort_by_key(|(_, counts)| Reverse(counts.as_flattened().iter().sum::<f64>() as u64));
+    let cases: Vec<(Case, Counts)> = counts.into_iter().collect();
 
-    let mut balance = Balance::new(&cases);
-    let mut parts: Vec<usize> = Vec::with_capacity(cases.len());
-    for (_, counts) in &cases {
-        parts.push(balance.best_part(counts));
-        balance.shift(counts, parts[parts.len() - 1], 1.0);
+    let mut best = (f64::INFINITY, Vec::new());
+    for _ in 0..STARTS {
+        let (cost, parts) = settle(&cases, rng);
+        if cost < best.0 {
+            best = (cost, parts);
+        }
     }
-    while improve(&mut balance, &cases, &mut parts) {}
-    cases.iter().zip(parts).map(|((case, _), part)| (*case, Part::ALL[part])).collect()
+    cases.iter().zip(best.1).map(|((case, _), part)| (*case, Part::ALL[part])).collect()
+}
+
+/// Improves a random start until no move or swap does, and tells what it costs.
+fn settle(cases: &[(Case, Counts)], rng: &mut ChaCha8Rng) -> (f64, Vec<usize>) {
+    let mut balance = Balance::new(cases);
+    let mut parts: Vec<usize> = cases.iter().map(|_| rng.random_range(0..PARTS)).collect();
+    for ((_, counts), &part) in cases.iter().zip(&parts) {
+        balance.shift(counts, part, 1.0);
+    }
+    while improve(&mut balance, cases, &mut parts) {}
+    (balance.cost(), parts)
 }
 
 /// One round of moves and swaps; whether any of them was for the better.
@@ -111,19 +120,6 @@ impl Balance {
 
     fn shift(&mut self, counts: &Counts, part: usize, sign: f64) {
         add(&mut self.held[part], counts, sign);
-    }
-
-    fn best_part(&mut self, counts: &Counts) -> usize {
-        let mut best = (f64::INFINITY, 0);
-        for part in 0..PARTS {
-            self.shift(counts, part, 1.0);
-            let cost = self.cost();
-            self.shift(counts, part, -1.0);
-            if cost < best.0 {
-                best = (cost, part);
-            }
-        }
-        best.1
     }
 
     /// The squared distances from the shares: of all pictures, of each label, of each magnification within a label.

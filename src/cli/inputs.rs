@@ -1,5 +1,6 @@
 //! What several commands take: a network, a split, pictures.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -14,13 +15,14 @@ use crate::pixels::{self, DecodeLimits, RgbImage};
 pub(super) struct WeightsArguments {
     /// Weights file; without it, the network that is built into the program.
     #[arg(long, env = "LOBULE_WEIGHTS", value_name = "FILE")]
-    weights: Option<PathBuf>,
+    weights: Option<OsString>,
 }
 
 impl WeightsArguments {
     /// Loads the network.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
-        match &self.weights {
+        // A variable that is set to nothing is a deployer's way of not setting it.
+        match self.weights.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty()) {
             Some(path) => Classifier::open(path).with_context(|| format!("cannot use the weights {}", path.display())),
             None => Classifier::built_in().context("cannot use the weights that are built in"),
         }

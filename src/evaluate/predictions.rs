@@ -39,7 +39,7 @@ pub fn write(path: &Path, predictions: &[(String, Scored)]) -> Result<(), Evalua
     files::write_whole(path, &bytes).map_err(failed)
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// When the file cannot be read, or a row is not a prediction; the error names the line.

@@ -1,0 +1,10 @@
+//! What a user meets on the command line, and what holds the house together.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test may
+
+mod dataset;
+mod evaluate;
+mod house;
+mod predict;
+mod real_pictures;
+mod support;

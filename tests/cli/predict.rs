@@ -1,0 +1,163 @@
+//! `lobule predict`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{complaint, draw, lobule, printed, text};
+
+const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
+
+/// The answers as rows of text, read from each of the three formats; file names must hold no spaces.
+pub(crate) fn in_all_formats(inputs: &[&str]) -> [Vec<Vec<String>>; 3] {
+    let print = |format: &str| printed(&[&["predict", "--format", format], inputs].concat());
+    let table = print("table");
+    let (head, rest) = table.split_once('\n').unwrap();
+    assert_eq!(head.split_whitespace().collect::<Vec<_>>(), COLUMNS);
+    let (lines, notice) = rest.split_once("\n\n").unwrap();
+    assert_eq!(notice, "For research use only. Not for use in diagnostic procedures.\n");
+    let table = lines.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+
+    let json = print("json");
+    let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |line: &str| {
+        let object: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(object.as_object().unwrap().len(), COLUMNS.len());
+        COLUMNS.map(|column| cell(&object[column])).to_vec()
+    };
+    let json = json.lines().map(row).collect();
+
+    let csv = print("csv");
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    assert_eq!(reader.headers().unwrap(), COLUMNS.to_vec());
+    let csv = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    [table, json, csv]
+}
+
+fn three_pictures(dir: &Path) {
+    draw(&dir.join("b.png"), 10);
+    draw(&dir.join("deep/er/a.bmp"), 120);
+    draw(&dir.join("c.TIFF"), 250);
+    fs::write(dir.join("notes.txt"), "not a picture").unwrap();
+}
+
+#[test]
+fn a_folder_is_predicted_in_order_and_the_three_formats_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    three_pictures(dir.path());
+    let [table, json, csv] = in_all_formats(&[text(dir.path())]);
+    let files: Vec<&str> = table.iter().map(|row| row[0].as_str()).collect();
+    let expected = ["b.png", "c.TIFF", "deep/er/a.bmp"].map(|name| dir.path().join(name));
+    assert_eq!(files, expected.each_ref().map(|path| text(path)));
+    assert_eq!(table, json);
+    assert_eq!(table, csv);
+}
+
+#[test]
+fn an_answer_is_consistent_in_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    three_pictures(dir.path());
+    for line in printed(&["predict", "--format", "json", text(dir.path())]).lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let probability = answer["probability_malignant"].as_f64().unwrap();
+        let malignant = answer["label"] == "Malignant";
+        assert!(malignant || answer["label"] == "Benign");
+        let confidence = if malignant { probability } else { 1.0 - probability };
+        assert_eq!(answer["confidence"].as_f64().unwrap(), confidence);
+        assert!(confidence >= 0.5);
+        let called = probability >= answer["threshold"].as_f64().unwrap();
+        assert_eq!(answer["decision"], if called { "malignant" } else { "benign" });
+    }
+}
+
+#[test]
+fn the_threshold_moves_the_decision_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("a.png"), 100);
+    let answer = |threshold: &str| -> Value {
+        let line = printed(&["predict", "--format", "json", "--threshold", threshold, text(dir.path())]);
+        serde_json::from_str(&line).unwrap()
+    };
+    let (low, high) = (answer("0"), answer("1"));
+    assert_eq!((&low["decision"], &high["decision"]), (&"malignant".into(), &"benign".into()));
+    assert_eq!(high["threshold"].as_f64(), Some(1.0));
+    for same in ["file", "label", "confidence", "probability_malignant"] {
+        assert_eq!(low[same], high[same]);
+    }
+    assert!(complaint(&["predict", "--threshold", "1.5", text(dir.path())]).contains("between 0 and 1"));
+}
+
+#[test]
+fn a_weights_variable_that_is_empty_is_as_good_as_none() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("a.png"), 100);
+    lobule(&["predict", text(dir.path())]).env("LOBULE_WEIGHTS", "").assert().success();
+}
+
+#[test]
+fn data_on_stdout_stays_clean_and_the_notice_stands_on_stderr() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("a.png"), 100);
+    for format in ["json", "csv"] {
+        let output = lobule(&["predict", "--format", format, text(dir.path())]).output().unwrap();
+        assert!(!String::from_utf8(output.stdout).unwrap().contains("research use"));
+        assert!(String::from_utf8(output.stderr).unwrap().contains("For research use only."));
+    }
+}
+
+#[test]
+fn pictures_that_fail_are_named_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    three_pictures(dir.path());
+    fs::write(dir.path().join("text.png"), "no picture").unwrap();
+    let whole = fs::read(dir.path().join("b.png")).unwrap();
+    fs::write(dir.path().join("truncated.png"), &whole[..whole.len() / 2]).unwrap();
+    let missing = dir.path().join("missing.png");
+
+    let arguments = ["predict", "--format", "json", text(dir.path()), text(&missing)];
+    let output = lobule(&arguments).assert().failure().code(1).get_output().clone();
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 3);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    for name in ["text.png", "truncated.png", "missing.png"] {
+        let name = dir.path().join(name);
+        assert_eq!(errors.lines().filter(|line| line.contains(text(&name))).count(), 1, "{errors}");
+    }
+    assert!(errors.contains("no prediction for 3 of 6 inputs") && !errors.contains("panicked"), "{errors}");
+}
+
+#[test]
+fn inputs_that_hold_no_picture_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let message = complaint(&["predict", text(dir.path())]);
+    assert!(message.contains("no picture (png,") && message.contains(text(dir.path())), "{message}");
+    let missing = dir.path().join("missing");
+    let message = complaint(&["predict", text(&missing)]);
+    assert!(message.contains(&format!("cannot read {}", missing.display())), "{message}");
+    assert!(complaint(&["predict"]).contains("<IMAGE|DIR>"));
+}
+
+#[test]
+fn a_reader_that_leaves_early_ends_it_quietly() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in 0..100 {
+        draw(&dir.path().join(format!("{number:03}.png")), number);
+    }
+    let mut child = Command::new(env!("CARGO_BIN_EXE_lobule"))
+        .args(["predict", "--format", "csv", text(dir.path())])
+        .env_remove("LOBULE_WEIGHTS")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut head = String::new();
+    // The reader is dropped at the end of this statement, which closes the pipe.
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut head).unwrap();
+    assert_eq!(head.trim(), COLUMNS.join(","));
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let stderr = String::from_utf8(output.stderr).unwrap().to_lowercase();
+    assert!(!stderr.contains("error") && !stderr.contains("panic") && !stderr.contains("pipe"), "{stderr}");
+}

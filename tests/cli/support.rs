@@ -1,0 +1,69 @@
+//! Running the program, and drawing pictures to run it on.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use image::{Rgb, RgbImage};
+use tempfile::TempDir;
+
+/// The program, with nothing of the tester's environment that would change its answers.
+pub(crate) fn lobule(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
+    command.env_remove("LOBULE_WEIGHTS").env_remove("LOBULE_LOG").args(arguments);
+    command
+}
+
+/// Runs the program to its success and gives what it printed.
+pub(crate) fn printed(arguments: &[&str]) -> String {
+    let output = lobule(arguments).assert().success().get_output().stdout.clone();
+    String::from_utf8(output).unwrap()
+}
+
+/// Runs the program to its failure and gives what it complained of, having checked that it did not panic.
+pub(crate) fn complaint(arguments: &[&str]) -> String {
+    let stderr = lobule(arguments).assert().failure().get_output().stderr.clone();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+/// A small picture in two colours that no other `shade` gives.
+pub(crate) fn draw(path: &Path, shade: u8) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let pixel = |x: u32, _| if x < 10 { Rgb([shade, 80, 160]) } else { Rgb([200, shade, 200]) };
+    RgbImage::from_fn(24, 16, pixel).save(path).unwrap();
+}
+
+/// A BreaKHis_v1 tree of 6 benign and 6 malignant cases, each of 5 pictures at 100X.
+pub(crate) fn breakhis_tree() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for case in 1..=6_u8 {
+        for number in 1..=5_u8 {
+            for (class, letter, name, subtype) in
+                [("benign", 'B', "fibroadenoma", "F"), ("malignant", 'M', "ductal_carcinoma", "DC")]
+            {
+                let id = if letter == 'B' { case } else { case + 10 };
+                let slide = format!("SOB_{letter}_{subtype}-14-{id}");
+                let folder = format!("BreaKHis_v1/histology_slides/breast/{class}/SOB/{name}/{slide}/100X");
+                let file = format!("{slide}-100-{number:03}.png");
+                draw(&dir.path().join(folder).join(file), id * 10 + number);
+            }
+        }
+    }
+    dir
+}
+
+/// The folder of real pictures, or `None`, which is told, where it is missing.
+pub(crate) fn real_breakhis() -> Option<PathBuf> {
+    let dir = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| PathBuf::from("../shared/breakhis"), PathBuf::from);
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    println!("SKIPPED: no real pictures in {}; LOBULE_BREAKHIS names another folder", dir.display());
+    None
+}
+
+/// A path as the text that arguments are given in.
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
