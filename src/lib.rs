@@ -7,6 +7,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold |
+//! | [`files`] | writing files whole or not at all, for every room that writes |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit |
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment |
 //! | [`kernels`] | the operators that candle lacks or does slowly, as custom ops with gradients |
@@ -40,6 +41,7 @@ pub mod breakhis;
 pub mod cli;
 pub mod diagnosis;
 pub mod evaluate;
+pub mod files;
 pub mod kernels;
 pub mod model;
 pub mod pixels;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::table::{Row, Table};
-use super::{BreakhisError, Part, Split, files};
+use super::{BreakhisError, Part, Split};
+use crate::files::write_whole;
 
 impl Split {
     /// Writes `filename,part` rows in the order of the file names; the file is there whole or not at all.
@@ -19,7 +20,7 @@ impl Split {
             writer.write_record([file_name, &part.to_string()]).map_err(|error| failed(error.into()))?;
         }
         let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-        files::write_whole(path, &bytes).map_err(failed)
+        write_whole(path, &bytes).map_err(failed)
     }
 
     /// Reads what [`Split::write`] wrote.

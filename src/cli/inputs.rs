@@ -63,7 +63,7 @@ impl SplitArguments {
     }
 }
 
-/// Decodes a picture; the error begins with its name.
+/// Decodes a picture; the error names it.
 pub(super) fn read_picture(path: &Path) -> anyhow::Result<RgbImage> {
-    pixels::read(path, &DecodeLimits::default()).with_context(|| path.display().to_string())
+    Ok(pixels::read(path, &DecodeLimits::default())?)
 }

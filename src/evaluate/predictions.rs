@@ -6,8 +6,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{EvaluateError, Scored};
-use crate::breakhis::files;
 use crate::diagnosis::{Label, Probability};
+use crate::files::write_whole;
 use crate::model::Prediction;
 
 /// A row of the file, as it is spelled there.
@@ -36,7 +36,7 @@ pub fn write(path: &Path, predictions: &[(String, Scored)]) -> Result<(), Evalua
         writer.serialize(row).map_err(|error| failed(error.into()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    files::write_whole(path, &bytes).map_err(failed)
+    write_whole(path, &bytes).map_err(failed)
 }
 
 /// Reads what [`write()`] wrote.

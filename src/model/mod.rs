@@ -14,7 +14,7 @@ mod weights_file;
 
 pub use classifier::{Classifier, ModelCard, Prediction};
 pub use error::ModelError;
-pub use network::{Mode, Network};
-pub use parameters::{Parameter, Parameters};
+pub use network::{Mode, Network, NormPolicy, Training};
+pub use parameters::{Parameter, Parameters, in_backbone};
 pub use topology::{Architecture, Baseline, Fused, Role, TensorSpec};
 pub use weights_file::{FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_tensors};

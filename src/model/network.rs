@@ -4,9 +4,10 @@
 //! is computed; this file says how each kind of layer is.
 
 use candle_core::{Result, Tensor};
+use serde::Serialize;
 
 use super::error::ModelError;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, in_backbone};
 use super::topology::{
     Architecture, BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
 };
@@ -18,20 +19,30 @@ use crate::kernels::{
 /// What the network does with what it sees.
 #[derive(Clone, Copy, Debug)]
 pub enum Mode {
-    /// It answers: moving moments, no dropout.
+    /// It answers: moving moments, no dropout, no gradients.
     Inference,
-    /// It learns: the batch's moments, which the moving ones follow, dropout, and gradients.
-    Training {
-        /// Share of the moving moments that a step keeps; 0.99 in Keras.
-        momentum: f64,
-        /// Decides what this step's dropout drops; `None` for no dropout.
-        dropout: Option<u64>,
-    },
-    /// It measures its moments: as in training, without dropout and without gradients.
-    Measuring {
-        /// Share of the moving moments that a step keeps.
-        momentum: f64,
-    },
+    /// It learns.
+    Training(Training),
+}
+
+/// What a training step needs to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Training {
+    /// How the layers under `features.` normalise.
+    pub backbone: NormPolicy,
+    /// How the others do.
+    pub head: NormPolicy,
+    /// Decides what this step's dropout drops; `None` for no dropout.
+    pub dropout: Option<u64>,
+}
+
+/// How batch normalisation works in training; the moving moments follow the batch's either way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct NormPolicy {
+    /// What is normalised by.
+    pub source: NormMode,
+    /// Share of the moving moments that a step keeps; 0.99 in Keras.
+    pub momentum: f64,
 }
 
 /// A network and its parameters.
@@ -144,8 +155,8 @@ impl Network {
     fn get(&self, layer: &str, ending: &str, mode: Mode) -> Result<Tensor> {
         let var = self.parameters.get(layer, ending)?;
         Ok(match mode {
-            Mode::Training { .. } => var.as_tensor().clone(),
-            Mode::Inference | Mode::Measuring { .. } => var.as_detached_tensor(),
+            Mode::Training(_) => var.as_tensor().clone(),
+            Mode::Inference => var.as_detached_tensor(),
         })
     }
 
@@ -175,30 +186,31 @@ impl Network {
         batch_norm_relu(x, &gamma, &beta, moments, norm.epsilon, source)
     }
 
-    /// The moments to normalise with; unless the network only answers they are the batch's, and the moving ones follow.
+    /// The moments to normalise with. In training the moving ones take a step towards the batch's.
     fn moments(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<(Moments, NormMode)> {
         let mean = self.parameters.get(&norm.name, "running_mean")?;
         let variance = self.parameters.get(&norm.name, "running_var")?;
-        let momentum = match mode {
-            Mode::Training { momentum, .. } | Mode::Measuring { momentum } => momentum,
-            Mode::Inference => {
-                let moments = Moments { mean: mean.to_vec1()?, variance: variance.to_vec1()? };
-                return Ok((moments, NormMode::Moving));
-            }
+        let moving = Moments { mean: mean.to_vec1()?, variance: variance.to_vec1()? };
+        let policy = match mode {
+            Mode::Inference => return Ok((moving, NormMode::Moving)),
+            Mode::Training(training) if in_backbone(&norm.name) => training.backbone,
+            Mode::Training(training) => training.head,
         };
         let batch = Moments::of(x)?;
-        for (moving, batch) in [(mean, &batch.mean), (variance, &batch.variance)] {
-            let kept: Vec<f32> = moving.to_vec1()?;
-            let follow = |(old, new): (&f32, &f32)| (f64::from(*old) * momentum + f64::from(*new) * (1.0 - momentum)) as f32;
-            let moved: Vec<f32> = kept.iter().zip(batch).map(follow).collect();
-            moving.set(&Tensor::from_vec(moved, norm.channels, x.device())?)?;
+        for (var, old, new) in [(mean, &moving.mean, &batch.mean), (variance, &moving.variance, &batch.variance)] {
+            let step = |(old, new)| policy.momentum * f64::from(old) + (1.0 - policy.momentum) * f64::from(new);
+            let moved: Vec<f32> = old.iter().copied().zip(new.iter().copied()).map(|pair| step(pair) as f32).collect();
+            var.set(&Tensor::from_vec(moved, norm.channels, x.device())?)?;
         }
-        Ok((batch, NormMode::Batch))
+        match policy.source {
+            NormMode::Batch => Ok((batch, NormMode::Batch)),
+            NormMode::Moving => Ok((moving, NormMode::Moving)),
+        }
     }
 
     fn drop(&self, x: &Tensor, rate: f64, mode: Mode) -> Result<Tensor> {
         match mode {
-            Mode::Training { dropout: Some(seed), .. } => dropout(x, rate, seed),
+            Mode::Training(Training { dropout: Some(seed), .. }) => dropout(x, rate, seed),
             _ => Ok(x.clone()),
         }
     }

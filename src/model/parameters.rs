@@ -55,11 +55,7 @@ impl Parameters {
     ///
     /// # Errors
     /// When a tensor is missing, unexpected or of another shape, or holds what is not a number.
-    pub fn from_stored(
-        architecture: &Architecture,
-        stored: &StoredTensors,
-        origin: &str,
-    ) -> Result<Self, ModelError> {
+    pub fn from_stored(architecture: &Architecture, stored: &StoredTensors, origin: &str) -> Result<Self, ModelError> {
         let specs = architecture.tensors();
         check_names(&specs, stored, origin)?;
         let mut by_name = BTreeMap::new();
@@ -76,7 +72,7 @@ impl Parameters {
     /// # Errors
     /// When a tensor of the backbone is missing or of another shape, or holds what is not a number.
     pub fn set_backbone(&self, stored: &StoredTensors, origin: &str) -> Result<(), ModelError> {
-        let backbone = self.by_name.values().filter(|p| p.spec.name.starts_with("features."));
+        let backbone = self.by_name.values().filter(|p| in_backbone(&p.spec.name));
         let specs: Vec<TensorSpec> = backbone.map(|p| p.spec.clone()).collect();
         let known = |name: &String| specs.iter().any(|spec| spec.name == *name);
         let wanted = stored.iter().filter(|(name, _)| known(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
@@ -123,6 +119,11 @@ impl Parameters {
             None => candle_core::bail!("no tensor {layer}.{ending}"),
         }
     }
+}
+
+/// Whether a layer or tensor of that name belongs to the backbone, which can start from another program's tensors.
+pub fn in_backbone(name: &str) -> bool {
+    name.starts_with("features.")
 }
 
 /// Keras's `glorot_uniform`: uniform within sqrt(6 / (fan in + fan out)); torch's layouts put outputs first.

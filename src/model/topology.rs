@@ -231,8 +231,7 @@ impl Baseline {
 
 impl Fused {
     fn net(&self) -> FusedNet {
-        let stem =
-            Conv { name: "features.conv0".into(), geometry: STEM, channels: 3, filters: self.stem, bias: false };
+        let stem = Conv { name: "features.conv0".into(), geometry: STEM, channels: 3, filters: self.stem, bias: false };
         let stem_norm = backbone_norm("features.norm0".into(), self.stem);
         let mut channels = self.stem;
         let mut blocks = Vec::new();

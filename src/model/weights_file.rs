@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ModelError;
 use super::topology::{Architecture, Role};
 use crate::diagnosis::{Label, Threshold};
+use crate::files::write_whole;
 use crate::pixels::Preprocess;
 
 /// The version of the metadata's form that this program writes and reads.
@@ -157,9 +158,7 @@ impl WeightsFile {
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         let io = |source| ModelError::Io { action: "write", path: path.to_owned(), source };
-        let part = path.with_extension("part");
-        std::fs::write(&part, self.bytes()?).map_err(io)?;
-        std::fs::rename(&part, path).map_err(io)
+        write_whole(path, &self.bytes()?).map_err(io)
     }
 }
 

@@ -10,31 +10,25 @@ const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
 const EPSILON: f64 = 1e-7;
 
-/// The optimiser's state: two moments for each trained parameter.
+/// The optimiser of a set of parameters.
 pub struct Adam {
     slots: Vec<Slot>,
     steps: i32,
 }
 
-struct Slot {
+/// A parameter, how it is moved, and its two moments.
+pub struct Slot {
     parameter: Parameter,
-    /// The step size of this parameter as a share of the one given to [`Adam::step`].
     share: f64,
+    weight_decay: f64,
     first: Vec<f32>,
     second: Vec<f32>,
 }
 
 impl Adam {
-    /// An optimiser of the trained ones among `parameters`, each with its share of the step size.
-    pub fn new(parameters: impl Iterator<Item = (Parameter, f64)>) -> Self {
-        let slots = parameters
-            .filter(|(parameter, _)| parameter.spec.role.trained())
-            .map(|(parameter, share)| {
-                let count = parameter.var.elem_count();
-                Slot { parameter, share, first: vec![0.0; count], second: vec![0.0; count] }
-            })
-            .collect();
-        Self { slots, steps: 0 }
+    /// An optimiser of the trained ones among these parameters.
+    pub fn new(slots: impl Iterator<Item = Slot>) -> Self {
+        Self { slots: slots.filter(|slot| slot.parameter.spec.role.trained()).collect(), steps: 0 }
     }
 
     /// Moves each parameter that has a gradient.
@@ -45,23 +39,32 @@ impl Adam {
         self.steps += 1;
         let correction = (1.0 - BETA2.powi(self.steps)).sqrt() / (1.0 - BETA1.powi(self.steps));
         self.slots.par_iter_mut().try_for_each(|slot| match gradients.get(&slot.parameter.var) {
-            Some(gradient) => slot.step(gradient, learning_rate * slot.share * correction),
+            Some(gradient) => slot.step(gradient, learning_rate * slot.share, correction),
             None => Ok(()),
         })
     }
 }
 
 impl Slot {
-    fn step(&mut self, gradient: &Tensor, rate: f64) -> candle_core::Result<()> {
+    /// A parameter whose step size is `share` of the one given to [`Adam::step`], and which loses `weight_decay`
+    /// times its step size of itself at each step (decoupled, as in AdamW; Loshchilov and Hutter, 2019).
+    pub fn new(parameter: Parameter, share: f64, weight_decay: f64) -> Self {
+        let count = parameter.var.elem_count();
+        Self { parameter, share, weight_decay, first: vec![0.0; count], second: vec![0.0; count] }
+    }
+
+    fn step(&mut self, gradient: &Tensor, rate: f64, correction: f64) -> candle_core::Result<()> {
         let var = &self.parameter.var;
         let gradient: Vec<f32> = gradient.flatten_all()?.to_vec1()?;
         let mut values: Vec<f32> = var.flatten_all()?.to_vec1()?;
-        let (beta1, beta2, epsilon, rate) = (BETA1 as f32, BETA2 as f32, EPSILON as f32, rate as f32);
+        let (beta1, beta2, epsilon) = (BETA1 as f32, BETA2 as f32, EPSILON as f32);
+        let kept = (1.0 - rate * self.weight_decay) as f32;
+        let rate = (rate * correction) as f32;
         let moments = self.first.iter_mut().zip(&mut self.second);
         for ((value, g), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
             *first += (g - *first) * (1.0 - beta1);
             *second += (g * g - *second) * (1.0 - beta2);
-            *value -= rate * *first / (second.sqrt() + epsilon);
+            *value = *value * kept - rate * *first / (second.sqrt() + epsilon);
         }
         var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
     }
@@ -83,7 +86,7 @@ mod tests {
     fn three_steps_equal_those_of_keras() -> candle_core::Result<()> {
         let var = Var::new(&[1f32, -2.0, 3.0], &Device::Cpu)?;
         let spec = TensorSpec { name: "x".into(), shape: vec![3], role: Role::Bias };
-        let mut adam = Adam::new(std::iter::once((Parameter { spec, var: var.clone() }, 1.0)));
+        let mut adam = Adam::new(std::iter::once(Slot::new(Parameter { spec, var: var.clone() }, 1.0, 0.0)));
         let slope = Tensor::new(&[1f32, 1e-6, -2.0], &Device::Cpu)?;
         for _ in 0..3 {
             // The gradient of half the weighted square is the weighted value.

@@ -1,8 +1,7 @@
 //! The fit loop: epochs of steps, validation after each, the best epoch kept.
 //!
 //! In: a network at its start, a [`Recipe`], the two parts and a seed. Out: an [`Outcome`]. What is validated and kept
-//! is a running average of the weights, with batch-norm moments measured anew over the training part: moving moments
-//! of a few dozen steps lag behind the weights.
+//! is a running average of the weights.
 
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ use crate::evaluate::{Metrics, Scored};
 use crate::model::{Mode, Network, Parameters, Prediction, StoredTensors};
 use crate::pixels::Dihedral;
 
-/// Pictures that are predicted or measured at once.
+/// Pictures that are predicted at once.
 const CHUNK: usize = 32;
 
 /// Who is told how a training goes.
@@ -67,13 +66,10 @@ pub fn fit(
     check("train", train)?;
     check("validation", validation)?;
     if let Some(settings) = &recipe.probe {
-        measure(network, train, progress)?;
-        let parts = (train, validation);
-        probe(network, settings, recipe.label_smoothing, recipe.momentum, parts, seed, progress)?;
+        probe(network, recipe, settings, (train, validation), seed, progress)?;
     }
     let average = copy(network)?;
-    let share = |name: &str| if name.starts_with("features.") { recipe.backbone_share } else { 1.0 };
-    let mut adam = Adam::new(network.parameters().iter().map(|p| (p.clone(), share(&p.spec.name))));
+    let mut adam = Adam::new(network.parameters().iter().map(|p| recipe.slot(p)));
     let mut best: Option<Outcome> = None;
     let mut order: Vec<usize> = (0..train.len()).collect();
     let steps = train.len().div_ceil(recipe.batch);
@@ -89,8 +85,11 @@ pub fn fit(
             let drawn: Vec<Dihedral> = indices.iter().map(|_| Dihedral::ALL[views.random_range(0..8)]).collect();
             let pictures = train.batch(indices, |position| drawn[position])?;
             let dropout = stream(seed, Purpose::Dropout, step).random();
-            let mode = Mode::Training { momentum: recipe.momentum, dropout: Some(dropout) };
-            let loss = loss(&network.forward(&pictures, mode)?, &train.targets(indices), recipe.label_smoothing)?;
+            let loss = loss(
+                &network.forward(&pictures, recipe.training(dropout))?,
+                &train.targets(indices),
+                recipe.label_smoothing,
+            )?;
             let rate = recipe.learning_rate * recipe.schedule((step + 1) as f64 / steps as f64);
             adam.step(&loss.backward()?, rate)?;
             follow(&average, network, recipe.average, step)?;
@@ -103,7 +102,6 @@ pub fn fit(
             progress.advance(indices.len(), Some(total / seen as f64));
         }
         let images_per_second = seen as f64 / started.elapsed().as_secs_f64();
-        measure(&average, train, progress)?;
         let metrics = Metrics::at(&validate(&average, validation, progress)?, Threshold::HALF);
         let epoch = Epoch {
             phase: Phase::AllLayers,
@@ -147,22 +145,8 @@ fn copy(network: &Network) -> Result<Network, TrainError> {
 fn follow(average: &Network, network: &Network, kept: f64, step: usize) -> Result<(), TrainError> {
     let kept = kept.min((step as f64 + 1.0) / (step as f64 + 10.0));
     for (averaged, current) in average.parameters().iter().zip(network.parameters().iter()) {
-        if current.spec.role.trained() {
-            let moved = ((averaged.var.as_tensor() * kept)? + (current.var.as_tensor() * (1.0 - kept))?)?;
-            averaged.var.set(&moved.detach())?;
-        }
-    }
-    Ok(())
-}
-
-/// Sets the moving moments to those over all samples: the mean over batches of the batches' own.
-fn measure(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<(), TrainError> {
-    let indices: Vec<usize> = (0..samples.len()).collect();
-    progress.start("batch statistics", samples.len());
-    for (step, indices) in indices.chunks(CHUNK).filter(|chunk| chunk.len() == CHUNK.min(samples.len())).enumerate() {
-        let pictures = samples.batch(indices, |_| Dihedral::Identity)?;
-        network.forward(&pictures, Mode::Measuring { momentum: step as f64 / (step + 1) as f64 })?;
-        progress.advance(indices.len(), None);
+        let (old, new) = (averaged.var.as_detached_tensor(), current.var.as_detached_tensor());
+        averaged.var.set(&((old * kept)? + (new * (1.0 - kept))?)?)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::error::TrainError;
+use crate::files::write_whole;
 
 /// Which part of a recipe an epoch belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -56,8 +57,6 @@ impl History {
             writer.serialize(epoch).map_err(|error| failed(std::io::Error::other(error)))?;
         }
         let bytes = writer.into_inner().map_err(|error| failed(std::io::Error::other(error.to_string())))?;
-        let part = path.with_extension("part");
-        std::fs::write(&part, bytes).map_err(failed)?;
-        std::fs::rename(&part, path).map_err(failed)
+        write_whole(path, &bytes).map_err(failed)
     }
 }

@@ -13,7 +13,7 @@ mod recipe;
 mod samples;
 mod seed;
 
-pub use adam::Adam;
+pub use adam::{Adam, Slot};
 pub use error::TrainError;
 pub use fit::{Outcome, Progress, fit};
 pub use history::{Epoch, History, Phase};

@@ -13,12 +13,12 @@ use super::adam::Adam;
 use super::error::TrainError;
 use super::fit::{Progress, loss, predictions};
 use super::history::{Epoch, Phase};
-use super::recipe::Probe;
+use super::recipe::{Probe, Recipe};
 use super::samples::Samples;
 use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::Metrics;
-use crate::model::{Mode, Network};
+use crate::model::{Mode, Network, in_backbone};
 use crate::pixels::Dihedral;
 
 /// Pictures that the backbone takes at once.
@@ -63,20 +63,20 @@ impl Features {
     }
 }
 
-/// Trains the head of `network` and leaves it at its best epoch.
+/// Trains the head of `network` on the train part (the first of `parts`) and leaves it at the epoch that was best on
+/// the other one.
 pub(super) fn probe(
     network: &Network,
+    recipe: &Recipe,
     probe: &Probe,
-    smoothing: f64,
-    momentum: f64,
     parts: (&Samples, &Samples),
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<(), TrainError> {
     let train = Features::of(network, parts.0, &Dihedral::ALL, progress)?;
     let validation = Features::of(network, parts.1, &[Dihedral::Identity], progress)?;
-    let head = || network.parameters().iter().filter(|p| !p.spec.name.starts_with("features."));
-    let mut adam = Adam::new(head().map(|p| (p.clone(), 1.0)));
+    let head = || network.parameters().iter().filter(|p| !in_backbone(&p.spec.name));
+    let mut adam = Adam::new(head().map(|p| recipe.slot(p)));
     let mut best: Option<(f64, Vec<Tensor>)> = None;
     let mut order: Vec<usize> = (0..train.labels.len()).collect();
     let mut step = 0;
@@ -88,8 +88,8 @@ pub(super) fn probe(
         for indices in order.chunks(probe.batch) {
             let (taps, labels) = train.select(indices)?;
             let dropout = rand::Rng::random(&mut stream(seed, Purpose::ProbeDropout, step));
-            let logits = network.forward_taps(&taps, Mode::Training { momentum, dropout: Some(dropout) })?;
-            let loss = loss(&logits, &labels, smoothing)?;
+            let logits = network.forward_taps(&taps, recipe.training(dropout))?;
+            let loss = loss(&logits, &labels, recipe.label_smoothing)?;
             adam.step(&loss.backward()?, probe.learning_rate)?;
             total += f64::from(loss.to_scalar::<f32>()?) * indices.len() as f64;
             step += 1;

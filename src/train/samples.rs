@@ -25,10 +25,8 @@ impl Samples {
     /// When a picture cannot be read; the error names it.
     pub fn load(pictures: &[&Picture], preprocess: &Preprocess) -> Result<Self, TrainError> {
         let limits = DecodeLimits::default();
-        let prepared: Result<Vec<Vec<f32>>, TrainError> = pictures
-            .par_iter()
-            .map(|picture| Ok(preprocess.pixels(&read(&picture.path, &limits)?)?))
-            .collect();
+        let prepared: Result<Vec<Vec<f32>>, TrainError> =
+            pictures.par_iter().map(|picture| Ok(preprocess.pixels(&read(&picture.path, &limits)?)?)).collect();
         let labels = pictures.iter().map(|picture| picture.label()).collect();
         Ok(Self { size: preprocess.size as usize, pictures: prepared?, labels })
     }
@@ -43,8 +41,6 @@ impl Samples {
         self.pictures.is_empty()
     }
 
-    /// STUB
-    pub fn indices(&self) -> Vec<usize> { (0..self.len()).collect() }
     /// Their labels.
     pub fn labels(&self) -> &[Label] {
         &self.labels
@@ -54,7 +50,11 @@ impl Samples {
     ///
     /// # Errors
     /// When candle fails.
-    pub fn batch(&self, indices: &[usize], view: impl Fn(usize) -> Dihedral + Sync) -> Result<Tensor, TrainError> {
+    pub(super) fn batch(
+        &self,
+        indices: &[usize],
+        view: impl Fn(usize) -> Dihedral + Sync,
+    ) -> Result<Tensor, TrainError> {
         let length = self.size * self.size * 3;
         let mut data = vec![0.0; indices.len() * length];
         data.par_chunks_exact_mut(length).zip(indices).enumerate().for_each(|(position, (target, &index))| {

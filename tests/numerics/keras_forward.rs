@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use candle_core::{Device, Tensor};
+use lobule::model::{Architecture, Mode, ModelError, Network, Parameters, StoredTensor};
 use serde::Deserialize;
 
-use crate::fixture;
+use crate::{fixture, formula};
 
 /// tests/fixtures/keras_forward.json: each outer list has an entry for each of the two pictures that
 /// `fill("input", &[2, 128, 128, 3])` holds.
@@ -55,4 +57,57 @@ fn the_fixture_holds_two_pictures_that_a_network_tells_apart() {
     assert!(fused.pooled.keys().eq(blocks) && fused.pooled_mean_absolute.keys().eq(blocks));
     assert!(fused.pooled.values().all(|pictures| pictures.len() == 2));
     assert!(fused.pooled_mean_absolute.values().flatten().all(|mean| (0.1..10.0).contains(mean)));
+}
+
+#[test]
+fn the_baseline_answers_as_in_keras() -> Result<(), ModelError> {
+    let network = filled(Architecture::baseline())?;
+    check(&network, &keras_forward().baseline.logits, &keras_forward().baseline.probabilities)
+}
+
+#[test]
+fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
+    let network = filled(Architecture::fused_densenet121())?;
+    let keras = keras_forward().fused;
+    check(&network, &keras.logits, &keras.probabilities)?;
+
+    let taps = network.pooled_taps(&pictures()?, Mode::Inference)?.unwrap();
+    for (tap, block) in taps.iter().zip(["block2", "block3", "block4"]) {
+        let rows: Vec<Vec<f32>> = tap.to_vec2()?;
+        for (picture, row) in rows.iter().enumerate() {
+            assert_close(&row[..8], &keras.pooled[block][picture], block);
+            let mean = row.iter().map(|value| f64::from(value.abs())).sum::<f64>() / row.len() as f64;
+            assert!((mean - keras.pooled_mean_absolute[block][picture]).abs() < 1e-4, "{block}: {mean}");
+        }
+    }
+    Ok(())
+}
+
+fn filled(architecture: Architecture) -> Result<Network, ModelError> {
+    let tensor = |shape: Vec<usize>, name: &str| StoredTensor { data: formula::fill(name, &shape), shape };
+    let tensors = architecture.tensors().into_iter().map(|spec| (spec.name.clone(), tensor(spec.shape, &spec.name)));
+    let parameters = Parameters::from_stored(&architecture, &tensors.collect(), "the formula")?;
+    Ok(Network::new(architecture, parameters))
+}
+
+fn pictures() -> Result<Tensor, ModelError> {
+    Ok(Tensor::from_vec(formula::fill("input", &[2, 128, 128, 3]), (2, 128, 128, 3), &Device::Cpu)?)
+}
+
+fn check(network: &Network, logits: &[[f32; 2]], probabilities: &[[f32; 2]]) -> Result<(), ModelError> {
+    let answers = network.forward(&pictures()?, Mode::Inference)?;
+    let softmax: Vec<Vec<f32>> = candle_nn::ops::softmax(&answers, 1)?.to_vec2()?;
+    let answers: Vec<Vec<f32>> = answers.to_vec2()?;
+    for picture in 0..2 {
+        assert_close(&answers[picture], &logits[picture], "logits");
+        assert_close(&softmax[picture], &probabilities[picture], "probabilities");
+    }
+    Ok(())
+}
+
+fn assert_close(ours: &[f32], keras: &[f32], what: &str) {
+    assert_eq!(ours.len(), keras.len());
+    for (ours, keras) in ours.iter().zip(keras) {
+        assert!((ours - keras).abs() <= 1e-4, "{what}: {ours} here, {keras} in Keras");
+    }
 }
