@@ -186,3 +186,131 @@ pub(super) fn loss(logits: &Tensor, labels: &[Label], smoothing: f64) -> Result<
     let likelihood = (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?;
     Ok(likelihood.affine(-1.0 / labels.len() as f64, 0.0)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::NormMode;
+    use crate::model::{Architecture, Fused, NormPolicy, StoredTensor};
+    use crate::train::Probe;
+
+    #[derive(Default)]
+    struct Told {
+        epochs: Vec<Epoch>,
+        best: Vec<usize>,
+    }
+
+    impl Progress for Told {
+        fn start(&mut self, _: &str, _: usize) {}
+        fn advance(&mut self, _: usize, _: Option<f64>) {}
+        fn epoch(&mut self, epoch: &Epoch) -> Result<(), TrainError> {
+            self.epochs.push(Epoch { images_per_second: 0.0, ..epoch.clone() });
+            Ok(())
+        }
+        fn best(&mut self, outcome: &Outcome) -> Result<(), TrainError> {
+            self.best.push(outcome.epoch.epoch);
+            Ok(())
+        }
+    }
+
+    fn recipe() -> Recipe {
+        let architecture = Architecture::Fused(Fused {
+            stem: 8,
+            growth: 4,
+            bottleneck: 8,
+            blocks: vec![1, 2, 1, 1],
+            tap: 16,
+            hidden: 8,
+            dropout: 0.2,
+        });
+        let head_norm = NormPolicy { source: NormMode::Batch, momentum: 0.8 };
+        let probe = Some(Probe { epochs: 3, batch: 16, learning_rate: 1e-2 });
+        Recipe {
+            architecture,
+            head_norm,
+            probe,
+            epochs: 6,
+            batch: 8,
+            learning_rate: 1e-2,
+            weight_decay: 0.1,
+            ..Recipe::best()
+        }
+    }
+
+    /// Stripes for malignant and flat grey for benign, with noise.
+    fn samples(count: usize, seed: u64) -> Samples {
+        let mut rng = stream(seed, Purpose::Views, 9);
+        let mut pictures = Vec::new();
+        let mut labels = Vec::new();
+        for index in 0..count {
+            let label = Label::ALL[index % 2];
+            let stripe = |x: usize| if label == Label::Malignant && x % 4 < 2 { 1.0 } else { 0.0 };
+            pictures.push((0..32 * 32 * 3).map(|i| stripe(i / 3 % 32) + rng.random_range(-0.3..0.3)).collect());
+            labels.push(label);
+        }
+        Samples::of(32, pictures, labels)
+    }
+
+    fn train(seed: u64) -> Result<(Told, Outcome), TrainError> {
+        let recipe = recipe();
+        let network = Network::new(recipe.architecture.clone(), Parameters::initial(&recipe.architecture, seed)?);
+        let mut told = Told::default();
+        let best = fit(&network, &recipe, &samples(40, 1), &samples(16, 2), seed, &mut told)?;
+        Ok((told, best.expect("an epoch was run")))
+    }
+
+    #[test]
+    fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result<(), TrainError> {
+        let (told, best) = train(1)?;
+        let all: Vec<&Epoch> = told.epochs.iter().filter(|epoch| epoch.phase == Phase::AllLayers).collect();
+        assert_eq!((told.epochs.len(), all.len()), (9, 6));
+        let lowest = all.iter().map(|epoch| epoch.validation_loss).fold(f64::INFINITY, f64::min);
+        assert_eq!(best.epoch.validation_loss, lowest);
+        assert_eq!(told.best.last(), Some(&best.epoch.epoch));
+        assert!(best.epoch.validation_roc_auc > 0.95, "{:?}", best.epoch);
+        assert!(best.epoch.train_loss < told.epochs[0].train_loss);
+        Ok(())
+    }
+
+    #[test]
+    fn every_tensor_of_the_network_is_trained() -> Result<(), TrainError> {
+        let (_, best) = train(1)?;
+        let start = Parameters::initial(&recipe().architecture, 1)?.stored()?;
+        let moved = |name: &String, start: &StoredTensor| {
+            let pairs = start.data.iter().zip(&best.weights[name].data);
+            pairs.fold(0f32, |most, (before, after)| most.max((before - after).abs()))
+        };
+        let still: Vec<&String> = start.iter().filter(|(name, start)| moved(name, start) < 1e-5).map(|t| t.0).collect();
+        assert!(still.is_empty(), "{still:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_weights_with_any_number_of_threads() -> Result<(), TrainError> {
+        let (told, best) = train(3)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+        let (again, twin) = pool.install(|| train(3))?;
+        assert_eq!(told.epochs, again.epochs);
+        assert_eq!(best.weights, twin.weights);
+        assert_ne!(best.weights, train(4)?.1.weights);
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_of_one_class_is_refused() -> Result<(), TrainError> {
+        let recipe = recipe();
+        let network = Network::new(recipe.architecture.clone(), Parameters::initial(&recipe.architecture, 1)?);
+        let benign = Samples::of(32, vec![vec![0.0; 32 * 32 * 3]], vec![Label::Benign]);
+        let error = fit(&network, &recipe, &samples(4, 1), &benign, 1, &mut Told::default()).err();
+        assert!(matches!(error, Some(TrainError::OneClass { part: "validation", .. })), "{error:?}");
+        Ok(())
+    }
+
+    #[test]
+    fn smoothed_loss_of_a_coin_toss_is_the_logarithm_of_two() -> Result<(), TrainError> {
+        let logits = Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu)?;
+        let loss = loss(&logits, &Label::ALL, 0.1)?.to_scalar::<f32>()?;
+        assert!((loss - 2f32.ln()).abs() < 1e-6);
+        Ok(())
+    }
+}

@@ -60,7 +60,7 @@ impl Recipe {
             architecture: Architecture::fused_densenet121(),
             preprocess: Preprocess::imagenet(),
             probe: Some(Probe { epochs: 6, batch: 64, learning_rate: 3e-4 }),
-            epochs: 8,
+            epochs: 6,
             batch: 32,
             learning_rate: 3e-4,
             backbone_share: 0.1,

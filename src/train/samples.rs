@@ -28,7 +28,12 @@ impl Samples {
         let prepared: Result<Vec<Vec<f32>>, TrainError> =
             pictures.par_iter().map(|picture| Ok(preprocess.pixels(&read(&picture.path, &limits)?)?)).collect();
         let labels = pictures.iter().map(|picture| picture.label()).collect();
-        Ok(Self { size: preprocess.size as usize, pictures: prepared?, labels })
+        Ok(Self::of(preprocess.size as usize, prepared?, labels))
+    }
+
+    /// Prepared pictures of `size` times `size` times 3 values, with a label each.
+    pub(super) fn of(size: usize, pictures: Vec<Vec<f32>>, labels: Vec<Label>) -> Self {
+        Self { size, pictures, labels }
     }
 
     /// How many pictures there are.
