@@ -55,8 +55,7 @@ impl Classifier {
     /// # Errors
     /// When the built-in file does not fit this program; a released binary has one that does.
     pub fn built_in() -> Result<Self, ModelError> {
-        let preprocess =
-            Preprocess { size: 128, resampling: Resampling::Antialiased, mean: [0.0; 3], std: [1.0; 3] };
+        let preprocess = Preprocess { size: 128, resampling: Resampling::Antialiased, mean: [0.0; 3], std: [1.0; 3] };
         let card = ModelCard { name: "stub".into(), version: "0".into(), sha256: "0".repeat(64) };
         Ok(Self { card, preprocess })
     }

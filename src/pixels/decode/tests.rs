@@ -1,0 +1,252 @@
+//! Pictures are drawn and encoded here, damaged or not, and decoded again.
+
+use image::{ExtendedColorType, Luma, LumaA, Rgb, Rgb32FImage, Rgba};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::*;
+
+const RED: Rgb<u8> = Rgb([255, 0, 0]);
+const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
+const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+
+fn limits() -> DecodeLimits {
+    DecodeLimits::default()
+}
+
+fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    picture.into().write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// Wide, with a red left half and a blue right half, each corner pixel telling where it is.
+fn flag() -> RgbImage {
+    RgbImage::from_fn(32, 16, |x, _| if x < 16 { RED } else { BLUE })
+}
+
+fn noise(width: u32, height: u32) -> RgbImage {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    RgbImage::from_fn(width, height, |_, _| Rgb(random.random()))
+}
+
+/// A four-colour palette of 2 bits a pixel, of which the second colour is transparent.
+// im = Image.new("P", (4, 2)); im.putpalette([255,0,0, 0,128,0, 0,0,255]); im.putdata([0,1,2,0, 2,1,0,2])
+// im.save(b, "PNG", bits=2, transparency=1); b.getvalue().hex()
+const PALETTE_PNG: &str = "89504e470d0a1a0a0000000d494844520000000400000002020300000002c695f000000009504c5445ff00000080\
+    000000ff56c8ba940000000274524e53ff00e5b7304a0000000c49444154789c63906098040000de00ab1afc37770000000049454e44ae426082";
+
+fn from_hex(text: &str) -> Vec<u8> {
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// A CMYK JPEG as Adobe writes it (inverted): red above, black below.
+// im = Image.new("CMYK", (16, 16)); im.paste((0, 255, 255, 0), (0, 0, 16, 8)); im.paste((0, 0, 0, 255), (0, 8, 16, 16))
+// im.save("cmyk.jpg", quality=90)
+const CMYK_JPEG: &[u8] = include_bytes!("../../../tests/fixtures/cmyk.jpg");
+
+fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let body = [kind, data].concat();
+    let mut crc = !0_u32;
+    for byte in &body {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 * (crc & 1));
+        }
+    }
+    [&(data.len() as u32).to_be_bytes(), &body[..], &(!crc).to_be_bytes()].concat()
+}
+
+/// A PNG of a few bytes whose header announces any size: 16 bits each of red, green, blue and alpha.
+fn announcing_png(width: u32, height: u32) -> Vec<u8> {
+    let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[16, 6, 0, 0, 0]].concat();
+    let chunks = [png_chunk(b"IHDR", &header), png_chunk(b"IDAT", &[0x78, 0x9C, 3, 0]), png_chunk(b"IEND", b"")];
+    [b"\x89PNG\r\n\x1a\n".to_vec(), chunks.concat()].concat()
+}
+
+/// The JPEG with an APP1 segment after its first mark that holds EXIF's orientation and nothing else.
+fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    let exif = [
+        b"Exif\0\0II*\0\x08\0\0\0".as_slice(),
+        &[1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], &[0xFF, 0xE1], &length, &exif, &jpeg[2..]].concat()
+}
+
+#[test]
+fn lossless_formats_give_back_the_pixels_that_were_written() {
+    let picture = noise(37, 23);
+    for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+        assert_eq!(decode(&encoded(picture.clone(), format), &limits()).unwrap(), picture, "{format:?}");
+    }
+}
+
+#[test]
+fn a_jpeg_comes_back_nearly_as_it_was() {
+    let decoded = decode(&encoded(flag(), ImageFormat::Jpeg), &limits()).unwrap();
+    for (x, y, pixel) in decoded.enumerate_pixels() {
+        let want = flag().get_pixel(x, y).0;
+        assert!(pixel.0.iter().zip(want).all(|(got, want)| got.abs_diff(want) < 12), "{x},{y}: {pixel:?}");
+    }
+}
+
+#[test]
+fn grey_deep_and_transparent_pixels_become_8_bit_rgb_on_white() {
+    let one = |picture: DynamicImage, format| decode(&encoded(picture, format), &limits()).unwrap().get_pixel(0, 0).0;
+    let png = ImageFormat::Png;
+    let grey = image::GrayImage::from_pixel(3, 3, Luma([77]));
+    assert_eq!(one(grey.into(), png), [77, 77, 77]);
+    let deep = image::ImageBuffer::from_pixel(3, 3, Rgb([0xFFFF_u16, 0x8080, 0]));
+    assert_eq!(one(deep.clone().into(), png), [255, 128, 0]);
+    assert_eq!(one(deep.into(), ImageFormat::Tiff), [255, 128, 0]);
+    let clear = image::GrayAlphaImage::from_pixel(3, 3, LumaA([0, 0]));
+    assert_eq!(one(clear.into(), png), [255, 255, 255]);
+    let faint = RgbaImage::from_pixel(3, 3, Rgba([255, 0, 100, 51]));
+    assert_eq!(one(faint.clone().into(), png), [255, 204, 224]);
+    assert_eq!(one(faint.into(), ImageFormat::WebP), [255, 204, 224]);
+    let floats = Rgb32FImage::from_pixel(3, 3, Rgb([1.5, 0.2, f32::NAN]));
+    assert_eq!(one(floats.into(), ImageFormat::Tiff)[..2], [255, 51]);
+}
+
+#[test]
+fn palettes_are_looked_up_and_cmyk_is_converted() {
+    let palette = decode(&from_hex(PALETTE_PNG), &limits()).unwrap();
+    let want = [RED, WHITE, BLUE, RED, BLUE, WHITE, RED, BLUE];
+    assert_eq!(palette.pixels().copied().collect::<Vec<_>>(), want);
+    let cmyk = decode(CMYK_JPEG, &limits()).unwrap();
+    let ([r, g, b], black) = (cmyk.get_pixel(3, 2).0, cmyk.get_pixel(3, 13).0);
+    assert!(r > 240 && g < 15 && b < 15 && black.iter().all(|v| *v < 15), "{r} {g} {b}, {black:?}");
+}
+
+#[test]
+fn exif_orientation_is_applied() {
+    let jpeg = encoded(flag(), ImageFormat::Jpeg);
+    // Where red stands once the picture is upright, by EXIF's definition of each value.
+    let red_first = [(1, true), (2, false), (3, false), (4, true), (5, true), (6, true), (7, false), (8, false)];
+    for (orientation, red_first) in red_first {
+        let upright = decode(&with_orientation(&jpeg, orientation), &limits()).unwrap();
+        assert_eq!(upright.dimensions(), if orientation < 5 { (32, 16) } else { (16, 32) }, "{orientation}");
+        let [red, _, blue] = upright.get_pixel(2, 2).0;
+        assert_eq!(red > blue, red_first, "{orientation}: {red} {blue}");
+    }
+    let unknown = decode(&with_orientation(&jpeg, 9), &limits()).unwrap();
+    assert_eq!(unknown, decode(&jpeg, &limits()).unwrap());
+}
+
+#[test]
+fn what_is_no_picture_is_told_apart_from_a_picture_that_is_broken() {
+    for (bytes, words) in [
+        (&b""[..], "the file is empty; the formats that are read are PNG, JPEG, TIFF, WebP and BMP"),
+        (b"To whom it may concern", "not a picture"),
+        (b"\x89PN", "not a picture"),
+        (b"GIF89a\x01\0\x01\0", "GIF pictures are not read"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "not a picture"),
+    ] {
+        let error = decode(bytes, &limits()).unwrap_err();
+        assert!(matches!(error, PixelsError::UnknownFormat { .. }) && error.to_string().contains(words), "{error}");
+    }
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+        let whole = encoded(noise(64, 64), format);
+        for kept in [16, whole.len() / 2, whole.len() * 9 / 10] {
+            let error = decode(&whole[..kept], &limits()).unwrap_err();
+            assert!(matches!(error, PixelsError::Undecodable { .. }), "{format:?} cut to {kept}: {error}");
+        }
+    }
+}
+
+#[test]
+fn sizes_are_refused_by_the_header_alone() {
+    for (width, height) in [(60_000, 60_000), (8001, 8000), (i32::MAX as u32, 1), (i32::MAX as u32, i32::MAX as u32)] {
+        let error = decode(&announcing_png(width, height), &limits()).unwrap_err();
+        let too_large = matches!(error, PixelsError::TooManyPixels { .. } | PixelsError::TooMuchMemory { .. });
+        assert!(too_large, "{width}x{height}: {error}");
+    }
+    let error = decode(&announcing_png(60_000, 60_000), &limits()).unwrap_err();
+    assert!(error.to_string().contains("60000x60000 pixels, and at most 64000000"), "{error}");
+    let none = decode(&announcing_png(0, 5), &limits()).unwrap_err();
+    assert!(matches!(none, PixelsError::Undecodable { .. }), "{none}");
+
+    let exact = DecodeLimits { max_pixels: 32 * 16, ..limits() };
+    let tight = DecodeLimits { max_pixels: 32 * 16 - 1, ..limits() };
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+        let bytes = encoded(flag(), format);
+        assert!(decode(&bytes, &exact).is_ok(), "{format:?}");
+        let error = decode(&bytes, &tight).unwrap_err();
+        assert!(
+            matches!(error, PixelsError::TooManyPixels { width: 32, height: 16, limit: 511 }),
+            "{format:?}: {error}"
+        );
+    }
+    let bytes = encoded(flag(), ImageFormat::Png);
+    let short = DecodeLimits { max_bytes: bytes.len() - 1, ..limits() };
+    assert!(matches!(decode(&bytes, &short), Err(PixelsError::TooManyBytes { .. })));
+    assert!(decode(&bytes, &DecodeLimits { max_bytes: bytes.len(), ..limits() }).is_ok());
+}
+
+#[test]
+fn deep_pictures_are_held_to_the_memory_limit() {
+    let floats = encoded(Rgb32FImage::new(1500, 1000), ImageFormat::Tiff);
+    let error = decode(&floats, &DecodeLimits { max_pixels: 1_500_000, ..limits() }).unwrap_err();
+    assert!(matches!(error, PixelsError::TooMuchMemory { .. }), "{error}");
+}
+
+#[test]
+fn reading_a_file_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (good, text) = (folder.path().join("good.jpg"), folder.path().join("letter.png"));
+    std::fs::write(&good, encoded(flag(), ImageFormat::Png)).unwrap();
+    std::fs::write(&text, "To whom it may concern").unwrap();
+    assert_eq!(read(&good, &limits()).unwrap(), flag(), "the bytes decide, not the name");
+    let error = read(&text, &limits()).unwrap_err();
+    assert!(error.to_string().contains("letter.png: the file is not a picture"), "{error}");
+    let error = read(&folder.path().join("none.png"), &limits()).unwrap_err();
+    assert!(matches!(error, PixelsError::Read { .. }) && error.to_string().contains("none.png"), "{error}");
+    let error = read(&good, &DecodeLimits { max_bytes: 10, ..limits() }).unwrap_err();
+    let PixelsError::File { source, .. } = error else { panic!("{error}") };
+    assert!(matches!(*source, PixelsError::TooManyBytes { limit: 10, .. }), "{source}");
+}
+
+#[test]
+fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
+    let picture = noise(24, 18);
+    let faint = RgbaImage::from_fn(20, 20, |x, y| Rgba([x as u8, y as u8, 9, (x * y) as u8]));
+    let mut lossy = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut lossy, 50)
+        .encode(picture.as_raw(), 24, 18, ExtendedColorType::Rgb8)
+        .unwrap();
+    let mut files = vec![with_orientation(&lossy, 6), CMYK_JPEG.to_vec(), from_hex(PALETTE_PNG)];
+    for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+        files.push(encoded(picture.clone(), format));
+        files.push(encoded(faint.clone(), format));
+    }
+    files.push(encoded(Rgb32FImage::from_pixel(5, 5, Rgb([0.1, 0.2, 0.3])), ImageFormat::Tiff));
+
+    let small = DecodeLimits { max_bytes: 1 << 16, max_pixels: 1 << 16 };
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let (mut decoded, mut refused) = (0, 0);
+    for round in 0..6000 {
+        let mut bytes = files[round % files.len()].clone();
+        // Half of the damage goes to the first 64 bytes, where the headers are.
+        let reach = if random.random() { bytes.len() } else { bytes.len().min(64) };
+        for _ in 0..random.random_range(1..6) {
+            bytes[random.random_range(0..reach)] = random.random();
+        }
+        if random.random_ratio(1, 8) {
+            bytes.truncate(random.random_range(0..bytes.len()));
+        }
+        match decode(&bytes, &small) {
+            Ok(picture) => {
+                assert!(picture.width() > 0 && picture.height() > 0);
+                decoded += 1;
+            }
+            Err(error) => {
+                let message = error.to_string();
+                assert!(message.len() < 300 && !message.contains('\n'), "{message}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(decoded > 500 && refused > 500, "both ways out are taken: {decoded} {refused}");
+}

@@ -1,0 +1,94 @@
+//! What goes wrong between bytes and a tensor, sorted by whose fault it is: a service answers each kind differently.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::decode::FORMATS;
+
+/// What goes wrong between bytes and a tensor.
+#[derive(Debug, thiserror::Error)]
+pub enum PixelsError {
+    /// The bytes are not a picture in a format that is read (HTTP 415).
+    #[error("{found}; the formats that are read are {FORMATS}")]
+    UnknownFormat {
+        /// What the bytes are, as a clause: "the file is empty", "GIF pictures are not read".
+        found: String,
+    },
+
+    /// The picture is broken, or uses a variant of its format that is not read (HTTP 422).
+    #[error("this {format} picture cannot be decoded: {reason}; check that the file is whole, or save it again as PNG")]
+    Undecodable {
+        /// The format that its first bytes announce.
+        format: &'static str,
+        /// A short reason.
+        reason: String,
+    },
+
+    /// The encoded file is too large (HTTP 413).
+    #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed picture")]
+    TooManyBytes {
+        /// Its length, or one more than the limit where reading stopped there.
+        bytes: u64,
+        /// The most that is read.
+        limit: usize,
+    },
+
+    /// The picture has too many pixels (HTTP 413).
+    #[error(
+        "the picture is {width}x{height} pixels, and at most {limit} pixels are read; send a smaller picture or a crop"
+    )]
+    TooManyPixels {
+        /// Its width as its header gives it.
+        width: u32,
+        /// Its height as its header gives it.
+        height: u32,
+        /// The most that is read.
+        limit: u64,
+    },
+
+    /// The picture has few enough pixels, but decoding it takes too much memory (HTTP 413).
+    #[error(
+        "decoding the picture would take more than {limit} bytes of memory; send it with 8 bits a channel, or smaller"
+    )]
+    TooMuchMemory {
+        /// The most that a decoder may allocate.
+        limit: u64,
+    },
+
+    /// A file that cannot be opened or read.
+    #[error("{path}: cannot be read: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+
+    /// A file that was read and is not a picture that can be used.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with its content.
+        source: Box<PixelsError>,
+    },
+
+    /// A preprocessing that no picture can go through, for instance from a weights file that was edited.
+    #[error("the preprocessing cannot be used: {0}")]
+    Preprocess(String),
+
+    /// A picture that cannot be resized.
+    #[error("a picture of {width}x{height} pixels cannot be resized: {reason}")]
+    Resize {
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// A short reason.
+        reason: String,
+    },
+
+    /// The numbers do not fit into a tensor.
+    #[error("the picture cannot be made a tensor: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
