@@ -3,6 +3,11 @@
 
 use clap::{Parser, Subcommand};
 
+pub mod logging;
+mod serve;
+
+pub use serve::Serve;
+
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
 #[derive(Debug, Parser)]
 #[command(version, about, propagate_version = true)]
@@ -14,7 +19,10 @@ pub struct Arguments {
 
 /// The commands, each a file of this folder.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Serve predictions over HTTP, with a page for the browser
+    Serve(Serve),
+}
 
 impl Command {
     /// Runs the command to its end.
@@ -22,6 +30,8 @@ impl Command {
     /// # Errors
     /// Whatever the user should read before the program leaves with a code that is not 0.
     pub fn run(self) -> anyhow::Result<()> {
-        match self {}
+        match self {
+            Self::Serve(command) => command.run(),
+        }
     }
 }

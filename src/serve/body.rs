@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
+use hyper::http::request::Parts;
 use hyper::{Request, Version};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -29,13 +30,15 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// Takes the body out of a request.
-    pub(super) fn of(request: Request<Incoming>) -> Self {
+    /// Parts a request from its body.
+    pub(super) fn split(request: Request<Incoming>) -> (Parts, Self) {
+        let (parts, incoming) = request.into_parts();
         // HTTP/2 can refuse a body without closing the connection. And who asked for "100 Continue" waits for it with
         // the body, until it is polled here for the first time.
-        let waits = request.headers().get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let drains = request.version() < Version::HTTP_2 && !waits;
-        Self { incoming: Some(request.into_body()), drains }
+        let expects = parts.headers.get(EXPECT);
+        let waits = expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let drains = parts.version < Version::HTTP_2 && !waits;
+        (parts, Self { incoming: Some(incoming), drains })
     }
 }
 

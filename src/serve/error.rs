@@ -101,9 +101,9 @@ impl From<PixelsError> for HttpError {
         let code = match error {
             PixelsError::UnknownFormat { .. } => Code::NotAnImage,
             PixelsError::Undecodable { .. } => Code::UndecodableImage,
-            PixelsError::TooManyBytes { .. } | PixelsError::TooManyPixels { .. } | PixelsError::TooMuchMemory { .. } => {
-                Code::TooLarge
-            }
+            PixelsError::TooManyBytes { .. }
+            | PixelsError::TooManyPixels { .. }
+            | PixelsError::TooMuchMemory { .. } => Code::TooLarge,
             other => return Self::internal(other.to_string()),
         };
         Self::new(code, sentence(&error.to_string()))

@@ -15,7 +15,8 @@ use hyper::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
     REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
 use super::error::HttpError;
@@ -56,16 +57,21 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Begins to answer a request on a route, which is given as the log shall name it.
-    pub(super) fn begin<B>(request: &Request<B>, route: &'static str) -> Self {
+    pub(super) fn begin(request: &Parts, route: &'static str) -> Self {
         Self {
-            request_id: client_request_id(request.headers()).unwrap_or_else(new_request_id),
-            wants_page: wants_page(request.headers()),
+            request_id: client_request_id(&request.headers).unwrap_or_else(new_request_id),
+            wants_page: wants_page(&request.headers),
             phases: Phases::default(),
-            method: request.method().clone(),
+            method: request.method.clone(),
             route,
             began: Instant::now(),
             logged: false,
         }
+    }
+
+    /// The time since the request's headers were read.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// Finishes the answer and logs it.
@@ -114,13 +120,13 @@ impl Exchange {
 
     fn log(&mut self, status: u16, note: Option<&str>) {
         self.logged = true;
-        let Self { method, route, request_id, phases, .. } = self;
+        let Self { method, route, request_id, phases, began, .. } = self;
         let milliseconds = |time: Option<Duration>| time.map(milliseconds);
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     %method, route, status, request_id,
-                    total_ms = milliseconds(Some(self.began.elapsed())),
+                    total_ms = milliseconds(Some(began.elapsed())),
                     read_ms = milliseconds(phases.read),
                     queue_ms = milliseconds(phases.queue),
                     decode_ms = milliseconds(phases.decode),
@@ -130,7 +136,11 @@ impl Exchange {
                 )
             };
         }
-        if status >= 500 { line!(error) } else { line!(info) }
+        match status {
+            503 => line!(warn),
+            500.. => line!(error),
+            _ => line!(info),
+        }
     }
 }
 
@@ -178,7 +188,6 @@ fn problem_json(error: &HttpError, request_id: &str) -> Reply {
 
 fn with_type(content_type: &'static str, body: String) -> Reply {
     let mut reply = Response::new(Full::from(body));
-    *reply.status_mut() = StatusCode::OK;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
 }
@@ -187,7 +196,8 @@ fn with_type(content_type: &'static str, body: String) -> Reply {
 fn wants_page(headers: &HeaderMap) -> bool {
     let mut html: f32 = 0.0;
     let mut json: f32 = 0.0;
-    let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let ranges =
+        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     for range in ranges {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -204,7 +214,8 @@ fn wants_page(headers: &HeaderMap) -> bool {
 /// The client's `X-Request-Id`, if it can stand in a log and a header as it is.
 fn client_request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
-    let sane = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let sane =
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     sane.then(|| id.to_owned())
 }
 

@@ -5,9 +5,8 @@
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyDataStream, BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::HeaderMap;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use hyper::{HeaderMap, Request};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use tokio::time::timeout;
 
@@ -27,11 +26,9 @@ const HOW: &str = "Send one picture as a file in a field of multipart/form-data,
 /// # Errors
 /// 400 when there is none or more than one or the form is broken, 408 when it takes too long, 413 when it is too
 /// large, and 415 when the body is something else altogether.
-pub(super) async fn read_picture(request: Request<Incoming>, config: &Config) -> Result<Bytes, HttpError> {
-    let packing = Packing::of(request.headers())?;
-    let length = content_length(request.headers());
-    let body = RequestBody::of(request);
-    if length.is_some_and(|length| length > config.max_body_bytes as u64) {
+pub(super) async fn read_picture(headers: &HeaderMap, body: RequestBody, config: &Config) -> Result<Bytes, HttpError> {
+    let packing = Packing::of(headers)?;
+    if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
     }
     let body = Limited::new(body, config.max_body_bytes);
@@ -121,8 +118,10 @@ async fn read_form(body: Limited<RequestBody>, boundary: String, config: &Config
 
 /// A file has a name, or at least the type of one.
 fn is_file(field: &Field<'_>) -> bool {
-    let picture = |kind: &multer::mime::Mime| kind.type_() == "image" || kind.essence_str() == "application/octet-stream";
-    field.file_name().is_some() || field.content_type().is_some_and(picture)
+    let typed = field
+        .content_type()
+        .is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream");
+    field.file_name().is_some() || typed
 }
 
 async fn read_field(field: &mut Field<'_>) -> Result<Bytes, multer::Error> {
