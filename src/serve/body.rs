@@ -1,8 +1,9 @@
 //! A request's body that is read to its end even when the answer comes early.
 //!
 //! Whoever closes a TCP connection with unread bytes in it makes the kernel send a reset, and the reset overtakes the
-//! answer: the client sees "connection reset by peer" where a 413 was meant. So a body that is dropped unread is read
-//! on behind the answer and thrown away, within limits; a client that listens stops sending long before those.
+//! answer: the client sees "connection reset by peer" where a 413 was meant. HTTP/2 has its own reset, to the same
+//! effect. So a body that is dropped unread is read on behind the answer and thrown away, within limits; a client that
+//! listens stops sending long before those.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
+use hyper::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
-use hyper::{Request, Version};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -33,11 +34,9 @@ impl RequestBody {
     /// Parts a request from its body.
     pub(super) fn split(request: Request<Incoming>) -> (Parts, Self) {
         let (parts, incoming) = request.into_parts();
-        // HTTP/2 can refuse a body without closing the connection. And who asked for "100 Continue" waits for it with
-        // the body, until it is polled here for the first time.
+        // Who asked for "100 Continue" waits for it with the body, until it is polled here for the first time.
         let expects = parts.headers.get(EXPECT);
-        let waits = expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-        let drains = parts.version < Version::HTTP_2 && !waits;
+        let drains = expects.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         (parts, Self { incoming: Some(incoming), drains })
     }
 }

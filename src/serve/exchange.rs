@@ -19,7 +19,7 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
-use super::error::HttpError;
+use super::error::{Code, HttpError};
 use super::page;
 
 /// An answer, whole in memory.
@@ -172,18 +172,31 @@ pub(super) fn milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }
 
+/// A problem of RFC 9457.
+#[derive(Serialize)]
+struct Problem<'a> {
+    /// "about:blank" says that the status tells the kind; `code` tells it more precisely.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: Code,
+    request_id: &'a str,
+}
+
 fn problem_json(error: &HttpError, request_id: &str) -> Reply {
     let status = error.code.status();
-    // "about:blank" says that the kind is told by the status; `code` tells it more precisely.
-    let problem = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": error.detail,
-        "code": error.code,
-        "request_id": request_id,
-    });
-    with_type("application/problem+json", format!("{problem}\n"))
+    let problem = Problem {
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or_default(),
+        status: status.as_u16(),
+        detail: &error.detail,
+        code: error.code,
+        request_id,
+    };
+    // A struct of strings and numbers can always be written.
+    let text = serde_json::to_string(&problem).unwrap_or_default();
+    with_type("application/problem+json", text + "\n")
 }
 
 fn with_type(content_type: &'static str, body: String) -> Reply {
