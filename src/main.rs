@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use lobule::cli::{Arguments, logging};
 
 fn main() -> ExitCode {
-    let arguments = lobule::cli::Arguments::parse();
-    let filter = EnvFilter::try_from_env("LOBULE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let arguments = Arguments::parse();
+    if let Err(error) = logging::init() {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
+    }
     match arguments.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 
 use crate::breakhis::Split;
@@ -19,13 +18,15 @@ pub(super) struct WeightsArguments {
 }
 
 impl WeightsArguments {
+    /// The file, where one was named.
+    pub(super) fn path(&self) -> Option<&Path> {
+        // A variable that is set to nothing is a deployer's way of not setting it.
+        self.weights.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
+    }
+
     /// Loads the network.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
-        // A variable that is set to nothing is a deployer's way of not setting it.
-        match self.weights.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Classifier::open(path).with_context(|| format!("cannot use the weights {}", path.display())),
-            None => Classifier::built_in().context("cannot use the weights that are built in"),
-        }
+        Ok(Classifier::load(self.path())?)
     }
 }
 

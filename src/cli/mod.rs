@@ -7,8 +7,10 @@ mod audit_text;
 mod dataset;
 mod evaluate;
 mod inputs;
+pub mod logging;
 mod output;
 mod predict;
+mod serve;
 mod train;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
@@ -32,6 +34,8 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Trains a network and keeps its best epoch.
     Train(train::TrainArguments),
+    /// Answers HTTP requests with predictions, and has a page for the browser.
+    Serve(serve::ServeArguments),
 }
 
 impl Command {
@@ -45,6 +49,7 @@ impl Command {
             Self::Predict(arguments) => predict::run(&arguments),
             Self::Evaluate(arguments) => evaluate::run(&arguments),
             Self::Train(arguments) => train::run(&arguments),
+            Self::Serve(arguments) => serve::run(&arguments),
         }
     }
 }

@@ -74,6 +74,14 @@ impl Classifier {
         Self::from_bytes(BUILT_IN, "the built-in weights")
     }
 
+    /// Loads a weights file, or without one the network that is built in.
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not fit.
+    pub fn load(weights: Option<&Path>) -> Result<Self, ModelError> {
+        weights.map_or_else(Self::built_in, Self::open)
+    }
+
     /// Loads a weights file.
     ///
     /// # Errors

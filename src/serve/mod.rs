@@ -1,1 +1,128 @@
 //! The hyper service and its page.
+//!
+//! In: HTTP requests with pictures. Out: predictions as JSON or as a page. [`run`] loads the network, judges a first
+//! picture with it, and only then binds the port, so that whoever reaches the service is answered.
+//!
+//! # The way of a request
+//!
+//! `server` accepts the connection; `router` finds the route; `exchange` stands around it, from the request's id to the
+//! answer's headers and the one log line; `predict` answers: `upload` gets the picture's bytes out of the body,
+//! `inference` queues them for a thread that decodes and judges, and `page` writes the answer for a browser. Whatever
+//! goes wrong on this way is an `error::HttpError`.
+//!
+//! # What a deployer relies on
+//!
+//! - Everything has a limit: bytes of a body, pixels, time to send, pictures that wait. See [`Config`].
+//! - The event loop never waits for a CPU, a panic in one request is a 500 for that request alone, and a full queue is
+//!   answered 503 at once.
+//! - SIGTERM ends it in order: no new connections, idle ones closed, requests in flight finished, exit code 0.
+//! - The log says `listening on http://ADDRESS` with the actual port once requests are answered, and then one line a
+//!   request, with nothing of what was uploaded.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use image::{Rgb, RgbImage};
+
+use crate::model::{Classifier, ModelError};
+use crate::pixels;
+
+mod body;
+mod config;
+mod error;
+mod exchange;
+mod inference;
+mod page;
+mod predict;
+mod router;
+mod server;
+mod status;
+mod upload;
+
+pub use config::Config;
+use error::HttpError;
+use inference::{Inference, Judge, Judgement};
+
+/// What ends the service, or keeps it from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The network could not be loaded, or failed on a first picture.
+    #[error("the network cannot be used: {0}")]
+    Model(#[from] ModelError),
+    /// The address could not be bound.
+    #[error("cannot listen on {address}: {}", why_not_bound(.source))]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The operating system refused a thread or a signal handler.
+    #[error("the service cannot start: {0}")]
+    Start(#[source] io::Error),
+}
+
+fn why_not_bound(error: &io::Error) -> String {
+    const OTHER: &str = "choose another with --listen ADDRESS:PORT or the variable PORT";
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("another program listens there already; end it, or {OTHER}"),
+        io::ErrorKind::PermissionDenied => format!("this user may not; {OTHER}, with a port of 1024 or more"),
+        io::ErrorKind::AddrNotAvailable => format!("this machine does not have that address; {OTHER}"),
+        _ => format!("{error}; {OTHER}"),
+    }
+}
+
+/// What the requests share. It exists only once the network has judged a first picture.
+struct Service {
+    config: Config,
+    classifier: Arc<Classifier>,
+    inference: Inference,
+}
+
+impl Service {
+    fn start(config: Config) -> Result<Self, ServeError> {
+        let began = Instant::now();
+        let classifier = Classifier::load(config.weights.as_deref())?;
+        warm_up(&classifier)?;
+        let card = classifier.card();
+        let took_ms = exchange::milliseconds(began.elapsed());
+        tracing::info!(model = card.name, version = card.version, sha256 = card.sha256, took_ms, "model ready");
+
+        let classifier = Arc::new(classifier);
+        let judge = judge(Arc::clone(&classifier), config.limits);
+        let inference = Inference::start(&judge, config.threads, config.queue).map_err(ServeError::Start)?;
+        Ok(Self { config, classifier, inference })
+    }
+}
+
+/// The first inference allocates and starts threads; no client should wait for that.
+fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
+    let side = classifier.preprocess().size;
+    classifier.predict(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
+}
+
+fn judge(classifier: Arc<Classifier>, limits: pixels::DecodeLimits) -> Arc<Judge> {
+    Arc::new(move |picture: &Bytes| {
+        let began = Instant::now();
+        let image = pixels::decode(picture, &limits)?;
+        let decode = began.elapsed();
+        let prediction = classifier.predict(&image).map_err(HttpError::from)?;
+        Ok(Judgement { prediction, decode, inference: began.elapsed() - decode })
+    })
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// When the network cannot be loaded, the port cannot be bound, or the operating system refuses threads.
+pub fn run(config: Config) -> Result<(), ServeError> {
+    let service = Service::start(config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
+    let outcome = runtime.block_on(server::serve(service));
+    // Whatever still runs now has had its time.
+    runtime.shutdown_background();
+    outcome
+}

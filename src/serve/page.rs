@@ -1,0 +1,248 @@
+//! The service's pages: the form, the result of a form that was sent without scripts, and errors.
+//!
+//! All of it is in the program; nothing is asked of other hosts. The style and the script stand inside the page, and the
+//! content security policy names them by their hashes, so that no other script or style runs whatever else gets in.
+
+use std::fmt::Write;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use image::ImageFormat;
+use sha2::{Digest, Sha256};
+
+use super::config::Config;
+use super::exchange::milliseconds;
+use super::inference::Judged;
+use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
+use crate::model::ModelCard;
+use crate::pixels::FORMATS;
+
+const LAYOUT: &str = include_str!("pages/layout.html");
+const HOME: &str = include_str!("pages/home.html");
+const RESULT: &str = include_str!("pages/result.html");
+const ANSWER: &str = include_str!("pages/answer.html");
+const PROBLEM: &str = include_str!("pages/problem.html");
+const STYLE: &str = include_str!("pages/style.css");
+const SCRIPT: &str = include_str!("pages/script.js");
+
+/// The largest picture, in bytes, that a result page shows again; one of BreakHis has half of it.
+const MAX_SHOWN: usize = 1 << 20;
+
+/// The content security policy of every answer.
+pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let policy = format!(
+        "default-src 'none'; style-src '{style}'; script-src '{script}'; img-src data: blob:; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        style = source_hash(STYLE),
+        script = source_hash(SCRIPT),
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+});
+
+/// The page with the form.
+pub(super) fn home(card: &ModelCard, config: &Config) -> String {
+    let blank = fill(RESULT, &[]);
+    let megabytes = (config.limits.max_bytes.min(config.max_body_bytes) >> 20).to_string();
+    let content = [
+        ("formats", Slot::Text(FORMATS)),
+        ("megabytes", Slot::Text(&megabytes)),
+        ("model", Slot::Text(&card.name)),
+        ("version", Slot::Text(&card.version)),
+        ("blank_result", Slot::Html(&blank)),
+        ("script", Slot::Html(SCRIPT)),
+    ];
+    layout("Lobule", &fill(HOME, &content))
+}
+
+/// The page with the result for one picture.
+pub(super) fn result(judged: &Judged, threshold: Threshold, card: &ModelCard, picture: &Bytes, id: &str) -> String {
+    let prediction = judged.judgement.prediction;
+    let malignant = prediction.probability_malignant;
+    let time = |time: Duration| format!("{:.1} ms", milliseconds(time));
+    let text = [
+        ("label", prediction.label().to_string()),
+        ("confidence", percent(prediction.confidence())),
+        ("probability", percent(malignant)),
+        ("decision", decision(malignant, threshold)),
+        ("threshold", threshold.get().to_string()),
+        ("threshold_at", (100.0 * threshold.get()).to_string()),
+        ("width", (100.0 * malignant.get()).to_string()),
+        ("bar", format!("Probability of malignancy {}, threshold {}", percent(malignant), threshold.get())),
+        ("decode", time(judged.judgement.decode)),
+        ("queue", time(judged.queue)),
+        ("inference", time(judged.judgement.inference)),
+        ("model", format!("{} {}", card.name, card.version)),
+        ("request_id", id.to_owned()),
+    ];
+    let shown = shown(picture);
+    let mut slots: Vec<_> = text.iter().map(|(name, text)| (*name, Slot::Text(text))).collect();
+    slots.push(("picture", Slot::Html(&shown)));
+    let result = fill(RESULT, &slots);
+    layout(&format!("{} | Lobule", prediction.label()), &fill(ANSWER, &[("result", Slot::Html(&result))]))
+}
+
+/// The page for an error.
+pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> String {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let content = [
+        ("title", Slot::Text(title)),
+        ("detail", Slot::Text(detail)),
+        ("status", Slot::Text(status.as_str())),
+        ("request_id", Slot::Text(request_id)),
+    ];
+    layout(&format!("{title} | Lobule"), &fill(PROBLEM, &content))
+}
+
+fn layout(title: &str, content: &str) -> String {
+    let slots = [
+        ("title", Slot::Text(title)),
+        ("style", Slot::Html(STYLE)),
+        ("content", Slot::Html(content)),
+        ("notice", Slot::Text(RESEARCH_USE)),
+    ];
+    fill(LAYOUT, &slots)
+}
+
+/// The decision in plain words; `pages/script.js` says it in the same ones.
+fn decision(malignant: Probability, threshold: Threshold) -> String {
+    let label = threshold.decide(malignant);
+    let side = if label == Label::Malignant { "not below" } else { "below" };
+    format!(
+        "At a threshold of {} the decision is {}: the probability of malignancy, {}, is {side} it.",
+        threshold.get(),
+        label.lower(),
+        percent(malignant)
+    )
+}
+
+/// A percentage with one digit, which never rounds to a certainty that the network has not.
+fn percent(probability: Probability) -> String {
+    let rounded = format!("{:.1}", 100.0 * probability.get());
+    match rounded.as_str() {
+        "100.0" if probability.get() < 1.0 => "over 99.9 %".into(),
+        "0.0" if probability.get() > 0.0 => "under 0.1 %".into(),
+        _ => format!("{rounded} %"),
+    }
+}
+
+/// The picture itself, where it is small and of a format that browsers show.
+fn shown(picture: &Bytes) -> String {
+    let format = match image::guess_format(picture) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp)) => format,
+        _ => return String::new(),
+    };
+    if picture.len() > MAX_SHOWN {
+        return String::new();
+    }
+    let data = BASE64_STANDARD.encode(picture);
+    format!("<img src=\"data:{};base64,{data}\" alt=\"The picture that was sent\">", format.to_mime_type())
+}
+
+/// What stands in the place of a `{{name}}`.
+#[derive(Clone, Copy)]
+enum Slot<'a> {
+    /// Any text; it is escaped.
+    Text(&'a str),
+    /// Markup of this file's own making; it is not.
+    Html(&'a str),
+}
+
+/// Fills the `{{name}}`s of a template; a name without a slot stays empty. What is filled in is not looked at again.
+fn fill(template: &str, slots: &[(&str, Slot<'_>)]) -> String {
+    let mut filled = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, name, after)) = next_slot(rest) {
+        filled.push_str(before);
+        match slots.iter().find(|slot| slot.0 == name).map(|slot| slot.1) {
+            Some(Slot::Text(text)) => escape_into(&mut filled, text),
+            Some(Slot::Html(html)) => filled.push_str(html),
+            None => {}
+        }
+        rest = after;
+    }
+    filled + rest
+}
+
+fn next_slot(text: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = text.split_once("{{")?;
+    let (name, after) = rest.split_once("}}")?;
+    Some((before, name, after))
+}
+
+fn escape_into(html: &mut String, text: &str) {
+    for letter in text.chars() {
+        match letter {
+            '&' | '<' | '>' | '"' | '\'' => {
+                // Writing to a String cannot fail.
+                let _ = write!(html, "&#{};", u32::from(letter));
+            }
+            _ => html.push(letter),
+        }
+    }
+}
+
+fn source_hash(source: &str) -> String {
+    format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Prediction;
+    use crate::serve::inference::Judgement;
+
+    fn example(picture: &'static [u8], probability: f64) -> String {
+        let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
+        let judgement = Judgement { prediction, decode: Duration::from_micros(1234), inference: Duration::ZERO };
+        let card = ModelCard { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
+        let judged = Judged { judgement, queue: Duration::ZERO };
+        result(&judged, Threshold::HALF, &card, &Bytes::from_static(picture), "id")
+    }
+
+    #[test]
+    fn what_is_filled_in_is_escaped_and_not_filled_in_again() {
+        let slots = [("a", Slot::Text("<{{b}}&\"'>")), ("b", Slot::Html("<i>"))];
+        assert_eq!(fill("{{a}}|{{b}}|{{c}}|{{", &slots), "&#60;{{b}}&#38;&#34;&#39;&#62;|<i>||{{");
+        let page = example(b"", 0.25);
+        assert!(page.contains("&#60;b&#62;net&#60;/b&#62;") && !page.contains("<b>net"));
+    }
+
+    #[test]
+    fn a_result_says_everything_in_words() {
+        let page = example(b"", 0.25);
+        for part in ["Benign", "75.0 %", "25.0 %", "the decision is benign", "1.2 ms", RESEARCH_USE, "href=\"/\""] {
+            assert!(page.contains(part), "{part} is missing");
+        }
+        for near in [example(b"", 0.99999), example(b"", 0.00001)] {
+            assert!(near.contains("over 99.9 %") && near.contains("decision is"));
+        }
+        assert!(example(b"", 1.0).contains("100.0 %"));
+    }
+
+    #[test]
+    fn only_a_small_picture_that_browsers_show_is_shown_again() {
+        assert!(example(b"\x89PNG\r\n\x1a\n", 0.5).contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\""));
+        assert!(!example(b"II*\0", 0.5).contains("<img"), "TIFF");
+        let large: &'static [u8] = [b"\x89PNG\r\n\x1a\n".as_slice(), &[0; MAX_SHOWN]].concat().leak();
+        assert!(!example(large, 0.5).contains("<img"), "large");
+    }
+
+    #[test]
+    fn the_policy_names_the_style_and_the_script_that_stand_in_the_page() {
+        let policy = POLICY.to_str().unwrap();
+        let card = ModelCard { name: String::new(), version: String::new(), sha256: String::new() };
+        let page = home(&card, &Config::default());
+        for tag in ["style", "script"] {
+            let (_, rest) = page.split_once(&format!("<{tag}>")).unwrap();
+            let (source, rest) = rest.split_once(&format!("</{tag}>")).unwrap();
+            assert!(policy.contains(&format!("{tag}-src '{}'", source_hash(source))), "{tag}");
+            assert!(!rest.contains(&format!("<{tag}")), "a second {tag}");
+        }
+        assert!(!page.contains(" style=") && !page.contains(" onclick="), "inline attributes are blocked");
+    }
+}

@@ -1,0 +1,179 @@
+//! Clients: a plain one over hyper, and raw text over TCP for what no proper client sends.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::{http1, http2};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Request, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::Value;
+
+/// What the service answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The stable code of a problem, after checking that it is one.
+    pub(crate) fn code(&self) -> String {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["type"], "about:blank");
+        assert_eq!(problem["status"], self.status.as_u16());
+        assert_eq!(problem["title"], self.status.canonical_reason().unwrap());
+        assert_eq!(problem["request_id"], self.header("x-request-id"));
+        assert!(problem["detail"].as_str().unwrap().ends_with('.'), "a sentence: {problem}");
+        problem["code"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A request to be sent to one address.
+pub(crate) struct Call {
+    address: String,
+    request: Request<Full<Bytes>>,
+}
+
+pub(crate) fn get(address: &str, path: &str) -> Call {
+    call("GET", address, path)
+}
+
+pub(crate) fn post(address: &str, path: &str) -> Call {
+    call("POST", address, path)
+}
+
+pub(crate) fn call(method: &str, address: &str, path: &str) -> Call {
+    let request = Request::builder().method(method).uri(path).header(HOST, address).body(Full::default()).unwrap();
+    Call { address: address.to_owned(), request }
+}
+
+impl Call {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.request.headers_mut().insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
+        self.request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        *self.request.body_mut() = Full::new(body.into());
+        self
+    }
+
+    /// A form with one file.
+    pub(crate) fn file(self, field: &str, name: &str, content: &[u8]) -> Self {
+        self.form(&[Part::file(field, name, content)])
+    }
+
+    pub(crate) fn form(self, parts: &[Part]) -> Self {
+        self.body("multipart/form-data; boundary=frontier", form(parts))
+    }
+
+    /// Sends it as HTTP/1.1 on a connection of its own.
+    pub(crate) fn send(self) -> Answer {
+        runtime().block_on(async {
+            let stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+            let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            collect(sender.send_request(self.request).await.unwrap()).await
+        })
+    }
+
+    /// Sends it as HTTP/2 with prior knowledge.
+    pub(crate) fn send_h2c(mut self) -> Answer {
+        let path = self.request.uri().path_and_query().unwrap().to_string();
+        *self.request.uri_mut() = format!("http://{}{path}", self.address).parse().unwrap();
+        self.request.headers_mut().remove(HOST);
+        runtime().block_on(async {
+            let stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
+            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+            tokio::spawn(connection);
+            collect(sender.send_request(self.request).await.unwrap()).await
+        })
+    }
+}
+
+async fn collect(response: hyper::Response<hyper::body::Incoming>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// One field of a form.
+pub(crate) struct Part {
+    head: String,
+    content: Vec<u8>,
+}
+
+impl Part {
+    pub(crate) fn file(field: &str, name: &str, content: &[u8]) -> Self {
+        let head = format!(
+            "Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream"
+        );
+        Self { head, content: content.to_vec() }
+    }
+
+    pub(crate) fn text(field: &str, content: &str) -> Self {
+        Self { head: format!("Content-Disposition: form-data; name=\"{field}\""), content: content.into() }
+    }
+}
+
+pub(crate) fn form(parts: &[Part]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for part in parts {
+        write!(body, "--frontier\r\n{}\r\n\r\n", part.head).unwrap();
+        body.extend_from_slice(&part.content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--frontier--\r\n");
+    body
+}
+
+/// A connection that says what it is told.
+pub(crate) fn raw(address: &str, text: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(text).unwrap();
+    stream
+}
+
+/// Everything until the other side closes.
+pub(crate) fn read_to_the_end(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// One answer of an HTTP/1 connection that stays open.
+pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut byte = [0];
+    while !answer.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let head = String::from_utf8(answer).unwrap();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).unwrap();
+    head + &String::from_utf8(body).unwrap()
+}

@@ -1,0 +1,106 @@
+//! How the service starts, where it listens, how it logs and how it ends.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::client::{get, post, raw, read_answer, read_to_the_end};
+use super::picture::{large, noise};
+use super::service::{Service, lobule, run_to_its_end};
+
+#[test]
+fn a_signal_ends_it_with_0_though_connections_are_idle() {
+    for signal in ["TERM", "INT"] {
+        let service = Service::start(&[]);
+        let silent = raw(&service.address, b"");
+        let mut used = raw(&service.address, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+        read_answer(&mut used);
+        let half = raw(&service.address, b"GET / HT");
+        let began = Instant::now();
+        service.send_signal(signal);
+        let (status, log) = service.wait();
+        assert_eq!(status.code(), Some(0), "{log}");
+        // Half a request may still become a whole one, and is waited for until the time is up.
+        assert!(began.elapsed() < Duration::from_secs(9), "{:?}\n{log}", began.elapsed());
+        drop((silent, half));
+        assert_eq!(read_to_the_end(used), "", "the idle connection was closed in order");
+    }
+}
+
+#[test]
+fn a_request_in_flight_is_finished_and_new_ones_are_refused() {
+    let service = Service::start(&["--threads", "1"]);
+    let address = service.address.clone();
+    let client = thread::spawn({
+        let address = address.clone();
+        move || post(&address, "/predict").header("x-request-id", "in-flight").body("image/png", large()).send()
+    });
+    let (head, rest) = ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: ", noise(32));
+    let mut slow = raw(&address, format!("{head}{}\r\n\r\n", rest.len()).as_bytes());
+    thread::sleep(Duration::from_millis(300));
+    service.send_signal("TERM");
+    service.wait_for_log("stopping");
+    std::net::TcpStream::connect(&address).expect_err("nothing listens any more");
+    std::io::Write::write_all(&mut slow, &rest).unwrap();
+    assert!(read_to_the_end(slow).starts_with("HTTP/1.1 200"), "a body that was still coming");
+    assert_eq!(client.join().unwrap().status, 200);
+    let (status, log) = service.wait();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("in-flight"), "{log}");
+}
+
+#[test]
+fn a_port_in_use_is_told_with_the_address() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = lobule();
+    command.args(["serve", "--listen", &address]);
+    let (status, text) = run_to_its_end(command);
+    assert_eq!(status.code(), Some(1), "{text}");
+    assert!(text.contains(&format!("cannot listen on {address}: another program listens there already")), "{text}");
+    assert!(text.contains("--listen") && text.contains("PORT"), "what to do: {text}");
+}
+
+#[test]
+fn the_variable_port_overrides_the_port_of_listen() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let mut command = lobule();
+    command.args(["serve", "--listen", "127.0.0.1:1"]).env("PORT", &free);
+    let service = Service::spawn(command);
+    assert_eq!(service.address, format!("127.0.0.1:{free}"));
+    assert_eq!(get(&service.address, "/ready").send().status, 200);
+
+    for bad in ["http", "70000", "-1", ""] {
+        let mut command = lobule();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("PORT", bad);
+        let (status, text) = run_to_its_end(command);
+        assert_eq!(status.code(), Some(1), "PORT={bad:?}");
+        assert!(text.contains(&format!("the variable PORT is {bad:?}, which is no port")), "{text}");
+    }
+}
+
+#[test]
+fn the_environment_says_what_the_flags_say() {
+    let mut command = lobule();
+    command.arg("serve").env("LOBULE_LISTEN", "127.0.0.1:0").env("LOBULE_MAX_BYTES", "1000");
+    let service = Service::spawn(command);
+    assert_eq!(post(&service.address, "/predict").body("image/png", vec![0; 1001]).send().status, 413);
+}
+
+#[test]
+fn on_cloud_run_the_log_is_one_json_object_a_line() {
+    let mut command = lobule();
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("K_SERVICE", "lobule");
+    let service = Service::spawn(command);
+    get(&service.address, "/ready").header("x-request-id", "json-line").send();
+    service.wait_for_log("json-line");
+    let log = service.log();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(line["severity"], "INFO");
+        assert!(line["time"].is_string() && line["message"].is_string(), "{line}");
+    }
+    let line: serde_json::Value = serde_json::from_str(&service.wait_for_log("json-line")).unwrap();
+    assert_eq!((&line["status"], &line["route"], &line["method"]), (&200.into(), &"/ready".into(), &"GET".into()));
+    assert!(line["total_ms"].is_f64());
+}

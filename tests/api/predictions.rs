@@ -1,0 +1,127 @@
+//! `POST /predict` as it should be used.
+
+use std::thread;
+
+use image::ImageFormat;
+use serde_json::Value;
+
+use super::client::{Answer, Part, post};
+use super::picture::{grey, noise};
+use super::service::Service;
+
+/// The probability of a prediction, after checking that the answer keeps the contract.
+fn probability(answer: &Answer) -> f64 {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/json");
+    let answer = answer.json();
+    let malignant = answer["probability_malignant"].as_f64().unwrap();
+    let (label, confidence) = if malignant >= 0.5 { ("Malignant", malignant) } else { ("Benign", 1.0 - malignant) };
+    assert_eq!(answer["label"], label);
+    // The parser of the tests is not exact in the last bit.
+    assert!((answer["confidence"].as_f64().unwrap() - confidence).abs() < 1e-12);
+    let decision = if malignant >= answer["threshold"].as_f64().unwrap() { "malignant" } else { "benign" };
+    assert_eq!(answer["decision"], decision);
+    for name in ["name", "version", "sha256"] {
+        assert!(answer["model"][name].is_string(), "{name}");
+    }
+    for phase in ["decode", "queue", "inference"] {
+        assert!(answer["timings_ms"][phase].as_f64().unwrap() >= 0.0, "{phase}");
+    }
+    assert!(answer["request_id"].is_string());
+    assert_eq!(answer["notice"], lobule::diagnosis::RESEARCH_USE);
+    malignant
+}
+
+#[test]
+fn a_picture_may_come_in_any_field_or_as_the_body() {
+    let service = Service::start(&[]);
+    let picture = noise(64);
+    let predict = || post(&service.address, "/predict");
+    let expected = probability(&predict().file("image", "a.png", &picture).send());
+
+    for field in ["file", "picture[]", "", "Bild"] {
+        assert_eq!(probability(&predict().file(field, "a.png", &picture).send()), expected, "field {field:?}");
+    }
+    let among_others = [
+        Part::text("comment", "a field before it"),
+        Part::file("other", "", b""),
+        Part::file("image", "a.png", &picture),
+        Part::text("submit", "Classify"),
+    ];
+    assert_eq!(probability(&predict().form(&among_others).send()), expected);
+    for content_type in ["image/png", "image/jpeg", "IMAGE/X-UNKNOWN; a=b", "application/octet-stream"] {
+        let raw = predict().body(content_type, picture.clone()).send();
+        assert_eq!(probability(&raw), expected, "{content_type}: the bytes tell the format, not the header");
+    }
+    assert_eq!(probability(&predict().file("image", "a.png", &picture).send_h2c()), expected, "h2c");
+}
+
+#[test]
+fn every_format_is_read() {
+    let service = Service::start(&[]);
+    let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp];
+    let answers =
+        formats.map(|format| probability(&post(&service.address, "/predict").body("image/*", grey(90, format)).send()));
+    for answer in answers {
+        assert!((answer - answers[0]).abs() < 0.01, "{answers:?}");
+    }
+}
+
+#[test]
+fn the_threshold_moves_the_decision_and_not_the_label() {
+    let service = Service::start(&[]);
+    let ask = |query: &str| post(&service.address, &format!("/predict{query}")).body("image/png", noise(32)).send();
+    let malignant = probability(&ask(""));
+    let (low, high) = (ask("?threshold=0"), ask("?threshold=1&other=x"));
+    assert_eq!((probability(&low), probability(&high)), (malignant, malignant));
+    assert_eq!((&low.json()["decision"], &low.json()["threshold"]), (&Value::from("malignant"), &Value::from(0.0)));
+    assert_eq!((&high.json()["decision"], &high.json()["threshold"]), (&Value::from("benign"), &Value::from(1.0)));
+    assert_eq!(low.json()["label"], high.json()["label"]);
+}
+
+#[test]
+fn a_form_without_scripts_gets_a_page() {
+    let service = Service::start(&[]);
+    let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let picture = noise(32);
+    let json = post(&service.address, "/predict").file("image", "a.png", &picture).send().json();
+    let page = post(&service.address, "/predict").header("accept", accept).file("image", "a.png", &picture).send();
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("cache-control"), "no-store");
+    let percent = format!("{:.1} %", 100.0 * json["confidence"].as_f64().unwrap());
+    let label = format!("data-field=\"label\">{}<", json["label"].as_str().unwrap());
+    for part in [
+        &label,
+        &percent,
+        "the decision is",
+        "data:image/png;base64,",
+        "<svg class=\"bar\"",
+        "href=\"/\"",
+        lobule::diagnosis::RESEARCH_USE,
+    ] {
+        assert!(page.body.contains(part), "{part} is missing");
+    }
+
+    let error = post(&service.address, "/predict").header("accept", accept).file("image", "", b"").send();
+    assert_eq!(error.status, 400);
+    assert_eq!(error.header("content-type"), "text/html; charset=utf-8");
+    assert!(error.body.contains("No picture was chosen.") && error.body.contains("href=\"/\""));
+}
+
+#[test]
+fn clients_at_the_same_time_are_each_answered_for_their_own_picture() {
+    let service = Service::start(&["--threads", "2", "--queue", "64"]);
+    let predict = |level: u8| {
+        let answer = post(&service.address, "/predict").file("image", "a.png", &grey(level, ImageFormat::Png)).send();
+        probability(&answer)
+    };
+    let levels: Vec<u8> = (0..24).map(|step| step * 10).collect();
+    let alone: Vec<f64> = levels.iter().map(|&level| predict(level)).collect();
+    let together: Vec<f64> = thread::scope(|scope| {
+        let clients: Vec<_> = levels.iter().map(|&level| scope.spawn(move || predict(level))).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert_eq!(alone, together);
+    assert!(alone.windows(2).any(|pair| pair[0] != pair[1]), "pictures that differ have answers that differ");
+}

@@ -1,0 +1,113 @@
+//! Starts the real binary on a free port of localhost, reads its log, and ends it.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// A running service; dropped, it is killed.
+pub(crate) struct Service {
+    child: Child,
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// The binary with an environment that says nothing of the service.
+pub(crate) fn lobule() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("LOBULE_") || name == "PORT" || name == "K_SERVICE" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Service {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut command = lobule();
+        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::spawn(command)
+    }
+
+    /// Waits until the log says where it listens.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut before = String::new();
+        let address = loop {
+            let begin = before.len();
+            assert!(lines.read_line(&mut before).unwrap() > 0, "the service ended before it listened:\n{before}");
+            if let Some((_, rest)) = before[begin..].split_once("listening on http://") {
+                break rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap().to_owned();
+            }
+        };
+        let log = Arc::new(Mutex::new(before));
+        let writer = Arc::clone(&log);
+        // The pipe must be read on, or the service would stand still when it is full.
+        let reader = thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
+                writer.lock().unwrap().push_str(&line);
+                line.clear();
+            }
+        });
+        Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until the log has a line with this text.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Some(line) = self.log().lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        panic!("no line with {text:?} in the log:\n{}", self.log());
+    }
+
+    pub(crate) fn send_signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Waits for its end, and gives its status and its whole log.
+    pub(crate) fn wait(mut self) -> (ExitStatus, String) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the service did not end:\n{}", self.log());
+            thread::sleep(Duration::from_millis(10));
+        };
+        self.reader.take().unwrap().join().unwrap();
+        (status, self.log())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command that is expected to end by itself, and gives its status and what it wrote to stderr.
+pub(crate) fn run_to_its_end(mut command: Command) -> (ExitStatus, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut text = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    (child.wait().unwrap(), text)
+}

@@ -1,0 +1,81 @@
+//! Connections as hostile or broken clients make them.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use super::client::Part;
+use super::client::{form, get, raw, read_answer, read_to_the_end};
+use super::picture::{large, noise};
+use super::service::Service;
+
+#[test]
+fn one_connection_answers_many_requests() {
+    let service = Service::start(&[]);
+    let mut stream = raw(&service.address, b"");
+    let picture = form(&[Part::file("image", "a.png", &noise(16))]);
+    for _ in 0..3 {
+        write!(
+            stream,
+            "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=frontier\r\n\
+             Content-Length: {}\r\n\r\n",
+            picture.len()
+        )
+        .unwrap();
+        stream.write_all(&picture).unwrap();
+        assert!(read_answer(&mut stream).starts_with("HTTP/1.1 200"));
+        stream.write_all(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345").unwrap();
+        assert!(read_answer(&mut stream).starts_with("HTTP/1.1 404"), "an answer that does not read the body");
+    }
+}
+
+#[test]
+fn whoever_sends_no_request_is_not_waited_for() {
+    let service = Service::start(&["--read-timeout", "1"]);
+    let beginnings: [(&str, &[u8]); 5] = [
+        ("nothing", b""),
+        ("half of what HTTP/2 begins with", b"PRI * HTTP"),
+        ("all of what HTTP/2 begins with", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        ("half a line", b"GET / HT"),
+        ("half of the headers", b"GET / HTTP/1.1\r\nHost: x\r\n"),
+    ];
+    for (what, beginning) in beginnings {
+        let began = Instant::now();
+        let mut stream = raw(&service.address, beginning);
+        // What comes before the end does not matter, and a reset is an end too.
+        let _ = stream.read_to_end(&mut Vec::new());
+        assert!(began.elapsed() < Duration::from_secs(10), "{what}");
+    }
+    assert_eq!(get(&service.address, "/ready").send().status, 200);
+}
+
+#[test]
+fn nonsense_is_refused_and_harms_nobody_else() {
+    let service = Service::start(&[]);
+    for nonsense in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice(), b"\0\0\0\0\r\n\r\n", b"GET\r\n\r\n"] {
+        let answer = read_to_the_end(raw(&service.address, nonsense));
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+    let both = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n";
+    assert!(read_to_the_end(raw(&service.address, both.as_bytes())).starts_with("HTTP/1.1 400"));
+    assert_eq!(get(&service.address, "/ready").send().status, 200);
+}
+
+#[test]
+fn a_client_that_goes_is_logged_and_its_waiting_picture_is_not_judged() {
+    let service = Service::start(&["--threads", "1"]);
+    let send = |picture: &[u8], id: &str| {
+        let head = format!(
+            "POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n",
+            picture.len()
+        );
+        raw(&service.address, &[head.as_bytes(), picture].concat())
+    };
+    let first = send(&large(), "first");
+    let second = send(&large(), "second");
+    second.shutdown(Shutdown::Both).unwrap();
+    let line = service.wait_for_log("second");
+    assert!(line.contains("status=499") && !line.contains("inference_ms"), "{line}");
+    let mut first = first;
+    assert!(read_answer(&mut first).starts_with("HTTP/1.1 200"));
+}
