@@ -8,3 +8,4 @@ mod house;
 mod predict;
 mod real_pictures;
 mod support;
+mod train;
