@@ -88,11 +88,17 @@ pub(super) fn result(judged: &Judged, threshold: Threshold, card: &ModelCard, pi
 
 /// The page for an error.
 pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> String {
-    let title = status.canonical_reason().unwrap_or("Error");
+    let title = match status {
+        StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::SERVICE_UNAVAILABLE => "Too busy just now",
+        _ if status.is_client_error() => "That did not work",
+        _ => "The service failed",
+    };
+    let status = status.to_string();
     let content = [
         ("title", Slot::Text(title)),
         ("detail", Slot::Text(detail)),
-        ("status", Slot::Text(status.as_str())),
+        ("status", Slot::Text(&status)),
         ("request_id", Slot::Text(request_id)),
     ];
     layout(&format!("{title} | Lobule"), &fill(PROBLEM, &content))
@@ -111,9 +117,9 @@ fn layout(title: &str, content: &str) -> String {
 /// The decision in plain words; `pages/script.js` says it in the same ones.
 fn decision(malignant: Probability, threshold: Threshold) -> String {
     let label = threshold.decide(malignant);
-    let side = if label == Label::Malignant { "not below" } else { "below" };
+    let relation = if label == Label::Malignant { "reaches" } else { "is below" };
     format!(
-        "At a threshold of {} the decision is {}: the probability of malignancy, {}, is {side} it.",
+        "At a threshold of {} the decision is {}: the probability of malignancy, {}, {relation} it.",
         threshold.get(),
         label.lower(),
         percent(malignant)
@@ -124,9 +130,9 @@ fn decision(malignant: Probability, threshold: Threshold) -> String {
 fn percent(probability: Probability) -> String {
     let rounded = format!("{:.1}", 100.0 * probability.get());
     match rounded.as_str() {
-        "100.0" if probability.get() < 1.0 => "over 99.9 %".into(),
-        "0.0" if probability.get() > 0.0 => "under 0.1 %".into(),
-        _ => format!("{rounded} %"),
+        "100.0" if probability.get() < 1.0 => "over 99.9%".into(),
+        "0.0" if probability.get() > 0.0 => "under 0.1%".into(),
+        _ => format!("{rounded}%"),
     }
 }
 
@@ -215,13 +221,13 @@ mod tests {
     #[test]
     fn a_result_says_everything_in_words() {
         let page = example(b"", 0.25);
-        for part in ["Benign", "75.0 %", "25.0 %", "the decision is benign", "1.2 ms", RESEARCH_USE, "href=\"/\""] {
+        for part in ["Benign", "75.0%", "25.0%", "the decision is benign", "1.2 ms", RESEARCH_USE, "href=\"/\""] {
             assert!(page.contains(part), "{part} is missing");
         }
         for near in [example(b"", 0.99999), example(b"", 0.00001)] {
-            assert!(near.contains("over 99.9 %") && near.contains("decision is"));
+            assert!(near.contains("over 99.9%") && near.contains("decision is"));
         }
-        assert!(example(b"", 1.0).contains("100.0 %"));
+        assert!(example(b"", 1.0).contains("100.0%"));
     }
 
     #[test]

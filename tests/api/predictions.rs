@@ -89,7 +89,7 @@ fn a_form_without_scripts_gets_a_page() {
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-store");
-    let percent = format!("{:.1} %", 100.0 * json["confidence"].as_f64().unwrap());
+    let percent = format!("{:.1}%", 100.0 * json["confidence"].as_f64().unwrap());
     let label = format!("data-field=\"label\">{}<", json["label"].as_str().unwrap());
     for part in [
         &label,

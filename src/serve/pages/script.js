@@ -40,9 +40,9 @@
 
   const percent = (number) => {
     const rounded = (100 * number).toFixed(1);
-    if (number < 1 && rounded === "100.0") return "over 99.9 %";
-    if (number > 0 && rounded === "0.0") return "under 0.1 %";
-    return `${rounded} %`;
+    if (number < 1 && rounded === "100.0") return "over 99.9%";
+    if (number > 0 && rounded === "0.0") return "under 0.1%";
+    return `${rounded}%`;
   };
   const milliseconds = (number) => `${number.toFixed(1)} ms`;
 
@@ -52,7 +52,7 @@
       label: answer.label,
       confidence: percent(answer.confidence),
       decision: `At a threshold of ${threshold} the decision is ${decision}: the probability of malignancy, ` +
-        `${percent(probability)}, is ${decision === "malignant" ? "not below" : "below"} it.`,
+        `${percent(probability)}, ${decision === "malignant" ? "reaches" : "is below"} it.`,
       probability: percent(probability),
       threshold: String(threshold),
       decode: milliseconds(timings.decode),
@@ -65,7 +65,7 @@
     for (const [name, text] of Object.entries(fields)) view.querySelector(`[data-field=${name}]`).textContent = text;
     view.querySelector(".fill").setAttribute("width", 100 * probability);
     view.querySelector(".bar").setAttribute("aria-label",
-      `Probability of malignancy ${percent(probability)}, threshold ${percent(threshold)}`);
+      `Probability of malignancy ${percent(probability)}, threshold ${threshold}`);
     for (const end of ["x1", "x2"]) view.querySelector(".mark").setAttribute(end, 100 * threshold);
     return view;
   };
