@@ -15,7 +15,7 @@ pub(super) fn filled(shape: &[usize], seed: u64) -> Tensor {
     }
     let value = |rank: usize| {
         let magnitude = 0.1 + 0.9 * (rank / 2) as f32 / (count.div_ceil(2)) as f32;
-        if rank % 2 == 0 { magnitude } else { -magnitude - 0.4 / count as f32 }
+        if rank.is_multiple_of(2) { magnitude } else { -magnitude - 0.4 / count as f32 }
     };
     Tensor::from_vec(ranks.into_iter().map(value).collect(), shape, &Device::Cpu).unwrap()
 }

@@ -3,6 +3,8 @@
 //! Where there is no chromedriver the tests say that they were skipped. With `LOBULE_SCREENSHOTS=DIR` they leave
 //! pictures of what they saw in that folder.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may")]
+
 mod browser;
 mod service;
 

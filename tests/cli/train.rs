@@ -74,7 +74,7 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     untrained(Architecture::baseline(), &other);
     let message = train(&["--init", text(&other)]);
     assert!(message.contains("does not fit the network") && message.contains("features.conv0.weight"), "{message}");
-    assert!(train(&["--init", text(&other), "--learning-rate", "-1"]).contains("--learning-rate"));
+    assert!(train(&["--init", text(&other), "--learning-rate=0"]).contains("--learning-rate"));
     assert!(!out.exists(), "nothing was made");
 }
 
