@@ -1,5 +1,12 @@
 //! The service from outside: the real binary on a port of its own, and clients that behave well or not.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "clippy takes the helpers of a test for production code"
+)]
+
 mod client;
 mod errors;
 mod lifecycle;

@@ -3,7 +3,13 @@
 //! Where there is no chromedriver the tests say that they were skipped. With `LOBULE_SCREENSHOTS=DIR` they leave
 //! pictures of what they saw in that folder.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test may")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy takes the helpers of a test for production code"
+)]
 
 mod browser;
 mod service;
