@@ -21,5 +21,5 @@ pub use bias::{bias, bias_relu};
 pub use concat::concat_channels;
 pub use conv::{Geometry, conv2d};
 pub use dropout::dropout;
-pub use norm::{Moments, NormMode, batch_norm, batch_norm_relu};
+pub use norm::{Moments, NormMode, Normalisation, batch_norm};
 pub use pool::{average_pool_2x2, global_average_pool, max_pool};

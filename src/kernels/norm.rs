@@ -27,45 +27,26 @@ pub enum NormMode {
     Moving,
 }
 
-/// Normalises `x` (..., channels): `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
+/// What a batch normalisation is besides its gamma and beta.
+#[derive(Clone, Debug)]
+pub struct Normalisation {
+    /// What is normalised by.
+    pub moments: Moments,
+    /// Where the moments come from.
+    pub mode: NormMode,
+    /// Added to the variance.
+    pub epsilon: f64,
+    /// Whether ReLU follows, in the same pass.
+    pub relu: bool,
+}
+
+/// Normalises `x` (..., channels): `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, and cuts what is below zero
+/// where ReLU follows.
 ///
 /// # Errors
 /// When the shapes do not fit each other.
-pub fn batch_norm(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    moments: Moments,
-    epsilon: f64,
-    mode: NormMode,
-) -> Result<Tensor> {
-    apply(x, gamma, beta, moments, epsilon, mode, false)
-}
-
-/// [`batch_norm`] and then ReLU, in one pass.
-///
-/// # Errors
-/// When the shapes do not fit each other.
-pub fn batch_norm_relu(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    moments: Moments,
-    epsilon: f64,
-    mode: NormMode,
-) -> Result<Tensor> {
-    apply(x, gamma, beta, moments, epsilon, mode, true)
-}
-
-fn apply(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    moments: Moments,
-    epsilon: f64,
-    mode: NormMode,
-    relu: bool,
-) -> Result<Tensor> {
+pub fn batch_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, how: Normalisation) -> Result<Tensor> {
+    let Normalisation { moments, mode, epsilon, relu } = how;
     let channels = x.dims().last().copied().unwrap_or(0);
     let sizes = [gamma.elem_count(), beta.elem_count(), moments.mean.len(), moments.variance.len()];
     if channels == 0 || sizes != [channels; 4] {
@@ -249,17 +230,23 @@ mod tests {
         [filled(&[3, 2, 2, 5], 1), filled(&[5], 2), filled(&[5], 3)]
     }
 
+    fn how(moments: Moments, mode: NormMode, relu: bool) -> Normalisation {
+        Normalisation { moments, mode, epsilon: EPSILON, relu }
+    }
+
     #[test]
     fn gradients_run_through_the_batch_moments() {
-        check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], Moments::of(&t[0])?, EPSILON, NormMode::Batch));
-        check(&inputs(), |t| batch_norm_relu(&t[0], &t[1], &t[2], Moments::of(&t[0])?, EPSILON, NormMode::Batch));
+        for relu in [false, true] {
+            check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(Moments::of(&t[0])?, NormMode::Batch, relu)));
+        }
     }
 
     #[test]
     fn gradients_stop_at_the_moving_moments() -> Result<()> {
         let moments = Moments::of(&filled(&[7, 5], 9))?;
-        check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], moments.clone(), EPSILON, NormMode::Moving));
-        check(&inputs(), |t| batch_norm_relu(&t[0], &t[1], &t[2], moments.clone(), EPSILON, NormMode::Moving));
+        for relu in [false, true] {
+            check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(moments.clone(), NormMode::Moving, relu)));
+        }
         Ok(())
     }
 
@@ -275,7 +262,7 @@ mod tests {
             beta.clone(),
             EPSILON,
         )?;
-        let ours = batch_norm(&x, &gamma, &beta, Moments::of(&x)?, EPSILON, NormMode::Batch)?;
+        let ours = batch_norm(&x, &gamma, &beta, how(Moments::of(&x)?, NormMode::Batch, false))?;
         close(&ours, &theirs.forward_train(&x)?, 1e-5);
         Ok(())
     }

@@ -12,8 +12,8 @@ use super::topology::{
     Architecture, BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
 };
 use crate::kernels::{
-    Moments, NormMode, average_pool_2x2, batch_norm, batch_norm_relu, bias, bias_relu, concat_channels, conv2d,
-    dropout, global_average_pool, max_pool,
+    Moments, NormMode, Normalisation, average_pool_2x2, batch_norm, bias, bias_relu, concat_channels, conv2d, dropout,
+    global_average_pool, max_pool,
 };
 
 /// What the network does with what it sees.
@@ -165,25 +165,29 @@ impl Network {
     }
 
     fn dense(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let product = x.matmul(&self.get(&dense.name, "weight", mode)?)?;
-        bias(&product, &self.get(&dense.name, "bias", mode)?)
+        bias(&self.product(dense, x, mode)?, &self.get(&dense.name, "bias", mode)?)
     }
 
     fn dense_relu(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let product = x.matmul(&self.get(&dense.name, "weight", mode)?)?;
-        bias_relu(&product, &self.get(&dense.name, "bias", mode)?)
+        bias_relu(&self.product(dense, x, mode)?, &self.get(&dense.name, "bias", mode)?)
+    }
+
+    fn product(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        x.matmul(&self.get(&dense.name, "weight", mode)?)
     }
 
     fn norm(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (moments, source) = self.moments(norm, x, mode)?;
-        let (gamma, beta) = (self.get(&norm.name, "weight", mode)?, self.get(&norm.name, "bias", mode)?);
-        batch_norm(x, &gamma, &beta, moments, norm.epsilon, source)
+        self.normalise(norm, x, mode, false)
     }
 
     fn norm_relu(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        self.normalise(norm, x, mode, true)
+    }
+
+    fn normalise(&self, norm: &Norm, x: &Tensor, mode: Mode, relu: bool) -> Result<Tensor> {
         let (moments, source) = self.moments(norm, x, mode)?;
         let (gamma, beta) = (self.get(&norm.name, "weight", mode)?, self.get(&norm.name, "bias", mode)?);
-        batch_norm_relu(x, &gamma, &beta, moments, norm.epsilon, source)
+        batch_norm(x, &gamma, &beta, Normalisation { moments, mode: source, epsilon: norm.epsilon, relu })
     }
 
     /// The moments to normalise with. In training the moving ones take a step towards the batch's.

@@ -20,7 +20,7 @@ use hyper::{HeaderMap, Method, Response};
 use serde::Serialize;
 
 use super::error::{Code, HttpError};
-use super::page;
+use super::{milliseconds, page};
 
 /// An answer, whole in memory.
 pub(super) type Reply = Response<Full<Bytes>>;
@@ -165,11 +165,6 @@ pub(super) fn html(page: String) -> Reply {
 pub(super) fn json(value: &impl Serialize) -> Result<Reply, HttpError> {
     let text = serde_json::to_string(value).map_err(|error| HttpError::internal(error.to_string()))?;
     Ok(with_type("application/json", text + "\n"))
-}
-
-/// A time in milliseconds, to the microsecond.
-pub(super) fn milliseconds(time: Duration) -> f64 {
-    time.as_micros() as f64 / 1000.0
 }
 
 /// A problem of RFC 9457.

@@ -22,7 +22,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use image::{Rgb, RgbImage};
@@ -88,7 +88,7 @@ impl Service {
         let classifier = Classifier::load(config.weights.as_deref())?;
         warm_up(&classifier)?;
         let card = classifier.card();
-        let took_ms = exchange::milliseconds(began.elapsed());
+        let took_ms = milliseconds(began.elapsed());
         tracing::info!(model = card.name, version = card.version, sha256 = card.sha256, took_ms, "model ready");
 
         let classifier = Arc::new(classifier);
@@ -125,4 +125,9 @@ pub fn run(config: Config) -> Result<(), ServeError> {
     // Whatever still runs now has had its time.
     runtime.shutdown_background();
     outcome
+}
+
+/// A time in milliseconds, to the microsecond.
+fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }

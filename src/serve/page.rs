@@ -16,8 +16,8 @@ use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
 use super::config::Config;
-use super::exchange::milliseconds;
 use super::inference::Judged;
+use super::milliseconds;
 use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
 use crate::model::ModelCard;
 use crate::pixels::FORMATS;

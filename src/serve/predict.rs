@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::body::RequestBody;
 use super::error::{Code, HttpError};
-use super::exchange::{Exchange, Reply, html, json, milliseconds};
+use super::exchange::{Exchange, Reply, html, json};
 use super::inference::Judged;
+use super::milliseconds;
 use super::upload::read_picture;
 use super::{Service, page};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};

@@ -5,51 +5,25 @@
 
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::adam::Adam;
 use super::error::TrainError;
 use super::history::{Epoch, Phase};
+use super::loss::{loss, predictions};
 use super::probe::probe;
+use super::progress::{Outcome, Progress};
 use super::recipe::Recipe;
 use super::samples::Samples;
 use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
-use crate::model::{Mode, Network, Parameters, Prediction, StoredTensors};
+use crate::model::{Mode, Network, Parameters};
 use crate::pixels::Dihedral;
 
 /// Pictures that are predicted at once.
 const CHUNK: usize = 32;
-
-/// Who is told how a training goes.
-pub trait Progress {
-    /// A stretch of work on `images` samples begins.
-    fn start(&mut self, what: &str, images: usize);
-    /// So many more samples are done; the mean loss so far, where there is one.
-    fn advance(&mut self, images: usize, loss: Option<f64>);
-    /// An epoch is over.
-    ///
-    /// # Errors
-    /// When it cannot be noted down, which ends the training.
-    fn epoch(&mut self, epoch: &Epoch) -> Result<(), TrainError>;
-    /// An epoch is the best so far, and these are its weights.
-    ///
-    /// # Errors
-    /// When they cannot be written, which ends the training.
-    fn best(&mut self, outcome: &Outcome) -> Result<(), TrainError>;
-}
-
-/// What a training came to.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The best epoch.
-    pub epoch: Epoch,
-    /// The weights after it.
-    pub weights: StoredTensors,
-}
 
 /// Trains `network` by `recipe` and returns its best epoch, the one with the lowest validation loss.
 ///
@@ -164,31 +138,10 @@ fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -
     Ok(scored)
 }
 
-/// Logits (batch, 2) and what they should have said.
-pub(super) fn predictions(logits: &Tensor, labels: &[Label]) -> Result<Vec<Scored>, TrainError> {
-    let rows: Vec<Vec<f32>> = logits.to_vec2()?;
-    let scored = rows.iter().zip(labels).map(|(row, &truth)| {
-        let prediction = Prediction::from_logits([row[0], row[1]], 1.0);
-        Scored { truth, prediction }
-    });
-    Ok(scored.collect())
-}
-
-/// The mean cross-entropy of logits (batch, 2), with `smoothing` of each label spread over both classes.
-pub(super) fn loss(logits: &Tensor, labels: &[Label], smoothing: f64) -> Result<Tensor, TrainError> {
-    let (low, high) = ((smoothing / 2.0) as f32, (1.0 - smoothing / 2.0) as f32);
-    let row = |label: &Label| match label {
-        Label::Benign => [high, low],
-        Label::Malignant => [low, high],
-    };
-    let targets: Vec<f32> = labels.iter().flat_map(row).collect();
-    let targets = Tensor::from_vec(targets, (labels.len(), 2), &Device::Cpu)?;
-    let likelihood = (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?;
-    Ok(likelihood.affine(-1.0 / labels.len() as f64, 0.0)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use candle_core::{DType, Device, Tensor};
+
     use super::*;
     use crate::kernels::NormMode;
     use crate::model::{Architecture, Fused, NormPolicy, StoredTensor};
@@ -308,7 +261,7 @@ mod tests {
 
     #[test]
     fn smoothed_loss_of_a_coin_toss_is_the_logarithm_of_two() -> Result<(), TrainError> {
-        let logits = Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu)?;
+        let logits = Tensor::zeros((2, 2), DType::F32, &Device::Cpu)?;
         let loss = loss(&logits, &Label::ALL, 0.1)?.to_scalar::<f32>()?;
         assert!((loss - 2f32.ln()).abs() < 1e-6);
         Ok(())

@@ -8,14 +8,17 @@ mod adam;
 mod error;
 mod fit;
 mod history;
+mod loss;
 mod probe;
+mod progress;
 mod recipe;
 mod samples;
 mod seed;
 
 pub use adam::{Adam, Slot};
 pub use error::TrainError;
-pub use fit::{Outcome, Progress, fit};
+pub use fit::fit;
 pub use history::{Epoch, History, Phase};
+pub use progress::{Outcome, Progress};
 pub use recipe::{Probe, Recipe};
 pub use samples::Samples;

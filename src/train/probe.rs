@@ -11,8 +11,9 @@ use rand::seq::SliceRandom;
 
 use super::adam::Adam;
 use super::error::TrainError;
-use super::fit::{Progress, loss, predictions};
 use super::history::{Epoch, Phase};
+use super::loss::{loss, predictions};
+use super::progress::Progress;
 use super::recipe::{Probe, Recipe};
 use super::samples::Samples;
 use super::seed::{Purpose, stream};
