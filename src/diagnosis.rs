@@ -72,6 +72,12 @@ impl Probability {
         self.0
     }
 
+    /// The number as it is shown: at six decimals, which is about what the arithmetic of different processors agrees
+    /// on.
+    pub fn rounded(self) -> f64 {
+        (self.0 * 1e6).round() / 1e6
+    }
+
     /// The probability of the opposite.
     #[must_use]
     pub fn complement(self) -> Self {
@@ -143,6 +149,7 @@ mod tests {
     fn extreme_margins_saturate_and_a_threshold_includes_itself() {
         assert_eq!(Probability::from_margin(1e4).get(), 1.0);
         assert_eq!(Probability::from_margin(-1e4).get(), 0.0);
+        assert_eq!(Probability::from_margin(1.0).rounded(), 0.731059);
         assert_eq!(Threshold::HALF.decide(Probability::from_margin(0.0)), Label::Malignant);
         assert_eq!("0.25".parse::<Threshold>().map(Threshold::get), Ok(0.25));
         assert!("2".parse::<Threshold>().is_err());

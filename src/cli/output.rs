@@ -18,11 +18,6 @@ pub(super) fn print(text: &str) -> anyhow::Result<bool> {
     }
 }
 
-/// A number as it is printed: at most six decimals, which is what the arithmetic of different processors agrees on.
-pub(super) fn rounded(number: f64) -> f64 {
-    (number * 1e6).round() / 1e6
-}
-
 /// A number in the fewest digits that read back as the same f64: the same digits in every format.
 pub(super) fn digits(number: f64) -> String {
     serde_json::Value::from(number).to_string()

@@ -126,10 +126,10 @@ fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow
     Ok(Answer {
         file: path.display().to_string(),
         label: prediction.label(),
-        confidence: output::rounded(prediction.confidence().get()),
-        probability_malignant: output::rounded(prediction.probability_malignant.get()),
+        confidence: prediction.confidence().rounded(),
+        probability_malignant: prediction.probability_malignant.rounded(),
         decision: threshold.decide(prediction.probability_malignant).lower(),
-        threshold: output::rounded(threshold.get()),
+        threshold: threshold.get(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::inference::Judged;
 use super::milliseconds;
 use super::upload::read_picture;
 use super::{Service, page};
-use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
+use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::ModelCard;
 
 /// Answers `POST /predict`.
@@ -44,8 +44,8 @@ pub(super) async fn predict(
 #[derive(Serialize)]
 struct Answer<'a> {
     label: Label,
-    confidence: Probability,
-    probability_malignant: Probability,
+    confidence: f64,
+    probability_malignant: f64,
     decision: &'static str,
     threshold: Threshold,
     model: Model<'a>,
@@ -59,8 +59,8 @@ impl<'a> Answer<'a> {
         let prediction = judged.judgement.prediction;
         Self {
             label: prediction.label(),
-            confidence: prediction.confidence(),
-            probability_malignant: prediction.probability_malignant,
+            confidence: prediction.confidence().rounded(),
+            probability_malignant: prediction.probability_malignant.rounded(),
             decision: threshold.decide(prediction.probability_malignant).lower(),
             threshold,
             model: Model::of(card),
