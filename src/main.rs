@@ -7,7 +7,7 @@ use lobule::cli::{Arguments, logging};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = logging::init() {
+    if let Err(error) = logging::init(arguments.command.is_service()) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;
     }

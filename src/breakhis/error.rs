@@ -13,7 +13,7 @@ pub enum BreakhisError {
     #[error("{} is a file; give the folder that holds the pictures", .0.display())]
     NotAFolder(PathBuf),
     /// A file or folder cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
@@ -21,7 +21,7 @@ pub enum BreakhisError {
         source: io::Error,
     },
     /// A file cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

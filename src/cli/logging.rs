@@ -17,11 +17,11 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Sets up logging for the rest of the program.
+/// Sets up logging for the rest of the program; lines for a person begin with the time where they are `timed`.
 ///
 /// # Errors
 /// When one of the two variables says something that is not understood.
-pub fn init() -> anyhow::Result<()> {
+pub fn init(timed: bool) -> anyhow::Result<()> {
     let filter = match env::var("LOBULE_LOG") {
         Ok(text) => EnvFilter::try_new(&text).with_context(|| {
             format!("the variable LOBULE_LOG is {text:?}, which is no filter; write info, debug or lobule=debug")
@@ -32,7 +32,8 @@ pub fn init() -> anyhow::Result<()> {
     if is_json()? {
         lines.event_format(JsonLines).init();
     } else {
-        lines.with_target(false).with_ansi(io::stderr().is_terminal()).init();
+        let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
+        if timed { lines.init() } else { lines.without_time().init() }
     }
     // A panic's message becomes an event like any other, instead of lines that a collector cannot read.
     panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));

@@ -39,6 +39,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether the command runs until it is stopped, so that its messages need a time.
+    pub fn is_service(&self) -> bool {
+        matches!(self, Self::Serve(_))
+    }
+
     /// Runs the command to its end.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::evaluate::predict_all;
 use super::inputs::SplitArguments;
@@ -208,9 +208,13 @@ impl Progress for Run {
     fn start(&mut self, what: &str, images: usize) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::new(images as u64);
-        let template = "{msg:24} {bar:30} {pos}/{len} images, {per_sec}, {eta} left";
+        let template = "{msg:28} {bar:30} {pos}/{len} images, {rate} images/s, {eta} left";
+        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+            // A terminal that cannot be written to is no reason to stop a training.
+            let _ = write!(text, "{:.1}", state.per_sec());
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style);
+            self.bar.set_style(style.with_key("rate", rate));
         }
         self.bar.set_message(what.to_owned());
     }

@@ -11,7 +11,7 @@ pub use metrics::{Confusion, Metrics, Scored};
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// The file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     File {
         /// `read` or `write`.
         action: &'static str,

@@ -8,7 +8,7 @@ use crate::pixels::PixelsError;
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// The file cannot be read or written.
-    #[error("cannot {action} the weights file {}: {source}", path.display())]
+    #[error("cannot {action} the weights file {}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,

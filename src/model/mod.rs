@@ -5,6 +5,7 @@
 //! [`Architecture`] is the one description of a network: its layers, their names and their sizes. [`Network`] walks
 //! it forward with [`Parameters`], which are filled by [`Parameters::initial`] or from a [`WeightsFile`].
 
+mod architecture;
 mod classifier;
 mod error;
 mod network;
@@ -12,9 +13,10 @@ mod parameters;
 mod topology;
 mod weights_file;
 
+pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, ModelCard, Prediction};
 pub use error::ModelError;
 pub use network::{Mode, Network, NormPolicy, Training};
 pub use parameters::{Parameter, Parameters, in_backbone};
-pub use topology::{Architecture, Baseline, Fused, Role, TensorSpec};
+pub use topology::{Role, TensorSpec};
 pub use weights_file::{FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_tensors};

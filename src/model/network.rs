@@ -6,10 +6,11 @@
 use candle_core::{Result, Tensor};
 use serde::Serialize;
 
+use super::architecture::Architecture;
 use super::error::ModelError;
 use super::parameters::{Parameters, in_backbone};
 use super::topology::{
-    Architecture, BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
+    BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
 };
 use crate::kernels::{
     Moments, NormMode, Normalisation, average_pool_2x2, batch_norm, bias, bias_relu, concat_channels, conv2d, dropout,

@@ -10,8 +10,9 @@ use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::architecture::Architecture;
 use super::error::ModelError;
-use super::topology::{Architecture, Role, TensorSpec};
+use super::topology::{Role, TensorSpec};
 use super::weights_file::{StoredTensor, StoredTensors};
 
 /// One tensor of a network.

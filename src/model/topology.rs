@@ -1,75 +1,14 @@
-//! The one description of the networks: which layers there are, in which order, with which names and sizes.
+//! The layers of the networks: which there are, in which order, with which names and sizes.
 //!
-//! In: an [`Architecture`], a handful of numbers that travel in the weights file. Out: its topology, a tree of layers
-//! that the forward pass walks, and the list of all tensors. Names and shapes of the backbone are torchvision's, so
-//! its files can be read and ours can be read there; sources: Huang et al., "Densely Connected Convolutional
-//! Networks", CVPR 2017, and Keras's `applications/densenet.py`.
+//! In: an [`Architecture`]. Out: its topology, a tree of layers that the forward pass walks, and the list of all
+//! tensors. Names and shapes of the backbone are torchvision's, so its files can be read and ours can be read there;
+//! sources: Huang et al., "Densely Connected Convolutional Networks", CVPR 2017, and Keras's
+//! `applications/densenet.py`.
 
-use serde::{Deserialize, Serialize};
-
+use super::architecture::{Architecture, Baseline, Fused};
 use crate::kernels::Geometry;
 
-/// A network, as a weights file names it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "network", rename_all = "kebab-case")]
-pub enum Architecture {
-    /// Three convolution blocks and a hidden layer.
-    Baseline(Baseline),
-    /// A DenseNet whose last three dense blocks are pooled and fused.
-    Fused(Fused),
-}
-
-/// The sizes of the baseline CNN: blocks of a 3x3 convolution without padding, bias, ReLU and a 2x2 maximum.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Baseline {
-    /// Side of the input in pixels.
-    pub size: usize,
-    /// Filters of each block.
-    pub filters: Vec<usize>,
-    /// Width of the hidden dense layer; the report does not give it, 128 is chosen here.
-    pub hidden: usize,
-    /// Share of the hidden layer that is dropped in training.
-    pub dropout: f64,
-}
-
-/// The sizes of the fused DenseNet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fused {
-    /// Filters of the 7x7 convolution at the start.
-    pub stem: usize,
-    /// Channels that each dense layer adds.
-    pub growth: usize,
-    /// Filters of a dense layer's 1x1 convolution.
-    pub bottleneck: usize,
-    /// Dense layers of each block; every block but the first is a tap.
-    pub blocks: Vec<usize>,
-    /// Width of the dense layer of each tap.
-    pub tap: usize,
-    /// Width of the dense layer behind the concatenated taps.
-    pub hidden: usize,
-    /// Share of the hidden layer that is dropped in training.
-    pub dropout: f64,
-}
-
 impl Architecture {
-    /// The report's baseline: 128x128 pixels, 32, 64 and 128 filters, dropout .5.
-    pub fn baseline() -> Self {
-        Self::Baseline(Baseline { size: 128, filters: vec![32, 64, 128], hidden: 128, dropout: 0.5 })
-    }
-
-    /// The report's transfer network: DenseNet121 with conv3_block12, conv4_block24 and conv5_block16 fused.
-    pub fn fused_densenet121() -> Self {
-        Self::Fused(Fused {
-            stem: 64,
-            growth: 32,
-            bottleneck: 128,
-            blocks: vec![6, 12, 24, 16],
-            tap: 64,
-            hidden: 16,
-            dropout: 0.45,
-        })
-    }
-
     /// The tree of layers.
     pub(super) fn topology(&self) -> Topology {
         match self {
@@ -376,14 +315,5 @@ mod tests {
         let tensors = Architecture::baseline().tensors();
         let dense = tensors.iter().find(|t| t.name == "dense.weight").map(|t| t.shape.clone());
         assert_eq!(dense, Some(vec![128, 14 * 14 * 128]));
-    }
-
-    #[test]
-    fn an_architecture_survives_its_metadata() -> serde_json::Result<()> {
-        for architecture in [Architecture::baseline(), Architecture::fused_densenet121()] {
-            let text = serde_json::to_string(&architecture)?;
-            assert_eq!(serde_json::from_str::<Architecture>(&text)?, architecture);
-        }
-        Ok(())
     }
 }

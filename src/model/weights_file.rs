@@ -11,8 +11,9 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
+use super::architecture::Architecture;
 use super::error::ModelError;
-use super::topology::{Architecture, Role};
+use super::topology::Role;
 use crate::diagnosis::{Label, Threshold};
 use crate::files::write_whole;
 use crate::pixels::Preprocess;
@@ -112,6 +113,8 @@ impl WeightsFile {
         if !(metadata.temperature.is_finite() && metadata.temperature > 0.0) {
             return Err(broken(format!("its temperature is {}", metadata.temperature)));
         }
+        metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
+        metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
         Ok(Self { metadata, tensors })
     }
 

@@ -56,7 +56,7 @@ pub enum PixelsError {
     },
 
     /// A file that cannot be opened or read.
-    #[error("{path}: cannot be read: {source}", path = path.display())]
+    #[error("cannot read {path}", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -65,7 +65,7 @@ pub enum PixelsError {
     },
 
     /// A file that was read and is not a picture that can be used.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("cannot use the picture {path}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -50,7 +50,7 @@ use inference::{Inference, Judge, Judgement};
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The network could not be loaded, or failed on a first picture.
-    #[error("the network cannot be used: {0}")]
+    #[error("the network cannot be used")]
     Model(#[from] ModelError),
     /// The address could not be bound.
     #[error("cannot listen on {address}: {}", why_not_bound(.source))]
@@ -61,7 +61,7 @@ pub enum ServeError {
         source: io::Error,
     },
     /// The operating system refused a thread or a signal handler.
-    #[error("the service cannot start: {0}")]
+    #[error("the service cannot start")]
     Start(#[source] io::Error),
 }
 
@@ -71,7 +71,7 @@ fn why_not_bound(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => format!("another program listens there already; end it, or {OTHER}"),
         io::ErrorKind::PermissionDenied => format!("this user may not; {OTHER}, with a port of 1024 or more"),
         io::ErrorKind::AddrNotAvailable => format!("this machine does not have that address; {OTHER}"),
-        _ => format!("{error}; {OTHER}"),
+        _ => OTHER.to_owned(),
     }
 }
 

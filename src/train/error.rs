@@ -36,7 +36,7 @@ pub enum TrainError {
         loss: f64,
     },
     /// A file of the run cannot be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

@@ -125,6 +125,7 @@ fn pictures_that_fail_are_named_and_the_others_go_on() {
         let name = dir.path().join(name);
         assert_eq!(errors.lines().filter(|line| line.contains(text(&name))).count(), 1, "{errors}");
     }
+    assert_eq!(errors.matches("the formats that are read").count(), 1, "said once: {errors}");
     assert!(errors.contains("no prediction for 3 of 6 inputs") && !errors.contains("panicked"), "{errors}");
 }
 

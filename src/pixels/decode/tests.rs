@@ -222,7 +222,10 @@ fn reading_a_file_names_it() {
     std::fs::write(&text, "To whom it may concern").unwrap();
     assert_eq!(read(&good, &limits()).unwrap(), flag(), "the bytes decide, not the name");
     let error = read(&text, &limits()).unwrap_err();
-    assert!(error.to_string().contains("letter.png: the file is not a picture"), "{error}");
+    assert!(
+        error.to_string().contains("cannot use the picture") && error.to_string().ends_with("letter.png"),
+        "{error}"
+    );
     let error = read(&folder.path().join("none.png"), &limits()).unwrap_err();
     assert!(matches!(error, PixelsError::Read { .. }) && error.to_string().contains("none.png"), "{error}");
     let error = read(&good, &DecodeLimits { max_bytes: 10, ..limits() }).unwrap_err();
