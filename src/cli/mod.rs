@@ -4,6 +4,7 @@
 use clap::{Parser, Subcommand};
 
 mod audit_text;
+mod bench;
 mod dataset;
 mod evaluate;
 mod inputs;
@@ -34,6 +35,8 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Trains a network and keeps its best epoch.
     Train(train::TrainArguments),
+    /// Times the network on this machine.
+    Bench(bench::BenchArguments),
     /// Answers HTTP requests with predictions, and has a page for the browser.
     Serve(serve::ServeArguments),
 }
@@ -54,6 +57,7 @@ impl Command {
             Self::Predict(arguments) => predict::run(&arguments),
             Self::Evaluate(arguments) => evaluate::run(&arguments),
             Self::Train(arguments) => train::run(&arguments),
+            Self::Bench(arguments) => bench::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
         }
     }

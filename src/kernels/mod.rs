@@ -15,6 +15,7 @@ mod dropout;
 mod gradcheck;
 mod norm;
 mod pool;
+mod simd;
 mod slices;
 
 pub use bias::{bias, bias_relu};
@@ -23,3 +24,4 @@ pub use conv::{Geometry, conv2d};
 pub use dropout::dropout;
 pub use norm::{Moments, NormMode, Normalisation, batch_norm};
 pub use pool::{average_pool_2x2, global_average_pool, max_pool};
+pub use simd::instruction_set;

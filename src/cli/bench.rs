@@ -1,0 +1,118 @@
+//! `lobule bench`: how fast the network answers on this machine.
+//!
+//! Latency is the time of one picture after another with all threads at its service; throughput is that of pictures
+//! side by side. Both start from a picture of the network's own size, so decoding is not in them.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Args;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::inputs::WeightsArguments;
+use super::output;
+use crate::kernels::instruction_set;
+use crate::model::Classifier;
+use crate::pixels::RgbImage;
+
+/// Arguments of `lobule bench`.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    #[command(flatten)]
+    weights: WeightsArguments,
+    /// Threads to compute on [default: one for each CPU].
+    #[arg(long, env = "LOBULE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Pictures to time.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    images: u32,
+    /// Print one JSON object instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    threads: usize,
+    images: u32,
+    latency_ms: Latency,
+    images_per_second: f64,
+    simd: &'static str,
+}
+
+#[derive(Serialize)]
+struct Latency {
+    p50: f64,
+    p90: f64,
+    p99: f64,
+}
+
+pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
+    let threads = arguments.threads.map_or(0, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    let classifier = arguments.weights.classifier()?;
+    let report = measure(&classifier, arguments.images)?;
+    let text = if arguments.json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        let Latency { p50, p90, p99 } = report.latency_ms;
+        format!(
+            "{} pictures, {} threads, {}\nlatency     p50 {p50:.2} ms, p90 {p90:.2} ms, p99 {p99:.2} ms\n\
+             throughput  {:.1} images/s\n",
+            report.images, report.threads, report.simd, report.images_per_second
+        )
+    };
+    output::print(&text)?;
+    Ok(())
+}
+
+/// Pictures that are not timed: the first ones wake threads and fill caches.
+const WARM_UP: u32 = 5;
+
+fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
+    let picture = checkered(classifier.preprocess().size);
+    for _ in 0..WARM_UP {
+        classifier.predict(&picture)?;
+    }
+    let mut times = Vec::new();
+    for _ in 0..images {
+        let began = Instant::now();
+        classifier.predict(&picture)?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+
+    let began = Instant::now();
+    (0..images).into_par_iter().try_for_each(|_| classifier.predict(&picture).map(drop))?;
+    let images_per_second = f64::from(images) / began.elapsed().as_secs_f64();
+    Ok(Report {
+        threads: rayon::current_num_threads(),
+        images,
+        latency_ms: Latency { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) },
+        images_per_second,
+        simd: instruction_set(),
+    })
+}
+
+/// A picture that no layer can make short work of; the time does not depend on what is on it.
+fn checkered(size: u32) -> RgbImage {
+    RgbImage::from_fn(size, size, |x, y| image::Rgb([(x * 37 % 256) as u8, (y * 59 % 256) as u8, (x * y % 256) as u8]))
+}
+
+/// The smallest time that at least `percent` of all (sorted, and not none) do not exceed.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentile;
+
+    #[test]
+    fn percentiles_are_times_that_were_measured() {
+        let times: Vec<f64> = (1..=100).map(f64::from).collect();
+        assert_eq!([50, 90, 99].map(|percent| percentile(&times, percent)), [50.0, 90.0, 99.0]);
+        assert_eq!([50, 90, 99].map(|percent| percentile(&[7.0], percent)), [7.0; 3]);
+    }
+}
