@@ -44,17 +44,3 @@ impl Default for Config {
         }
     }
 }
-
-impl Config {
-    /// A service for a test: on localhost, on a port that is free, with one thread and a short queue.
-    pub fn for_testing() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            threads: 1,
-            queue: 2,
-            read_timeout: Duration::from_secs(2),
-            stop_timeout: Duration::from_secs(2),
-            ..Self::default()
-        }
-    }
-}
