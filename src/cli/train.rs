@@ -90,12 +90,12 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     let Some(best) = best else { bail!("no epoch was run") };
     drop((samples, validation_samples));
 
+    let epoch = best.epoch.epoch;
     let metrics = progress.measure(best, &validation, &arguments.out)?;
     let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     tracing::info!(
-        "{} holds the weights of epoch {}: on the validation part accuracy {}, NLL {}, ROC AUC {}. {RESEARCH_USE}",
+        "{} holds the weights of epoch {epoch}: on the validation part accuracy {}, NLL {}, ROC AUC {}. {RESEARCH_USE}",
         progress.weights.display(),
-        progress.provenance.epoch,
         figure(metrics.accuracy),
         figure(metrics.nll),
         figure(metrics.roc_auc),
@@ -180,8 +180,7 @@ impl Run {
     }
 
     /// Measures the best epoch as the file holds it, convolutions in f16, and writes the file with these figures.
-    fn measure(&mut self, best: Outcome, validation: &[&Picture], out: &Path) -> anyhow::Result<Metrics> {
-        self.provenance.epoch = best.epoch.epoch;
+    fn measure(&self, best: Outcome, validation: &[&Picture], out: &Path) -> anyhow::Result<Metrics> {
         let mut file = self.file(best, BTreeMap::new());
         let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights")?;
         let scored = predict_all(&classifier, validation)?;

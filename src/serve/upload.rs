@@ -3,7 +3,7 @@
 //! A picture comes as a file in any field of multipart/form-data, or as the body itself. Every length is limited before
 //! it is read; nothing is written to a disk, and the name of a file is looked at only to tell a file from other fields.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyDataStream, BodyExt, LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -84,7 +84,7 @@ async fn read_form(body: Limited<RequestBody>, boundary: String, config: &Config
     let mut picture = None;
     let mut chosen_nothing = false;
     let mut fields = 0;
-    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+    while let Some(field) = form.next_field().await.map_err(broken)? {
         fields += 1;
         if fields > MAX_FIELDS {
             return Err(HttpError::new(
@@ -96,7 +96,7 @@ async fn read_form(body: Limited<RequestBody>, boundary: String, config: &Config
             continue; // `next_field` reads over what is left of it.
         }
         let named = field.file_name().is_some_and(|name| !name.is_empty());
-        let content = read_field(&mut field).await.map_err(broken)?;
+        let content = field.bytes().await.map_err(broken)?;
         if content.is_empty() && !named {
             chosen_nothing = true; // so a browser sends a file input in which nothing was chosen
             continue;
@@ -122,14 +122,6 @@ fn is_file(field: &Field<'_>) -> bool {
         .content_type()
         .is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream");
     field.file_name().is_some() || typed
-}
-
-async fn read_field(field: &mut Field<'_>) -> Result<Bytes, multer::Error> {
-    let mut content = BytesMut::new();
-    while let Some(chunk) = field.chunk().await? {
-        content.extend_from_slice(&chunk);
-    }
-    Ok(content.freeze())
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {

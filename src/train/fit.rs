@@ -15,15 +15,12 @@ use super::loss::{loss, predictions};
 use super::probe::probe;
 use super::progress::{Outcome, Progress};
 use super::recipe::Recipe;
-use super::samples::Samples;
+use super::samples::{CHUNK, Samples};
 use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
 use crate::model::{Mode, Network, Parameters};
 use crate::pixels::Dihedral;
-
-/// Pictures that are predicted at once.
-const CHUNK: usize = 32;
 
 /// Trains `network` by `recipe` and returns its best epoch, the one with the lowest validation loss.
 ///

@@ -15,15 +15,12 @@ use super::history::{Epoch, Phase};
 use super::loss::{loss, predictions};
 use super::progress::Progress;
 use super::recipe::{Probe, Recipe};
-use super::samples::Samples;
+use super::samples::{CHUNK, Samples};
 use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::Metrics;
 use crate::model::{Mode, Network, in_backbone};
 use crate::pixels::Dihedral;
-
-/// Pictures that the backbone takes at once.
-const CHUNK: usize = 32;
 
 /// The pooled taps of many views, a tensor (views, channels) each tap.
 struct Features {

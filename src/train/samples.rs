@@ -11,6 +11,9 @@ use crate::breakhis::Picture;
 use crate::diagnosis::Label;
 use crate::pixels::{DecodeLimits, Dihedral, Preprocess, read};
 
+/// Pictures that a network takes at once where nothing is learned.
+pub(super) const CHUNK: usize = 32;
+
 /// The prepared pictures of one part.
 pub struct Samples {
     size: usize,
