@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::inputs::WeightsArguments;
 use super::output;
-use crate::kernels::instruction_set;
+use crate::kernels::Level;
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
@@ -38,7 +38,7 @@ struct Report {
     images: u32,
     latency_ms: Latency,
     images_per_second: f64,
-    simd: &'static str,
+    simd: String,
 }
 
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
         images,
         latency_ms: Latency { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) },
         images_per_second,
-        simd: instruction_set(),
+        simd: Level::from_environment()?.to_string(),
     })
 }
 
