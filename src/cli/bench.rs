@@ -10,9 +10,9 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::bench_roofline;
 use super::inputs::WeightsArguments;
 use super::output;
-use crate::kernels::Level;
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
@@ -27,6 +27,9 @@ pub struct BenchArguments {
     /// Pictures to time.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
+    /// Tell where a picture's time goes instead, step by step, against this processor's peak.
+    #[arg(long)]
+    roofline: bool,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -52,6 +55,10 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
     let classifier = arguments.weights.classifier()?;
+    if arguments.roofline {
+        let picture = checkered(classifier.preprocess().size);
+        return bench_roofline::run(&classifier, &picture, arguments.images, arguments.json);
+    }
     let report = measure(&classifier, arguments.images)?;
     let text = if arguments.json {
         serde_json::to_string(&report)? + "\n"
@@ -91,7 +98,7 @@ fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
         images,
         latency_ms: Latency { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) },
         images_per_second,
-        simd: Level::from_environment()?.to_string(),
+        simd: classifier.level().to_string(),
     })
 }
 

@@ -24,9 +24,9 @@ impl WeightsArguments {
         self.weights.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
 
-    /// Loads the network.
+    /// Loads the network, for as many threads as there are for everything else.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
-        Ok(Classifier::load(self.path())?)
+        Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
     }
 }
 

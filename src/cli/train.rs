@@ -182,7 +182,7 @@ impl Run {
     /// Measures the best epoch as the file holds it, convolutions in f16, and writes the file with these figures.
     fn measure(&self, best: Outcome, validation: &[&Picture], out: &Path) -> anyhow::Result<Metrics> {
         let mut file = self.file(best, BTreeMap::new());
-        let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights")?;
+        let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
         let scored = predict_all(&classifier, validation)?;
         predictions::write(&out.join("validation-predictions.csv"), &scored)?;
         let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();

@@ -7,6 +7,7 @@
 //! Sums that run over pictures are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 
+mod backbone;
 mod bias;
 mod concat;
 mod conv;
@@ -15,10 +16,12 @@ mod dropout;
 mod gradcheck;
 mod norm;
 mod pool;
-#[allow(dead_code, unused)] // the fast paths that use it are being written
 mod simd;
 mod slices;
 
+pub use backbone::{
+    Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
+};
 pub use bias::{bias, bias_relu};
 pub use concat::concat_channels;
 pub use conv::{Geometry, conv2d};

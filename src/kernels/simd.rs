@@ -96,6 +96,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     const LANES: usize;
     /// Rows of a register tile two vectors wide: as many as the registers hold, with room for three operands.
     const ROWS: usize;
+    /// Whether there is an instruction that widens f16.
+    const WIDENS: bool;
 
     /// Runs `f` compiled for this level; what `f` calls must be `#[inline(always)]` to be compiled so too.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
@@ -112,6 +114,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     /// `to` must point to `LANES` numbers that may be written; it need not be aligned.
     unsafe fn store(self, to: *mut f32, vector: Self::Vector);
 
+    /// Asks for the cache line at an address, which may lie anywhere.
+    fn prefetch<T>(self, address: *const T);
     fn splat(self, number: f32) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -153,6 +157,7 @@ impl Simd for Portable {
     type Vector = [f32; 4];
     const LANES: usize = 4;
     const ROWS: usize = 6;
+    const WIDENS: bool = false;
 
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
@@ -176,6 +181,9 @@ impl Simd for Portable {
         // SAFETY: the caller vouches for `LANES` numbers.
         unsafe { to.cast::<[f32; 4]>().write_unaligned(vector) }
     }
+
+    #[inline(always)]
+    fn prefetch<T>(self, _: *const T) {}
 
     #[inline(always)]
     fn splat(self, number: f32) -> [f32; 4] {
@@ -246,6 +254,7 @@ mod x86 {
                 type Vector = $vector;
                 const LANES: usize = $lanes;
                 const ROWS: usize = $rows;
+                const WIDENS: bool = true;
 
                 #[inline(always)]
                 fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
@@ -273,6 +282,12 @@ mod x86 {
                 unsafe fn store(self, to: *mut f32, vector: $vector) {
                     // SAFETY: the caller vouches for `LANES` numbers, the token for the instruction.
                     unsafe { $store(to, vector) }
+                }
+
+                #[inline(always)]
+                fn prefetch<T>(self, address: *const T) {
+                    // SAFETY: a prefetch reads nothing that the program sees, and faults at no address.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) }
                 }
 
                 #[inline(always)]

@@ -8,10 +8,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::error::ModelError;
-use super::network::{Mode, Network};
+use super::fast::FastNetwork;
+use super::network::Network;
 use super::parameters::Parameters;
 use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
+use crate::kernels::{Level, Step};
 use crate::pixels::{Preprocess, RgbImage};
 
 /// Which network answers: enough to tell two weights files apart.
@@ -59,48 +61,52 @@ impl Prediction {
 pub struct Classifier {
     card: ModelCard,
     metadata: Metadata,
-    network: Network,
+    level: Level,
+    network: FastNetwork,
 }
 
 /// The weights file that is built into the program.
 static BUILT_IN: &[u8] = include_bytes!("../../weights/lobule.safetensors");
 
 impl Classifier {
-    /// The network that is built into the program from `weights/`.
+    /// The network that is built into the program from `weights/`; `threads` as for [`Self::from_bytes`].
     ///
     /// # Errors
     /// When the built-in file does not fit this program; a released binary has one that does.
-    pub fn built_in() -> Result<Self, ModelError> {
-        Self::from_bytes(BUILT_IN, "the built-in weights")
+    pub fn built_in(threads: usize) -> Result<Self, ModelError> {
+        Self::from_bytes(BUILT_IN, "the built-in weights", threads)
     }
 
-    /// Loads a weights file, or without one the network that is built in.
+    /// Loads a weights file, or without one the network that is built in; `threads` as for [`Self::from_bytes`].
     ///
     /// # Errors
     /// When the file cannot be read or does not fit.
-    pub fn load(weights: Option<&Path>) -> Result<Self, ModelError> {
-        weights.map_or_else(Self::built_in, Self::open)
+    pub fn load(weights: Option<&Path>, threads: usize) -> Result<Self, ModelError> {
+        weights.map_or_else(|| Self::built_in(threads), |path| Self::open(path, threads))
     }
 
-    /// Loads a weights file.
+    /// Loads a weights file; `threads` as for [`Self::from_bytes`].
     ///
     /// # Errors
     /// When the file cannot be read or does not fit.
-    pub fn open(path: &Path) -> Result<Self, ModelError> {
-        Self::from_bytes(&read_bytes(path)?, &path.display().to_string())
+    pub fn open(path: &Path, threads: usize) -> Result<Self, ModelError> {
+        Self::from_bytes(&read_bytes(path)?, &path.display().to_string(), threads)
     }
 
-    /// Takes a weights file's bytes; `origin` names them in errors.
+    /// Takes a weights file's bytes; `origin` names them in errors. A picture that is alone is computed by `threads`
+    /// threads, several at a time by the thread that brings each.
     ///
     /// # Errors
-    /// When they do not fit.
-    pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
+    /// When they do not fit, or `LOBULE_SIMD` cannot be followed.
+    pub fn from_bytes(bytes: &[u8], origin: &str, threads: usize) -> Result<Self, ModelError> {
+        let level = Level::from_environment()?;
         let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
         let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
         let network = Network::new(metadata.architecture.clone(), parameters);
+        let network = FastNetwork::new(network, metadata.preprocess.size as usize, level, threads)?;
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { card, metadata, network })
+        Ok(Self { card, metadata, level, network })
     }
 
     /// Which network this is.
@@ -123,13 +129,26 @@ impl Classifier {
         &self.metadata.preprocess
     }
 
+    /// The vector instructions that it computes with.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Where the time of a picture goes in the backbone, see [`FastNetwork::steps`].
+    ///
+    /// # Errors
+    /// When the picture cannot be prepared.
+    pub fn steps(&self, image: &RgbImage, rounds: usize) -> Result<Option<Vec<Step>>, ModelError> {
+        self.network.steps(&self.preprocess().tensor(image)?, rounds)
+    }
+
     /// Predicts for one picture.
     ///
     /// # Errors
     /// When the network fails on it.
     pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
         let picture = self.preprocess().tensor(image)?.unsqueeze(0)?;
-        let logits = self.network.forward(&picture, Mode::Inference)?.squeeze(0)?.to_vec1::<f32>()?;
+        let logits = self.network.forward(&picture)?.squeeze(0)?.to_vec1::<f32>()?;
         Ok(Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::kernels::LevelError;
 use crate::pixels::PixelsError;
 
 /// What goes wrong with a network or its weights file.
@@ -61,6 +62,9 @@ pub enum ModelError {
     /// A picture could not be brought to a tensor.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
+    /// The vector instructions that were asked for cannot be used.
+    #[error(transparent)]
+    Level(#[from] LevelError),
     /// candle refused an operation: a fault of this program, not of the user.
     #[error("the network failed: {0}")]
     Candle(#[from] candle_core::Error),

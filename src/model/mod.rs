@@ -8,6 +8,7 @@
 mod architecture;
 mod classifier;
 mod error;
+mod fast;
 mod network;
 mod parameters;
 mod topology;
@@ -16,6 +17,7 @@ mod weights_file;
 pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, ModelCard, Prediction};
 pub use error::ModelError;
+pub use fast::FastNetwork;
 pub use network::{Mode, Network, NormPolicy, Training};
 pub use parameters::{Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};

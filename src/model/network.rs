@@ -64,6 +64,15 @@ impl Network {
         &self.architecture
     }
 
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The same network without the parameters of its backbone, which another form of it holds.
+    pub(super) fn without_backbone(self) -> Self {
+        Self { parameters: self.parameters.without_backbone(), ..self }
+    }
+
     /// Its tensors.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters

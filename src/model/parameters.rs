@@ -84,6 +84,12 @@ impl Parameters {
         Ok(())
     }
 
+    /// Those that are not of the backbone.
+    pub(super) fn without_backbone(mut self) -> Self {
+        self.by_name.retain(|name, _| !in_backbone(name));
+        self
+    }
+
     /// The tensors as a file holds them.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ struct Service {
 impl Service {
     fn start(config: Config) -> Result<Self, ServeError> {
         let began = Instant::now();
-        let classifier = Classifier::load(config.weights.as_deref())?;
+        let classifier = Classifier::load(config.weights.as_deref(), config.threads)?;
         warm_up(&classifier)?;
         let card = classifier.card();
         let took_ms = milliseconds(began.elapsed());

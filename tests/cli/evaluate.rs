@@ -20,7 +20,7 @@ fn figures_can_be_recomputed_from_the_predictions() {
 
     let rows = predictions::read(&file).unwrap();
     let scored: Vec<Scored> = rows.iter().map(|(_, scored)| *scored).collect();
-    let threshold = Classifier::built_in().unwrap().threshold();
+    let threshold = Classifier::built_in(1).unwrap().threshold();
     assert_eq!(serde_json::to_value(Metrics::at(&scored, threshold)).unwrap(), json);
     assert_eq!(json["n"], 60);
     assert!(rows.is_sorted_by(|a, b| a.0 < b.0));

@@ -2,6 +2,7 @@
 //! of them. tests/fixtures/keras_golden.py computes the same.
 
 use image::RgbImage;
+use lobule::model::{Architecture, ModelError, Network, Parameters, StoredTensor};
 
 /// A tensor by its name and its shape, both as PyTorch has them: convolutions (out, in, height, width), dense layers
 /// (out, in), and what a batch normalisation calls weight, bias, running_mean and running_var. `input` is from 0 to 1.
@@ -22,6 +23,14 @@ pub(crate) fn fill(name: &str, shape: &[usize]) -> Vec<f32> {
         Some("bias" | "running_mean") => high.map(|h| 0.1 * signed(h)).collect(),
         _ => unreachable!("the formula has no rule for {name}"),
     }
+}
+
+/// A network whose every tensor is [`fill`]ed.
+pub(crate) fn filled(architecture: Architecture) -> Result<Network, ModelError> {
+    let tensor = |shape: Vec<usize>, name: &str| StoredTensor { data: fill(name, &shape), shape };
+    let tensors = architecture.tensors().into_iter().map(|spec| (spec.name.clone(), tensor(spec.shape, &spec.name)));
+    let parameters = Parameters::from_stored(&architecture, &tensors.collect(), "the formula")?;
+    Ok(Network::new(architecture, parameters))
 }
 
 /// An 8-bit picture in which no pixel tells anything of its neighbours.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use lobule::model::{Architecture, Mode, ModelError, Network, Parameters, StoredTensor};
+use lobule::model::{Architecture, Mode, ModelError, Network};
 use serde::Deserialize;
 
+use crate::formula::filled;
 use crate::{fixture, formula};
 
 /// tests/fixtures/keras_forward.json: each outer list has an entry for each of the two pictures that
@@ -81,13 +82,6 @@ fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
         }
     }
     Ok(())
-}
-
-fn filled(architecture: Architecture) -> Result<Network, ModelError> {
-    let tensor = |shape: Vec<usize>, name: &str| StoredTensor { data: formula::fill(name, &shape), shape };
-    let tensors = architecture.tensors().into_iter().map(|spec| (spec.name.clone(), tensor(spec.shape, &spec.name)));
-    let parameters = Parameters::from_stored(&architecture, &tensors.collect(), "the formula")?;
-    Ok(Network::new(architecture, parameters))
 }
 
 fn pictures() -> Result<Tensor, ModelError> {

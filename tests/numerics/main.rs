@@ -4,6 +4,7 @@
 #[path = "../fixtures/draw.rs"]
 mod draw;
 mod drawing;
+mod fast_path;
 mod formula;
 mod keras_forward;
 mod resize;

@@ -1,0 +1,240 @@
+//! A dense layer: norm, ReLU, 1x1, norm, ReLU, 3x3; what one thread computes of it.
+
+use std::ops::Range;
+
+use candle_core::{Result, bail};
+
+use super::LayerWeights;
+use super::packed::Packed;
+use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
+use super::tile::{Activation, PIECE, Rows, Strip, product};
+use super::winograd::{self, Distances, OUTPUTS, POSITIONS};
+use crate::kernels::simd::Simd;
+
+/// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
+pub(super) struct DenseLayer {
+    /// Of the input.
+    channels: usize,
+    bottleneck: usize,
+    growth: usize,
+    norm1: Activation,
+    conv1: Packed,
+    norm2: Activation,
+    /// One matrix (3 * 3 * bottleneck, growth); or, by tiles, a matrix (bottleneck, growth) for each position of a tile.
+    conv2: Packed,
+    by_tiles: bool,
+}
+
+/// Pixels of a plane from which on tiles are worth their transforms: below, their larger kernels, which are read for
+/// each picture, cost more than the multiplications that they save.
+const LEAST_PIXELS: usize = 64;
+
+impl DenseLayer {
+    pub(super) fn new<S: Simd>(weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
+        let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
+        let bottleneck = norm2.scale.len();
+        let growth = conv2.len() / (9 * bottleneck).max(1);
+        let fits = norm1.scale.len() == channels
+            && norm1.shift.len() == channels
+            && norm2.shift.len() == bottleneck
+            && conv1.len() == channels * bottleneck
+            && conv2.len() == 9 * bottleneck * growth
+            && conv2.len() * conv1.len() > 0;
+        if !fits {
+            bail!("backbone: a dense layer of {} and {} weights on {channels} channels", conv1.len(), conv2.len());
+        }
+        let by_tiles = side * side >= LEAST_PIXELS;
+        let conv2 = if by_tiles {
+            let kernel = winograd::transform_kernel(conv2, bottleneck, growth);
+            pack::<S>(&kernel, bottleneck, growth, side * side / POSITIONS)
+        } else {
+            pack::<S>(conv2, 9 * bottleneck, growth, side * side)
+        };
+        let conv1 = pack::<S>(conv1, channels, bottleneck, side * side);
+        let (norm1, norm2) = (activation(norm1), activation(norm2));
+        Ok(Self { channels, bottleneck, growth, norm1, conv1, norm2, conv2, by_tiles })
+    }
+
+    /// Channels that it adds.
+    pub(super) fn growth(&self) -> usize {
+        self.growth
+    }
+
+    /// Channels between its convolutions, with those that fill up a panel.
+    pub(super) fn bottleneck(&self) -> usize {
+        self.conv1.padded_columns()
+    }
+
+    /// Whether it computes whole tiles.
+    pub(super) fn by_tiles(&self) -> bool {
+        self.by_tiles
+    }
+
+    /// Floating-point operations of the 1x1 convolution.
+    pub(super) fn reduce_operations(&self, side: usize) -> f64 {
+        (2 * side * side * self.channels * self.bottleneck) as f64
+    }
+
+    /// Floating-point operations of the 3x3 convolution, or of its products by tiles.
+    pub(super) fn expand_operations(&self, side: usize) -> f64 {
+        let products = if self.by_tiles { POSITIONS * side.div_ceil(OUTPUTS).pow(2) } else { 9 * side * side };
+        (2 * products * self.bottleneck * self.growth) as f64
+    }
+
+    pub(super) fn needs<S: Simd>(&self) -> Needs {
+        if !self.by_tiles {
+            return Needs { depth: self.channels.max(9 * self.bottleneck), ..Needs::default() };
+        }
+        Needs {
+            depth: self.channels,
+            transformed: POSITIONS * self.position(S::ROWS),
+            products: POSITIONS * S::ROWS * self.conv2.padded_columns(),
+            ..Needs::default()
+        }
+    }
+
+    /// Numbers from one position of `count` transformed tiles to the next. Positions that lay a multiple of 4096 bytes
+    /// apart would all fall into the same few places of a level-1 cache; a cache line more keeps them apart.
+    fn position(&self, count: usize) -> usize {
+        count * self.bottleneck.next_multiple_of(PIECE) + 16
+    }
+
+    /// The first half, for the share's rows: `own` is where they lie, `inner` where their bottlenecks go.
+    pub(super) fn reduce<S: Simd>(
+        &self,
+        simd: S,
+        own: &[f32],
+        inner: &mut [f32],
+        share: &Share,
+        scratch: &mut Scratch,
+    ) {
+        let (plane, strip) = (share.plane, &mut scratch.strip);
+        for tile in tiles::<S>(share.pixels()) {
+            strip.begin(tile.len());
+            let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
+            activate(simd, pixels, &self.norm1, self.channels, strip);
+            let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
+            let offsets = offsets(tile.clone(), place);
+            product(simd, strip.rows(), self.conv1.matrix(0), Some(&self.norm2), inner, &offsets[..tile.len()]);
+        }
+    }
+
+    /// The second half: from the bottlenecks of all rows to the new channels of the share's rows.
+    pub(super) fn expand<S: Simd>(
+        &self,
+        simd: S,
+        inner: &[f32],
+        own: &mut [f32],
+        share: &Share,
+        scratch: &mut Scratch,
+    ) {
+        if !self.by_tiles {
+            return self.directly(simd, inner, own, share, scratch);
+        }
+        let wide = share.plane.width.div_ceil(OUTPUTS);
+        let first = share.rows.start / OUTPUTS * wide;
+        for group in tiles::<S>(share.rows.len().div_ceil(OUTPUTS) * wide) {
+            self.transformed(simd, inner, own, share, first + group.start..first + group.end, scratch);
+        }
+    }
+
+    fn directly<S: Simd>(&self, simd: S, inner: &[f32], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
+        let (plane, strip) = (share.plane, &mut scratch.strip);
+        for tile in tiles::<S>(share.pixels()) {
+            strip.begin(tile.len());
+            for (row, pixel) in tile.clone().enumerate() {
+                let (y, x) = share.position(pixel);
+                for tap in 0..9 {
+                    let from = ((y + tap / 3) * plane.bordered + x + tap % 3) * plane.bottleneck;
+                    strip.put(row, tap * self.bottleneck, &inner[from..][..self.bottleneck]);
+                }
+            }
+            let offsets = offsets(tile.clone(), |pixel| pixel * plane.stride + self.channels);
+            product(simd, strip.rows(), self.conv2.matrix(0), None, own, &offsets[..tile.len()]);
+        }
+    }
+
+    /// Computes a group of tiles, counted row by row over the whole plane.
+    fn transformed<S: Simd>(
+        &self,
+        simd: S,
+        inner: &[f32],
+        own: &mut [f32],
+        share: &Share,
+        group: Range<usize>,
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { transformed, products, .. } = scratch;
+        let plane = share.plane;
+        let wide = plane.width.div_ceil(OUTPUTS);
+        let (count, columns) = (group.len(), self.conv2.padded_columns());
+        let size = self.position(count);
+        let (across, down) = (plane.bottleneck, plane.bordered * plane.bottleneck);
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                for (row, tile) in group.clone().enumerate() {
+                    let inputs = &inner[tile / wide * OUTPUTS * down + tile % wide * OUTPUTS * across..];
+                    for (piece, first) in (0..self.bottleneck).step_by(PIECE).enumerate() {
+                        let transformed = &mut transformed[(piece * count + row) * PIECE..];
+                        let channels = PIECE.min(self.bottleneck - first);
+                        let distances = Distances { down, across, position: size };
+                        winograd::forward(simd, &inputs[first..], transformed, distances, channels);
+                    }
+                }
+            },
+        );
+        let offsets = offsets(0..count, |row| row * columns);
+        for position in 0..POSITIONS {
+            let rows = Rows::in_pieces(&transformed[position * size..][..size], count);
+            let products = &mut products[position * count * columns..][..count * columns];
+            product(simd, rows, self.conv2.matrix(position), None, products, &offsets[..count]);
+        }
+        let distances = Distances { down: plane.width * plane.stride, across: plane.stride, position: count * columns };
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                for (row, tile) in group.enumerate() {
+                    let (y, x) = (tile / wide * OUTPUTS, tile % wide * OUTPUTS);
+                    let to = ((y - share.rows.start) * plane.width + x) * plane.stride + self.channels;
+                    let inside = [OUTPUTS.min(plane.height - y), OUTPUTS.min(plane.width - x)];
+                    winograd::back(simd, &products[row * columns..], &mut own[to..], distances, self.growth, inside);
+                }
+            },
+        );
+    }
+}
+
+/// Fills the strip with `max(scale * x + shift, 0)` of the first `channels` numbers of each pixel.
+fn activate<'a, S: Simd>(
+    simd: S,
+    pixels: impl Iterator<Item = &'a [f32]>,
+    norm: &Activation,
+    channels: usize,
+    strip: &mut Strip,
+) {
+    let zero = simd.splat(0.0);
+    let channels = channels.next_multiple_of(S::LANES);
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (row, pixel) in pixels.enumerate() {
+                assert!(pixel.len() >= channels && norm.scale.len() >= channels && norm.shift.len() >= channels);
+                for first in (0..channels).step_by(PIECE) {
+                    let target = strip.piece(row, first / PIECE);
+                    for at in (0..PIECE.min(channels - first)).step_by(S::LANES) {
+                        let channel = first + at;
+                        // SAFETY: the assertion above holds the reads, which end at a multiple of LANES not above
+                        // `channels`, inside their slices; a piece is a whole number of vectors.
+                        unsafe {
+                            let scale = simd.load(norm.scale.as_ptr().add(channel));
+                            let shift = simd.load(norm.shift.as_ptr().add(channel));
+                            let x = simd.load(pixel.as_ptr().add(channel));
+                            simd.store(target.as_mut_ptr().add(at), simd.max(simd.mul_add(x, scale, shift), zero));
+                        }
+                    }
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,102 @@
+//! The way from one dense block to the next: norm, ReLU, 2x2 average, 1x1; what one thread computes of it.
+
+use candle_core::{Result, bail};
+
+use super::TransitionWeights;
+use super::packed::Packed;
+use super::plan::Plane;
+use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
+use super::tile::{Activation, PIECE, Strip, product};
+use crate::kernels::simd::Simd;
+
+/// Norm, ReLU, 2x2 average, 1x1: the average commutes with the convolution, which then has a quarter of the work.
+pub(super) struct Transition {
+    channels: usize,
+    filters: usize,
+    norm: Activation,
+    conv: Packed,
+}
+
+impl Transition {
+    pub(super) fn new<S: Simd>(weights: &TransitionWeights, channels: usize, side: usize) -> Result<Self> {
+        let TransitionWeights { norm, conv } = weights;
+        let filters = conv.len() / channels.max(1);
+        if norm.scale.len() != channels
+            || norm.shift.len() != channels
+            || conv.len() != channels * filters
+            || filters == 0
+        {
+            bail!("backbone: a transition of {} weights on {channels} channels", conv.len());
+        }
+        Ok(Self { channels, filters, norm: activation(norm), conv: pack::<S>(conv, channels, filters, side * side) })
+    }
+
+    pub(super) fn filters(&self) -> usize {
+        self.filters
+    }
+
+    /// Floating-point operations of the convolution to a plane of `side` pixels a side.
+    pub(super) fn operations(&self, side: usize) -> f64 {
+        (2 * side * side * self.channels * self.filters) as f64
+    }
+
+    pub(super) fn needs(&self) -> Needs {
+        Needs { depth: self.channels, ..Needs::default() }
+    }
+
+    /// From the whole block before, `source`, to the share's rows of the next one, `own`.
+    pub(super) fn compute<S: Simd>(
+        &self,
+        simd: S,
+        source: &[f32],
+        from: Plane,
+        own: &mut [f32],
+        share: &Share,
+        scratch: &mut Scratch,
+    ) {
+        let (plane, strip) = (share.plane, &mut scratch.strip);
+        for tile in tiles::<S>(share.pixels()) {
+            strip.begin(tile.len());
+            for (row, pixel) in tile.clone().enumerate() {
+                let (y, x) = share.position(pixel);
+                let corner = (2 * y * from.width + 2 * x) * from.stride;
+                let below = corner + from.width * from.stride;
+                let pixels = [corner, corner + from.stride, below, below + from.stride];
+                self.average(simd, pixels.map(|start| &source[start..][..from.stride]), row, strip);
+            }
+            let offsets = offsets(tile.clone(), |pixel| pixel * plane.stride);
+            product(simd, strip.rows(), self.conv.matrix(0), None, own, &offsets[..tile.len()]);
+        }
+    }
+
+    /// The average of four activated pixels, to a row of the strip.
+    fn average<S: Simd>(&self, simd: S, pixels: [&[f32]; 4], row: usize, strip: &mut Strip) {
+        let channels = self.channels.next_multiple_of(S::LANES);
+        let Activation { scale, shift } = &self.norm;
+        assert!(pixels.iter().all(|pixel| pixel.len() >= channels) && scale.len() >= channels);
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (zero, quarter) = (simd.splat(0.0), simd.splat(0.25));
+                for first in (0..channels).step_by(PIECE) {
+                    let target = strip.piece(row, first / PIECE);
+                    for at in (0..PIECE.min(channels - first)).step_by(S::LANES) {
+                        let channel = first + at;
+                        // SAFETY: the assertion above holds the reads, which end at a multiple of LANES not above
+                        // `channels`, inside their slices; a piece is a whole number of vectors.
+                        unsafe {
+                            let scale = simd.load(scale.as_ptr().add(channel));
+                            let shift = simd.load(shift.as_ptr().add(channel));
+                            let mut sum = zero;
+                            for pixel in pixels {
+                                let x = simd.load(pixel.as_ptr().add(channel));
+                                sum = simd.add(sum, simd.max(simd.mul_add(x, scale, shift), zero));
+                            }
+                            simd.store(target.as_mut_ptr().add(at), simd.mul(sum, quarter));
+                        }
+                    }
+                }
+            },
+        );
+    }
+}

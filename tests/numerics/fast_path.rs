@@ -1,0 +1,145 @@
+//! The network that is laid out for inference against the one that is computed operator by operator.
+
+use std::path::PathBuf;
+
+use candle_core::{Device, IndexOp, Tensor};
+use lobule::kernels::Level;
+use lobule::model::{Architecture, FastNetwork, Fused, Mode, ModelError, Network, Parameters, WeightsFile};
+use lobule::pixels::{self, DecodeLimits};
+
+use crate::formula::{self, filled};
+
+/// How far a probability may be from that of the plain path.
+const TOLERANCE: f32 = 1e-4;
+
+#[test]
+fn a_densenet121_answers_alike_at_every_level_on_any_number_of_threads() -> Result<(), ModelError> {
+    compare(Architecture::fused_densenet121(), 128, &[1, 2, 3])
+}
+
+#[test]
+fn networks_of_odd_sizes_answer_alike() -> Result<(), ModelError> {
+    let Architecture::Fused(fused) = Architecture::fused_densenet121() else { unreachable!() };
+    // Channels that fill no vector and no panel, pieces that are not full, planes that no tile fits.
+    let odd = Fused { stem: 10, growth: 6, bottleneck: 20, blocks: vec![3, 2, 2], tap: 5, hidden: 3, dropout: 0.0 };
+    let wide = Fused { stem: 40, growth: 33, bottleneck: 150, blocks: vec![2, 5], tap: 8, hidden: 4, dropout: 0.0 };
+    let tiny = Fused { stem: 1, growth: 1, bottleneck: 1, blocks: vec![1, 1], tap: 1, hidden: 1, dropout: 0.0 };
+    compare(Architecture::Fused(odd.clone()), 75, &[1, 2, 5])?;
+    compare(Architecture::Fused(odd), 16, &[1, 4])?;
+    compare(Architecture::Fused(wide), 66, &[1, 3])?;
+    compare(Architecture::Fused(tiny), 9, &[1, 2])?;
+    compare(Architecture::Fused(fused), 40, &[2])
+}
+
+#[test]
+fn a_batch_answers_as_its_single_pictures() -> Result<(), ModelError> {
+    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let pictures = pictures(3, 128)?;
+    let batch = network.forward(&pictures)?;
+    for index in 0..3 {
+        let single = network.forward(&pictures.narrow(0, index, 1)?)?;
+        // The head's matrix products add up in another order for another number of rows.
+        assert!(distance(&single, &batch.narrow(0, index, 1)?)? < 1e-5);
+    }
+    Ok(())
+}
+
+#[test]
+fn pictures_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError> {
+    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let pictures = pictures(8, 128)?;
+    let alone: Vec<Tensor> = (0..8).map(|i| network.forward(&pictures.narrow(0, i, 1)?)).collect::<Result<_, _>>()?;
+    std::thread::scope(|scope| {
+        for (index, want) in alone.iter().enumerate() {
+            let (network, pictures) = (&network, &pictures);
+            scope.spawn(move || {
+                for _ in 0..3 {
+                    let single = network.forward(&pictures.narrow(0, index, 1).unwrap()).unwrap();
+                    assert_eq!(distance(&single, want).unwrap(), 0.0);
+                }
+            });
+        }
+    });
+    Ok(())
+}
+
+#[test]
+fn pictures_of_another_size_are_refused() -> Result<(), ModelError> {
+    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 64, best(), 1)?;
+    let error = network.forward(&pictures(1, 128)?).unwrap_err().to_string();
+    assert!(error.contains("128x128x3 instead of 64x64x3"), "{error}");
+    Ok(())
+}
+
+#[test]
+fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelError> {
+    let folder = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| "../shared/breakhis".into(), PathBuf::from);
+    let Ok(entries) = std::fs::read_dir(folder.join("originals")) else {
+        eprintln!("skipped: no real pictures in {}; name their folder in LOBULE_BREAKHIS", folder.display());
+        return Ok(());
+    };
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/lobule.safetensors")).unwrap();
+    let file = WeightsFile::parse(&bytes, "the default weights")?;
+    let architecture = file.metadata.architecture;
+    let network = || {
+        let parameters = Parameters::from_stored(&architecture, &file.tensors, "the default weights")?;
+        Ok::<_, ModelError>(Network::new(architecture.clone(), parameters))
+    };
+    let preprocess = file.metadata.preprocess;
+    let mut pictures = Vec::new();
+    for entry in entries {
+        let image = pixels::read(&entry.unwrap().path(), &DecodeLimits::default())?;
+        pictures.push(preprocess.tensor(&image)?);
+    }
+    assert_eq!(pictures.len(), 40);
+    let pictures = Tensor::stack(&pictures, 0)?;
+    let plain = probabilities(&network()?.forward(&pictures, Mode::Inference)?)?;
+    for level in Level::available() {
+        let fast = FastNetwork::new(network()?, preprocess.size as usize, level, 2)?;
+        assert_close(&probabilities(&fast.forward(&pictures)?)?, &plain, &format!("{level}"));
+    }
+    Ok(())
+}
+
+fn compare(architecture: Architecture, size: usize, teams: &[usize]) -> Result<(), ModelError> {
+    let pictures = pictures(2, size)?;
+    let plain = filled(architecture.clone())?.forward(&pictures, Mode::Inference)?;
+    let plain = probabilities(&plain)?;
+    for level in Level::available() {
+        for &threads in teams {
+            let fast = FastNetwork::new(filled(architecture.clone())?, size, level, threads)?;
+            let what = format!("{level}, {threads} threads, {size} pixels");
+            // Twice: the second picture finds the buffers as the first has left them.
+            for _ in 0..2 {
+                assert_close(&probabilities(&fast.forward(&pictures)?)?, &plain, &what);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The largest difference of two tensors' numbers.
+fn distance(a: &Tensor, b: &Tensor) -> Result<f32, ModelError> {
+    Ok((a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()?)
+}
+
+fn best() -> Level {
+    Level::available().pop().unwrap()
+}
+
+fn pictures(count: usize, size: usize) -> Result<Tensor, ModelError> {
+    let shape = [count, size, size, 3];
+    Ok(Tensor::from_vec(formula::fill("input", &shape), &shape, &Device::Cpu)?)
+}
+
+/// Of malignant.
+fn probabilities(logits: &Tensor) -> Result<Vec<f32>, ModelError> {
+    Ok(candle_nn::ops::softmax(logits, 1)?.i((.., 1))?.to_vec1()?)
+}
+
+fn assert_close(fast: &[f32], plain: &[f32], what: &str) {
+    assert_eq!(fast.len(), plain.len());
+    for (fast, plain) in fast.iter().zip(plain) {
+        assert!((fast - plain).abs() <= TOLERANCE, "{what}: {fast} on the fast path, {plain} on the plain one");
+    }
+}
