@@ -4,7 +4,10 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
+
+BUSY = 0.5
 
 
 def describe(lobule, requirements):
@@ -21,10 +24,13 @@ def describe(lobule, requirements):
         "cores": len(os.sched_getaffinity(0)),
         "flags": [flag for flag in known if flag in flags],
         "lobule": version,
+        "load_at_start": os.getloadavg()[0],
         "python": platform.python_version(),
         "packages": dict(pin.split("==") for pin in pins),
     }
     shown = ", ".join(pin.replace("==", " ") for pin in pins)
-    machine["line"] = (f"{machine['cpu']}, {machine['cores']} cores, {' '.join(machine['flags'])}; {version}; "
-                       f"Python {machine['python']}, {shown}.")
+    machine["line"] = (f"{machine['cpu']}, {machine['cores']} cores, {' '.join(machine['flags'])}, load average "
+                       f"{machine['load_at_start']:.2f}; {version}; Python {machine['python']}, {shown}.")
+    if machine["load_at_start"] > BUSY:
+        print("WARNING: this machine has other work; do not believe what runs on all its cores", file=sys.stderr)
     return machine

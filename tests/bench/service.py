@@ -31,8 +31,8 @@ def run(arguments):
         print(f"WARNING: lobule says {lobule}, Flask {flask}; they do unequal work", file=sys.stderr)
     for service in services.values():
         load(service, file, clients=4, requests=40)  # every worker's first prediction builds its graph
-    figures["one client"] = turns(arguments, services, file, clients=1)
-    figures["eight clients"] = turns(arguments, services, file, clients=8)
+    figures["one client"] = load_in_turns(arguments, services, file, clients=1)
+    figures["eight clients"] = load_in_turns(arguments, services, file, clients=8)
     figures["memory"] = [{name: service.memory_mib() for name, service in services.items()}]
     for service in services.values():
         service.stop()
@@ -80,7 +80,7 @@ def start_once(arguments, name, file):
     return service.seconds_to_answer * 1e3
 
 
-def turns(arguments, services, file, clients):
+def load_in_turns(arguments, services, file, clients):
     """Loads one service after the other, each while the other idles."""
     rounds, seconds = (1, 2) if arguments.quick else (3, 10)
     return [{name: load(service, file, clients, seconds=seconds) for name, service in services.items()}
