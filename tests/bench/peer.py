@@ -6,8 +6,10 @@ reads one line a turn from stdin, the seconds it shall last, and answers with on
 `engine` are the arguments of the function of that name in engines.py. What libraries print goes to stderr.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -15,9 +17,12 @@ from pathlib import Path
 import engines
 
 WARM_UP = 3
+PR_SET_PDEATHSIG = 1
 
 
 def main():
+    # It ends with the process that started it, even while it is stopped.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     spec = json.loads(sys.argv[1])

@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -29,6 +30,7 @@ def main():
     if not arguments.weights.is_file():
         sys.exit(f"there is no weights file {arguments.weights}; name one by --weights")
     enter_environment(arguments.venv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # an exit like any other, which ends the services
     compare(arguments)
 
 
@@ -72,6 +74,7 @@ def enter_environment(folder):
             sys.exit("pip could not install the peers (see above); this needs the network, or a pip mirror, once")
         installed.write_text(REQUIREMENTS.read_text())
     if Path(sys.prefix) != folder:
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # no __pycache__ between the sources
         os.execv(python, [python, *sys.argv])
 
 

@@ -1,5 +1,6 @@
 """A service as a process that is started, waited for, weighed and stopped."""
 
+import atexit
 import os
 import signal
 import socket
@@ -27,6 +28,7 @@ class Service:
             # A session of its own, so that the whole family of processes can be stopped.
             self.process = subprocess.Popen(command, cwd=folder, env=variables, stdout=output, stderr=output,
                                             start_new_session=True)
+        atexit.register(self.stop)
         self.body = self.first_answer(client, began + PATIENCE)
         self.seconds_to_answer = time.perf_counter() - began
         client.close()
@@ -43,7 +45,6 @@ class Service:
             if status == 200:
                 return body
             time.sleep(0.001)
-        self.stop()
         sys.exit(f"no answer of `{self.process.args[0]}` within {PATIENCE} s; its last words are in {self.log}")
 
     def memory_mib(self):
@@ -56,6 +57,10 @@ class Service:
         return {"pss": proportional / 1024, "rss": resident / 1024}
 
     def stop(self):
+        """Ends all its processes, if it has not been done yet."""
+        atexit.unregister(self.stop)
+        if self.process.poll() is not None:
+            return
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(20)
