@@ -166,7 +166,7 @@ fn by_rows<S: Simd, W: Weight, const APART: usize>(
     macro_rules! tiles {
         ($($count:literal)+) => {
             match offsets.len() {
-                $($count if $count <= S::ROWS => tile::<S, W, APART, $count>(simd, rows, numbers, depth, activation, out, offsets),)+
+                $($count if const { $count <= S::ROWS } => tile::<S, W, APART, $count>(simd, rows, numbers, depth, activation, out, offsets),)+
                 _ => {}
             }
         };
