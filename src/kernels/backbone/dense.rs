@@ -29,11 +29,18 @@ pub(super) struct DenseLayer {
 /// each picture, cost more than the multiplications that they save.
 const LEAST_PIXELS: usize = 64;
 
+impl LayerWeights {
+    /// Channels that the layer adds.
+    pub(super) fn growth(&self) -> usize {
+        self.conv2.len() / (9 * self.norm2.scale.len()).max(1)
+    }
+}
+
 impl DenseLayer {
     pub(super) fn new<S: Simd>(weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
-        let growth = conv2.len() / (9 * bottleneck).max(1);
+        let growth = weights.growth();
         let fits = norm1.scale.len() == channels
             && norm1.shift.len() == channels
             && norm2.shift.len() == bottleneck
@@ -53,11 +60,6 @@ impl DenseLayer {
         let conv1 = pack::<S>(conv1, channels, bottleneck, side * side);
         let (norm1, norm2) = (activation(norm1), activation(norm2));
         Ok(Self { channels, bottleneck, growth, norm1, conv1, norm2, conv2, by_tiles })
-    }
-
-    /// Channels that it adds.
-    pub(super) fn growth(&self) -> usize {
-        self.growth
     }
 
     /// Channels between its convolutions, with those that fill up a panel.

@@ -6,6 +6,7 @@
 //! instruction more, which pays where few rows are multiplied with a matrix.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::aligned::Aligned;
 
@@ -45,11 +46,9 @@ impl Packed {
     /// Packs row-major matrices, one behind the other, in panels of `width` columns; to f16 where `narrow` asks for it
     /// and it is exact.
     pub(super) fn new(matrices: &[f32], depth: usize, columns: usize, width: usize, narrow: bool) -> Self {
-        let exact = narrow && matrices.iter().all(|&weight| f16::from_f32(weight).to_f32() == weight);
-        let numbers = if exact {
-            Numbers::F16(pack(matrices, depth, columns, width, f16::from_f32))
-        } else {
-            Numbers::F32(pack(matrices, depth, columns, width, |weight| weight))
+        let numbers = match if narrow { narrowed(matrices) } else { None } {
+            Some(halves) => Numbers::F16(pack(&halves, depth, columns, width)),
+            None => Numbers::F32(pack(matrices, depth, columns, width)),
         };
         Self { numbers, depth, columns, width }
     }
@@ -72,20 +71,22 @@ impl Packed {
     }
 }
 
-fn pack<T: Copy + Default>(
-    matrices: &[f32],
-    depth: usize,
-    columns: usize,
-    width: usize,
-    convert: impl Fn(f32) -> T,
-) -> Aligned<T> {
+/// The numbers as f16, where that changes none of them.
+fn narrowed(numbers: &[f32]) -> Option<Vec<f16>> {
+    let mut halves = vec![f16::ZERO; numbers.len()];
+    halves.convert_from_f32_slice(numbers);
+    let mut widened = vec![0.0; numbers.len()];
+    halves.convert_to_f32_slice(&mut widened);
+    (widened == numbers).then_some(halves)
+}
+
+fn pack<T: Copy + Default>(matrices: &[T], depth: usize, columns: usize, width: usize) -> Aligned<T> {
     let size = depth * columns.next_multiple_of(width);
     let mut packed = Aligned::zeros(matrices.len() / (depth * columns) * size);
     for (matrix, packed) in matrices.chunks_exact(depth * columns).zip(packed.chunks_exact_mut(size)) {
         for (row, weights) in matrix.chunks_exact(columns).enumerate() {
             for (panel, weights) in weights.chunks(width).enumerate() {
-                let target = &mut packed[(panel * depth + row) * width..];
-                target.iter_mut().zip(weights).for_each(|(target, &weight)| *target = convert(weight));
+                packed[(panel * depth + row) * width..][..weights.len()].copy_from_slice(weights);
             }
         }
     }

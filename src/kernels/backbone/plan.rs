@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result, bail};
+use rayon::prelude::*;
 
 use super::dense::DenseLayer;
 use super::roofline::Clock;
@@ -210,12 +211,15 @@ fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
 impl Block {
     fn new<S: Simd>(weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
         let mut grown = channels;
-        let mut layers = Vec::new();
+        let mut inputs = Vec::new();
         for layer in &weights.layers {
-            let layer = DenseLayer::new::<S>(layer, grown, side)?;
+            inputs.push(grown);
             grown += layer.growth();
-            layers.push(layer);
         }
+        // Packing and transforming all kernels is a good part of the program's start, so all processors do it.
+        let pairs = weights.layers.par_iter().zip(inputs);
+        let layers: Vec<DenseLayer> =
+            pairs.map(|(layer, channels)| DenseLayer::new::<S>(layer, channels, side)).collect::<Result<_>>()?;
         let transition = weights.transition.as_ref().map(|t| Transition::new::<S>(t, grown, side / 2)).transpose()?;
         let padded = |layer: &DenseLayer| layer.bottleneck();
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.
