@@ -95,7 +95,7 @@ struct Barrier {
 
 /// Looks before a thread lets others have its processor: longer than a step, which only a team on too few processors
 /// exceeds.
-const LOOKS: u32 = 1_000;
+const LOOKS: u32 = 20_000;
 
 impl Barrier {
     fn new(size: usize) -> Self {

@@ -1,0 +1,72 @@
+//! How long the network's parts take: `cargo bench`. What else could do the same work is timed by `peers.py` beside this.
+#![allow(clippy::unwrap_used, reason = "a benchmark may fail as a test does")]
+
+use candle_core::{Device, Tensor};
+use divan::{Bencher, black_box};
+use lobule::kernels::{Geometry, Level, average_pool_2x2, conv2d};
+use lobule::model::{Architecture, FastNetwork, Mode, Network, Parameters};
+use lobule::pixels::{DecodeLimits, Preprocess, decode};
+
+fn main() {
+    divan::main();
+}
+
+const SIZE: usize = 128;
+
+fn network() -> Network {
+    let architecture = Architecture::fused_densenet121();
+    let parameters = Parameters::initial(&architecture, 1).unwrap();
+    Network::new(architecture, parameters)
+}
+
+/// Numbers without a pattern that a kernel could gain from.
+fn filled(shape: &[usize]) -> Tensor {
+    let numbers: Vec<f32> =
+        (0..shape.iter().product::<usize>()).map(|i| (i * 7919 % 2003) as f32 / 1001.5 - 1.0).collect();
+    Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
+}
+
+/// One picture through the laid-out network, on one thread.
+#[divan::bench(args = Level::available())]
+fn fast_network(bencher: Bencher<'_, '_>, level: Level) {
+    let network = FastNetwork::new(network(), SIZE, level, 1).unwrap();
+    let picture = filled(&[1, SIZE, SIZE, 3]);
+    bencher.bench(|| network.forward(black_box(&picture)).unwrap());
+}
+
+/// The same, operator by operator.
+#[divan::bench]
+fn plain_network(bencher: Bencher<'_, '_>) {
+    let network = network();
+    let picture = filled(&[1, SIZE, SIZE, 3]);
+    bencher.bench(|| network.forward(black_box(&picture), Mode::Inference).unwrap());
+}
+
+/// Packing and transforming the weights, on all threads.
+#[divan::bench]
+fn lay_out(bencher: Bencher<'_, '_>) {
+    let level = Level::available().pop().unwrap();
+    bencher.with_inputs(network).bench_values(|network| FastNetwork::new(network, SIZE, level, 1).unwrap());
+}
+
+/// The 3x3 convolution of a dense layer of the first block, as the plain path computes it.
+#[divan::bench]
+fn conv2d_3x3(bencher: Bencher<'_, '_>) {
+    let (x, weight) = (filled(&[1, 32, 32, 128]), filled(&[9 * 128, 32]));
+    let geometry = Geometry { kernel: 3, stride: 1, padding: 1 };
+    bencher.bench(|| conv2d(black_box(&x), &weight, geometry).unwrap());
+}
+
+#[divan::bench]
+fn average_pool(bencher: Bencher<'_, '_>) {
+    let x = filled(&[1, 32, 32, 256]);
+    bencher.bench(|| average_pool_2x2(black_box(&x)).unwrap());
+}
+
+/// From the bytes of a picture to the network's input.
+#[divan::bench]
+fn decode_and_prepare(bencher: Bencher<'_, '_>) {
+    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tissue.png")).unwrap();
+    let (preprocess, limits) = (Preprocess::imagenet(), DecodeLimits::default());
+    bencher.bench(|| preprocess.tensor(&decode(black_box(&bytes), &limits).unwrap()).unwrap());
+}
