@@ -1,8 +1,10 @@
 //! `lobule bench`: how fast the network answers on this machine.
 //!
 //! Latency is the time of one picture after another with all threads at its service; throughput is that of pictures
-//! side by side. Both start from a picture of the network's own size, so decoding is not in them.
+//! side by side. Both start from a picture of the network's own size, so decoding is not in them; `--decode` times that.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -10,9 +12,8 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::bench_roofline;
 use super::inputs::WeightsArguments;
-use super::output;
+use super::{bench_decode, bench_roofline, output};
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
@@ -30,6 +31,9 @@ pub struct BenchArguments {
     /// Tell where a picture's time goes instead, step by step, against this processor's peak.
     #[arg(long)]
     roofline: bool,
+    /// Time the way of this picture to the network instead: its bytes to RGB, and RGB to the network's input.
+    #[arg(long, value_name = "FILE", conflicts_with = "roofline")]
+    decode: Option<PathBuf>,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -44,11 +48,27 @@ struct Report {
     simd: String,
 }
 
+/// The times, in milliseconds, that half, nine tenths and 99 hundredths of all do not exceed.
 #[derive(Serialize)]
-struct Latency {
+pub(super) struct Latency {
     p50: f64,
     p90: f64,
     p99: f64,
+}
+
+impl Latency {
+    /// Of times in milliseconds, in any order and at least one.
+    pub(super) fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { p50, p90, p99 } = self;
+        write!(f, "p50 {p50:.2} ms, p90 {p90:.2} ms, p99 {p99:.2} ms")
+    }
 }
 
 pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
@@ -59,15 +79,16 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
         let picture = checkered(classifier.preprocess().size);
         return bench_roofline::run(&classifier, &picture, arguments.images, arguments.json);
     }
+    if let Some(file) = &arguments.decode {
+        return bench_decode::run(file, classifier.preprocess(), arguments.images, arguments.json);
+    }
     let report = measure(&classifier, arguments.images)?;
     let text = if arguments.json {
         serde_json::to_string(&report)? + "\n"
     } else {
-        let Latency { p50, p90, p99 } = report.latency_ms;
         format!(
-            "{} pictures, {} threads, {}\nlatency     p50 {p50:.2} ms, p90 {p90:.2} ms, p99 {p99:.2} ms\n\
-             throughput  {:.1} images/s\n",
-            report.images, report.threads, report.simd, report.images_per_second
+            "{} pictures, {} threads, {}\nlatency     {}\nthroughput  {:.1} images/s\n",
+            report.images, report.threads, report.simd, report.latency_ms, report.images_per_second
         )
     };
     output::print(&text)?;
@@ -75,7 +96,7 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
 }
 
 /// Pictures that are not timed: the first ones wake threads and fill caches.
-const WARM_UP: u32 = 5;
+pub(super) const WARM_UP: u32 = 5;
 
 fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
     let picture = checkered(classifier.preprocess().size);
@@ -88,7 +109,6 @@ fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
         classifier.predict(&picture)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
-    times.sort_by(f64::total_cmp);
 
     let began = Instant::now();
     (0..images).into_par_iter().try_for_each(|_| classifier.predict(&picture).map(drop))?;
@@ -96,7 +116,7 @@ fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
     Ok(Report {
         threads: rayon::current_num_threads(),
         images,
-        latency_ms: Latency { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) },
+        latency_ms: Latency::of(times),
         images_per_second,
         simd: classifier.level().to_string(),
     })

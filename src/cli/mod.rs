@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 
 mod audit_text;
 mod bench;
+mod bench_decode;
 mod bench_roofline;
 mod dataset;
 mod evaluate;

@@ -1,6 +1,6 @@
 //! `lobule bench`.
 
-use crate::support::{complaint, printed};
+use crate::support::{complaint, draw, printed, text};
 
 #[test]
 fn the_json_holds_what_the_contract_names() {
@@ -33,4 +33,29 @@ fn the_roofline_counts_the_work_of_each_step() {
     assert!((mflop(12) - (0..12).map(mflop).sum::<f64>()).abs() < 1e-6);
     assert!(steps.iter().all(|step| step["share_of_peak"].as_f64().unwrap() > 0.0));
     assert!(printed(&["bench", "--roofline", "--images", "1"]).contains("block 4, 3x3"));
+}
+
+#[test]
+fn the_way_of_one_picture_to_the_network_is_timed_in_two_steps() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("slide.png");
+    draw(&file, 77);
+    let report: serde_json::Value =
+        serde_json::from_str(&printed(&["bench", "--decode", text(&file), "--images", "3", "--json"])).unwrap();
+    assert_eq!((report["file"].as_str(), report["images"].as_u64()), (Some(text(&file)), Some(3)));
+    for step in ["decode_ms", "tensor_ms"] {
+        let time = |name: &str| report[step][name].as_f64().unwrap();
+        assert!(0.0 < time("p50") && time("p50") <= time("p90") && time("p90") <= time("p99"), "{report}");
+    }
+    assert_eq!(report.as_object().unwrap().len(), 4);
+    let lines = printed(&["bench", "--decode", text(&file), "--images", "1"]);
+    assert!(lines.contains("\ndecode  p50 ") && lines.contains("\ntensor  p50 "), "{lines}");
+}
+
+#[test]
+fn a_file_that_is_no_picture_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.png");
+    std::fs::write(&file, "To whom it may concern").unwrap();
+    assert!(complaint(&["bench", "--decode", text(&file)]).contains("letter.png"));
 }
