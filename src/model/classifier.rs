@@ -3,6 +3,7 @@
 //! In: RGB pictures of any size. Out: a [`Prediction`] each. Shared by reference between threads.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -57,9 +58,21 @@ impl Prediction {
     }
 }
 
+/// How long a network took to load.
+#[derive(Clone, Copy, Debug)]
+pub struct LoadTimes {
+    /// From the weights file to the network's tensors.
+    pub weights: Duration,
+    /// From these to the order in which inference reads them.
+    pub layout: Duration,
+    /// The file's SHA-256, made beside both where there is a second thread.
+    pub hash: Duration,
+}
+
 /// A network, its preprocessing and what its weights file says of it; shared by reference between threads.
 pub struct Classifier {
     card: ModelCard,
+    load_times: LoadTimes,
     metadata: Metadata,
     level: Level,
     network: FastNetwork,
@@ -100,18 +113,31 @@ impl Classifier {
     /// When they do not fit, or `LOBULE_SIMD` cannot be followed.
     pub fn from_bytes(bytes: &[u8], origin: &str, threads: usize) -> Result<Self, ModelError> {
         let level = Level::from_environment()?;
-        let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
-        let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
-        let network = Network::new(metadata.architecture.clone(), parameters);
-        let network = FastNetwork::new(network, metadata.preprocess.size as usize, level, threads)?;
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let network = || -> Result<_, ModelError> {
+            let (network, weights) = timed(|| -> Result<_, ModelError> {
+                let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
+                let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
+                Ok((Network::new(metadata.architecture.clone(), parameters), metadata))
+            });
+            let (network, metadata) = network?;
+            let (network, layout) =
+                timed(|| FastNetwork::new(network, metadata.preprocess.size as usize, level, threads));
+            Ok((network?, metadata, weights, layout))
+        };
+        let (loaded, (sha256, hash)) = rayon::join(network, || timed(|| sha256(bytes)));
+        let (network, metadata, weights, layout) = loaded?;
         let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { card, metadata, level, network })
+        Ok(Self { card, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
     }
 
     /// Which network this is.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// How long it took to load.
+    pub fn load_times(&self) -> LoadTimes {
+        self.load_times
     }
 
     /// What its weights file says of it.
@@ -151,4 +177,14 @@ impl Classifier {
         let logits = self.network.forward(&picture)?.squeeze(0)?.to_vec1::<f32>()?;
         Ok(Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature))
     }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let outcome = work();
+    (outcome, began.elapsed())
 }

@@ -15,7 +15,7 @@ mod topology;
 mod weights_file;
 
 pub use architecture::{Architecture, Baseline, Fused};
-pub use classifier::{Classifier, ModelCard, Prediction};
+pub use classifier::{Classifier, LoadTimes, ModelCard, Prediction};
 pub use error::ModelError;
 pub use fast::FastNetwork;
 pub use network::{Mode, Network, NormPolicy, Training};

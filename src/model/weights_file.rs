@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use half::f16;
-use safetensors::tensor::TensorView;
+use half::slice::HalfFloatSliceExt;
+use rayon::prelude::*;
+use safetensors::tensor::{self, TensorView};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
@@ -93,9 +95,8 @@ impl WeightsFile {
     /// # Errors
     /// When they are not safetensors or do not describe a network of this program.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let tensors = parse_tensors(bytes, origin)?;
+        let (header, tensors) = parse_safetensors(bytes, origin)?;
         let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))?;
         let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
         let text = text.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
         #[derive(Deserialize)]
@@ -178,20 +179,29 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
 /// # Errors
 /// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32.
 pub fn read_tensors(path: &Path) -> Result<StoredTensors, ModelError> {
-    parse_tensors(&read_bytes(path)?, &path.display().to_string())
+    Ok(parse_safetensors(&read_bytes(path)?, &path.display().to_string())?.1)
 }
 
-fn parse_tensors(bytes: &[u8], origin: &str) -> Result<StoredTensors, ModelError> {
+/// The header, which names the tensors and holds the metadata, and the tensors; all threads share in unpacking them.
+fn parse_safetensors(bytes: &[u8], origin: &str) -> Result<(tensor::Metadata, StoredTensors), ModelError> {
     let broken = |reason: String| ModelError::NotSafetensors { origin: origin.to_owned(), reason };
-    let file = SafeTensors::deserialize(bytes).map_err(|error| broken(error.to_string()))?;
-    let mut tensors = StoredTensors::new();
-    for (name, view) in file.tensors() {
-        let data = match view.dtype() {
-            Dtype::F32 => view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => view.data().as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+    let (length, header) = SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))?;
+    // The header stands behind its own length in 8 bytes, and every tensor's place was checked with it.
+    let numbers = &bytes[8 + length..];
+    let unpack = |(name, info): (&String, &&tensor::TensorInfo)| {
+        let (from, to) = info.data_offsets;
+        let data = match info.dtype {
+            Dtype::F32 => numbers[from..to].as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => from_halves(numbers[from..to].as_chunks::<2>().0),
             other => return Err(broken(format!("{name} holds {other:?}; f16 and f32 are read"))),
         };
-        tensors.insert(name, StoredTensor { shape: view.shape().to_vec(), data });
-    }
-    Ok(tensors)
+        Ok((name.clone(), StoredTensor { shape: info.shape.clone(), data }))
+    };
+    let tensors = header.tensors().par_iter().map(unpack).collect::<Result<_, _>>()?;
+    Ok((header, tensors))
+}
+
+/// Numbers of 16 bits; a whole slice at a time is what the processor's own instruction converts.
+fn from_halves(bytes: &[[u8; 2]]) -> Vec<f32> {
+    bytes.iter().map(|pair| f16::from_le_bytes(*pair)).collect::<Vec<_>>().to_f32_vec()
 }

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use image::{Rgb, RgbImage};
 
-use crate::model::{Classifier, ModelError};
+use crate::model::{Classifier, LoadTimes, ModelError};
 use crate::pixels;
 
 mod body;
@@ -86,16 +86,29 @@ impl Service {
     fn start(config: Config) -> Result<Self, ServeError> {
         let began = Instant::now();
         let classifier = Classifier::load(config.weights.as_deref(), config.threads)?;
+        let loaded = began.elapsed();
         warm_up(&classifier)?;
-        let card = classifier.card();
-        let took_ms = milliseconds(began.elapsed());
-        tracing::info!(model = card.name, version = card.version, sha256 = card.sha256, took_ms, "model ready");
+        tell_start(&classifier, loaded, began.elapsed());
 
         let classifier = Arc::new(classifier);
         let judge = judge(Arc::clone(&classifier), config.limits);
         let inference = Inference::start(&judge, config.threads, config.queue).map_err(ServeError::Start)?;
         Ok(Self { config, classifier, inference })
     }
+}
+
+/// Tells how long the start took, phase by phase.
+fn tell_start(classifier: &Classifier, loaded: Duration, ready: Duration) {
+    let (card, LoadTimes { weights, layout, hash }) = (classifier.card(), classifier.load_times());
+    let [ready, weights, layout, hash, warm_up] =
+        [ready, weights, layout, hash, ready - loaded].map(|time| time.as_secs_f64() * 1e3);
+    tracing::info!(
+        model = card.name,
+        version = card.version,
+        sha256 = card.sha256,
+        "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
+         warm-up {warm_up:.0}"
+    );
 }
 
 /// The first inference allocates and starts threads; no client should wait for that.

@@ -33,6 +33,11 @@ fn the_service_is_alive_and_ready() {
     let log = service.log();
     let (ready, listening) = (log.find("model ready").unwrap(), log.find("listening on").unwrap());
     assert!(ready < listening, "the model is loaded before the port is bound:\n{log}");
+    let phases = log[ready..].lines().next().unwrap();
+    for phase in ["model ready in ", " ms: weights ", ", layout ", ", hash ", " (beside), warm-up "] {
+        let (_, rest) = phases.split_once(phase).unwrap_or_else(|| panic!("{phase:?} is missing: {phases}"));
+        assert!(rest.starts_with(|first: char| first.is_ascii_digit()), "{phases}");
+    }
 }
 
 #[test]
