@@ -3,11 +3,12 @@
 //! In: a [`Network`], and pictures. Out: logits, those of [`Network::forward`] to rounding.
 
 use candle_core::{Result, Tensor};
+use rayon::prelude::*;
 
 use super::error::ModelError;
 use super::network::{Mode, Network};
 use super::parameters::Parameters;
-use super::topology::{Conv, FusedNet, Norm, STEM_POOL, Topology};
+use super::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 use crate::kernels::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, Level, StemWeights, Step, TransitionWeights,
 };
@@ -25,15 +26,15 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
     let norm = |norm: &Norm| affine(norm, parameters);
     let mut blocks = Vec::new();
     for block in &net.blocks {
-        let mut layers = Vec::new();
-        for layer in &block.layers {
-            layers.push(LayerWeights {
+        let layer = |layer: &DenseLayer| {
+            Ok(LayerWeights {
                 norm1: norm(&layer.norm1)?,
                 conv1: kernel(&layer.conv1)?,
                 norm2: norm(&layer.norm2)?,
                 conv2: kernel(&layer.conv2)?,
-            });
-        }
+            })
+        };
+        let layers = block.layers.par_iter().map(layer).collect::<Result<_>>()?;
         let transition = match &block.transition {
             None => None,
             Some(transition) => {

@@ -37,7 +37,7 @@ impl LayerWeights {
 }
 
 impl DenseLayer {
-    pub(super) fn new<S: Simd>(weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
+    pub(super) fn new<S: Simd>(simd: S, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
         let growth = weights.growth();
@@ -52,7 +52,7 @@ impl DenseLayer {
         }
         let by_tiles = side * side >= LEAST_PIXELS;
         let conv2 = if by_tiles {
-            let kernel = winograd::transform_kernel(conv2, bottleneck, growth);
+            let kernel = winograd::transform_kernel(simd, conv2, bottleneck, growth);
             pack::<S>(&kernel, bottleneck, growth, side * side / POSITIONS)
         } else {
             pack::<S>(conv2, 9 * bottleneck, growth, side * side)

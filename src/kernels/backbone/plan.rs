@@ -90,7 +90,7 @@ impl<S: Simd> Plan<S> {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
                 bail!("backbone: pictures of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
-            let block = Block::new::<S>(block, side, channels)?;
+            let block = Block::new(simd, block, side, channels)?;
             channels = block.transition.as_ref().map_or(0, Transition::filters);
             side /= 2;
             blocks.push(block);
@@ -209,7 +209,7 @@ fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
 }
 
 impl Block {
-    fn new<S: Simd>(weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
+    fn new<S: Simd>(simd: S, weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
         let mut grown = channels;
         let mut inputs = Vec::new();
         for layer in &weights.layers {
@@ -219,7 +219,7 @@ impl Block {
         // Packing and transforming all kernels is a good part of the program's start, so all processors do it.
         let pairs = weights.layers.par_iter().zip(inputs);
         let layers: Vec<DenseLayer> =
-            pairs.map(|(layer, channels)| DenseLayer::new::<S>(layer, channels, side)).collect::<Result<_>>()?;
+            pairs.map(|(layer, channels)| DenseLayer::new(simd, layer, channels, side)).collect::<Result<_>>()?;
         let transition = weights.transition.as_ref().map(|t| Transition::new::<S>(t, grown, side / 2)).transpose()?;
         let padded = |layer: &DenseLayer| layer.bottleneck();
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.

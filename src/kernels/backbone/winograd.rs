@@ -14,8 +14,30 @@ pub(super) const INPUTS: usize = 6;
 pub(super) const POSITIONS: usize = INPUTS * INPUTS;
 
 /// Transforms a kernel of rows (3 * 3 * channels, filters) to 36 matrices (channels, filters).
-pub(super) fn transform_kernel(kernel: &[f32], channels: usize, filters: usize) -> Vec<f32> {
-    const G: [[f64; 3]; 6] = [
+pub(super) fn transform_kernel<S: Simd>(simd: S, kernel: &[f32], channels: usize, filters: usize) -> Vec<f32> {
+    let size = channels * filters;
+    // One side after the other: 6x3 matrices, then 6x6.
+    let (mut half, mut transformed) = (vec![0.0; INPUTS * 3 * size], vec![0.0; POSITIONS * size]);
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for (kx, half) in half.chunks_exact_mut(INPUTS * size).enumerate() {
+                let column = |ky: usize| &kernel[(3 * ky + kx) * size..][..size];
+                transform_side([column(0), column(1), column(2)], half, size);
+            }
+            for (y, row) in transformed.chunks_exact_mut(INPUTS * size).enumerate() {
+                let half = |kx: usize| &half[(kx * INPUTS + y) * size..][..size];
+                transform_side([half(0), half(1), half(2)], row, size);
+            }
+        },
+    );
+    transformed
+}
+
+/// One side's transform of three weights to six: of matrices of `size` numbers, those behind each other.
+#[inline(always)]
+fn transform_side(weights: [&[f32]; 3], transformed: &mut [f32], size: usize) {
+    const G: [[f64; 3]; INPUTS] = [
         [1.0 / 4.0, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
         [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -23,21 +45,13 @@ pub(super) fn transform_kernel(kernel: &[f32], channels: usize, filters: usize) 
         [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
         [0.0, 0.0, 1.0],
     ];
-    let size = channels * filters;
-    let mut transformed = vec![0.0; POSITIONS * size];
-    for (position, matrix) in transformed.chunks_exact_mut(size).enumerate() {
-        let (vertical, horizontal) = (G[position / INPUTS], G[position % INPUTS]);
-        for (ky, vertical) in vertical.into_iter().enumerate() {
-            for (kx, horizontal) in horizontal.into_iter().enumerate() {
-                let factor = (vertical * horizontal) as f32;
-                if factor != 0.0 {
-                    let tap = &kernel[(3 * ky + kx) * size..][..size];
-                    matrix.iter_mut().zip(tap).for_each(|(sum, weight)| *sum += factor * weight);
-                }
-            }
+    let [first, second, third] = weights;
+    for (factors, transformed) in G.iter().zip(transformed.chunks_exact_mut(size)) {
+        let [a, b, c] = factors.map(|factor| factor as f32);
+        for (((sum, x), y), z) in transformed.iter_mut().zip(first).zip(second).zip(third) {
+            *sum = a * x + b * y + c * z;
         }
     }
-    transformed
 }
 
 /// One side's transform of six inputs.
@@ -170,7 +184,7 @@ mod tests {
             let mut transformed = vec![0.0; 36 * CHANNELS];
             let across = Distances { down: 6 * CHANNELS, across: CHANNELS, position: CHANNELS };
             forward(simd, &inputs, &mut transformed, across, CHANNELS);
-            let matrices = transform_kernel(&kernel, CHANNELS, CHANNELS);
+            let matrices = transform_kernel(simd, &kernel, CHANNELS, CHANNELS);
             let mut products = vec![0.0; 36 * CHANNELS];
             for (index, product) in products.iter_mut().enumerate() {
                 let (position, filter) = (index / CHANNELS, index % CHANNELS);
