@@ -12,8 +12,9 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::bench_train::TrainBenchArguments;
 use super::inputs::WeightsArguments;
-use super::{bench_decode, bench_roofline, output};
+use super::{bench_decode, bench_roofline, bench_train, output};
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
@@ -34,6 +35,8 @@ pub struct BenchArguments {
     /// Time the way of this picture to the network instead: its bytes to RGB, and RGB to the network's input.
     #[arg(long, value_name = "FILE", conflicts_with = "roofline")]
     decode: Option<PathBuf>,
+    #[command(flatten)]
+    training: TrainBenchArguments,
     /// Print one JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -74,6 +77,9 @@ impl fmt::Display for Latency {
 pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    if arguments.training.train {
+        return bench_train::run(&arguments.training, arguments.json);
+    }
     let classifier = arguments.weights.classifier()?;
     if arguments.roofline {
         let picture = checkered(classifier.preprocess().size);

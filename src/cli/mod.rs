@@ -7,6 +7,7 @@ mod audit_text;
 mod bench;
 mod bench_decode;
 mod bench_roofline;
+mod bench_train;
 mod dataset;
 mod evaluate;
 mod inputs;

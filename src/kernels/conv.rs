@@ -6,28 +6,11 @@
 //! picture in DenseNet121. A 1x1 convolution gathers nothing.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::matmul::{Matrix, Sizes, matmul};
+use super::patches::{Geometry, Plane};
 use super::slices;
-
-/// How a square kernel moves over a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Geometry {
-    /// Side of the kernel in pixels.
-    pub kernel: usize,
-    /// Pixels between two positions.
-    pub stride: usize,
-    /// Zeros around the picture, in pixels on each side.
-    pub padding: usize,
-}
-
-impl Geometry {
-    /// The number of positions along a side of `size` pixels.
-    pub fn output(&self, size: usize) -> usize {
-        (size + 2 * self.padding - self.kernel) / self.stride + 1
-    }
-}
 
 /// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters).
 ///
@@ -49,84 +32,11 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, geometry: Geometry) -> Result<Tensor>
     slices::ready(x)?.apply_op2(&slices::ready(weight)?, Conv2d { geometry })
 }
 
-/// Floats in a tile of patches: half a megabyte, which leaves room in a level-2 cache for the kernel.
-const TILE: usize = 128 * 1024;
 /// Partial sums of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
 const GROUPS: usize = 8;
 
 struct Conv2d {
     geometry: Geometry,
-}
-
-/// One picture's sizes, and those of what is made of it.
-#[derive(Clone, Copy)]
-struct Plane {
-    geometry: Geometry,
-    height: usize,
-    width: usize,
-    channels: usize,
-    out_height: usize,
-    out_width: usize,
-}
-
-impl Plane {
-    fn new(geometry: Geometry, height: usize, width: usize, channels: usize) -> Self {
-        let (out_height, out_width) = (geometry.output(height), geometry.output(width));
-        Self { geometry, height, width, channels, out_height, out_width }
-    }
-
-    fn input(&self) -> usize {
-        self.height * self.width * self.channels
-    }
-
-    /// Output pixels.
-    fn positions(&self) -> usize {
-        self.out_height * self.out_width
-    }
-
-    /// Values in a patch.
-    fn depth(&self) -> usize {
-        self.geometry.kernel * self.geometry.kernel * self.channels
-    }
-
-    fn tile(&self) -> usize {
-        (TILE / self.depth()).clamp(1, self.positions())
-    }
-
-    fn pointwise(&self) -> bool {
-        self.geometry == Geometry { kernel: 1, stride: 1, padding: 0 }
-    }
-
-    /// The patches of `count` output pixels from `first` on: `count` rows of `depth` values.
-    fn patches<'a>(&self, picture: &'a [f32], first: usize, count: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
-        if self.pointwise() {
-            return &picture[first * self.channels..(first + count) * self.channels];
-        }
-        let Geometry { kernel, stride, padding } = self.geometry;
-        let (channels, strip) = (self.channels, kernel * self.channels);
-        scratch.clear();
-        scratch.resize(count * self.depth(), 0.0);
-        for (row, patch) in scratch.chunks_exact_mut(self.depth()).enumerate() {
-            let (oy, ox) = ((first + row) / self.out_width, (first + row) % self.out_width);
-            // The kernel's columns that lie inside the picture.
-            let left = ox * stride;
-            let from = padding.saturating_sub(left);
-            let to = (self.width + padding).saturating_sub(left).min(kernel);
-            if from >= to {
-                continue;
-            }
-            for ky in 0..kernel {
-                let Some(y) = (oy * stride + ky).checked_sub(padding).filter(|&y| y < self.height) else {
-                    continue;
-                };
-                let source = (y * self.width + left + from - padding) * channels;
-                let length = (to - from) * channels;
-                let target = ky * strip + from * channels;
-                patch[target..target + length].copy_from_slice(&picture[source..source + length]);
-            }
-        }
-        scratch
-    }
 }
 
 impl Conv2d {
@@ -136,8 +46,8 @@ impl Conv2d {
     }
 }
 
-fn forward(x: &[f32], weight: &[f32], plane: Plane, batch: usize, filters: usize) -> Vec<f32> {
-    let mut out = vec![0.0; batch * plane.positions() * filters];
+/// Overwrites `out` (batch, out height, out width, filters).
+pub(super) fn forward(x: &[f32], weight: &[f32], plane: Plane, filters: usize, out: &mut [f32]) {
     let tile = plane.tile();
     let pictures = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
     pictures.for_each(|(picture, out)| {
@@ -148,32 +58,35 @@ fn forward(x: &[f32], weight: &[f32], plane: Plane, batch: usize, filters: usize
             matmul(Matrix::of(patches, plane.depth()), Matrix::of(weight, filters), out, sizes, false);
         });
     });
-    out
 }
 
-/// The gradient of the kernel: the sum over all output pixels of patch times gradient.
-fn weight_gradient(x: &[f32], gradient: &[f32], plane: Plane, batch: usize, filters: usize) -> Vec<f32> {
-    let (tile, positions) = (plane.tile(), plane.positions());
+/// The gradient of the kernel: the sum over all output pixels of patch times gradient. `gradient` writes that of one
+/// picture's output (out height, out width, filters).
+pub(super) fn weight_gradient(
+    x: &[f32],
+    plane: Plane,
+    filters: usize,
+    gradient: impl Fn(usize, &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let (tile, batch) = (plane.tile(), x.len() / plane.input());
     let group = batch.div_ceil(GROUPS).max(1);
-    let partial: Vec<Vec<f32>> = x
-        .par_chunks(group * plane.input())
-        .zip(gradient.par_chunks(group * positions * filters))
-        .map(|(pictures, gradients)| {
-            let mut sum = vec![0.0; plane.depth() * filters];
-            let mut scratch = Vec::new();
-            let pairs = pictures.chunks_exact(plane.input()).zip(gradients.chunks_exact(positions * filters));
-            for (picture, gradient) in pairs {
-                for (index, gradient) in gradient.chunks(tile * filters).enumerate() {
-                    let count = gradient.len() / filters;
-                    let patches = plane.patches(picture, index * tile, count, &mut scratch);
-                    let sizes = Sizes { rows: plane.depth(), depth: count, columns: filters };
-                    let patches = Matrix::transposed(patches, plane.depth());
-                    matmul(patches, Matrix::of(gradient, filters), &mut sum, sizes, true);
-                }
+    let groups = x.par_chunks(group * plane.input()).enumerate();
+    let partial = groups.map(|(index, pictures)| {
+        let mut sum = vec![0.0; plane.depth() * filters];
+        let (mut scratch, mut whole) = (Vec::new(), vec![0.0; plane.positions() * filters]);
+        for (number, picture) in (index * group..).zip(pictures.chunks_exact(plane.input())) {
+            gradient(number, &mut whole);
+            for (index, gradient) in whole.chunks(tile * filters).enumerate() {
+                let count = gradient.len() / filters;
+                let patches = plane.patches(picture, index * tile, count, &mut scratch);
+                let sizes = Sizes { rows: plane.depth(), depth: count, columns: filters };
+                let patches = Matrix::transposed(patches, plane.depth());
+                matmul(patches, Matrix::of(gradient, filters), &mut sum, sizes, true);
             }
-            sum
-        })
-        .collect();
+        }
+        sum
+    });
+    let partial: Vec<Vec<f32>> = partial.collect();
     let mut partial = partial.into_iter();
     let mut sum = partial.next().unwrap_or_else(|| vec![0.0; plane.depth() * filters]);
     partial.for_each(|addend| slices::add_into(&mut sum, &addend));
@@ -195,8 +108,10 @@ fn input_gradient(gradient: &[f32], weight: &[f32], plane: Plane, batch: usize, 
     let (height, width) = (plane.height + 2 * padding + 1 - kernel, plane.width + 2 * padding + 1 - kernel);
     let back = Geometry { kernel, stride: 1, padding: kernel - 1 - padding };
     let back = Plane::new(back, height, width, filters);
+    let mut out = vec![0.0; batch * plane.input()];
     if stride == 1 {
-        return forward(gradient, &turned, back, batch, channels);
+        forward(gradient, &turned, back, channels, &mut out);
+        return out;
     }
     let mut spread = vec![0.0; batch * back.input()];
     let pairs = spread.chunks_exact_mut(back.input()).zip(gradient.chunks_exact(plane.positions() * filters));
@@ -206,7 +121,8 @@ fn input_gradient(gradient: &[f32], weight: &[f32], plane: Plane, batch: usize, 
             spread[(y * width + x) * filters..][..filters].copy_from_slice(pixel);
         }
     }
-    forward(&spread, &turned, back, batch, channels)
+    forward(&spread, &turned, back, channels, &mut out);
+    out
 }
 
 impl CustomOp2 for Conv2d {
@@ -219,7 +135,8 @@ impl CustomOp2 for Conv2d {
         let (_, filters) = l2.shape().dims2()?;
         let x = slices::of_storage(self.name(), s1, l1)?;
         let weight = slices::of_storage(self.name(), s2, l2)?;
-        let out = forward(x, weight, plane, batch, filters);
+        let mut out = vec![0.0; batch * plane.positions() * filters];
+        forward(x, weight, plane, filters, &mut out);
         slices::output(out, (batch, plane.out_height, plane.out_width, filters))
     }
 
@@ -235,75 +152,14 @@ impl CustomOp2 for Conv2d {
         let (dx, dw) = slices::with([x, weight, gradient], |[xs, ws, gradient]| {
             // A picture needs no gradient, and neither does a kernel that is not trained.
             let dx = x.track_op().then(|| input_gradient(gradient, ws, plane, batch, filters));
-            let dw = weight.track_op().then(|| weight_gradient(xs, gradient, plane, batch, filters));
+            let size = plane.positions() * filters;
+            let of_picture = |index: usize, out: &mut [f32]| out.copy_from_slice(&gradient[index * size..][..size]);
+            let dw = weight.track_op().then(|| weight_gradient(xs, plane, filters, of_picture));
             (dx, dw)
         })?;
         let dx = dx.map(|data| slices::tensor(data, x.shape())).transpose()?;
         let dw = dw.map(|data| slices::tensor(data, weight.shape())).transpose()?;
         Ok((dx, dw))
-    }
-}
-
-/// A row-major matrix or the transpose of one.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    data: &'a [f32],
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a> Matrix<'a> {
-    fn of(data: &'a [f32], columns: usize) -> Self {
-        Self { data, row_stride: columns, column_stride: 1 }
-    }
-
-    /// The transpose of a row-major matrix of `columns` columns.
-    fn transposed(data: &'a [f32], columns: usize) -> Self {
-        Self { data, row_stride: 1, column_stride: columns }
-    }
-
-    fn holds(&self, rows: usize, columns: usize) -> bool {
-        rows == 0 || columns == 0 || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
-    }
-}
-
-/// The sizes of a product: (rows, depth) times (depth, columns).
-#[derive(Clone, Copy)]
-struct Sizes {
-    rows: usize,
-    depth: usize,
-    columns: usize,
-}
-
-/// `out = a b`, or `out += a b`, on the calling thread.
-#[allow(unsafe_code)]
-fn matmul(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], sizes: Sizes, accumulate: bool) {
-    let Sizes { rows, depth, columns } = sizes;
-    assert!(a.holds(rows, depth) && b.holds(depth, columns) && out.len() == rows * columns, "matmul: sizes");
-    // SAFETY: the assertion above keeps every index that gemm computes from the sizes and strides inside its slice,
-    // and `out` is borrowed mutably, so it overlaps neither argument.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            depth,
-            out.as_mut_ptr(),
-            1,
-            columns as isize,
-            accumulate,
-            a.data.as_ptr(),
-            a.column_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.column_stride as isize,
-            b.row_stride as isize,
-            1.0,
-            1.0,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }
 

@@ -11,11 +11,16 @@ mod backbone;
 mod bias;
 mod concat;
 mod conv;
+pub mod densenet;
 mod dropout;
 #[cfg(test)]
 mod gradcheck;
+mod lanes;
+mod matmul;
 mod norm;
+mod patches;
 mod pool;
+mod scratch;
 mod simd;
 mod slices;
 
@@ -24,8 +29,10 @@ pub use backbone::{
 };
 pub use bias::{bias, bias_relu};
 pub use concat::concat_channels;
-pub use conv::{Geometry, conv2d};
+pub use conv::conv2d;
 pub use dropout::dropout;
 pub use norm::{Moments, NormMode, Normalisation, batch_norm};
+pub use patches::Geometry;
 pub use pool::{average_pool_2x2, global_average_pool, max_pool};
 pub use simd::{Level, LevelError};
+pub use slices::with as with_slices;

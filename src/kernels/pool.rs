@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::conv::Geometry;
+use super::patches::Geometry;
 use super::slices;
 
 /// The largest value of each window. Padding never wins, which equals a padding of zeros where `x` is a ReLU's

@@ -121,6 +121,8 @@ pub(super) trait Simd: Copy + Send + Sync + 'static {
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    /// `a` where `gate` is above zero, and zero elsewhere: the gradient of ReLU.
+    fn where_positive(self, gate: Self::Vector, a: Self::Vector) -> Self::Vector;
     /// `a * b + c`, rounded once where the processor can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
 }
@@ -211,6 +213,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn where_positive(self, gate: [f32; 4], a: [f32; 4]) -> [f32; 4] {
+        std::array::from_fn(|i| if gate[i] > 0.0 { a[i] } else { 0.0 })
+    }
+
+    #[inline(always)]
     fn mul_add(self, a: [f32; 4], b: [f32; 4], c: [f32; 4]) -> [f32; 4] {
         // x86-64 without FMA would call a library function for each number; aarch64 always has the instruction.
         if cfg!(target_arch = "aarch64") {
@@ -237,7 +244,7 @@ mod x86 {
         (
             $name:ident, $vector:ty, $lanes:literal, $rows:literal, [$($feature:tt),+], $features:literal, $half:ty,
             $load_half:ident, $widen:ident, $load:ident, $store:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident,
-            $max:ident, $mul_add:ident
+            $max:ident, $mul_add:ident, |$gate:ident, $kept:ident| $where_positive:expr
         ) => {
             /// The proof that this processor has the level's instructions.
             #[derive(Clone, Copy)]
@@ -321,6 +328,12 @@ mod x86 {
                 }
 
                 #[inline(always)]
+                fn where_positive(self, $gate: $vector, $kept: $vector) -> $vector {
+                    // SAFETY: as in `splat`.
+                    unsafe { $where_positive }
+                }
+
+                #[inline(always)]
                 fn mul_add(self, a: $vector, b: $vector, c: $vector) -> $vector {
                     // SAFETY: as in `splat`.
                     unsafe { $mul_add(a, b, c) }
@@ -346,7 +359,8 @@ mod x86 {
         _mm256_sub_ps,
         _mm256_mul_ps,
         _mm256_max_ps,
-        _mm256_fmadd_ps
+        _mm256_fmadd_ps,
+        |gate, a| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), a)
     );
     level!(
         Avx512,
@@ -365,7 +379,8 @@ mod x86 {
         _mm512_sub_ps,
         _mm512_mul_ps,
         _mm512_max_ps,
-        _mm512_fmadd_ps
+        _mm512_fmadd_ps,
+        |gate, a| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), a)
     );
 }
 
@@ -380,25 +395,33 @@ mod tests {
             for first in (0..16).step_by(S::LANES) {
                 let numbers: Vec<f32> = (first..first + S::LANES).map(|i| (i as f32 - 7.3) * 0.37).collect();
                 let halves: Vec<f16> = numbers.iter().map(|n| f16::from_f32(n * 3.1)).collect();
-                let mut stored = vec![0f32; 7 * S::LANES];
+                let mut stored = vec![0f32; 8 * S::LANES];
                 simd.vectorize(
                     #[inline(always)]
                     || {
-                        // SAFETY: the arrays hold `LANES` numbers, `stored` seven times as many.
+                        // SAFETY: the arrays hold `LANES` numbers, `stored` eight times as many.
                         unsafe {
                             let (a, b) = (simd.load(numbers.as_ptr()), simd.load_f16(halves.as_ptr()));
                             let c = simd.splat(0.7);
-                            let results = [a, b, simd.add(a, b), simd.sub(a, b), simd.mul(a, b), simd.max(a, c)];
+                            let results = [
+                                a,
+                                b,
+                                simd.add(a, b),
+                                simd.sub(a, b),
+                                simd.mul(a, b),
+                                simd.max(a, c),
+                                simd.where_positive(a, b),
+                            ];
                             for (i, result) in results.into_iter().enumerate() {
                                 simd.store(stored.as_mut_ptr().add(i * S::LANES), result);
                             }
-                            simd.store(stored.as_mut_ptr().add(6 * S::LANES), simd.mul_add(a, b, c));
+                            simd.store(stored.as_mut_ptr().add(7 * S::LANES), simd.mul_add(a, b, c));
                         }
                     },
                 );
                 out.push(stored);
             }
-            (0..7).flat_map(|i| out.iter().flat_map(move |s| s[i * S::LANES..][..S::LANES].to_vec())).collect()
+            (0..8).flat_map(|i| out.iter().flat_map(move |s| s[i * S::LANES..][..S::LANES].to_vec())).collect()
         }
         at_level!(level, simd => run(simd))
     }

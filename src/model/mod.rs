@@ -6,9 +6,11 @@
 //! it forward with [`Parameters`], which are filled by [`Parameters::initial`] or from a [`WeightsFile`].
 
 mod architecture;
+mod backbone;
 mod classifier;
 mod error;
 mod fast;
+mod learning;
 mod network;
 mod parameters;
 mod topology;
@@ -18,6 +20,7 @@ pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, LoadTimes, ModelCard, Prediction};
 pub use error::ModelError;
 pub use fast::FastNetwork;
+pub use learning::Pass;
 pub use network::{Mode, Network, NormPolicy, Training};
 pub use parameters::{Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};

@@ -64,6 +64,7 @@ impl Network {
         &self.architecture
     }
 
+    /// Its layers.
     pub(super) fn topology(&self) -> &Topology {
         &self.topology
     }
@@ -202,24 +203,12 @@ impl Network {
 
     /// The moments to normalise with. In training the moving ones take a step towards the batch's.
     fn moments(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<(Moments, NormMode)> {
-        let mean = self.parameters.get(&norm.name, "running_mean")?;
-        let variance = self.parameters.get(&norm.name, "running_var")?;
-        let moving = Moments { mean: mean.to_vec1()?, variance: variance.to_vec1()? };
         let policy = match mode {
-            Mode::Inference => return Ok((moving, NormMode::Moving)),
+            Mode::Inference => return Ok((self.parameters.moving(norm)?, NormMode::Moving)),
             Mode::Training(training) if in_backbone(&norm.name) => training.backbone,
             Mode::Training(training) => training.head,
         };
-        let batch = Moments::of(x)?;
-        for (var, old, new) in [(mean, &moving.mean, &batch.mean), (variance, &moving.variance, &batch.variance)] {
-            let step = |(old, new)| policy.momentum * f64::from(old) + (1.0 - policy.momentum) * f64::from(new);
-            let moved: Vec<f32> = old.iter().copied().zip(new.iter().copied()).map(|pair| step(pair) as f32).collect();
-            var.set(&Tensor::from_vec(moved, norm.channels, x.device())?)?;
-        }
-        match policy.source {
-            NormMode::Batch => Ok((batch, NormMode::Batch)),
-            NormMode::Moving => Ok((moving, NormMode::Moving)),
-        }
+        self.parameters.follow(norm, &Moments::of(x)?, policy)
     }
 
     fn drop(&self, x: &Tensor, rate: f64, mode: Mode) -> Result<Tensor> {

@@ -13,8 +13,10 @@ use rayon::prelude::*;
 
 use super::architecture::Architecture;
 use super::error::ModelError;
-use super::topology::{Role, TensorSpec};
+use super::network::NormPolicy;
+use super::topology::{Norm, Role, TensorSpec};
 use super::weights_file::{StoredTensor, StoredTensors};
+use crate::kernels::{Moments, NormMode};
 
 /// One tensor of a network.
 #[derive(Clone, Debug)]
@@ -129,6 +131,34 @@ impl Parameters {
             Some(parameter) => Ok(&parameter.var),
             None => candle_core::bail!("no tensor {layer}.{ending}"),
         }
+    }
+}
+
+impl Parameters {
+    /// The moving moments of a norm.
+    pub(super) fn moving(&self, norm: &Norm) -> candle_core::Result<Moments> {
+        let values = |ending| self.get(&norm.name, ending)?.to_vec1();
+        Ok(Moments { mean: values("running_mean")?, variance: values("running_var")? })
+    }
+
+    /// The moments to normalise with in training; the moving ones take a step towards the batch's.
+    pub(super) fn follow(
+        &self,
+        norm: &Norm,
+        batch: &Moments,
+        policy: NormPolicy,
+    ) -> candle_core::Result<(Moments, NormMode)> {
+        let moving = self.moving(norm)?;
+        let pairs = [("running_mean", &moving.mean, &batch.mean), ("running_var", &moving.variance, &batch.variance)];
+        for (ending, old, new) in pairs {
+            let step = |(old, new)| policy.momentum * f64::from(old) + (1.0 - policy.momentum) * f64::from(new);
+            let moved: Vec<f32> = old.iter().copied().zip(new.iter().copied()).map(|pair| step(pair) as f32).collect();
+            self.get(&norm.name, ending)?.set(&Tensor::from_vec(moved, norm.channels, &Device::Cpu)?)?;
+        }
+        Ok(match policy.source {
+            NormMode::Batch => (batch.clone(), NormMode::Batch),
+            NormMode::Moving => (moving, NormMode::Moving),
+        })
     }
 }
 

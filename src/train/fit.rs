@@ -11,14 +11,17 @@ use rand::seq::SliceRandom;
 use super::adam::Adam;
 use super::error::TrainError;
 use super::history::{Epoch, Phase};
-use super::loss::{loss, predictions};
+use super::loss::predictions;
 use super::probe::probe;
 use super::progress::{Outcome, Progress};
 use super::recipe::Recipe;
 use super::samples::{CHUNK, Samples};
 use super::seed::{Purpose, stream};
+use super::step::step;
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
+use crate::kernels::Level;
+use crate::kernels::densenet::Workspace;
 use crate::model::{Mode, Network, Parameters};
 use crate::pixels::Dihedral;
 
@@ -41,6 +44,7 @@ pub fn fit(
     }
     let average = copy(network)?;
     let mut adam = Adam::new(network.parameters().iter().map(|p| recipe.slot(p)));
+    let mut workspace = Workspace::new(Level::from_environment()?);
     let mut best: Option<Outcome> = None;
     let mut order: Vec<usize> = (0..train.len()).collect();
     let steps = train.len().div_ceil(recipe.batch);
@@ -52,19 +56,20 @@ pub fn fit(
         let (mut total, mut seen) = (0.0, 0);
         progress.start(&format!("epoch {} of {}", epoch + 1, recipe.epochs), train.len());
         for (index, indices) in order.chunks(recipe.batch).enumerate() {
-            let step = epoch * steps + index;
+            let number = epoch * steps + index;
             let drawn: Vec<Dihedral> = indices.iter().map(|_| Dihedral::ALL[views.random_range(0..8)]).collect();
             let pictures = train.batch(indices, |position| drawn[position])?;
-            let dropout = stream(seed, Purpose::Dropout, step).random();
-            let loss = loss(
-                &network.forward(&pictures, recipe.training(dropout))?,
-                &train.targets(indices),
-                recipe.label_smoothing,
+            let dropout = stream(seed, Purpose::Dropout, number).random();
+            let rate = recipe.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
+            let loss = step(
+                network,
+                (&mut adam, &mut workspace),
+                recipe,
+                (&pictures, &train.targets(indices)),
+                dropout,
+                rate,
             )?;
-            let rate = recipe.learning_rate * recipe.schedule((step + 1) as f64 / steps as f64);
-            adam.step(&loss.backward()?, rate)?;
-            follow(&average, network, recipe.average, step)?;
-            let loss = f64::from(loss.to_scalar::<f32>()?);
+            follow(&average, network, recipe.average, number)?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { epoch: epoch + 1, loss });
             }
@@ -143,6 +148,7 @@ mod tests {
     use crate::kernels::NormMode;
     use crate::model::{Architecture, Fused, NormPolicy, StoredTensor};
     use crate::train::Probe;
+    use crate::train::loss::loss;
 
     #[derive(Default)]
     struct Told {

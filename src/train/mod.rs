@@ -14,6 +14,7 @@ mod progress;
 mod recipe;
 mod samples;
 mod seed;
+mod step;
 
 pub use adam::{Adam, Slot};
 pub use error::TrainError;
@@ -22,3 +23,4 @@ pub use history::{Epoch, History, Phase};
 pub use progress::{Outcome, Progress};
 pub use recipe::{Probe, Recipe};
 pub use samples::Samples;
+pub use step::step;

@@ -86,7 +86,7 @@ pub(super) fn probe(
         for indices in order.chunks(probe.batch) {
             let (taps, labels) = train.select(indices)?;
             let dropout = rand::Rng::random(&mut stream(seed, Purpose::ProbeDropout, step));
-            let logits = network.forward_taps(&taps, recipe.training(dropout))?;
+            let logits = network.forward_taps(&taps, Mode::Training(recipe.training(dropout)))?;
             let loss = loss(&logits, &labels, recipe.label_smoothing)?;
             adam.step(&loss.backward()?, probe.learning_rate)?;
             total += f64::from(loss.to_scalar::<f32>()?) * indices.len() as f64;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::adam::Slot;
 use crate::kernels::NormMode;
-use crate::model::{Architecture, Mode, NormPolicy, Parameter, Role, Training, in_backbone};
+use crate::model::{Architecture, NormPolicy, Parameter, Role, Training, in_backbone};
 use crate::pixels::Preprocess;
 
 /// A way to train a network.
@@ -76,12 +76,12 @@ impl Recipe {
     }
 
     /// The forward pass of a training step; `dropout` decides what is dropped.
-    pub(super) fn training(&self, dropout: u64) -> Mode {
-        Mode::Training(Training { backbone: self.backbone_norm, head: self.head_norm, dropout: Some(dropout) })
+    pub(super) fn training(&self, dropout: u64) -> Training {
+        Training { backbone: self.backbone_norm, head: self.head_norm, dropout: Some(dropout) }
     }
 
     /// How a parameter is optimised.
-    pub(super) fn slot(&self, parameter: &Parameter) -> Slot {
+    pub fn slot(&self, parameter: &Parameter) -> Slot {
         let backbone = in_backbone(&parameter.spec.name);
         let kernel = matches!(parameter.spec.role, Role::ConvKernel | Role::DenseKernel);
         let share = if backbone { self.backbone_share } else { 1.0 };

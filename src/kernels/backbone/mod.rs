@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 
-use super::conv::Geometry;
+use super::patches::Geometry;
 use super::simd::{Level, at_level};
 use super::slices;
 use plan::{Plan, Walk};

@@ -9,7 +9,7 @@ use super::packed::Packed;
 use super::plan::Plane;
 use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::tile::{Activation, Rows, product};
-use crate::kernels::conv::Geometry;
+use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
 
 /// The convolution at the start, its norm and ReLU, and the maximum behind them.

@@ -1,0 +1,182 @@
+//! The fused DenseNet's backbone as it is trained: [`crate::kernels::densenet`] over the topology's layers.
+//!
+//! In: pictures and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
+//! made. The network's plain forward pass in [`super::Network`] computes the same, operator by operator.
+
+use candle_core::backprop::GradStore;
+use candle_core::{Result, Tensor};
+
+use super::network::NormPolicy;
+use super::parameters::Parameters;
+use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
+use crate::kernels::densenet::{
+    Affine, FeatureGradient, Features, NormGradient, Pictures, Squeezed, Stem, Workspace, tap, transition,
+};
+use crate::kernels::{Moments, with_slices};
+
+/// What a forward pass keeps for the backward one.
+pub(super) struct Tape {
+    pictures: Tensor,
+    stem: Stem,
+    stem_norm: Affine,
+    blocks: Vec<TapedBlock>,
+}
+
+struct TapedBlock {
+    features: Features,
+    layers: Vec<TapedLayer>,
+    transition: Option<Affine>,
+}
+
+struct TapedLayer {
+    /// The panel of the features that it made.
+    panel: usize,
+    norm1: Affine,
+    squeezed: Squeezed,
+    norm2: Affine,
+}
+
+/// A network's backbone with its parameters.
+#[derive(Clone, Copy)]
+pub(super) struct Backbone<'a> {
+    pub(super) net: &'a FusedNet,
+    pub(super) parameters: &'a Parameters,
+}
+
+impl Backbone<'_> {
+    /// Each tap's means (batch, channels), and the tape. The moving moments take a step.
+    pub(super) fn forward(
+        self,
+        workspace: &mut Workspace,
+        pictures: &Tensor,
+        policy: NormPolicy,
+    ) -> Result<(Vec<Tensor>, Tape)> {
+        let size = sizes(pictures)?;
+        workspace.prepare(size);
+        let weight = self.weight(&self.net.stem.name)?;
+        let stem = with_slices([pictures, &weight], |[x, weight]| {
+            Stem::convolve(workspace, x, size, self.net.stem.geometry, weight)
+        })?;
+        let stem_norm = self.affine(&self.net.stem_norm, &stem.moments, policy)?;
+        let mut features = stem.pool(workspace, &stem_norm, STEM_POOL);
+        let (mut taps, mut blocks) = (Vec::new(), Vec::new());
+        for Block { layers, tap, transition } in &self.net.blocks {
+            let mut taped = Vec::new();
+            for layer in layers {
+                taped.push(self.layer(workspace, layer, &mut features, policy)?);
+            }
+            if tap.is_some() {
+                let shape = (features.pictures().count, features.channels());
+                taps.push(Tensor::from_vec(tap::forward(workspace, &features), shape, pictures.device())?);
+            }
+            let Some(transition) = transition else {
+                blocks.push(TapedBlock { features, layers: taped, transition: None });
+                return Ok((taps, Tape { pictures: pictures.clone(), stem, stem_norm, blocks }));
+            };
+            let norm = self.affine(&transition.norm, features.moments(), policy)?;
+            let weight = self.weight(&transition.conv.name)?;
+            let next = with_slices([&weight], |[weight]| transition::forward(workspace, &features, &norm, weight))?;
+            blocks.push(TapedBlock { features, layers: taped, transition: Some(norm) });
+            features = next;
+        }
+        candle_core::bail!("a network whose last block leads on")
+    }
+
+    fn layer(
+        self,
+        workspace: &mut Workspace,
+        layer: &DenseLayer,
+        features: &mut Features,
+        policy: NormPolicy,
+    ) -> Result<TapedLayer> {
+        let norm1 = self.affine(&layer.norm1, features.moments(), policy)?;
+        let (weight1, weight2) = (self.weight(&layer.conv1.name)?, self.weight(&layer.conv2.name)?);
+        let squeezed = with_slices([&weight1], |[weight]| Squeezed::forward(workspace, features, &norm1, weight))?;
+        let norm2 = self.affine(&layer.norm2, &squeezed.moments, policy)?;
+        let panel = features.panels();
+        with_slices([&weight2], |[weight]| squeezed.grow(workspace, features, &norm2, weight))?;
+        Ok(TapedLayer { panel, norm1, squeezed, norm2 })
+    }
+
+    /// Adds the gradient of every parameter of the backbone to `store`, from those of the taps.
+    pub(super) fn backward(
+        self,
+        workspace: &mut Workspace,
+        tape: Tape,
+        taps: &[Tensor],
+        store: &mut GradStore,
+    ) -> Result<()> {
+        let Tape { pictures, stem, stem_norm, blocks } = tape;
+        let mut taps = taps.iter().rev();
+        let mut behind: Option<(Features, FeatureGradient)> = None;
+        for (block, taped) in self.net.blocks.iter().zip(blocks).rev() {
+            let TapedBlock { features, layers, transition } = taped;
+            let mut gradient = FeatureGradient::empty(workspace, &features);
+            let leads_on = behind.is_some();
+            if let (Some(layer), Some(norm), Some((next, upstream))) = (&block.transition, &transition, behind.take()) {
+                let weight = self.weight(&layer.conv.name)?;
+                let (kernel, of_norm) = with_slices([&weight], |[weight]| {
+                    transition::backward(workspace, &features, norm, weight, (&next, &upstream), &mut gradient)
+                })?;
+                self.insert(store, &layer.conv.name, "weight", kernel)?;
+                self.insert_norm(store, &layer.norm, of_norm)?;
+                next.release(workspace);
+                upstream.release(workspace);
+            }
+            if let Some(tap) = block.tap.as_ref().and_then(|_| taps.next()) {
+                with_slices([tap], |[tap]| tap::backward(workspace, &features, tap, &mut gradient, leads_on))?;
+            }
+            for (layer, taped) in block.layers.iter().zip(layers).rev() {
+                let (weight1, weight2) = (self.weight(&layer.conv1.name)?, self.weight(&layer.conv2.name)?);
+                let TapedLayer { panel, norm1, squeezed, norm2 } = taped;
+                let gradients = with_slices([&weight1, &weight2], |[weight1, weight2]| {
+                    let first = (&norm1, weight1);
+                    squeezed.backward(workspace, (&features, panel), first, (&norm2, weight2), &mut gradient)
+                })?;
+                self.insert_norm(store, &layer.norm1, gradients.norm1)?;
+                self.insert(store, &layer.conv1.name, "weight", gradients.conv1)?;
+                self.insert_norm(store, &layer.norm2, gradients.norm2)?;
+                self.insert(store, &layer.conv2.name, "weight", gradients.conv2)?;
+            }
+            behind = Some((features, gradient));
+        }
+        let Some((features, gradient)) = behind else { return Ok(()) };
+        let size = sizes(&pictures)?;
+        let geometry = (self.net.stem.geometry, STEM_POOL);
+        let (kernel, of_norm) = with_slices([&pictures], |[x]| {
+            stem.backward(workspace, (x, size), geometry, &stem_norm, (&features, &gradient))
+        })?;
+        self.insert(store, &self.net.stem.name, "weight", kernel)?;
+        self.insert_norm(store, &self.net.stem_norm, of_norm)?;
+        stem.release(workspace);
+        features.release(workspace);
+        gradient.release(workspace);
+        Ok(())
+    }
+
+    fn weight(self, layer: &str) -> Result<Tensor> {
+        Ok(self.parameters.get(layer, "weight")?.as_detached_tensor())
+    }
+
+    fn affine(self, norm: &Norm, batch: &Moments, policy: NormPolicy) -> Result<Affine> {
+        let (moments, mode) = self.parameters.follow(norm, batch, policy)?;
+        let values = |ending| self.parameters.get(&norm.name, ending)?.to_vec1::<f32>();
+        Ok(Affine::new(&values("weight")?, &values("bias")?, &moments, mode, norm.epsilon))
+    }
+
+    fn insert_norm(self, store: &mut GradStore, norm: &Norm, gradient: NormGradient) -> Result<()> {
+        self.insert(store, &norm.name, "weight", gradient.gamma)?;
+        self.insert(store, &norm.name, "bias", gradient.beta)
+    }
+
+    fn insert(self, store: &mut GradStore, layer: &str, ending: &str, gradient: Vec<f32>) -> Result<()> {
+        let var = self.parameters.get(layer, ending)?;
+        store.insert(var, Tensor::from_vec(gradient, var.shape(), var.device())?);
+        Ok(())
+    }
+}
+
+fn sizes(pictures: &Tensor) -> Result<Pictures> {
+    let (count, height, width, _) = pictures.dims4()?;
+    Ok(Pictures { count, height, width })
+}
