@@ -23,6 +23,7 @@ mod pool;
 mod scratch;
 mod simd;
 mod slices;
+mod update;
 
 pub use backbone::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
@@ -36,3 +37,4 @@ pub use patches::Geometry;
 pub use pool::{average_pool_2x2, global_average_pool, max_pool};
 pub use simd::{Level, LevelError};
 pub use slices::with as with_slices;
+pub use update::update;

@@ -1,15 +1,15 @@
 //! Memory that a thread works in and keeps, so that a step asks the system for none.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 thread_local! {
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    /// One for each call that is under way in the thread's other calls, the last one used on top.
+    static SCRATCH: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `f` with slices of the given lengths, which hold whatever the last user left there.
 pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], f: impl FnOnce([&mut [f32]; N]) -> R) -> R {
-    // Taken out for the time of the call: one that comes in between makes its own.
-    let mut memory = SCRATCH.take();
+    let mut memory = SCRATCH.with_borrow_mut(Vec::pop).unwrap_or_default();
     let total = lengths.iter().sum();
     if memory.len() < total {
         memory.resize(total, 0.0);
@@ -21,6 +21,6 @@ pub(super) fn with_scratch<const N: usize, R>(lengths: [usize; N], f: impl FnOnc
         slice
     });
     let result = f(slices);
-    SCRATCH.set(memory);
+    SCRATCH.with_borrow_mut(|free| free.push(memory));
     result
 }

@@ -1,6 +1,7 @@
 //! From candle's tensors to the slices that kernels work on, and back.
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
+use rayon::prelude::*;
 
 /// The elements of an operator's argument; it must be f32 and contiguous.
 pub(super) fn of_storage<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -50,4 +51,13 @@ pub(super) fn add_into(sum: &mut [f32], addend: &[f32]) {
     for (s, a) in sum.iter_mut().zip(addend) {
         *s += a;
     }
+}
+
+/// Adds all parts to `sum`, each number in their order, on all threads.
+pub(super) fn add_all(sum: &mut [f32], parts: &[&[f32]]) {
+    const SIZE: usize = 1 << 13;
+    sum.par_chunks_mut(SIZE).enumerate().for_each(|(index, sum)| {
+        let range = index * SIZE..index * SIZE + sum.len();
+        parts.iter().for_each(|part| add_into(sum, &part[range.clone()]));
+    });
 }

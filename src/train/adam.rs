@@ -4,6 +4,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 
+use crate::kernels::update;
 use crate::model::Parameter;
 
 const BETA1: f64 = 0.9;
@@ -54,19 +55,18 @@ impl Slot {
     }
 
     fn step(&mut self, gradient: &Tensor, rate: f64, correction: f64) -> candle_core::Result<()> {
-        let var = &self.parameter.var;
-        let gradient: Vec<f32> = gradient.flatten_all()?.to_vec1()?;
-        let mut values: Vec<f32> = var.flatten_all()?.to_vec1()?;
         let (beta1, beta2, epsilon) = (BETA1 as f32, BETA2 as f32, EPSILON as f32);
         let kept = (1.0 - rate * self.weight_decay) as f32;
         let rate = (rate * correction) as f32;
-        let moments = self.first.iter_mut().zip(&mut self.second);
-        for ((value, g), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
-            *first += (g - *first) * (1.0 - beta1);
-            *second += (g * g - *second) * (1.0 - beta2);
-            *value = *value * kept - rate * *first / (second.sqrt() + epsilon);
-        }
-        var.set(&Tensor::from_vec(values, var.shape(), var.device())?)
+        let (first, second) = (&mut self.first, &mut self.second);
+        update(&self.parameter.var, gradient, |values, gradient| {
+            let moments = first.iter_mut().zip(&mut *second);
+            for ((value, g), (first, second)) in values.iter_mut().zip(gradient).zip(moments) {
+                *first += (g - *first) * (1.0 - beta1);
+                *second += (g * g - *second) * (1.0 - beta2);
+                *value = *value * kept - rate * *first / (second.sqrt() + epsilon);
+            }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rand::Rng;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use super::adam::Adam;
 use super::error::TrainError;
@@ -20,8 +21,8 @@ use super::seed::{Purpose, stream};
 use super::step::step;
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
-use crate::kernels::Level;
 use crate::kernels::densenet::Workspace;
+use crate::kernels::{Level, update};
 use crate::model::{Mode, Network, Parameters};
 use crate::pixels::Dihedral;
 
@@ -55,20 +56,22 @@ pub fn fit(
         let started = Instant::now();
         let (mut total, mut seen) = (0.0, 0);
         progress.start(&format!("epoch {} of {}", epoch + 1, recipe.epochs), train.len());
+        let views = |indices: &[usize]| indices.iter().map(|_| Dihedral::ALL[views.random_range(0..8)]).collect();
+        let drawn: Vec<Vec<Dihedral>> = order.chunks(recipe.batch).map(views).collect();
+        let mut batches = order.chunks(recipe.batch).zip(&drawn);
+        let draw = |(indices, views): (&[usize], &Vec<Dihedral>)| train.batch(indices, |position| views[position]);
+        let mut ahead = batches.next().map(draw);
         for (index, indices) in order.chunks(recipe.batch).enumerate() {
+            let Some(pictures) = ahead.take().transpose()? else { break };
             let number = epoch * steps + index;
-            let drawn: Vec<Dihedral> = indices.iter().map(|_| Dihedral::ALL[views.random_range(0..8)]).collect();
-            let pictures = train.batch(indices, |position| drawn[position])?;
             let dropout = stream(seed, Purpose::Dropout, number).random();
             let rate = recipe.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-            let loss = step(
-                network,
-                (&mut adam, &mut workspace),
-                recipe,
-                (&pictures, &train.targets(indices)),
-                dropout,
-                rate,
-            )?;
+            let (batch, memory) = ((&pictures, &*train.targets(indices)), (&mut adam, &mut workspace));
+            // The next step's pictures are drawn beside this one.
+            let next = batches.next();
+            let (loss, drawn) = rayon::join(|| step(network, memory, recipe, batch, dropout, rate), || next.map(draw));
+            ahead = drawn;
+            let loss = loss?;
             follow(&average, network, recipe.average, number)?;
             if !loss.is_finite() {
                 return Err(TrainError::Diverged { epoch: epoch + 1, loss });
@@ -119,11 +122,13 @@ fn copy(network: &Network) -> Result<Network, TrainError> {
 
 /// Moves the averaged weights towards the trained ones; in the first steps the average is a plain mean.
 fn follow(average: &Network, network: &Network, kept: f64, step: usize) -> Result<(), TrainError> {
-    let kept = kept.min((step as f64 + 1.0) / (step as f64 + 10.0));
-    for (averaged, current) in average.parameters().iter().zip(network.parameters().iter()) {
-        let (old, new) = (averaged.var.as_detached_tensor(), current.var.as_detached_tensor());
-        averaged.var.set(&((old * kept)? + (new * (1.0 - kept))?)?)?;
-    }
+    let moved = (1.0 - kept.min((step as f64 + 1.0) / (step as f64 + 10.0))) as f32;
+    let pairs: Vec<_> = average.parameters().iter().zip(network.parameters().iter()).collect();
+    pairs.into_par_iter().try_for_each(|(averaged, current)| {
+        update(&averaged.var, &current.var, |averaged, current| {
+            averaged.iter_mut().zip(current).for_each(|(a, c)| *a += (c - *a) * moved);
+        })
+    })?;
     Ok(())
 }
 

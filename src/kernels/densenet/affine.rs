@@ -5,8 +5,10 @@ use super::super::lanes::{add, get, over_columns, put};
 use super::super::norm::{Moments, NormMode};
 use super::super::simd::{Level, Simd};
 
-/// Rows that are treated together, so that they are still in the level-1 cache when the next columns are.
-const ROWS: usize = 64;
+/// Rows that are treated together: so few that they are still in the level-1 cache when the next columns are.
+fn rows_at_once(width: usize) -> usize {
+    (2048 / width).max(4)
+}
 
 /// A batch normalisation in one step: `x * scale + shift`.
 pub struct Affine {
@@ -141,7 +143,8 @@ pub(super) fn normalise_relu(level: Level, x: &[f32], norm: Part<'_>, out: &mut 
     fn block(level: Level, x: &[f32], norm: Part<'_>, out: &mut [f32], stride: usize) {
         over_columns!(level, norm.scale.len(), kernel(x, norm, out, stride))
     }
-    for (x, out) in x.chunks(ROWS * norm.scale.len()).zip(out.chunks_mut(ROWS * stride)) {
+    let rows = rows_at_once(stride);
+    for (x, out) in x.chunks(rows * norm.scale.len()).zip(out.chunks_mut(rows * stride)) {
         block(level, x, norm, out, stride);
     }
 }
@@ -193,9 +196,9 @@ pub(super) fn relu_backward(
     ) {
         over_columns!(level, norm.scale.len(), kernel(x, norm, (&mut *through, stride), gradient, sums))
     }
-    let width = norm.scale.len();
-    let rows = x.chunks(ROWS * width).zip(gradient.chunks_mut(ROWS * width)).zip(through.chunks_mut(ROWS * stride));
-    for ((x, gradient), through) in rows {
+    let (width, rows) = (norm.scale.len(), rows_at_once(stride));
+    let blocks = x.chunks(rows * width).zip(gradient.chunks_mut(rows * width)).zip(through.chunks_mut(rows * stride));
+    for ((x, gradient), through) in blocks {
         block(level, x, norm, (through, stride), gradient, sums);
     }
 }
@@ -221,7 +224,7 @@ pub(super) fn cut(level: Level, x: &[f32], norm: Part<'_>, gradient: &mut [f32],
     fn block(level: Level, x: &[f32], norm: Part<'_>, gradient: &mut [f32], sums: &mut TileSums) {
         over_columns!(level, norm.scale.len(), kernel(x, norm, gradient, sums))
     }
-    let size = ROWS * norm.scale.len();
+    let size = rows_at_once(norm.scale.len()) * norm.scale.len();
     x.chunks(size).zip(gradient.chunks_mut(size)).for_each(|(x, g)| block(level, x, norm, g, sums));
 }
 
@@ -265,7 +268,7 @@ pub(super) fn correct(
     ) {
         over_columns!(level, mean.len(), kernel(x, mean, scale, correction, gradient))
     }
-    let size = ROWS * mean.len();
+    let size = rows_at_once(mean.len()) * mean.len();
     let blocks = x.chunks(size).zip(gradient.chunks_mut(size));
     blocks.for_each(|(x, gradient)| block(level, x, mean, scale, (slope, offset), gradient));
 }

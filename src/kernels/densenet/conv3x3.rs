@@ -9,6 +9,7 @@ use super::super::matmul::{Matrix, Sizes, matmul, transpose};
 use super::super::norm::Moments;
 use super::super::scratch::with_scratch;
 use super::super::simd::Level;
+use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Sums, TileSums, cut, normalise_relu};
 use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features};
@@ -70,20 +71,21 @@ pub(super) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Mome
     let filters = weight.len() / 9 / channels;
     let pieces = grid.pieces();
     let outs = input.cut(&pieces, out, filters);
-    let mut kernel = vec![0.0; PLANES * channels * filters];
-    kernels(level, weight, &mut kernel);
-    let piece = |(piece, out): (&Range<usize>, &mut [f32])| {
-        let tiles = grid.tiles(piece);
-        let sizes = [grid.strip(channels), PLANES * tiles * channels, PLANES * tiles * filters];
-        with_scratch(sizes, |[strip, planes, product]| {
-            input.planes(piece, strip, planes);
-            products(planes, &kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
-            grid.outputs(level, piece, product, out);
-        });
-        Partial::of(level, out, filters)
-    };
-    let partial: Vec<Partial> = pieces.par_iter().zip(outs).map(piece).collect();
-    combined(&partial)
+    with_scratch([PLANES * channels * filters], |[kernel]| {
+        kernels(level, weight, kernel);
+        let piece = |(piece, out): (&Range<usize>, &mut [f32])| {
+            let tiles = grid.tiles(piece);
+            let sizes = [grid.strip(channels), PLANES * tiles * channels, PLANES * tiles * filters];
+            with_scratch(sizes, |[strip, planes, product]| {
+                input.planes(piece, strip, planes);
+                products(planes, kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
+                grid.outputs(level, piece, product, out);
+            });
+            Partial::of(level, out, filters)
+        };
+        let partial: Vec<Partial> = pieces.par_iter().zip(outs).map(piece).collect();
+        combined(&partial)
+    })
 }
 
 /// Backward from the gradient of panel `panel` of `features`, which [`forward`] made. Writes the gradient of what came
@@ -99,34 +101,31 @@ pub(super) fn backward(
     let pieces = grid.pieces();
     let group = pieces.len().div_ceil(GROUPS);
     let mut outs = input.cut(&pieces, out, channels);
-    let mut turned = vec![0.0; PLANES * channels * filters];
-    let taps: Vec<f32> =
-        weight.chunks_exact(channels * filters).rev().flat_map(|tap| transpose(tap, filters)).collect();
-    kernels(level, &taps, &mut turned);
+    let taps = weight.chunks_exact(channels * filters).rev();
+    let taps: Vec<f32> = taps.flat_map(|tap| transpose(tap, filters)).collect();
     let upstream = Upstream { features, gradient, panel, filters };
-    let groups = pieces.par_chunks(group).zip(outs.par_chunks_mut(group));
-    let parts = groups.map(|(pieces, outs)| {
-        let mut planes_gradient = vec![0.0; PLANES * channels * filters];
-        let mut sums = Vec::new();
-        for (piece, out) in pieces.iter().zip(outs) {
-            piece_backward(input, &upstream, (piece, &turned), out, &mut planes_gradient);
-            let mut tile = TileSums::none(channels);
-            let pixels = grid.pixels(piece);
-            let x = &input.x[pixels.start * channels..pixels.end * channels];
-            cut(level, x, input.norm.whole(), out, &mut tile);
-            sums.push(tile);
-        }
-        let mut kernel = vec![0.0; weight.len()];
-        kernel_gradient(level, &planes_gradient, &mut kernel);
-        (kernel, sums)
+    let size = PLANES * channels * filters;
+    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
+        kernels(level, &taps, turned);
+        let groups = pieces.par_chunks(group).zip(outs.par_chunks_mut(group));
+        let group = |(pieces, outs): (&[Range<usize>], &mut [&mut [f32]])| {
+            let mut kernel = vec![0.0; weight.len()];
+            let mut sums = Vec::new();
+            with_scratch([size], |[planes]| {
+                planes.fill(0.0);
+                for (piece, out) in pieces.iter().zip(outs) {
+                    sums.push(piece_backward(input, &upstream, (piece, turned), out, planes));
+                }
+                kernel_gradient(level, planes, &mut kernel);
+            });
+            (kernel, sums)
+        };
+        groups.map(group).collect()
     });
-    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = parts.collect();
     let mut sums = Sums::none(channels);
     parts.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
     let mut kernel = vec![0.0; weight.len()];
-    for (part, _) in &parts {
-        kernel.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-    }
+    add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
     (kernel, input.norm.gradient(&sums, features.pictures.rows()))
 }
 
@@ -138,14 +137,14 @@ struct Upstream<'a> {
     filters: usize,
 }
 
-/// The gradient of the normalised input of one piece, and what it adds to that of the kernel's matrices.
+/// The gradient of one piece behind its norm, with its sums, and what the piece adds to that of the kernel's matrices.
 fn piece_backward(
     input: Input<'_>,
     upstream: &Upstream<'_>,
     (piece, turned): (&Range<usize>, &[f32]),
     out: &mut [f32],
     planes_gradient: &mut [f32],
-) {
+) -> TileSums {
     let (level, grid, channels, filters) = (input.level, input.grid, input.channels(), upstream.filters);
     let tiles = grid.tiles(piece);
     let (wide, narrow) = (PLANES * tiles * channels, PLANES * tiles * filters);
@@ -169,4 +168,8 @@ fn piece_backward(
         products(tiled, turned, planes, Sizes { rows: tiles, depth: filters, columns: channels });
         grid.outputs(level, piece, planes, out);
     });
+    let (mut sums, pixels) = (TileSums::none(channels), grid.pixels(piece));
+    let x = &input.x[pixels.start * channels..pixels.end * channels];
+    cut(level, x, input.norm.whole(), out, &mut sums);
+    sums
 }

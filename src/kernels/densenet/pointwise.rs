@@ -9,6 +9,7 @@ use super::super::matmul::{Matrix, Sizes, matmul, transpose};
 use super::super::norm::Moments;
 use super::super::scratch::with_scratch;
 use super::super::simd::Level;
+use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Sums, TileSums, normalise_relu, relu_backward};
 use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features};
@@ -84,12 +85,15 @@ pub(super) fn backward(
 
     let mut kernel = vec![0.0; weight.len()];
     let mut sums = Sums::none(channels);
-    for (index, (part, tiles)) in parts.iter().enumerate() {
-        let channels = input.run_channels(&runs[index % runs.len()]);
+    for (index, run) in runs.iter().enumerate() {
+        let mine: Vec<&(Vec<f32>, Vec<TileSums>)> = parts.iter().skip(index).step_by(runs.len()).collect();
+        let channels = input.run_channels(run);
         let kernel = &mut kernel[channels.start * filters..channels.end * filters];
-        kernel.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
-        let firsts = runs[index % runs.len()].clone().map(|panel| input.panels[panel].channels.start);
-        firsts.cycle().zip(tiles).for_each(|(first, tile)| sums.add(first, tile));
+        add_all(kernel, &mine.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
+        let firsts = run.clone().map(|panel| input.panels[panel].channels.start).cycle();
+        for (_, tiles) in mine {
+            firsts.clone().zip(tiles).for_each(|(first, tile)| sums.add(first, tile));
+        }
     }
     let norm = norm.gradient(&sums, rows);
     gradient.correction.add(&norm.correction);

@@ -9,6 +9,7 @@ use super::super::lanes::{add, get, over_columns, put};
 use super::super::matmul::{Matrix, Sizes, matmul, transpose};
 use super::super::scratch::with_scratch;
 use super::super::simd::{Level, Simd};
+use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums};
 use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features, Pictures, WIDEST};
@@ -122,8 +123,8 @@ pub fn backward(
     let parts: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(done).collect();
     let mut kernel = vec![0.0; weight.len()];
     let mut sums = Sums::none(channels);
-    for (part, tiles) in &parts {
-        kernel.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
+    for (_, tiles) in &parts {
         input.panels.iter().zip(tiles).for_each(|(panel, tile)| sums.add(panel.channels.start, tile));
     }
     let norm = norm.gradient(&sums, large.rows());
