@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::bench::Latency;
 use super::output;
 use crate::diagnosis::Label;
-use crate::kernels::densenet::Workspace;
+use crate::kernels::training::Workspace;
 use crate::kernels::{Level, NormMode};
 use crate::model::{Network, NormPolicy, Parameters};
 use crate::train::{Adam, Recipe, step};

@@ -24,7 +24,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The columns from `first` on.
-    pub(super) fn from_column(self, first: usize) -> Self {
+    pub(super) fn columns_from(self, first: usize) -> Self {
         Self { data: &self.data[first * self.column_stride..], ..self }
     }
 
@@ -51,7 +51,7 @@ pub(super) fn matmul(a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], sizes: Sizes
     let Sizes { rows, depth, columns } = sizes;
     assert!(a.holds(rows, depth) && b.holds(depth, columns) && out.len() == rows * columns, "matmul: sizes");
     for first in (0..columns).step_by(STRIP) {
-        let b = b.from_column(first);
+        let b = b.columns_from(first);
         // SAFETY: the assertion above keeps every index that gemm computes from the sizes and strides inside its
         // slice, and `out` is borrowed mutably, so it overlaps neither argument.
         unsafe {

@@ -11,7 +11,6 @@ mod backbone;
 mod bias;
 mod concat;
 mod conv;
-pub mod densenet;
 mod dropout;
 #[cfg(test)]
 mod gradcheck;
@@ -23,6 +22,7 @@ mod pool;
 mod scratch;
 mod simd;
 mod slices;
+pub mod training;
 mod update;
 
 pub use backbone::{

@@ -1,4 +1,4 @@
-//! The fused DenseNet's backbone as it is trained: [`crate::kernels::densenet`] over the topology's layers.
+//! The fused DenseNet's backbone as it is trained: [`crate::kernels::training`] over the topology's layers.
 //!
 //! In: pictures and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
 //! made. The network's plain forward pass in [`super::Network`] computes the same, operator by operator.
@@ -9,7 +9,7 @@ use candle_core::{Result, Tensor};
 use super::network::NormPolicy;
 use super::parameters::Parameters;
 use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
-use crate::kernels::densenet::{
+use crate::kernels::training::{
     Affine, FeatureGradient, Features, NormGradient, Pictures, Squeezed, Stem, Workspace, tap, transition,
 };
 use crate::kernels::{Moments, with_slices};

@@ -21,7 +21,7 @@ use super::seed::{Purpose, stream};
 use super::step::step;
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
-use crate::kernels::densenet::Workspace;
+use crate::kernels::training::Workspace;
 use crate::kernels::{Level, update};
 use crate::model::{Mode, Network, Parameters};
 use crate::pixels::Dihedral;

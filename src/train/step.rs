@@ -7,7 +7,7 @@ use super::error::TrainError;
 use super::loss::loss;
 use super::recipe::Recipe;
 use crate::diagnosis::Label;
-use crate::kernels::densenet::Workspace;
+use crate::kernels::training::Workspace;
 use crate::model::Network;
 
 /// Moves `network` by one step on pictures (batch, height, width, 3) and returns the mean loss before it; `dropout`

@@ -43,7 +43,7 @@ pub fn forward(workspace: &mut Workspace, input: &Features, norm: &Affine, weigh
         with_scratch([count * channels], |[act]| {
             pool_tile(level, input, norm, first..first + count, act);
             for (out, columns) in outs.iter_mut().zip(&columns) {
-                let weight = Matrix::of(weight, filters).from_column(columns.start);
+                let weight = Matrix::of(weight, filters).columns_from(columns.start);
                 let sizes = Sizes { rows: count, depth: channels, columns: columns.len() };
                 matmul(Matrix::of(act, channels), weight, out, sizes, false);
             }
@@ -112,7 +112,7 @@ pub fn backward(
                 for ((panel, gradient), sums) in panels {
                     let (x, width) = (panel.rows(&(base..task.pictures.end * large.pixels())), panel.width());
                     let norm = norm.part(panel.channels.start, width);
-                    unpool(level, x, norm, &pixels, (&mut act[panel.channels.start..], channels), gradient, sums);
+                    unpool(level, (x, gradient), norm, &pixels, (&mut act[panel.channels.start..], channels), sums);
                 }
                 let sizes = Sizes { rows: channels, depth: count, columns: filters };
                 matmul(Matrix::transposed(act, channels), Matrix::of(dy, filters), &mut kernel, sizes, true);
@@ -188,22 +188,20 @@ fn pool(level: Level, x: &[f32], norm: Part<'_>, pixels: &[[usize; 4]], out: &mu
 /// is overwritten by the averages; scale times the gradient is written to `gradient`, the sums are added to `sums`.
 fn unpool(
     level: Level,
-    x: &[f32],
+    (x, gradient): (&[f32], &mut [f32]),
     norm: Part<'_>,
     pixels: &[[usize; 4]],
     (through, stride): (&mut [f32], usize),
-    gradient: &mut [f32],
     sums: &mut TileSums,
 ) {
     #[inline(always)]
     fn kernel<S: Simd>(
         simd: S,
         column: usize,
-        x: &[f32],
+        (x, gradient): (&[f32], &mut [f32]),
         norm: Part<'_>,
         pixels: &[[usize; 4]],
         (through, stride): (&mut [f32], usize),
-        gradient: &mut [f32],
         sums: &mut TileSums,
     ) {
         let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
@@ -227,5 +225,5 @@ fn unpool(
         add(simd, &mut sums.sum, column, total);
         add(simd, &mut sums.product, column, product);
     }
-    over_columns!(level, norm.scale.len(), kernel(x, norm, pixels, (&mut *through, stride), gradient, sums))
+    over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient), norm, pixels, (&mut *through, stride), sums))
 }
