@@ -5,9 +5,6 @@ use clap::{Parser, Subcommand};
 
 mod audit_text;
 mod bench;
-mod bench_decode;
-mod bench_roofline;
-mod bench_train;
 mod dataset;
 mod evaluate;
 mod inputs;

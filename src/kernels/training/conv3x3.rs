@@ -10,10 +10,11 @@ use super::super::norm::Moments;
 use super::super::scratch::with_scratch;
 use super::super::simd::Level;
 use super::super::slices::add_all;
+use super::super::winograd::{POSITIONS, kernels};
 use super::affine::{Affine, NormGradient, Sums, TileSums, cut, normalise_relu};
 use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features};
-use super::winograd::{Grid, PLANES, inputs, kernel_gradient, kernels, upstreams};
+use super::winograd::{Grid, inputs, kernel_gradient, upstreams};
 
 /// Groups of pieces of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
 const GROUPS: usize = 8;
@@ -71,11 +72,11 @@ pub(super) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Mome
     let filters = weight.len() / 9 / channels;
     let pieces = grid.pieces();
     let outs = input.cut(&pieces, out, filters);
-    with_scratch([PLANES * channels * filters], |[kernel]| {
+    with_scratch([POSITIONS * channels * filters], |[kernel]| {
         kernels(level, weight, kernel);
         let piece = |(piece, out): (&Range<usize>, &mut [f32])| {
             let tiles = grid.tiles(piece);
-            let sizes = [grid.strip(channels), PLANES * tiles * channels, PLANES * tiles * filters];
+            let sizes = [grid.strip(channels), POSITIONS * tiles * channels, POSITIONS * tiles * filters];
             with_scratch(sizes, |[strip, planes, product]| {
                 input.planes(piece, strip, planes);
                 products(planes, kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
@@ -104,7 +105,7 @@ pub(super) fn backward(
     let taps = weight.chunks_exact(channels * filters).rev();
     let taps: Vec<f32> = taps.flat_map(|tap| transpose(tap, filters)).collect();
     let upstream = Upstream { features, gradient, panel, filters };
-    let size = PLANES * channels * filters;
+    let size = POSITIONS * channels * filters;
     let parts: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
         kernels(level, &taps, turned);
         let groups = pieces.par_chunks(group).zip(outs.par_chunks_mut(group));
@@ -147,7 +148,7 @@ fn piece_backward(
 ) -> TileSums {
     let (level, grid, channels, filters) = (input.level, input.grid, input.channels(), upstream.filters);
     let tiles = grid.tiles(piece);
-    let (wide, narrow) = (PLANES * tiles * channels, PLANES * tiles * filters);
+    let (wide, narrow) = (POSITIONS * tiles * channels, POSITIONS * tiles * filters);
     let strip = grid.strip(channels.max(filters));
     with_scratch([strip, wide, narrow, narrow], |[strip, planes, tiled, outputs]| {
         let fill = |first: usize, line: &mut [f32]| {

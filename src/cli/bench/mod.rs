@@ -3,6 +3,10 @@
 //! Latency is the time of one picture after another with all threads at its service; throughput is that of pictures
 //! side by side. Both start from a picture of the network's own size, so decoding is not in them; `--decode` times that.
 
+mod decode;
+mod roofline;
+mod train;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -12,11 +16,11 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::bench_train::TrainBenchArguments;
 use super::inputs::WeightsArguments;
-use super::{bench_decode, bench_roofline, bench_train, output};
+use super::output;
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
+use train::TrainBenchArguments;
 
 /// Arguments of `lobule bench`.
 #[derive(Debug, Args)]
@@ -78,15 +82,15 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
     if arguments.training.train {
-        return bench_train::run(&arguments.training, arguments.json);
+        return train::run(&arguments.training, arguments.json);
     }
     let classifier = arguments.weights.classifier()?;
     if arguments.roofline {
         let picture = checkered(classifier.preprocess().size);
-        return bench_roofline::run(&classifier, &picture, arguments.images, arguments.json);
+        return roofline::run(&classifier, &picture, arguments.images, arguments.json);
     }
     if let Some(file) = &arguments.decode {
-        return bench_decode::run(file, classifier.preprocess(), arguments.images, arguments.json);
+        return decode::run(file, classifier.preprocess(), arguments.images, arguments.json);
     }
     let report = measure(&classifier, arguments.images)?;
     let text = if arguments.json {

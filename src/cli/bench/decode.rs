@@ -6,9 +6,9 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::bench::{Latency, WARM_UP};
-use super::inputs::read_picture;
-use super::output;
+use super::super::inputs::read_picture;
+use super::super::output;
+use super::{Latency, WARM_UP};
 use crate::pixels::{self, DecodeLimits, Preprocess};
 
 #[derive(Serialize)]

@@ -16,9 +16,9 @@ use super::scratch::{Needs, Scratch, Share};
 use super::stem::Stem;
 use super::team::{Shared, Team, Worker, alone};
 use super::transition::Transition;
-use super::winograd;
 use super::{BackboneWeights, BlockWeights};
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Level, Simd};
+use crate::kernels::winograd::OUTPUTS;
 
 /// Steps of a block that are timed: the way into it, and both halves of its layers.
 const STEPS: usize = 3;
@@ -81,7 +81,7 @@ struct BlockBuffers {
 }
 
 impl<S: Simd> Plan<S> {
-    pub(super) fn new(simd: S, weights: &BackboneWeights, size: usize, threads: usize) -> Result<Self> {
+    pub(super) fn new(simd: S, level: Level, weights: &BackboneWeights, size: usize, threads: usize) -> Result<Self> {
         let stem = Stem::new::<S>(&weights.stem)?;
         let mut side = stem.output(size);
         let mut channels = stem.filters();
@@ -90,7 +90,7 @@ impl<S: Simd> Plan<S> {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
                 bail!("backbone: pictures of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
-            let block = Block::new(simd, block, side, channels)?;
+            let block = Block::new::<S>(level, block, side, channels)?;
             channels = block.transition.as_ref().map_or(0, Transition::filters);
             side /= 2;
             blocks.push(block);
@@ -209,7 +209,7 @@ fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
 }
 
 impl Block {
-    fn new<S: Simd>(simd: S, weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
+    fn new<S: Simd>(level: Level, weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
         let mut grown = channels;
         let mut inputs = Vec::new();
         for layer in &weights.layers {
@@ -219,12 +219,12 @@ impl Block {
         // Packing and transforming all kernels is a good part of the program's start, so all processors do it.
         let pairs = weights.layers.par_iter().zip(inputs);
         let layers: Vec<DenseLayer> =
-            pairs.map(|(layer, channels)| DenseLayer::new(simd, layer, channels, side)).collect::<Result<_>>()?;
+            pairs.map(|(layer, channels)| DenseLayer::new::<S>(level, layer, channels, side)).collect::<Result<_>>()?;
         let transition = weights.transition.as_ref().map(|t| Transition::new::<S>(t, grown, side / 2)).transpose()?;
         let padded = |layer: &DenseLayer| layer.bottleneck();
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.
         let stride = grown.next_multiple_of(2 * S::LANES) + 2 * S::LANES;
-        let tiles = side.div_ceil(winograd::OUTPUTS) * winograd::OUTPUTS;
+        let tiles = side.div_ceil(OUTPUTS) * OUTPUTS;
         let bottleneck = layers.iter().map(padded).max().unwrap_or(0);
         let plane = Plane { height: side, width: side, stride, bottleneck, bordered: tiles + 2 };
         Ok(Self { plane, layers, channels: grown, tap: weights.tap, transition })
@@ -239,7 +239,7 @@ impl Block {
     /// The rows of pixels that a thread computes: whole tiles, where the layers go by tiles.
     fn rows(&self, worker: Worker<'_>) -> Range<usize> {
         let height = self.plane.height;
-        let step = if self.layers.iter().any(DenseLayer::by_tiles) { winograd::OUTPUTS } else { 1 };
+        let step = if self.layers.iter().any(DenseLayer::by_tiles) { OUTPUTS } else { 1 };
         let part = worker.part(height.div_ceil(step));
         (part.start * step).min(height)..(part.end * step).min(height)
     }

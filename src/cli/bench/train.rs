@@ -9,8 +9,8 @@ use candle_core::{Device, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::bench::Latency;
-use super::output;
+use super::super::output;
+use super::Latency;
 use crate::diagnosis::Label;
 use crate::kernels::training::Workspace;
 use crate::kernels::{Level, NormMode};

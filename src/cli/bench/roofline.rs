@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anyhow::bail;
 use serde::Serialize;
 
-use super::output;
+use super::super::output;
 use crate::kernels::{Step, peak};
 use crate::model::Classifier;
 use crate::pixels::RgbImage;

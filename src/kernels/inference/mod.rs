@@ -1,4 +1,4 @@
-//! The backbone of a fused DenseNet at inference: the fast path.
+//! DenseNet's backbone as it answers: the fast path.
 //!
 //! In: the weights once, then pictures. Out: the global average of each tap. A [`Backbone`] is built for one size of
 //! pictures: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
@@ -162,7 +162,7 @@ impl Drop for Leaves<'_> {
 }
 
 fn boxed(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Box<dyn Walk>> {
-    at_level!(level, simd => Ok(Box::new(Plan::new(simd, weights, size, threads)?)))
+    at_level!(level, simd => Ok(Box::new(Plan::new(simd, level, weights, size, threads)?)))
 }
 
 impl CustomOp1 for Backbone {

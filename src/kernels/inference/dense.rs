@@ -8,8 +8,9 @@ use super::LayerWeights;
 use super::packed::Packed;
 use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::tile::{Activation, PIECE, Rows, Strip, product};
-use super::winograd::{self, Distances, OUTPUTS, POSITIONS};
-use crate::kernels::simd::Simd;
+use super::winograd::{self, Distances};
+use crate::kernels::simd::{Level, Simd};
+use crate::kernels::winograd::{OUTPUTS, POSITIONS, kernels};
 
 /// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
 pub(super) struct DenseLayer {
@@ -37,7 +38,7 @@ impl LayerWeights {
 }
 
 impl DenseLayer {
-    pub(super) fn new<S: Simd>(simd: S, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
+    pub(super) fn new<S: Simd>(level: Level, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
         let growth = weights.growth();
@@ -52,7 +53,8 @@ impl DenseLayer {
         }
         let by_tiles = side * side >= LEAST_PIXELS;
         let conv2 = if by_tiles {
-            let kernel = winograd::transform_kernel(simd, conv2, bottleneck, growth);
+            let mut kernel = vec![0.0; POSITIONS * bottleneck * growth];
+            kernels(level, conv2, &mut kernel);
             pack::<S>(&kernel, bottleneck, growth, side * side / POSITIONS)
         } else {
             pack::<S>(conv2, 9 * bottleneck, growth, side * side)
