@@ -59,3 +59,16 @@ fn a_file_that_is_no_picture_is_named() {
     std::fs::write(&file, "To whom it may concern").unwrap();
     assert!(complaint(&["bench", "--decode", text(&file)]).contains("letter.png"));
 }
+
+#[test]
+fn a_step_of_training_is_timed() {
+    let report = printed(&["bench", "--train", "--batch", "2", "--steps", "1", "--threads", "2", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (report["batch"].as_u64(), report["steps"].as_u64(), report["threads"].as_u64()),
+        (Some(2), Some(1), Some(2))
+    );
+    assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
+    assert!(report["step_ms"]["p50"].as_f64().unwrap() > 0.0);
+    assert!(complaint(&["bench", "--steps", "1"]).contains("--train"));
+}

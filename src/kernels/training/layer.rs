@@ -79,3 +79,86 @@ pub struct LayerGradient {
     /// Of the 3x3 convolution's kernel.
     pub conv2: Vec<f32>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::gradcheck::filled;
+    use super::super::super::norm::NormMode;
+    use super::super::super::simd::Level;
+    use super::super::moments::of_rows;
+    use super::super::panels::Pictures;
+    use super::super::tap;
+    use super::*;
+
+    const PICTURES: Pictures = Pictures { count: 2, height: 5, width: 6 };
+    const INPUTS: usize = 3;
+    const FILTERS: usize = 4;
+    const GROWTH: usize = 2;
+    const EPSILON: f64 = 1e-3;
+
+    fn numbers(count: usize, seed: u64) -> Vec<f32> {
+        filled(&[count], seed).to_vec1().unwrap()
+    }
+
+    /// Input, gamma and beta of the first norm, its kernel, gamma and beta of the second, its kernel.
+    fn parameters() -> Vec<Vec<f32>> {
+        let sizes =
+            [PICTURES.rows() * INPUTS, INPUTS, INPUTS, INPUTS * FILTERS, FILTERS, FILTERS, 9 * FILTERS * GROWTH];
+        (1..).zip(sizes).map(|(seed, size)| numbers(size, seed)).collect()
+    }
+
+    /// The sum of all features, each times a number that says how much it counts in its picture, and its gradients.
+    fn loss(p: &[Vec<f32>], mode: NormMode) -> (f64, Vec<Vec<f32>>) {
+        let level = Level::from_environment().unwrap();
+        let mut workspace = Workspace::new(level);
+        let mut features = Features::empty(&mut workspace, PICTURES, INPUTS);
+        features.panels[0].data.copy_from_slice(&p[0]);
+        features.moments = of_rows(level, &p[0], INPUTS);
+        let moving = |channels: usize| Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
+        let norm = |gamma: &[f32], beta: &[f32], batch: &Moments| match mode {
+            NormMode::Batch => Affine::new(gamma, beta, batch, mode, EPSILON),
+            NormMode::Moving => Affine::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
+        };
+        let norm1 = norm(&p[1], &p[2], features.moments());
+        let squeezed = Squeezed::forward(&mut workspace, &features, &norm1, &p[3]);
+        let norm2 = norm(&p[4], &p[5], &squeezed.moments);
+        squeezed.grow(&mut workspace, &mut features, &norm2, &p[6]);
+
+        let direction = numbers(PICTURES.count * (INPUTS + GROWTH), 9);
+        let means = tap::forward(&workspace, &features);
+        let loss = means.iter().zip(&direction).map(|(m, d)| f64::from(*m) * f64::from(*d)).sum();
+        let mut gradient = FeatureGradient::empty(&mut workspace, &features);
+        tap::backward(&workspace, &features, &direction, &mut gradient, false);
+        let second = (&norm2, &p[6][..]);
+        let of = squeezed.backward(&mut workspace, (&features, 1), (&norm1, &p[3]), second, &mut gradient);
+        let mut input = vec![0.0; p[0].len()];
+        gradient.settle(level, &features, 0, &(0..PICTURES.rows()), &mut input);
+        (loss, vec![input, of.norm1.gamma, of.norm1.beta, of.conv1, of.norm2.gamma, of.norm2.beta, of.conv2])
+    }
+
+    #[test]
+    fn gradients_of_a_dense_layer_agree_with_finite_differences() {
+        for mode in [NormMode::Batch, NormMode::Moving] {
+            let parameters = parameters();
+            let (_, claimed) = loss(&parameters, mode);
+            for (index, claimed) in claimed.iter().enumerate() {
+                let largest = claimed.iter().fold(0f32, |most, g| most.max(g.abs()));
+                assert!(largest > 0.0, "parameter {index}: the gradient is all zeros");
+                for (element, claimed) in claimed.iter().enumerate() {
+                    let shifted = |by: f32| {
+                        let mut moved = parameters.clone();
+                        moved[index][element] += by;
+                        loss(&moved, mode).0
+                    };
+                    let step = 2e-3;
+                    let measured = (shifted(step) - shifted(-step)) / f64::from(2.0 * step);
+                    let error = (measured - f64::from(*claimed)).abs();
+                    assert!(
+                        error <= 0.03 * f64::from(largest),
+                        "{mode:?}, parameter {index}, element {element}: claimed {claimed}, measured {measured}"
+                    );
+                }
+            }
+        }
+    }
+}
