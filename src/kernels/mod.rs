@@ -7,8 +7,6 @@
 //! gradients and keeps little. They compute what the operators one by one compute, which tests hold them to, with the
 //! vector instructions of `simd` and the transforms of `winograd`.
 //!
-//! The fused DenseNet has two paths of its own beside them: [`inference`] answers, [`training`] learns.
-//!
 //! Sums that run over pictures are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 

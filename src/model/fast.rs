@@ -2,8 +2,7 @@
 //!
 //! In: a [`Network`], and pictures. Out: logits, those of [`Network::forward`] to rounding.
 
-use candle_core::{Result, Tensor};
-use rayon::prelude::*;
+use candle_core::{Error, Result, Tensor};
 
 use super::error::ModelError;
 use super::network::{Mode, Network};
@@ -22,7 +21,7 @@ pub struct FastNetwork {
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
 fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneWeights> {
-    let kernel = |conv: &Conv| parameters.get(&conv.name, "weight")?.flatten_all()?.to_vec1();
+    let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
     let norm = |norm: &Norm| affine(norm, parameters);
     let mut blocks = Vec::new();
     for block in &net.blocks {
@@ -34,7 +33,7 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
                 conv2: kernel(&layer.conv2)?,
             })
         };
-        let layers = block.layers.par_iter().map(layer).collect::<Result<_>>()?;
+        let layers = block.layers.iter().map(layer).collect::<Result<_>>()?;
         let transition = match &block.transition {
             None => None,
             Some(transition) => {

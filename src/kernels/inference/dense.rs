@@ -6,10 +6,11 @@ use candle_core::{Result, bail};
 
 use super::LayerWeights;
 use super::packed::Packed;
-use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
+use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::tile::{Activation, PIECE, Rows, Strip, product};
 use super::winograd::{self, Distances};
 use crate::kernels::simd::{Level, Simd};
+use crate::kernels::slices;
 use crate::kernels::winograd::{OUTPUTS, POSITIONS, kernels};
 
 /// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
@@ -33,7 +34,7 @@ const LEAST_PIXELS: usize = 64;
 impl LayerWeights {
     /// Channels that the layer adds.
     pub(super) fn growth(&self) -> usize {
-        self.conv2.len() / (9 * self.norm2.scale.len()).max(1)
+        self.conv2.elem_count() / (9 * self.norm2.scale.len()).max(1)
     }
 }
 
@@ -45,21 +46,27 @@ impl DenseLayer {
         let fits = norm1.scale.len() == channels
             && norm1.shift.len() == channels
             && norm2.shift.len() == bottleneck
-            && conv1.len() == channels * bottleneck
-            && conv2.len() == 9 * bottleneck * growth
-            && conv2.len() * conv1.len() > 0;
+            && conv1.elem_count() == channels * bottleneck
+            && conv2.elem_count() == 9 * bottleneck * growth
+            && conv2.elem_count() * conv1.elem_count() > 0;
         if !fits {
-            bail!("backbone: a dense layer of {} and {} weights on {channels} channels", conv1.len(), conv2.len());
+            bail!(
+                "backbone: a dense layer of {} and {} weights on {channels} channels",
+                conv1.elem_count(),
+                conv2.elem_count()
+            );
         }
         let by_tiles = side * side >= LEAST_PIXELS;
-        let conv2 = if by_tiles {
+        let (conv1, conv2) = slices::with([conv1, conv2], |[conv1, conv2]| {
+            let conv1 = pack::<S>(conv1, channels, bottleneck, side * side);
+            if !by_tiles {
+                return (conv1, pack::<S>(conv2, 9 * bottleneck, growth, side * side));
+            }
             let mut kernel = vec![0.0; POSITIONS * bottleneck * growth];
             kernels(level, conv2, &mut kernel);
-            pack::<S>(&kernel, bottleneck, growth, side * side / POSITIONS)
-        } else {
-            pack::<S>(conv2, 9 * bottleneck, growth, side * side)
-        };
-        let conv1 = pack::<S>(conv1, channels, bottleneck, side * side);
+            // Few rows are multiplied with these, but f16 would hardly hold a sum exactly.
+            (conv1, pack::<S>(&kernel, bottleneck, growth, MANY_ROWS))
+        })?;
         let (norm1, norm2) = (activation(norm1), activation(norm2));
         Ok(Self { channels, bottleneck, growth, norm1, conv1, norm2, conv2, by_tiles })
     }

@@ -26,7 +26,7 @@ mod winograd;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::patches::Geometry;
 use super::simd::{Level, at_level};
@@ -51,7 +51,7 @@ pub struct StemWeights {
     /// How the convolution moves.
     pub conv: Geometry,
     /// (kernel * kernel * channels, filters).
-    pub kernel: Vec<f32>,
+    pub kernel: Tensor,
     /// The norm behind it.
     pub norm: Affine,
     /// How the maximum moves.
@@ -64,11 +64,11 @@ pub struct LayerWeights {
     /// Before the 1x1 convolution.
     pub norm1: Affine,
     /// (channels, bottleneck).
-    pub conv1: Vec<f32>,
+    pub conv1: Tensor,
     /// Between the convolutions.
     pub norm2: Affine,
     /// (3 * 3 * bottleneck, growth).
-    pub conv2: Vec<f32>,
+    pub conv2: Tensor,
 }
 
 /// Norm, ReLU, 1x1, 2x2 average.
@@ -77,7 +77,7 @@ pub struct TransitionWeights {
     /// Before the convolution.
     pub norm: Affine,
     /// (channels, filters).
-    pub conv: Vec<f32>,
+    pub conv: Tensor,
 }
 
 /// A dense block and the way to the next one.

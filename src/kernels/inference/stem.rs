@@ -11,6 +11,7 @@ use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack
 use super::tile::{Activation, Rows, product};
 use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
+use crate::kernels::slices;
 
 /// The convolution at the start, its norm and ReLU, and the maximum behind them.
 pub(super) struct Stem {
@@ -30,13 +31,13 @@ impl Stem {
     pub(super) fn new<S: Simd>(weights: &StemWeights) -> Result<Self> {
         let StemWeights { conv, kernel, norm, pool } = weights;
         let (depth, filters) = (conv.kernel * conv.kernel * COLOURS, norm.scale.len());
-        if kernel.len() != depth * filters || norm.shift.len() != filters || filters == 0 {
-            bail!("backbone: a stem of {} weights does not fit {filters} filters", kernel.len());
+        if kernel.elem_count() != depth * filters || norm.shift.len() != filters || filters == 0 {
+            bail!("backbone: a stem of {} weights does not fit {filters} filters", kernel.elem_count());
         }
         if conv.stride * COLOURS != APART {
             bail!("backbone: a stem that moves by {} pixels", conv.stride);
         }
-        let kernel = pack::<S>(kernel, depth, filters, MANY_ROWS);
+        let kernel = slices::with([kernel], |[kernel]| pack::<S>(kernel, depth, filters, MANY_ROWS))?;
         Ok(Self { conv: *conv, pool: *pool, kernel, norm: activation(norm), filters })
     }
 

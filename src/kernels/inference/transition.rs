@@ -8,6 +8,7 @@ use super::plan::Plane;
 use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::tile::{Activation, PIECE, Strip, product};
 use crate::kernels::simd::Simd;
+use crate::kernels::slices;
 
 /// Norm, ReLU, 2x2 average, 1x1: the average commutes with the convolution, which then has a quarter of the work.
 pub(super) struct Transition {
@@ -20,15 +21,16 @@ pub(super) struct Transition {
 impl Transition {
     pub(super) fn new<S: Simd>(weights: &TransitionWeights, channels: usize, side: usize) -> Result<Self> {
         let TransitionWeights { norm, conv } = weights;
-        let filters = conv.len() / channels.max(1);
+        let filters = conv.elem_count() / channels.max(1);
         if norm.scale.len() != channels
             || norm.shift.len() != channels
-            || conv.len() != channels * filters
+            || conv.elem_count() != channels * filters
             || filters == 0
         {
-            bail!("backbone: a transition of {} weights on {channels} channels", conv.len());
+            bail!("backbone: a transition of {} weights on {channels} channels", conv.elem_count());
         }
-        Ok(Self { channels, filters, norm: activation(norm), conv: pack::<S>(conv, channels, filters, side * side) })
+        let conv = slices::with([conv], |[conv]| pack::<S>(conv, channels, filters, side * side))?;
+        Ok(Self { channels, filters, norm: activation(norm), conv })
     }
 
     pub(super) fn filters(&self) -> usize {
