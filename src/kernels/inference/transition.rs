@@ -75,7 +75,8 @@ impl Transition {
     fn average<S: Simd>(&self, simd: S, pixels: [&[f32]; 4], row: usize, strip: &mut Strip) {
         let channels = self.channels.next_multiple_of(S::LANES);
         let Activation { scale, shift } = &self.norm;
-        assert!(pixels.iter().all(|pixel| pixel.len() >= channels) && scale.len() >= channels);
+        assert!(pixels.iter().all(|pixel| pixel.len() >= channels));
+        assert!(scale.len() >= channels && shift.len() >= channels);
         simd.vectorize(
             #[inline(always)]
             || {
