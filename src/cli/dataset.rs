@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::inputs::SplitArguments;
+use super::inputs::{SplitArguments, Unit};
 use super::{audit_text, output};
 use crate::breakhis::{self, Dataset, Split, SplitAudit};
 
@@ -45,15 +45,6 @@ pub struct SplitOffArguments {
     /// Where the split is written, as CSV: filename,part.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-}
-
-/// The unit of a split.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Unit {
-    /// All pictures of a person stay in one part, so that nothing leaks.
-    Case,
-    /// Every picture by itself, as most papers do; pictures of one person land on both sides.
-    Image,
 }
 
 pub(super) fn run(command: DatasetCommand) -> anyhow::Result<()> {

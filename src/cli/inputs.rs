@@ -1,9 +1,10 @@
 //! What several commands take: a network, a split, pictures.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::breakhis::Split;
 use crate::model::Classifier;
@@ -27,6 +28,24 @@ impl WeightsArguments {
     /// Loads the network, for as many threads as there are for everything else.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
         Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
+    }
+}
+
+/// The unit of a split.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Unit {
+    /// All pictures of a person stay in one part, so that nothing leaks.
+    Case,
+    /// Every picture by itself, as most papers do; pictures of one person land on both sides.
+    Image,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Case => "case",
+            Self::Image => "image",
+        })
     }
 }
 

@@ -8,10 +8,12 @@ mod bench;
 mod dataset;
 mod evaluate;
 mod inputs;
+mod interrupt;
 pub mod logging;
 mod output;
 mod predict;
 mod serve;
+mod terminal;
 mod train;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
@@ -33,7 +35,7 @@ pub enum Command {
     Predict(predict::PredictArguments),
     /// Measures a network on pictures whose labels are known.
     Evaluate(evaluate::EvaluateArguments),
-    /// Trains a network and keeps its best epoch.
+    /// Trains a network by one of four recipes.
     Train(train::TrainArguments),
     /// Times the network on this machine.
     Bench(bench::BenchArguments),

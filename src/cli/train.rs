@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use anyhow::bail;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
 
 use super::evaluate::predict_all;
-use super::inputs::SplitArguments;
+use super::inputs::{SplitArguments, Unit};
+use super::interrupt::Interrupt;
+use super::terminal::Terminal;
 use crate::breakhis::{Dataset, Part, Picture, Split};
-use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
+use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Metrics, Scored, predictions};
-use crate::model::{Classifier, FORMAT, Metadata, Network, Parameters, Provenance, WeightsFile, read_tensors};
-use crate::train::{Epoch, History, Outcome, Phase, Progress, Recipe, Samples, TrainError, fit};
+use crate::model::{Classifier, Network, Parameters, read_tensors};
+use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, fit};
 
 /// Arguments of `lobule train`.
 #[derive(Debug, Args)]
@@ -21,116 +23,185 @@ pub struct TrainArguments {
     /// Folder of the pictures: a BreaKHis_v1 tree, a flat folder, or one with a manifest.csv.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// How to train.
-    #[arg(long, value_enum)]
-    recipe: RecipeName,
+    /// How to train: the report's three networks, or ours.
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Recipe::names()))]
+    recipe: String,
     /// Folder of the run; it is made where it is missing.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     #[command(flatten)]
     split: SplitArguments,
+    /// What is kept together where the run makes its own split, by its seed.
+    #[arg(long, value_enum, default_value_t = Unit::Case, conflicts_with = "split")]
+    by: Unit,
     /// Tensors that the backbone starts from: DenseNet121 in torchvision's names, safetensors.
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// Decides the split where none is given, start values, shuffling, augmentation and dropout.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     seed: u64,
-    /// Passes over the train part with all layers moving, instead of the recipe's.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: Option<u32>,
-    /// Pictures in a step, instead of the recipe's.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
-    batch: Option<u32>,
-    /// Adam's step size at its peak, instead of the recipe's.
-    #[arg(long, value_name = "RATE")]
-    learning_rate: Option<f64>,
+    /// Another value for the recipe, such as epochs=5 or augmentation.views=dihedral; the run's config.toml lists all.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    changes: Vec<String>,
+    /// Go on with the run in the folder, to the same result as if it had never stopped; or begin it.
+    #[arg(long)]
+    resume: bool,
+    /// Go on without pictures that cannot be read; they are named and counted.
+    #[arg(long)]
+    skip_unreadable: bool,
 }
 
-/// The recipes by name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RecipeName {
-    /// Ours: ImageNet tensors, first the head alone, then small steps of all layers.
-    Best,
+/// The pictures of a run.
+struct Parts<'a> {
+    train: Vec<&'a Picture>,
+    validation: Vec<&'a Picture>,
+    test: Vec<&'a Picture>,
+    /// Those of train and validation, prepared.
+    samples: [Samples; 2],
+    /// File names of those that could not be read.
+    skipped: Vec<String>,
 }
 
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
-    let recipe = arguments.recipe()?;
+    let recipe = Recipe::named(&arguments.recipe, &arguments.changes)?;
     let dataset = Dataset::open(&arguments.data)?;
-    let split = match arguments.split.read()? {
-        Some(split) => split,
-        None => Split::by_case(&dataset, arguments.seed)?,
+    let split = match (arguments.split.read()?, arguments.by) {
+        (Some(split), _) => split,
+        (None, Unit::Case) => Split::by_case(&dataset, arguments.seed)?,
+        (None, Unit::Image) => Split::by_image(&dataset, arguments.seed)?,
     };
-    let train = split.pictures(&dataset, Part::Train)?;
-    let validation = split.pictures(&dataset, Part::Validation)?;
     let (network, start) = arguments.network(&recipe)?;
-    std::fs::create_dir_all(&arguments.out)
-        .with_context(|| format!("cannot make the run's folder {}", arguments.out.display()))?;
-    split.write(&arguments.out.join("split.csv"))?;
-
-    tracing::info!("{} pictures to train on, {} to validate on", train.len(), validation.len());
-    let provenance = Provenance {
-        data: describe(&dataset, &train),
-        split: arguments.describe_split(&validation),
-        start,
-        recipe: recipe.name.clone(),
+    let parts = arguments.parts(&dataset, &split, &recipe)?;
+    let config = RunConfig {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: arguments.seed,
-        epoch: 0,
-    };
-    let mut progress = Run {
-        weights: arguments.out.join("weights.safetensors"),
-        history_file: arguments.out.join("history.csv"),
-        history: History::default(),
-        bar: ProgressBar::hidden(),
+        data: describe(&dataset, &parts.train),
+        split: arguments.describe_split(&parts.validation),
+        start,
+        skipped: parts.skipped.clone(),
         recipe: recipe.clone(),
-        provenance,
     };
-    let samples = Samples::load(&train, &recipe.preprocess)?;
-    let validation_samples = Samples::load(&validation, &recipe.preprocess)?;
-    let best = fit(&network, &recipe, &samples, &validation_samples, arguments.seed, &mut progress)?;
-    let Some(best) = best else { bail!("no epoch was run") };
-    drop((samples, validation_samples));
+    let (run, before) = Run::open(&arguments.out, config, arguments.resume)?;
+    split.write(&run.path("split.csv"))?;
+    let interrupt = Interrupt::listen()?;
+    let mut state = before.unwrap_or_else(|| State::new(network, &recipe));
+    let (epochs, steps) = state.position();
+    let [train, validation] = &parts.samples;
+    tracing::info!("{} pictures to train on, {} to validate on", train.len(), validation.len());
+    if !state.history().is_empty() {
+        run.save(&state)?;
+        tracing::info!("going on after {epochs} epochs and {steps} steps");
+    }
 
-    let epoch = best.epoch.epoch;
-    let metrics = progress.measure(best, &validation, &arguments.out)?;
+    let mut terminal = Terminal::new(&run, &interrupt);
+    let end = fit(&mut state, &recipe, (train, validation), arguments.seed, &mut terminal)?;
+    drop(terminal);
+    if end == End::Interrupted {
+        let (epochs, steps) = state.position();
+        bail!("stopped after {epochs} epochs and {steps} steps; the same command with --resume goes on from there");
+    }
+    conclude(&run, &state, &parts)
+}
+
+impl TrainArguments {
+    /// The network at its start, and what that is in words.
+    fn network(&self, recipe: &Recipe) -> anyhow::Result<(Network, String)> {
+        let parameters = Parameters::initial(&recipe.architecture, self.seed)?;
+        let start = match (recipe.start, &self.init) {
+            (Start::Glorot, None) => "Glorot uniform".to_owned(),
+            (Start::Glorot, Some(_)) => {
+                bail!("the recipe {} starts from random tensors; leave --init out", recipe.name)
+            }
+            (Start::Imagenet, None) => return Err(TrainError::NoStart(recipe.name.clone()).into()),
+            (Start::Imagenet, Some(path)) => {
+                parameters.set_backbone(&read_tensors(path)?, &path.display().to_string())?;
+                format!("backbone: {}; head: Glorot uniform", file_name(path))
+            }
+        };
+        Ok((Network::new(recipe.architecture.clone(), parameters), start))
+    }
+
+    /// Reads all pictures, so that what cannot be read is told before the work.
+    fn parts<'a>(&self, dataset: &'a Dataset, split: &Split, recipe: &Recipe) -> anyhow::Result<Parts<'a>> {
+        let mut pictures = Vec::new();
+        for part in Part::ALL {
+            pictures.push(split.pictures(dataset, part)?);
+        }
+        let labels = |pictures: &[&Picture]| pictures.iter().map(|picture| picture.label()).collect::<Vec<_>>();
+        check_classes("train", &labels(&pictures[0]))?;
+        check_classes("validation", &labels(&pictures[1]))?;
+        let mut unreadable = Vec::new();
+        let mut load = |pictures: &[&Picture]| {
+            let (samples, failed) = Samples::load(pictures, &recipe.preprocess);
+            unreadable.extend(failed);
+            samples
+        };
+        let samples = [load(&pictures[0]), load(&pictures[1])];
+        load(&pictures[2]);
+        if !unreadable.is_empty() && !self.skip_unreadable {
+            return Err(TrainError::Unreadable(unreadable).into());
+        }
+        unreadable.iter().for_each(|picture| tracing::warn!("left out: {picture}"));
+        for pictures in &mut pictures {
+            pictures.retain(|picture| unreadable.iter().all(|unreadable| unreadable.path != picture.path));
+        }
+        let skipped = unreadable.iter().map(|picture| file_name(&picture.path)).collect();
+        let [train, validation, test] = <[Vec<&Picture>; 3]>::try_from(pictures).unwrap_or_default();
+        Ok(Parts { train, validation, test, samples, skipped })
+    }
+
+    fn describe_split(&self, validation: &[&Picture]) -> String {
+        let (pictures, cases) = (validation.len(), cases(validation));
+        let how = self.split.describe().unwrap_or_else(|| format!("by {}, seed {}", self.by, self.seed));
+        format!("{how}; validated on {pictures} pictures of {cases} cases")
+    }
+}
+
+/// Measures the weights that the recipe keeps as the file holds them, convolutions in f16, and writes the file with
+/// these figures.
+fn conclude(run: &Run, state: &State, parts: &Parts) -> anyhow::Result<()> {
+    let outcome = state.outcome(&run.config().recipe)?;
+    let epoch = outcome.epoch.figures.epoch;
+    let mut file = run.weights_file(outcome, BTreeMap::new());
+    let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
+    let mut last = None;
+    for (part, pictures) in [(Part::Validation, &parts.validation), (Part::Test, &parts.test)] {
+        if pictures.is_empty() {
+            continue;
+        }
+        let scored = predict_all(&classifier, pictures)?;
+        predictions::write(&run.path(&format!("{part}-predictions.csv")), &scored)?;
+        let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();
+        let metrics = Metrics::at(&scored, classifier.threshold());
+        file.metadata.figures.extend(figures(part, &metrics));
+        last = Some((part, metrics));
+    }
+    let weights = run.path("weights.safetensors");
+    file.write(&weights)?;
+    let Some((part, metrics)) = last else { bail!("there are no pictures to measure on") };
     let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     tracing::info!(
-        "{} holds the weights of epoch {epoch}: on the validation part accuracy {}, NLL {}, ROC AUC {}. {RESEARCH_USE}",
-        progress.weights.display(),
+        "{} holds the weights of epoch {epoch}: on the {part} part accuracy {}, NLL {}, F1 {}, ROC AUC {}. {RESEARCH_USE}",
+        weights.display(),
         figure(metrics.accuracy),
         figure(metrics.nll),
+        figure(metrics.f1),
         figure(metrics.roc_auc),
     );
     Ok(())
 }
 
-impl TrainArguments {
-    fn recipe(&self) -> anyhow::Result<Recipe> {
-        let mut recipe = match self.recipe {
-            RecipeName::Best => Recipe::best(),
-        };
-        recipe.epochs = self.epochs.map_or(recipe.epochs, |epochs| epochs as usize);
-        recipe.batch = self.batch.map_or(recipe.batch, |batch| batch as usize);
-        recipe.learning_rate = self.learning_rate.unwrap_or(recipe.learning_rate);
-        if !(recipe.learning_rate.is_finite() && recipe.learning_rate > 0.0) {
-            bail!("--learning-rate must be a number above 0, not {}", recipe.learning_rate);
-        }
-        Ok(recipe)
-    }
-
-    /// The network at its start, and what that is in words.
-    fn network(&self, recipe: &Recipe) -> anyhow::Result<(Network, String)> {
-        let Some(path) = &self.init else { return Err(TrainError::NoStart(recipe.name.clone()).into()) };
-        let parameters = Parameters::initial(&recipe.architecture, self.seed)?;
-        parameters.set_backbone(&read_tensors(path)?, &path.display().to_string())?;
-        let start = format!("backbone: {}; head: Glorot uniform", file_name(path));
-        Ok((Network::new(recipe.architecture.clone(), parameters), start))
-    }
-
-    fn describe_split(&self, validation: &[&Picture]) -> String {
-        let (pictures, cases) = (validation.len(), cases(validation));
-        let how = self.split.describe().unwrap_or_else(|| format!("by case, seed {}", self.seed));
-        format!("{how}; validated on {pictures} pictures of {cases} cases")
-    }
+fn figures(part: Part, metrics: &Metrics) -> BTreeMap<String, f64> {
+    let figures = [
+        ("accuracy", metrics.accuracy),
+        ("precision", metrics.precision),
+        ("recall", metrics.recall),
+        ("specificity", metrics.specificity),
+        ("f1", metrics.f1),
+        ("nll", metrics.nll),
+        ("roc_auc", metrics.roc_auc),
+    ];
+    figures.into_iter().filter_map(|(name, value)| Some((format!("{part}_{name}"), value?))).collect()
 }
 
 fn describe(dataset: &Dataset, train: &[&Picture]) -> String {
@@ -150,105 +221,4 @@ fn cases(pictures: &[&Picture]) -> usize {
 
 fn file_name(path: &Path) -> String {
     path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-/// A run in progress: what the fit loop reports ends up in its files and on the terminal.
-struct Run {
-    weights: PathBuf,
-    history_file: PathBuf,
-    history: History,
-    bar: ProgressBar,
-    recipe: Recipe,
-    provenance: Provenance,
-}
-
-impl Run {
-    fn file(&self, outcome: Outcome, figures: BTreeMap<String, f64>) -> WeightsFile {
-        let metadata = Metadata {
-            format: FORMAT,
-            name: format!("lobule-{}", self.recipe.name),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            architecture: self.recipe.architecture.clone(),
-            classes: Label::ALL,
-            preprocess: self.recipe.preprocess.clone(),
-            temperature: 1.0,
-            threshold: Threshold::HALF,
-            provenance: Provenance { epoch: outcome.epoch.epoch, ..self.provenance.clone() },
-            figures,
-        };
-        WeightsFile { metadata, tensors: outcome.weights }
-    }
-
-    /// Measures the best epoch as the file holds it, convolutions in f16, and writes the file with these figures.
-    fn measure(&self, best: Outcome, validation: &[&Picture], out: &Path) -> anyhow::Result<Metrics> {
-        let mut file = self.file(best, BTreeMap::new());
-        let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
-        let scored = predict_all(&classifier, validation)?;
-        predictions::write(&out.join("validation-predictions.csv"), &scored)?;
-        let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();
-        let metrics = Metrics::at(&scored, classifier.threshold());
-        let figures = [
-            ("accuracy", metrics.accuracy),
-            ("precision", metrics.precision),
-            ("recall", metrics.recall),
-            ("specificity", metrics.specificity),
-            ("f1", metrics.f1),
-            ("nll", metrics.nll),
-            ("roc_auc", metrics.roc_auc),
-        ];
-        let known = figures.iter().filter_map(|(name, value)| Some((format!("validation_{name}"), (*value)?)));
-        file.metadata.figures = known.collect();
-        file.write(&self.weights)?;
-        Ok(metrics)
-    }
-}
-
-impl Progress for Run {
-    fn start(&mut self, what: &str, images: usize) {
-        self.bar.finish_and_clear();
-        self.bar = ProgressBar::new(images as u64);
-        let template = "{msg:28} {bar:30} {pos}/{len} images, {rate} images/s, {eta} left";
-        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            // A terminal that cannot be written to is no reason to stop a training.
-            let _ = write!(text, "{:.1}", state.per_sec());
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.with_key("rate", rate));
-        }
-        self.bar.set_message(what.to_owned());
-    }
-
-    fn advance(&mut self, images: usize, loss: Option<f64>) {
-        if let Some(loss) = loss {
-            let what = self.bar.message();
-            let what = what.split(", loss").next().unwrap_or_default();
-            self.bar.set_message(format!("{what}, loss {loss:.4}"));
-        }
-        self.bar.inc(images as u64);
-    }
-
-    fn epoch(&mut self, epoch: &Epoch) -> Result<(), TrainError> {
-        self.bar.finish_and_clear();
-        let phase = match epoch.phase {
-            Phase::Probe => "head alone",
-            Phase::AllLayers => "all layers",
-        };
-        let line = format!(
-            "{phase}, epoch {}: loss {:.4}; validation loss {:.4}, accuracy {:.4}, ROC AUC {:.4}; {:.1} images/s",
-            epoch.epoch,
-            epoch.train_loss,
-            epoch.validation_loss,
-            epoch.validation_accuracy,
-            epoch.validation_roc_auc,
-            epoch.images_per_second
-        );
-        tracing::info!("{line}");
-        self.history.epochs.push(epoch.clone());
-        self.history.write(&self.history_file)
-    }
-
-    fn best(&mut self, outcome: &Outcome) -> Result<(), TrainError> {
-        let figures = BTreeMap::from([("validation_nll".to_owned(), outcome.epoch.validation_loss)]);
-        Ok(self.file(outcome.clone(), figures).write(&self.weights)?)
-    }
 }

@@ -18,7 +18,7 @@ pub struct Moments {
 }
 
 /// Where the moments come from, which decides whether the gradient runs through them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NormMode {
     /// The moments are those of this very `x`.

@@ -24,4 +24,7 @@ pub use learning::Pass;
 pub use network::{Mode, Network, NormPolicy, Training};
 pub use parameters::{Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
-pub use weights_file::{FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_tensors};
+pub use weights_file::{
+    FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_described_tensors, read_tensors,
+    write_tensors,
+};

@@ -4,7 +4,7 @@
 //! is computed; this file says how each kind of layer is.
 
 use candle_core::{Result, Tensor};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
 use super::error::ModelError;
@@ -38,7 +38,7 @@ pub struct Training {
 }
 
 /// How batch normalisation works in training; the moving moments follow the batch's either way.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NormPolicy {
     /// What is normalised by.
     pub source: NormMode,

@@ -124,8 +124,7 @@ impl WeightsFile {
     /// # Errors
     /// When the safetensors writer fails.
     pub fn bytes(&self) -> Result<Vec<u8>, ModelError> {
-        let origin = || self.metadata.name.clone();
-        let broken = |reason: String| ModelError::Metadata { origin: origin(), reason };
+        let broken = |reason: String| ModelError::Metadata { origin: self.metadata.name.clone(), reason };
         let kernels: Vec<String> = self
             .metadata
             .architecture
@@ -134,26 +133,8 @@ impl WeightsFile {
             .filter(|spec| spec.role == Role::ConvKernel)
             .map(|spec| spec.name)
             .collect();
-        let encoded: Vec<(&String, &StoredTensor, Dtype, Vec<u8>)> = self
-            .tensors
-            .iter()
-            .map(|(name, tensor)| {
-                let (dtype, bytes) = if kernels.contains(name) {
-                    (Dtype::F16, tensor.data.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
-                } else {
-                    (Dtype::F32, tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect())
-                };
-                (name, tensor, dtype, bytes)
-            })
-            .collect();
-        let mut views = Vec::new();
-        for (name, tensor, dtype, bytes) in &encoded {
-            let view = TensorView::new(*dtype, tensor.shape.clone(), bytes);
-            views.push((name.as_str(), view.map_err(|error| broken(error.to_string()))?));
-        }
         let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
-        let entries = HashMap::from([(KEY.to_owned(), text)]);
-        safetensors::serialize(views, Some(entries)).map_err(|error| broken(error.to_string()))
+        encode(&self.tensors, |name| kernels.iter().any(|kernel| kernel == name), (KEY, text)).map_err(broken)
     }
 
     /// Writes the file: whole or not at all.
@@ -166,12 +147,48 @@ impl WeightsFile {
     }
 }
 
-/// The bytes of a weights file.
+/// The bytes of a safetensors file with one entry of metadata; what `halves` picks is rounded to f16.
+fn encode(
+    tensors: &StoredTensors,
+    halves: impl Fn(&str) -> bool,
+    (key, text): (&str, String),
+) -> Result<Vec<u8>, String> {
+    let encoded: Vec<(&String, &StoredTensor, Dtype, Vec<u8>)> = tensors
+        .iter()
+        .map(|(name, tensor)| {
+            let (dtype, bytes) = if halves(name) {
+                (Dtype::F16, tensor.data.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
+            } else {
+                (Dtype::F32, tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect())
+            };
+            (name, tensor, dtype, bytes)
+        })
+        .collect();
+    let mut views = Vec::new();
+    for (name, tensor, dtype, bytes) in &encoded {
+        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes);
+        views.push((name.as_str(), view.map_err(|error| error.to_string())?));
+    }
+    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), text)]))).map_err(|error| error.to_string())
+}
+
+/// Writes tensors to the last bit, in f32, with one entry of metadata: whole or not at all.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
+/// When the file cannot be written.
+pub fn write_tensors(path: &Path, tensors: &StoredTensors, (key, text): (&str, String)) -> Result<(), ModelError> {
+    let broken = |reason| ModelError::NotSafetensors { origin: path.display().to_string(), reason };
+    let bytes = encode(tensors, |_| false, (key, text)).map_err(broken)?;
+    write_whole(path, &bytes).map_err(|source| ModelError::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// Reads what [`write_tensors`] wrote: the tensors, and the entry `key` where there is one.
+///
+/// # Errors
+/// As [`read_tensors`].
+pub fn read_described_tensors(path: &Path, key: &str) -> Result<(StoredTensors, Option<String>), ModelError> {
+    let (header, tensors) = parse_safetensors(&read_bytes(path)?, &path.display().to_string())?;
+    Ok((tensors, header.metadata().as_ref().and_then(|entries| entries.get(key).cloned())))
 }
 
 /// Reads the tensors of any safetensors file, whatever wrote it.
@@ -180,6 +197,14 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
 /// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32.
 pub fn read_tensors(path: &Path) -> Result<StoredTensors, ModelError> {
     Ok(parse_safetensors(&read_bytes(path)?, &path.display().to_string())?.1)
+}
+
+/// The bytes of a weights file.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
 }
 
 /// The header, which names the tensors and holds the metadata, and the tensors; all threads share in unpacking them.

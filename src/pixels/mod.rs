@@ -8,6 +8,7 @@ mod augment;
 mod container;
 mod decode;
 mod error;
+mod jitter;
 mod preprocess;
 mod resize;
 
@@ -15,5 +16,6 @@ pub use augment::{Dihedral, report_views};
 pub use decode::{DecodeLimits, FORMATS, decode, read};
 pub use error::PixelsError;
 pub use image::RgbImage;
+pub use jitter::{StainJitter, zoom};
 pub use preprocess::Preprocess;
 pub use resize::Resampling;

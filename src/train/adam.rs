@@ -5,7 +5,7 @@ use candle_core::backprop::GradStore;
 use rayon::prelude::*;
 
 use crate::kernels::update;
-use crate::model::Parameter;
+use crate::model::{Parameter, StoredTensor, StoredTensors};
 
 const BETA1: f64 = 0.9;
 const BETA2: f64 = 0.999;
@@ -30,6 +30,34 @@ impl Adam {
     /// An optimiser of the trained ones among these parameters.
     pub fn new(slots: impl Iterator<Item = Slot>) -> Self {
         Self { slots: slots.filter(|slot| slot.parameter.spec.role.trained()).collect(), steps: 0 }
+    }
+
+    /// Steps so far, and the two moments of each trained tensor, by `first/NAME` and `second/NAME`.
+    pub(super) fn stored(&self) -> (i32, StoredTensors) {
+        let mut tensors = StoredTensors::new();
+        for slot in &self.slots {
+            for (moment, data) in [("first", &slot.first), ("second", &slot.second)] {
+                let tensor = StoredTensor { shape: vec![data.len()], data: data.clone() };
+                tensors.insert(format!("{moment}/{}", slot.parameter.spec.name), tensor);
+            }
+        }
+        (self.steps, tensors)
+    }
+
+    /// Goes on from what [`Adam::stored`] gave.
+    ///
+    /// # Errors
+    /// The name of a moment that is missing or of another length.
+    pub(super) fn restore(&mut self, steps: i32, mut stored: StoredTensors) -> Result<(), String> {
+        self.steps = steps;
+        for slot in &mut self.slots {
+            for (moment, data) in [("first", &mut slot.first), ("second", &mut slot.second)] {
+                let name = format!("{moment}/{}", slot.parameter.spec.name);
+                let tensor = stored.remove(&name).filter(|tensor| tensor.data.len() == data.len());
+                *data = tensor.ok_or(name)?.data;
+            }
+        }
+        Ok(())
     }
 
     /// Moves each parameter that has a gradient.

@@ -22,6 +22,31 @@ pub enum TrainError {
         /// Malignant pictures.
         malignant: usize,
     },
+    /// A recipe that cannot be followed.
+    #[error("the recipe {name}: {reason}")]
+    Recipe {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Pictures that cannot be read.
+    #[error("{}", unreadable(.0))]
+    Unreadable(Vec<Unreadable>),
+    /// A run that is not to be overwritten.
+    #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
+    RunExists(PathBuf),
+    /// A run that was asked for other things.
+    #[error("{} holds a run that was asked for other things: {}", folder.display(), differences.join("; "))]
+    OtherRun {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is asked for now, and what was then.
+        differences: Vec<String>,
+    },
+    /// No epoch is over yet.
+    #[error("no epoch is over yet")]
+    NoEpoch,
     /// The recipe starts from tensors that were not given.
     #[error(
         "the recipe {0} starts from ImageNet tensors; name a safetensors file of DenseNet121 in torchvision's names \
@@ -35,6 +60,22 @@ pub enum TrainError {
         epoch: usize,
         /// The loss.
         loss: f64,
+    },
+    /// A file of the run is not what a run writes, or belongs to another one.
+    #[error("{}: {reason}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// A file of the run cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// A file of the run cannot be written.
     #[error("cannot write {}", path.display())]
@@ -56,4 +97,34 @@ pub enum TrainError {
     /// candle refused an operation: a fault of this program, not of the user.
     #[error("a training step failed: {0}")]
     Candle(#[from] candle_core::Error),
+}
+
+/// A picture that cannot be read.
+#[derive(Debug)]
+pub struct Unreadable {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why.
+    pub source: PixelsError,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.source {
+            // This one names the file itself, but leaves the reason to its source.
+            PixelsError::Read { source, .. } => write!(f, "{}: {source}", self.path.display()),
+            other => write!(f, "{}: {other}", self.path.display()),
+        }
+    }
+}
+
+fn unreadable(pictures: &[Unreadable]) -> String {
+    let shown: Vec<String> = pictures.iter().take(5).map(Unreadable::to_string).collect();
+    let more = pictures.len() - shown.len();
+    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    let count = pictures.len();
+    format!(
+        "{count} pictures cannot be read; mend or remove them, or go on without them by --skip-unreadable:\n  {}{rest}",
+        shown.join("\n  ")
+    )
 }

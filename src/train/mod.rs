@@ -1,10 +1,13 @@
-//! Training: recipes, the fit loop, Adam and the history.
+//! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folder of a run.
 //!
-//! In: pictures of a data set and its split, a [`Recipe`], a seed and, for `best`, tensors of another program to start
-//! from. Out: a network whose best epoch was kept, and a history of all epochs. One seed decides start values,
-//! shuffling, augmentation and dropout; sums do not depend on the number of threads.
+//! In: pictures of a data set and its split, a [`Recipe`], a seed and, where the recipe wants them, tensors of another
+//! program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
+//! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
 mod adam;
+mod callbacks;
+mod checkpoint;
+mod config;
 mod error;
 mod fit;
 mod history;
@@ -12,15 +15,21 @@ mod loss;
 mod probe;
 mod progress;
 mod recipe;
+mod run;
 mod samples;
 mod seed;
+mod state;
 mod step;
 
 pub use adam::{Adam, Slot};
-pub use error::TrainError;
-pub use fit::fit;
-pub use history::{Epoch, History, Phase};
-pub use progress::{Outcome, Progress};
-pub use recipe::{Probe, Recipe};
+pub use callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
+pub use config::RunConfig;
+pub use error::{TrainError, Unreadable};
+pub use fit::{End, check_classes, fit};
+pub use history::{Epoch, Figures, Phase};
+pub use progress::Progress;
+pub use recipe::{Augmentation, Decay, Keep, Probe, Recipe, Start, Views};
+pub use run::Run;
 pub use samples::Samples;
+pub use state::{Outcome, State};
 pub use step::step;

@@ -2,31 +2,22 @@
 
 use super::error::TrainError;
 use super::history::Epoch;
-use crate::model::StoredTensors;
+use super::state::State;
 
-/// Who is told how a training goes.
+/// Who is told how a training goes, and may ask it to stop.
 pub trait Progress {
-    /// A stretch of work on `images` samples begins.
-    fn start(&mut self, what: &str, images: usize);
+    /// A stretch of work on `images` samples begins, of which `done` were done before an interruption.
+    fn start(&mut self, what: &str, images: usize, done: usize);
     /// So many more samples are done; the mean loss so far, where there is one.
     fn advance(&mut self, images: usize, loss: Option<f64>);
     /// An epoch is over.
+    fn epoch(&mut self, epoch: &Epoch);
+    /// A moment from which the training can go on later: after the probe, after each epoch, and when it was asked to
+    /// stop.
     ///
     /// # Errors
     /// When it cannot be noted down, which ends the training.
-    fn epoch(&mut self, epoch: &Epoch) -> Result<(), TrainError>;
-    /// An epoch is the best so far, and these are its weights.
-    ///
-    /// # Errors
-    /// When they cannot be written, which ends the training.
-    fn best(&mut self, outcome: &Outcome) -> Result<(), TrainError>;
-}
-
-/// What a training came to.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The best epoch.
-    pub epoch: Epoch,
-    /// The weights after it.
-    pub weights: StoredTensors,
+    fn save(&mut self, state: &State) -> Result<(), TrainError>;
+    /// Whether the training is to stop after this step.
+    fn interrupted(&self) -> bool;
 }

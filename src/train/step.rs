@@ -4,14 +4,14 @@ use candle_core::Tensor;
 
 use super::adam::Adam;
 use super::error::TrainError;
-use super::loss::loss;
+use super::loss::{loss, right};
 use super::recipe::Recipe;
 use crate::diagnosis::Label;
 use crate::kernels::training::Workspace;
 use crate::model::Network;
 
-/// Moves `network` by one step on pictures (batch, height, width, 3) and returns the mean loss before it; `dropout`
-/// decides what is dropped, `rate` is Adam's step size.
+/// Moves `network` by one step on pictures (batch, height, width, 3). Returns the mean loss before it, and of how many
+/// pictures the network was right; `dropout` decides what is dropped, `rate` is Adam's step size.
 ///
 /// # Errors
 /// When the pictures do not fit the network.
@@ -22,9 +22,10 @@ pub fn step(
     (pictures, labels): (&Tensor, &[Label]),
     dropout: u64,
     rate: f64,
-) -> Result<f64, TrainError> {
+) -> Result<(f64, usize), TrainError> {
     let pass = network.learn(pictures, recipe.training(dropout), workspace)?;
     let loss = loss(pass.logits(), labels, recipe.label_smoothing)?;
+    let right = right(pass.logits(), labels)?;
     adam.step(&pass.backward(&loss, workspace)?, rate)?;
-    Ok(f64::from(loss.to_scalar::<f32>()?))
+    Ok((f64::from(loss.to_scalar::<f32>()?), right))
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lobule::diagnosis::{Label, Threshold};
-use lobule::model::{Architecture, FORMAT, Metadata, Parameters, Provenance, WeightsFile};
+use lobule::model::{Architecture, FORMAT, Fused, Metadata, Parameters, Provenance, WeightsFile};
 use lobule::pixels::Preprocess;
 
 use crate::support::{breakhis_tree, complaint, lobule, printed, text};
@@ -28,34 +28,169 @@ fn untrained(architecture: Architecture, path: &Path) {
     WeightsFile { metadata, tensors }.write(path).unwrap();
 }
 
+/// A fused network of few channels on 32x32 pixels, so that a training takes a second.
+fn small() -> Fused {
+    Fused { stem: 8, growth: 4, bottleneck: 8, blocks: vec![1, 2, 1, 1], tap: 8, hidden: 8, dropout: 0.2 }
+}
+
+/// The changes that make a recipe's network that small.
+const SMALL_FUSED: [&str; 7] = [
+    "architecture.stem=8",
+    "architecture.growth=4",
+    "architecture.bottleneck=8",
+    "architecture.blocks=[1, 2, 1, 1]",
+    "architecture.tap=8",
+    "architecture.hidden=8",
+    "architecture.dropout=0.2",
+];
+const SMALL_BASELINE: [&str; 3] = ["architecture.size=32", "architecture.filters=[4, 4]", "architecture.hidden=8"];
+const SMALL: [&str; 2] = ["preprocess.size=32", "batch=8"];
+
+/// A command that trains on `data` into `out` by a small form of a recipe.
+fn small_training(recipe: &str, data: &Path, init: &Path, out: &Path, changes: &[&str]) -> Vec<String> {
+    let mut arguments =
+        ["train", "--data", text(data), "--out", text(out), "--recipe", recipe].map(String::from).to_vec();
+    let network = if matches!(recipe, "transfer" | "best") {
+        arguments.extend(["--init".into(), text(init).into()]);
+        &SMALL_FUSED[..]
+    } else {
+        &SMALL_BASELINE[..]
+    };
+    for change in [&SMALL[..], network, changes].concat() {
+        arguments.extend(["--set".into(), change.into()]);
+    }
+    arguments
+}
+
+fn words(arguments: &[String]) -> Vec<&str> {
+    arguments.iter().map(String::as_str).collect()
+}
+
 #[test]
 fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     let data = breakhis_tree();
     let work = tempfile::tempdir().unwrap();
     let (init, out) = (work.path().join("start.safetensors"), work.path().join("deep/run"));
-    untrained(Architecture::fused_densenet121(), &init);
-    let arguments = ["train", "--data", text(data.path()), "--recipe", "best", "--epochs", "1", "--out", text(&out)];
-    lobule(&[&arguments[..], &["--init", text(&init)]].concat()).assert().success();
+    untrained(Architecture::Fused(small()), &init);
+    let train = small_training("best", data.path(), &init, &out, &["epochs=2", "probe.epochs=3"]);
+    lobule(&words(&train)).assert().success();
 
     let history = fs::read_to_string(out.join("history.csv")).unwrap();
-    assert_eq!(history.lines().filter(|line| line.starts_with("probe,")).count(), 6, "{history}");
-    assert_eq!(history.lines().filter(|line| line.starts_with("all_layers,")).count(), 1, "{history}");
+    assert_eq!(history.lines().filter(|line| line.starts_with("probe,")).count(), 3, "{history}");
+    assert_eq!(history.lines().filter(|line| line.starts_with("all_layers,")).count(), 2, "{history}");
+    let jsonl = fs::read_to_string(out.join("history.jsonl")).unwrap();
+    let last: serde_json::Value = serde_json::from_str(jsonl.lines().last().unwrap()).unwrap();
+    assert_eq!((jsonl.lines().count(), &last["epoch"]), (5, &2.into()));
+    assert!(last["images_per_second"].as_f64().unwrap() > 0.0, "{last}");
+    let config = fs::read_to_string(out.join("config.toml")).unwrap();
+    assert!(config.contains("name = \"best\"") && config.contains("growth = 4"), "{config}");
+    assert!(!config.contains(text(work.path())), "no path of this machine");
     let split = fs::read_to_string(out.join("split.csv")).unwrap();
     assert_eq!(split.lines().count(), 61);
-    let validation = split.lines().filter(|line| line.ends_with(",validation")).count();
-    let predictions = fs::read_to_string(out.join("validation-predictions.csv")).unwrap();
-    assert_eq!(predictions.lines().count(), validation + 1);
+    for part in ["validation", "test"] {
+        let pictures = split.lines().filter(|line| line.ends_with(part)).count();
+        let predictions = fs::read_to_string(out.join(format!("{part}-predictions.csv"))).unwrap();
+        assert_eq!(predictions.lines().count(), pictures + 1);
+    }
 
     let weights = out.join("weights.safetensors");
     let (weights, split) = (text(&weights), out.join("split.csv"));
-    let evaluate = ["evaluate", "--data", text(data.path()), "--split", text(&split), "--part", "validation"];
+    let evaluate = ["evaluate", "--data", text(data.path()), "--split", text(&split), "--part", "test"];
     let figures = printed(&[&evaluate[..], &["--weights", weights, "--json"]].concat());
     let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
     let bytes = fs::read(weights).unwrap();
     let metadata = WeightsFile::parse(&bytes, "the run").unwrap().metadata;
-    assert_eq!(metadata.figures["validation_nll"], figures["nll"].as_f64().unwrap());
-    assert_eq!((metadata.provenance.epoch, metadata.provenance.seed), (1, 1));
+    assert_eq!(metadata.figures["test_nll"], figures["nll"].as_f64().unwrap());
+    assert_eq!(metadata.provenance.seed, 1);
     assert!(!String::from_utf8_lossy(&bytes[..4000]).contains(text(work.path())), "no path of this machine");
+    assert!(WeightsFile::parse(&fs::read(out.join("best.safetensors")).unwrap(), "best").is_ok());
+
+    let again = complaint(&words(&train));
+    assert!(again.contains("holds a run already") && again.contains("--resume"), "{again}");
+    let other = [&words(&train)[..], &["--resume", "--set", "epochs=3"]].concat();
+    let other = complaint(&other);
+    assert!(other.contains("epochs = 3, and not epochs = 2"), "{other}");
+}
+
+/// The files whose bytes a resumed run must share with an undisturbed one.
+const RESULTS: [&str; 7] = [
+    "config.toml",
+    "split.csv",
+    "history.csv",
+    "best.safetensors",
+    "weights.safetensors",
+    "validation-predictions.csv",
+    "test-predictions.csv",
+];
+
+#[test]
+fn a_run_that_is_killed_and_resumed_ends_in_the_same_bytes() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let init = work.path().join("start.safetensors");
+    untrained(Architecture::Fused(small()), &init);
+    for recipe in ["baseline", "augmented", "transfer", "best"] {
+        let train = |name: &str| {
+            let out = work.path().join(format!("{recipe}-{name}"));
+            (small_training(recipe, data.path(), &init, &out, &["epochs=4"]), out)
+        };
+        let (command, whole) = train("whole");
+        lobule(&words(&command)).assert().success();
+
+        let (mut command, killed) = train("killed");
+        command.push("--resume".into());
+        let last = killed.join("last.safetensors");
+        for _ in 0..2 {
+            let seen = fs::metadata(&last).and_then(|file| file.modified()).ok();
+            let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_lobule"))
+                .args(&command)
+                .stderr(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            // Killed somewhere behind the next checkpoint, which may be anywhere in an epoch or in a file's writing.
+            while fs::metadata(&last).and_then(|file| file.modified()).ok() == seen && run.try_wait().unwrap().is_none()
+            {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            run.kill().unwrap();
+            run.wait().unwrap();
+        }
+        lobule(&words(&command)).assert().success();
+        for file in RESULTS {
+            let bytes = |run: &Path| fs::read(run.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            assert!(bytes(&whole) == bytes(&killed), "{recipe}: {file} differs");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("run");
+    let mut command =
+        small_training("baseline", data.path(), Path::new(""), &out, &["epochs=500", "early_stopping.patience=1000"]);
+    let run = std::process::Command::new(env!("CARGO_BIN_EXE_lobule"))
+        .args(&command)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    while !out.join("history.csv").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = run.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && message.contains("--resume"), "{message}");
+    assert!(out.join("last.safetensors").exists() && !out.join("weights.safetensors").exists());
+    let epochs = fs::read_to_string(out.join("history.jsonl")).unwrap().lines().count();
+    assert!(epochs < 500, "{epochs}");
+
+    // Early stopping would end it too, but not yet.
+    command.extend(["--resume".into(), "--set".into(), "epochs=501".into()]);
+    assert!(complaint(&words(&command)).contains("epochs = 501, and not epochs = 500"));
 }
 
 #[test]
@@ -74,8 +209,54 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     untrained(Architecture::baseline(), &other);
     let message = train(&["--init", text(&other)]);
     assert!(message.contains("does not fit the network") && message.contains("features.conv0.weight"), "{message}");
-    assert!(train(&["--init", text(&other), "--learning-rate=0"]).contains("--learning-rate"));
+    assert!(train(&["--init", text(&other), "--set", "learning_rate=0"]).contains("learning_rate must be above 0"));
+    assert!(train(&["--init", text(&other), "--set", "epoch=3"]).contains("epoch"));
+    let baseline = ["train", "--data", text(data.path()), "--recipe", "baseline", "--out", text(&out)];
+    assert!(complaint(&[&baseline[..], &["--init", text(&other)]].concat()).contains("leave --init out"));
     assert!(!out.exists(), "nothing was made");
+
+    let file = work.path().join("file");
+    fs::write(&file, "").unwrap();
+    let train = small_training("baseline", data.path(), &other, &file.join("run"), &[]);
+    assert!(complaint(&words(&train)).contains("cannot write"));
+}
+
+#[test]
+fn pictures_that_cannot_be_read_are_named_at_the_start_or_left_out() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let pictures = walkdir(data.path());
+    for broken in [&pictures[0], &pictures[7]] {
+        let bytes = fs::read(broken).unwrap();
+        fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
+    }
+    let out = work.path().join("run");
+    let mut train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
+    let message = complaint(&words(&train));
+    assert!(message.contains("2 pictures cannot be read") && message.contains("--skip-unreadable"), "{message}");
+    assert!(message.contains(text(&pictures[7])), "{message}");
+    assert!(!out.exists(), "nothing was made");
+
+    train.push("--skip-unreadable".into());
+    lobule(&words(&train)).assert().success();
+    let config = fs::read_to_string(out.join("config.toml")).unwrap();
+    let name = pictures[7].file_name().unwrap().to_str().unwrap();
+    assert!(config.contains("skipped") && config.contains(name), "{config}");
+}
+
+/// The pictures below a folder.
+fn walkdir(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(walkdir(&path)),
+            false => found.push(path),
+        }
+    }
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "png"));
+    found.sort();
+    found
 }
 
 #[test]

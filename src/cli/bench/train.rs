@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &TrainBenchArguments, json: bool) -> anyhow::Result
 
 fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
     let by_batch = NormPolicy { source: NormMode::Batch, momentum: 0.99 };
-    let recipe = Recipe { backbone_norm: by_batch, head_norm: by_batch, ..Recipe::best() };
+    let recipe = Recipe { backbone_norm: by_batch, head_norm: by_batch, ..Recipe::named("best", &[])? };
     let network = Network::new(recipe.architecture.clone(), Parameters::initial(&recipe.architecture, 1)?);
     let mut adam = Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter)));
     let side = recipe.preprocess.size as usize;

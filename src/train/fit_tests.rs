@@ -1,0 +1,235 @@
+//! The fit loop on small drawn pictures and a small network.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::*;
+use crate::model::{Parameters, StoredTensor, StoredTensors};
+use crate::pixels::Preprocess;
+
+/// Notes down what it is told, saves as a run does, and stops after a number of steps.
+struct Told<'a> {
+    epochs: Vec<Epoch>,
+    checkpoint: Option<&'a Path>,
+    steps_left: usize,
+}
+
+impl Told<'_> {
+    fn patient() -> Self {
+        Self { epochs: Vec::new(), checkpoint: None, steps_left: usize::MAX }
+    }
+}
+
+impl Progress for Told<'_> {
+    fn start(&mut self, _: &str, _: usize, _: usize) {}
+    fn advance(&mut self, _: usize, loss: Option<f64>) {
+        self.steps_left -= usize::from(loss.is_some());
+    }
+    fn epoch(&mut self, epoch: &Epoch) {
+        self.epochs.push(epoch.clone());
+    }
+    fn save(&mut self, state: &State) -> Result<(), TrainError> {
+        self.checkpoint.map_or(Ok(()), |path| state.write(path))
+    }
+    fn interrupted(&self) -> bool {
+        self.steps_left == 0
+    }
+}
+
+/// A recipe on 32x32 pixels and few channels.
+fn recipe(name: &str, changes: &[&str]) -> Recipe {
+    let network: &[&str] = match name {
+        "baseline" | "augmented" => {
+            &["architecture.size=32", "architecture.filters=[4, 4]", "architecture.hidden=8", "learning_rate=3e-3"]
+        }
+        _ => &[
+            "architecture.stem=8",
+            "architecture.growth=4",
+            "architecture.bottleneck=8",
+            "architecture.blocks=[1, 2, 1, 1]",
+            "architecture.tap=16",
+            "architecture.hidden=8",
+            "architecture.dropout=0.2",
+            "learning_rate=1e-2",
+        ],
+    };
+    let best: &[&str] = match name {
+        "best" => &["probe.epochs=3", "probe.batch=16", "probe.learning_rate=1e-2", "weight_decay=0.1"],
+        _ => &[],
+    };
+    let small = ["preprocess.size=32", "epochs=6", "batch=8"];
+    let changes = [&small[..], network, best, changes].concat();
+    Recipe::named(name, &changes.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+}
+
+/// Stripes for malignant and flat grey for benign, with noise.
+fn samples(count: usize, seed: u64) -> Samples {
+    let mut rng = stream(seed, Purpose::Views, 9);
+    let mut pictures = Vec::new();
+    let mut labels = Vec::new();
+    for index in 0..count {
+        let label = Label::ALL[index % 2];
+        let stripe = |x: usize| if label == Label::Malignant && x % 4 < 2 { 1.0 } else { 0.0 };
+        pictures.push((0..32 * 32 * 3).map(|i| stripe(i / 3 % 32) + rng.random_range(-0.3..0.3)).collect());
+        labels.push(label);
+    }
+    Samples::of(Preprocess { size: 32, ..Preprocess::report() }, pictures, labels)
+}
+
+fn start(recipe: &Recipe, seed: u64) -> Result<State, TrainError> {
+    let parameters = Parameters::initial(&recipe.architecture, seed)?;
+    Ok(State::new(Network::new(recipe.architecture.clone(), parameters), recipe))
+}
+
+fn train(recipe: &Recipe, seed: u64) -> Result<(Vec<Epoch>, State), TrainError> {
+    let (mut state, mut told) = (start(recipe, seed)?, Told::patient());
+    let end = fit(&mut state, recipe, (&samples(40, 1), &samples(16, 2)), seed, &mut told)?;
+    assert_eq!(end, End::Finished);
+    Ok((told.epochs, state))
+}
+
+/// What a training came to, without its times.
+fn came_to(recipe: &Recipe, state: &State) -> (StoredTensors, Vec<String>) {
+    let figures = state.history().iter().map(|epoch| format!("{:?}", epoch.figures)).collect();
+    (state.outcome(recipe).unwrap().weights, figures)
+}
+
+#[test]
+fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result<(), TrainError> {
+    let recipe = recipe("best", &["keep=best"]);
+    let (epochs, state) = train(&recipe, 1)?;
+    let all: Vec<&Epoch> = epochs.iter().filter(|epoch| epoch.figures.phase == Phase::AllLayers).collect();
+    assert_eq!((epochs.len(), all.len(), state.history()), (9, 6, &epochs[..]));
+    let loss = |epoch: &Epoch| epoch.figures.validation_loss.unwrap();
+    let lowest = all.iter().map(|epoch| loss(epoch)).fold(f64::INFINITY, f64::min);
+    let kept = state.outcome(&recipe)?.epoch;
+    assert_eq!(loss(&kept), lowest);
+    assert!(kept.figures.validation_roc_auc.unwrap() > 0.95, "{kept:?}");
+    assert!(kept.figures.train_loss < epochs[0].figures.train_loss);
+    assert!(kept.figures.train_accuracy > 0.8, "{kept:?}");
+    let last = Recipe { keep: crate::train::Keep::Last, ..recipe };
+    assert_eq!(state.outcome(&last)?.epoch.figures.epoch, 6);
+    Ok(())
+}
+
+#[test]
+fn every_tensor_of_each_network_is_trained() -> Result<(), TrainError> {
+    for name in ["baseline", "transfer", "best"] {
+        let recipe = recipe(name, &[]);
+        let (_, state) = train(&recipe, 1)?;
+        let weights = state.outcome(&recipe)?.weights;
+        let start = Parameters::initial(&recipe.architecture, 1)?.stored()?;
+        let moved = |name: &String, start: &StoredTensor| {
+            let pairs = start.data.iter().zip(&weights[name].data);
+            pairs.fold(0f32, |most, (before, after)| most.max((before - after).abs()))
+        };
+        let still: Vec<&String> = start.iter().filter(|(name, start)| moved(name, start) < 1e-5).map(|t| t.0).collect();
+        assert!(still.is_empty(), "{name}: {still:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_with_any_number_of_threads() -> Result<(), TrainError> {
+    for name in ["augmented", "best"] {
+        let recipe = recipe(name, &["epochs=2"]);
+        let (_, state) = train(&recipe, 3)?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+        let (_, again) = pool.install(|| train(&recipe, 3))?;
+        assert_eq!(came_to(&recipe, &state), came_to(&recipe, &again));
+        assert_ne!(came_to(&recipe, &state).0, came_to(&recipe, &train(&recipe, 4)?.1).0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<(), TrainError> {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["baseline", "augmented", "transfer", "best"] {
+        // Callbacks that act within three epochs, and all kinds of augmentation.
+        let changes = [
+            "epochs=3",
+            "batch=16",
+            "early_stopping.patience=2",
+            "early_stopping.min_delta=0.5",
+            "plateau.factor=0.5",
+            "plateau.patience=1",
+            "plateau.min_delta=0.5",
+            "plateau.cooldown=0",
+            "plateau.min_learning_rate=0",
+            "augmentation.stain=0.05",
+            "augmentation.zoom=0.1",
+        ];
+        let recipe = recipe(name, &changes);
+        let parts = (samples(40, 1), samples(16, 2));
+        let mut undisturbed = start(&recipe, 5)?;
+        fit(&mut undisturbed, &recipe, (&parts.0, &parts.1), 5, &mut Told::patient())?;
+        let wanted = came_to(&recipe, &undisturbed);
+
+        let path = dir.path().join(name);
+        let mut state = start(&recipe, 5)?;
+        let mut stops = BTreeMap::new();
+        loop {
+            // Two steps between one stop and the next, so that stops fall into epochs and between them.
+            let mut told = Told { epochs: Vec::new(), checkpoint: Some(&path), steps_left: 2 };
+            if fit(&mut state, &recipe, (&parts.0, &parts.1), 5, &mut told)? == End::Finished {
+                break;
+            }
+            *stops.entry(state.position().1).or_insert(0) += 1;
+            state = State::read(&path, &recipe)?;
+        }
+        assert!(stops.len() >= 2 && stops.values().sum::<usize>() >= 3, "{name}: {stops:?}");
+        assert!(came_to(&recipe, &state) == wanted, "{name}: {stops:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn callbacks_lower_the_step_size_and_end_the_training() -> Result<(), TrainError> {
+    let changes = [
+        "epochs=9",
+        "early_stopping.patience=4",
+        "early_stopping.min_delta=10",
+        "plateau.factor=0.1",
+        "plateau.patience=2",
+        "plateau.min_delta=10",
+        "plateau.cooldown=0",
+        "plateau.min_learning_rate=0",
+    ];
+    let (epochs, _) = train(&recipe("baseline", &changes), 1)?;
+    let rates: Vec<f64> = epochs.iter().map(|epoch| (epoch.figures.learning_rate * 1e6).round() / 1e6).collect();
+    assert_eq!(rates, [3e-3, 3e-3, 3e-3, 3e-4, 3e-4]);
+    Ok(())
+}
+
+#[test]
+fn a_part_of_one_class_or_none_is_refused() -> Result<(), TrainError> {
+    let recipe = recipe("baseline", &[]);
+    let mut state = start(&recipe, 1)?;
+    let benign = Samples::of(Preprocess::report(), vec![vec![0.0; 32 * 32 * 3]], vec![Label::Benign]);
+    let error = fit(&mut state, &recipe, (&samples(4, 1), &benign), 1, &mut Told::patient()).err();
+    assert!(matches!(error, Some(TrainError::OneClass { part: "validation", .. })), "{error:?}");
+    let none = Samples::of(Preprocess::report(), Vec::new(), Vec::new());
+    let error = fit(&mut state, &recipe, (&none, &samples(4, 1)), 1, &mut Told::patient()).err();
+    assert!(matches!(error, Some(TrainError::EmptyPart("train"))), "{error:?}");
+    Ok(())
+}
+
+#[test]
+fn what_is_no_checkpoint_of_this_training_is_refused() -> Result<(), TrainError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("last.safetensors");
+    let recipe_of = recipe;
+    let recipe = recipe_of("baseline", &[]);
+    start(&recipe, 1)?.write(&path)?;
+    assert!(State::read(&path, &recipe).is_ok());
+    let other = State::read(&path, &recipe_of("transfer", &[])).err().unwrap().to_string();
+    assert!(other.contains("does not fit the network"), "{other}");
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    assert!(State::read(&path, &recipe).is_err());
+    crate::model::write_tensors(&path, &StoredTensors::new(), ("other", String::new()))?;
+    let other = State::read(&path, &recipe).err().unwrap().to_string();
+    assert!(other.contains("no checkpoint"), "{other}");
+    Ok(())
+}

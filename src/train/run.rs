@@ -1,0 +1,112 @@
+//! The folder of a run: which files it holds, and when they are written.
+//!
+//! | file | what it holds | written |
+//! |---|---|---|
+//! | `config.toml` | what the run was asked to do | at the start |
+//! | `split.csv` | the part of each picture | at the start |
+//! | `last.safetensors` | everything that is needed to go on | after the probe, each epoch and Ctrl-C |
+//! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
+//! | `best.safetensors` | the weights with the lowest validation loss | with it |
+//! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
+//! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each picture | at the end |
+//!
+//! Each is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::config::RunConfig;
+use super::error::TrainError;
+use super::history::{write_csv, write_jsonl};
+use super::state::{Outcome, State};
+use crate::diagnosis::{Label, Threshold};
+use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
+
+/// A run's folder and what the run was asked to do.
+pub struct Run {
+    folder: PathBuf,
+    config: RunConfig,
+}
+
+impl Run {
+    /// The checkpoint's name.
+    const CHECKPOINT: &str = "last.safetensors";
+
+    /// Makes the folder of a run, or finds it again; where `resume` is asked for and there is a checkpoint, its state
+    /// comes with it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, holds a run that was not to be resumed, or one that was asked for other things.
+    pub fn open(folder: &Path, config: RunConfig, resume: bool) -> Result<(Self, Option<State>), TrainError> {
+        let run = Self { folder: folder.to_owned(), config };
+        let checkpoint = run.path(Self::CHECKPOINT);
+        let begun = checkpoint.exists();
+        if begun && !resume {
+            return Err(TrainError::RunExists(folder.to_owned()));
+        }
+        if !begun {
+            let failed = |source| TrainError::Write { path: folder.to_owned(), source };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            run.config.write(&run.path("config.toml"))?;
+            return Ok((run, None));
+        }
+        let before = RunConfig::read(&run.path("config.toml"))?;
+        let now = RunConfig { version: before.version.clone(), ..run.config.clone() };
+        let differences = now.differences(&before);
+        if !differences.is_empty() {
+            return Err(TrainError::OtherRun { folder: folder.to_owned(), differences });
+        }
+        if before.version != run.config.version {
+            let (before, now) = (&before.version, &run.config.version);
+            tracing::warn!("the run was begun by version {before} and goes on by {now}, which may round differently");
+        }
+        let state = State::read(&checkpoint, &run.config.recipe)?;
+        Ok((run, Some(state)))
+    }
+
+    /// A file of the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What the run was asked to do.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Writes all that changes with the state.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn save(&self, state: &State) -> Result<(), TrainError> {
+        state.write(&self.path(Self::CHECKPOINT))?;
+        write_csv(&self.path("history.csv"), state.history())?;
+        write_jsonl(&self.path("history.jsonl"), state.history())?;
+        if let Some(best) = state.best() {
+            let loss = best.epoch.figures.validation_loss;
+            let figures = loss.map(|loss| ("validation_nll".to_owned(), loss)).into_iter().collect();
+            self.weights_file(best.clone(), figures).write(&self.path("best.safetensors"))?;
+        }
+        Ok(())
+    }
+
+    /// A weights file of this run, with figures by name.
+    pub fn weights_file(&self, outcome: Outcome, figures: BTreeMap<String, f64>) -> WeightsFile {
+        let RunConfig { seed, data, split, start, recipe, .. } = self.config.clone();
+        let provenance =
+            Provenance { data, split, start, recipe: recipe.name.clone(), seed, epoch: outcome.epoch.figures.epoch };
+        let metadata = Metadata {
+            format: FORMAT,
+            name: format!("lobule-{}", recipe.name),
+            version: self.config.version.clone(),
+            architecture: recipe.architecture,
+            classes: Label::ALL,
+            preprocess: recipe.preprocess,
+            temperature: 1.0,
+            threshold: Threshold::HALF,
+            provenance,
+            figures,
+        };
+        WeightsFile { metadata, tensors: outcome.weights }
+    }
+}

@@ -1,0 +1,126 @@
+//! Everything that a training needs in order to go on: the weights, the optimiser, the callbacks, the history.
+//!
+//! In: a network at its start, or a checkpoint. Out: the same, some steps later. What is random is drawn from streams
+//! that begin anew in each epoch and step, so that no generator's state has to be kept.
+
+use serde::{Deserialize, Serialize};
+
+use super::adam::Adam;
+use super::callbacks::{BestEpoch, EarlyStoppingState, PlateauState};
+use super::error::TrainError;
+use super::history::{Epoch, Running};
+use super::recipe::{Keep, Recipe};
+use crate::model::{Network, Parameters, StoredTensors};
+
+/// A training in progress.
+pub struct State {
+    /// What is trained.
+    pub(super) network: Network,
+    /// The running average of its weights, where the recipe wants one.
+    pub(super) average: Option<Network>,
+    pub(super) adam: Adam,
+    pub(super) position: Position,
+    /// The epoch with the lowest validation loss so far.
+    pub(super) best: Option<Outcome>,
+    /// The epochs so far, in the order they were run.
+    pub(super) history: Vec<Epoch>,
+}
+
+/// How far a training has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Position {
+    /// Whether the head was trained alone, where the recipe wants that.
+    pub(super) probed: bool,
+    /// Epochs of all layers that are over.
+    pub(super) epochs: usize,
+    /// Steps of the next epoch that are done.
+    pub(super) steps: usize,
+    /// What those came to.
+    pub(super) running: Running,
+    /// The peak of the step size, as the plateau has left it.
+    pub(super) learning_rate: f64,
+    /// Whether early stopping has ended the training.
+    pub(super) stopped: bool,
+    pub(super) early_stopping: EarlyStoppingState,
+    pub(super) plateau: PlateauState,
+    pub(super) best: BestEpoch,
+}
+
+/// The weights after an epoch.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The weights after it.
+    pub weights: StoredTensors,
+}
+
+impl State {
+    /// A training that has not begun.
+    pub fn new(network: Network, recipe: &Recipe) -> Self {
+        Self {
+            adam: Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter))),
+            network,
+            average: None,
+            position: Position {
+                probed: false,
+                epochs: 0,
+                steps: 0,
+                running: Running::default(),
+                learning_rate: recipe.learning_rate,
+                stopped: false,
+                early_stopping: EarlyStoppingState::default(),
+                plateau: PlateauState::default(),
+                best: BestEpoch::default(),
+            },
+            best: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// The epochs so far, in the order they were run.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Epochs of all layers that are over, and steps of the next one.
+    pub fn position(&self) -> (usize, usize) {
+        (self.position.epochs, self.position.steps)
+    }
+
+    /// Whether there is nothing left to train.
+    pub fn ended(&self, recipe: &Recipe) -> bool {
+        self.position.stopped || self.position.epochs >= recipe.epochs
+    }
+
+    /// The epoch with the lowest validation loss so far, and its weights.
+    pub fn best(&self) -> Option<&Outcome> {
+        self.best.as_ref()
+    }
+
+    /// The weights that a run ends with by its recipe, and their epoch.
+    ///
+    /// # Errors
+    /// When no epoch is over, or candle fails.
+    pub fn outcome(&self, recipe: &Recipe) -> Result<Outcome, TrainError> {
+        let last = self.history.last().ok_or(TrainError::NoEpoch)?;
+        match (recipe.keep, &self.best) {
+            (Keep::Best, Some(best)) => Ok(best.clone()),
+            _ => Ok(Outcome { epoch: last.clone(), weights: self.judged().parameters().stored()? }),
+        }
+    }
+
+    /// The network that is validated and kept.
+    pub(super) fn judged(&self) -> &Network {
+        self.average.as_ref().unwrap_or(&self.network)
+    }
+
+    /// Starts the running average from the weights as they are.
+    pub(super) fn start_average(&mut self) -> Result<(), TrainError> {
+        let architecture = self.network.architecture().clone();
+        let parameters =
+            Parameters::from_stored(&architecture, &self.network.parameters().stored()?, "the running average")?;
+        self.average = Some(Network::new(architecture, parameters));
+        Ok(())
+    }
+}
