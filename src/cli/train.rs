@@ -15,7 +15,7 @@ use crate::breakhis::{Dataset, Part, Picture, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Metrics, Scored, predictions};
 use crate::model::{Classifier, Network, Parameters, read_tensors};
-use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, fit};
+use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit};
 
 /// Arguments of `lobule train`.
 #[derive(Debug, Args)]
@@ -130,6 +130,7 @@ impl TrainArguments {
         let labels = |pictures: &[&Picture]| pictures.iter().map(|picture| picture.label()).collect::<Vec<_>>();
         check_classes("train", &labels(&pictures[0]))?;
         check_classes("validation", &labels(&pictures[1]))?;
+        check_memory(recipe, pictures[0].len() + pictures[1].len())?;
         let mut unreadable = Vec::new();
         let mut load = |pictures: &[&Picture]| {
             let (samples, failed) = Samples::load(pictures, &recipe.preprocess);

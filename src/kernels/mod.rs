@@ -5,7 +5,8 @@
 //! then the custom op around them, then its tests (finite differences, and candle's own operator where that is right).
 //! Two rooms hold DenseNet's backbone as a whole: `inference` lays it out for one picture, [`training`] makes its
 //! gradients and keeps little. They compute what the operators one by one compute, which tests hold them to, with the
-//! vector instructions of `simd` and the transforms of `winograd`.
+//! vector instructions of `simd` and the transforms of `winograd`. `heap` is no operator; it is here because it asks the
+//! allocator itself.
 //!
 //! Sums that run over pictures are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
@@ -16,6 +17,7 @@ mod conv;
 mod dropout;
 #[cfg(test)]
 mod gradcheck;
+mod heap;
 mod inference;
 mod lanes;
 mod matmul;
@@ -33,6 +35,7 @@ pub use bias::{bias, bias_relu};
 pub use concat::concat_channels;
 pub use conv::conv2d;
 pub use dropout::dropout;
+pub use heap::give_back;
 pub use inference::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
 };

@@ -14,7 +14,7 @@ use super::network::Network;
 use super::parameters::Parameters;
 use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
-use crate::kernels::{Level, Step};
+use crate::kernels::{Level, Step, give_back};
 use crate::pixels::{Preprocess, RgbImage};
 
 /// Which network answers: enough to tell two weights files apart.
@@ -126,6 +126,7 @@ impl Classifier {
         };
         let (loaded, (sha256, hash)) = rayon::join(network, || timed(|| sha256(bytes)));
         let (network, metadata, weights, layout) = loaded?;
+        give_back();
         let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
         Ok(Self { card, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
     }

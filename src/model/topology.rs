@@ -17,6 +17,29 @@ impl Architecture {
         }
     }
 
+    /// Numbers that the convolutions put out for one picture of `size` pixels a side, which a training step keeps.
+    pub fn activations(&self, size: usize) -> usize {
+        match self.topology() {
+            Topology::Baseline(net) => {
+                let outputs = net.blocks.iter().scan(size, |side, conv| {
+                    let inner = side.saturating_sub(VALID.kernel - 1);
+                    *side = inner / 2;
+                    Some(inner * inner * conv.filters)
+                });
+                outputs.sum()
+            }
+            Topology::Fused(net) => {
+                let first = (size / 2).pow(2) * net.stem.filters;
+                let blocks = net.blocks.iter().enumerate().map(|(index, block)| {
+                    let layer = |layer: &DenseLayer| layer.conv1.filters + layer.conv2.filters;
+                    let input = block.layers.first().map_or(0, |layer| layer.norm1.channels);
+                    (size >> (index + 2)).pow(2) * (input + block.layers.iter().map(layer).sum::<usize>())
+                });
+                first + blocks.sum::<usize>()
+            }
+        }
+    }
+
     /// Every tensor of the network in the order of its layers.
     pub fn tensors(&self) -> Vec<TensorSpec> {
         match self.topology() {
@@ -308,6 +331,13 @@ mod tests {
         let fused = Architecture::fused_densenet121();
         assert_eq!(count(&fused, false), 7_201_394);
         assert_eq!(count(&fused, true), 7_119_378);
+    }
+
+    #[test]
+    fn convolutions_put_out_as_many_numbers_as_counted_by_hand() {
+        assert_eq!(Architecture::baseline().activations(128), 126 * 126 * 32 + 61 * 61 * 64 + 28 * 28 * 128);
+        let blocks = 32 * 32 * (256 + 6 * 128) + 16 * 16 * (512 + 12 * 128) + 64 * (1024 + 24 * 128) + 16 * 3072;
+        assert_eq!(Architecture::fused_densenet121().activations(128), 64 * 64 * 64 + blocks);
     }
 
     #[test]

@@ -33,6 +33,19 @@ pub enum TrainError {
     /// Pictures that cannot be read.
     #[error("{}", unreadable(.0))]
     Unreadable(Vec<Unreadable>),
+    /// A training that does not fit into memory.
+    #[error(
+        "the training needs about {needed} MiB of memory, and there are {available}; batches smaller than {batch} need \
+         less (--set batch=...)"
+    )]
+    Memory {
+        /// MiB that it needs.
+        needed: usize,
+        /// MiB that there are.
+        available: usize,
+        /// Samples in a step.
+        batch: usize,
+    },
     /// A run that is not to be overwritten.
     #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
     RunExists(PathBuf),

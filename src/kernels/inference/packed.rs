@@ -8,7 +8,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use super::aligned::{Aligned, Number};
+use super::aligned::Aligned;
 
 /// Some matrices of one size, (depth, columns) each.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ fn narrowed(numbers: &[f32]) -> Option<Vec<f16>> {
     (widened == numbers).then_some(halves)
 }
 
-fn pack<T: Number>(matrices: &[T], depth: usize, columns: usize, width: usize) -> Aligned<T> {
+fn pack<T: Copy + Default>(matrices: &[T], depth: usize, columns: usize, width: usize) -> Aligned<T> {
     let size = depth * columns.next_multiple_of(width);
     let mut packed = Aligned::zeros(matrices.len() / (depth * columns) * size);
     for (matrix, packed) in matrices.chunks_exact(depth * columns).zip(packed.chunks_exact_mut(size)) {

@@ -1,0 +1,70 @@
+//! Whether there is memory for a training, asked before it begins.
+//!
+//! In: a recipe and the number of pictures. Out: an estimate of what the training needs, and what the system can give.
+
+use super::error::TrainError;
+use super::recipe::Recipe;
+use crate::model::Architecture;
+
+/// Bytes of a number.
+const NUMBER: usize = 4;
+
+/// Bytes that a training will need at its peak; measured ones were from .7 to 1 of it.
+fn needed(recipe: &Recipe, pictures: usize) -> usize {
+    let size = recipe.preprocess.size as usize;
+    let tensors: usize = recipe.architecture.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
+    // Weights, gradients, two moments, the average, the best epoch's, and what writes them to a file.
+    let weights = 10 * tensors;
+    // The backbone's own tape keeps each number about once; candle keeps an operator's input, output and gradients.
+    let copies = match recipe.architecture {
+        Architecture::Baseline(_) => 8,
+        Architecture::Fused(_) => 2,
+    };
+    let step = copies * recipe.batch * recipe.architecture.activations(size);
+    NUMBER * (weights + step + pictures * size * size * 3)
+}
+
+/// Refuses a training that cannot fit into memory.
+///
+/// # Errors
+/// When the system tells how much it can give, and that is less than the training needs.
+pub fn check_memory(recipe: &Recipe, pictures: usize) -> Result<(), TrainError> {
+    let needed = needed(recipe, pictures);
+    match available() {
+        Some(available) if available < needed => {
+            let mib = |bytes: usize| bytes >> 20;
+            Err(TrainError::Memory { needed: mib(needed), available: mib(available), batch: recipe.batch })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that this process can still have: the machine's, or its control group's where that is less. Linux tells.
+fn available() -> Option<usize> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let meminfo = read("/proc/meminfo")?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let machine = line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10;
+    let number = |path: &str| read(path)?.trim().parse::<usize>().ok();
+    let group = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
+    Some(group.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_that_no_machine_holds_is_refused_and_the_recipes_are_not() {
+        for name in Recipe::names() {
+            let recipe = Recipe::named(name, &[]).unwrap();
+            let gib = needed(&recipe, 1285) as f64 / f64::from(1 << 30);
+            assert!((0.3..4.0).contains(&gib), "{name}: {gib} GiB");
+        }
+        let huge = Recipe::named("best", &["batch=100000000".to_owned()]).unwrap();
+        let refusal = check_memory(&huge, 10).err().map(|error| error.to_string());
+        if available().is_some() {
+            assert!(refusal.unwrap().contains("--set batch"));
+        }
+    }
+}
