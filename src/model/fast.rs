@@ -80,7 +80,18 @@ impl FastNetwork {
     /// # Errors
     /// When the pictures have another size.
     pub fn forward(&self, pictures: &Tensor) -> std::result::Result<Tensor, ModelError> {
-        let Some((backbone, widths)) = &self.backbone else { return self.network.forward(pictures, Mode::Inference) };
+        match self.pooled_taps(pictures)? {
+            Some(taps) => self.network.forward_taps(&taps, Mode::Inference),
+            None => self.network.forward(pictures, Mode::Inference),
+        }
+    }
+
+    /// What the head sees of pictures (batch, size, size, 3), as [`Network::pooled_taps`].
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn pooled_taps(&self, pictures: &Tensor) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
+        let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
         let pooled = pictures.contiguous()?.apply_op1_no_bwd(backbone)?;
         let mut taps = Vec::new();
         let mut from = 0;
@@ -88,7 +99,7 @@ impl FastNetwork {
             taps.push(pooled.narrow(1, from, channels)?.contiguous()?);
             from += channels;
         }
-        self.network.forward_taps(&taps, Mode::Inference)
+        Ok(Some(taps))
     }
 
     /// Where the time of a picture (size, size, 3) goes in the backbone, on one thread: of `rounds`, each step's median.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use candle_core::Tensor;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use super::adam::Adam;
 use super::error::TrainError;
@@ -19,7 +20,8 @@ use super::samples::{CHUNK, Sample, Samples};
 use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::Metrics;
-use crate::model::{Mode, Network, in_backbone};
+use crate::kernels::Level;
+use crate::model::{FastNetwork, Mode, Network, in_backbone};
 use crate::pixels::Dihedral;
 
 /// The pooled taps of many views, a tensor (views, channels) each tap.
@@ -31,25 +33,30 @@ struct Features {
 impl Features {
     /// Runs the backbone over the given views of every sample; nothing when it was asked to stop.
     fn of(
-        network: &Network,
+        backbone: &FastNetwork,
         samples: &Samples,
         views: &[Dihedral],
         progress: &mut dyn Progress,
     ) -> Result<Option<Self>, TrainError> {
+        let taps_of = |sample: &Sample| -> Result<Vec<Tensor>, TrainError> {
+            Ok(backbone.pooled_taps(&samples.batch(std::slice::from_ref(sample))?)?.unwrap_or_default())
+        };
         let shown: Vec<Sample> =
             views.iter().flat_map(|&view| (0..samples.len()).map(move |index| Sample::plain(index, view))).collect();
-        let mut chunks: Vec<Vec<Tensor>> = Vec::new();
+        let mut pictures: Vec<Vec<Tensor>> = Vec::new();
         progress.start("features of the probe", shown.len(), 0);
         for chunk in shown.chunks(CHUNK) {
             if progress.interrupted() {
                 return Ok(None);
             }
-            chunks.push(network.pooled_taps(&samples.batch(chunk)?, Mode::Inference)?.unwrap_or_default());
+            // A picture a thread: this backbone is laid out for one at a time.
+            let taps: Vec<Result<Vec<Tensor>, TrainError>> = chunk.par_iter().map(taps_of).collect();
+            pictures.extend(taps.into_iter().collect::<Result<Vec<_>, _>>()?);
             progress.advance(chunk.len(), None);
         }
         let labels = samples.targets(&shown);
-        let count = chunks.first().map_or(0, Vec::len);
-        let tap = |index: usize| Tensor::cat(&chunks.iter().map(|taps| &taps[index]).collect::<Vec<_>>(), 0);
+        let count = pictures.first().map_or(0, Vec::len);
+        let tap = |index: usize| Tensor::cat(&pictures.iter().map(|taps| &taps[index]).collect::<Vec<_>>(), 0);
         Ok(Some(Self { taps: (0..count).map(tap).collect::<candle_core::Result<_>>()?, labels }))
     }
 
@@ -71,8 +78,10 @@ pub(super) fn probe(
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Option<Vec<Epoch>>, TrainError> {
-    let Some(train) = Features::of(network, parts.0, &Dihedral::ALL, progress)? else { return Ok(None) };
-    let Some(validation) = Features::of(network, parts.1, &[Dihedral::Identity], progress)? else { return Ok(None) };
+    let shared = Network::new(recipe.architecture.clone(), network.parameters().clone());
+    let backbone = FastNetwork::new(shared, recipe.preprocess.size as usize, Level::from_environment()?, 1)?;
+    let Some(train) = Features::of(&backbone, parts.0, &Dihedral::ALL, progress)? else { return Ok(None) };
+    let Some(validation) = Features::of(&backbone, parts.1, &[Dihedral::Identity], progress)? else { return Ok(None) };
     let head = || network.parameters().iter().filter(|p| !in_backbone(&p.spec.name));
     let mut adam = Adam::new(head().map(|p| recipe.slot(p)));
     let mut best: Option<(f64, Vec<Tensor>)> = None;
