@@ -6,6 +6,7 @@ mod draw;
 mod drawing;
 mod fast_path;
 mod formula;
+mod keras_callbacks;
 mod keras_forward;
 mod resize;
 
