@@ -8,6 +8,7 @@ mod fast_path;
 mod formula;
 mod keras_callbacks;
 mod keras_forward;
+mod keras_training;
 mod resize;
 
 use std::path::PathBuf;
