@@ -6,7 +6,9 @@ mod draw;
 mod drawing;
 mod fast_path;
 mod formula;
+mod keras_callbacks;
 mod keras_forward;
+mod keras_training;
 mod resize;
 
 use std::path::PathBuf;
