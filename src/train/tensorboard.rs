@@ -1,0 +1,173 @@
+//! TensorBoard's event files, as the callback of Keras lays them out: `train/` and `validation/` with the same tags
+//! (`epoch_loss`, `epoch_accuracy`, ...), so that both curves of a figure lie in one chart.
+//!
+//! In: the epochs of a run. Out: a file in each of the two folders, which holds all epochs so far. Its format is
+//! TFRecord (length, its checksum, an event, its checksum) around protobuf messages of three kinds and six fields,
+//! which are written here by hand. Values are `simple_value`s, which TensorBoard and scripts that read event files all
+//! know.
+//!
+//! Steps count the epochs of a run through from 0, as Keras does, so that a run of Lobule lies over one of Keras. Those
+//! of the head alone come first and those of all layers go on from them, on one axis and in one chart: what moving all
+//! layers gained is then the curve's own next stretch.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::files::write_whole;
+
+/// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
+/// leaves a resumed run with one file.
+const FILE_NAME: &str = "events.out.tfevents.lobule";
+
+/// What the first event of a file says of its format.
+const VERSION: &str = "brain.Event:2";
+
+/// The scalars of one epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scalars {
+    /// When the epoch was over, in seconds since 1970.
+    pub ended_at: f64,
+    /// Its number in the run, from 0.
+    pub step: u64,
+    /// Tags and values; what is not defined is left out.
+    pub values: Vec<(&'static str, f64)>,
+}
+
+/// Brings a folder's event file up to date with all epochs so far.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn write(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    let path = dir.join(FILE_NAME);
+    let bytes = event_file(epochs);
+    // A TensorBoard that is running keeps the file open and reads on from where it was: it sees what is added to the
+    // file, and never a new file of the same name. So only a file that is no beginning of this one, as after a training
+    // that was resumed from further back, is replaced.
+    match fs::read(&path) {
+        Ok(there) if bytes.starts_with(&there) => {
+            OpenOptions::new().append(true).open(&path)?.write_all(&bytes[there.len()..])
+        }
+        _ => write_whole(&path, &bytes),
+    }
+}
+
+/// A whole event file: its version, then an event for each epoch.
+fn event_file(epochs: &[Scalars]) -> Vec<u8> {
+    // The version bears the first epoch's time and not the present one, or no file would be the beginning of the next.
+    let begun = epochs.first().map_or(0.0, |first| first.ended_at);
+    let mut file = record(&[double(1, begun), bytes(3, VERSION.as_bytes())].concat());
+    for Scalars { ended_at, step, values } in epochs {
+        let value = |(tag, value): &(&str, f64)| {
+            bytes(1, &[bytes(1, tag.as_bytes()), float(2, *value as f32)].concat()) // Summary.value: tag, simple_value
+        };
+        let summary: Vec<u8> = values.iter().flat_map(value).collect();
+        // Event: wall_time, step, summary.
+        file.extend(record(&[double(1, *ended_at), unsigned(2, *step), bytes(5, &summary)].concat()));
+    }
+    file
+}
+
+/// A record of a TFRecord file.
+fn record(data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u64).to_le_bytes();
+    [&length[..], &masked_checksum(&length), data, &masked_checksum(data)].concat()
+}
+
+/// CRC-32C, rotated and shifted as TFRecord has it, because checksums of data that holds checksums are weak.
+fn masked_checksum(data: &[u8]) -> [u8; 4] {
+    crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+/// A protobuf field of eight bytes.
+fn double(field: u64, number: f64) -> Vec<u8> {
+    [varint(field << 3 | 1), number.to_le_bytes().to_vec()].concat()
+}
+
+/// A protobuf field of four bytes.
+fn float(field: u64, number: f32) -> Vec<u8> {
+    [varint(field << 3 | 5), number.to_le_bytes().to_vec()].concat()
+}
+
+/// A protobuf field of a whole number, which is left out when it is 0.
+fn unsigned(field: u64, number: u64) -> Vec<u8> {
+    if number == 0 { Vec::new() } else { [varint(field << 3), varint(number)].concat() }
+}
+
+/// A protobuf field of text, bytes or another message.
+fn bytes(field: u64, content: &[u8]) -> Vec<u8> {
+    [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
+}
+
+/// Seven bits a byte, the lowest first; the eighth bit says that more follow.
+fn varint(mut number: u64) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    while number >= 0x80 {
+        encoded.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    encoded.push(number as u8);
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_epochs() -> Vec<Scalars> {
+        vec![
+            Scalars { ended_at: 1.5, step: 0, values: vec![("epoch_loss", 0.75), ("epoch_accuracy", 0.0)] },
+            Scalars { ended_at: 1_700_000_000.25, step: 300, values: vec![("epoch_loss", 0.1)] },
+        ]
+    }
+
+    // import tensorflow as tf
+    // from tensorflow.core.framework.summary_pb2 import Summary
+    // from tensorflow.core.util.event_pb2 import Event
+    // V = Summary.Value
+    // with tf.io.TFRecordWriter("golden") as writer:
+    //     for event in [
+    //         Event(wall_time=1.5, file_version="brain.Event:2"),
+    //         Event(wall_time=1.5, step=0, summary=Summary(value=[
+    //             V(tag="epoch_loss", simple_value=0.75), V(tag="epoch_accuracy", simple_value=0.0)])),
+    //         Event(wall_time=1700000000.25, step=300, summary=Summary(value=[
+    //             V(tag="epoch_loss", simple_value=0.1)])),
+    //     ]:
+    //         writer.write(event.SerializeToString())
+    // print(open("golden", "rb").read().hex())
+    const GOLDEN: &str = "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c350000000000\
+                          0000d6c55de609000000000000f83f2a2a0a110a0a65706f63685f6c6f7373150000403f0a150a0e65706f63685f\
+                          61636375726163791500000000176212fa2100000000000000017becf60900001040fc54d94110ac022a130a110a\
+                          0a65706f63685f6c6f737315cdcccc3dc8ccdf88";
+
+    #[test]
+    fn files_are_those_of_tensorflow_to_the_last_bit() {
+        let hexadecimal: String = event_file(&two_epochs()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hexadecimal, GOLDEN);
+    }
+
+    #[test]
+    fn a_file_grows_in_its_place_and_a_file_of_another_past_is_replaced() -> io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        let dir = dir.path().join("deep/train");
+        let path = dir.join(FILE_NAME);
+        let epochs = two_epochs();
+        write(&dir, &epochs[..1])?;
+        let opened = fs::File::open(&path)?;
+        write(&dir, &epochs)?;
+        assert_eq!(fs::read(&path)?, event_file(&epochs));
+        assert_eq!(opened.metadata()?.len(), event_file(&epochs).len() as u64, "it is still the same file");
+
+        // As an interruption in the middle of writing leaves it.
+        fs::write(&path, &event_file(&epochs)[..100])?;
+        write(&dir, &epochs)?;
+        assert_eq!(fs::read(&path)?, event_file(&epochs));
+
+        let other = [Scalars { ended_at: 9.0, ..epochs[0].clone() }];
+        write(&dir, &other)?;
+        assert_eq!(fs::read(&path)?, event_file(&other));
+        assert_eq!(fs::read_dir(&dir)?.count(), 1);
+        Ok(())
+    }
+}
