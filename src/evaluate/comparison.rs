@@ -236,18 +236,14 @@ fn twins(runs: &[Run]) -> Option<[&Run; 2]> {
     runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
 }
 
-/// Tells of groups that only differ in the settings of a recipe of one name.
+/// Tells of groups whose recipe has other settings than the first of its name.
 fn unlike(groups: &[Group]) -> Vec<String> {
-    let first_runs: Vec<&Run> = groups.iter().map(|group| &group.runs[0]).collect();
-    let differ = |a: &Run, b: &Run| a.recipe == b.recipe && a.settings != b.settings;
-    let pairs = first_runs.iter().enumerate().flat_map(|(index, run)| {
-        first_runs[..index].iter().find(|earlier| differ(earlier, run)).map(|earlier| (*earlier, *run))
-    });
-    let told = pairs.map(|(a, b)| {
-        format!(
-            "{} and {} are both of the recipe {}, in other settings, and are not averaged",
-            a.name, b.name, a.recipe
-        )
+    let first_runs = || groups.iter().filter_map(|group| group.runs.first());
+    let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
+    let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
+    let told = unlike.map(|(first, run)| {
+        let Run { name, recipe, .. } = first;
+        format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
     });
     told.collect()
 }

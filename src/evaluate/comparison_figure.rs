@@ -13,7 +13,7 @@ const LABELS: f64 = 270.0;
 const PANEL: f64 = 128.0;
 /// What a panel leaves free at its right end, for the next one's first tick.
 const GAP: f64 = 26.0;
-const ROWS: f64 = 112.0;
+const ROWS: f64 = 124.0;
 const ROW: f64 = 36.0;
 const CELL: (f64, f64) = (72.0, 40.0);
 /// The place of one confusion matrix with its title and the names of its rows.
@@ -38,12 +38,8 @@ pub fn figure(comparison: &Comparison) -> String {
     svg.text((MARGIN, 30.0), Anchor::Start, TITLE, "Runs side by side");
     legend(&mut svg, 54.0);
     draw_rows(&mut svg, &rows);
-    svg.text(
-        (MARGIN, matrices - 14.0),
-        Anchor::Start,
-        HEADING,
-        "Confusion matrices: pictures, and their share of the class",
-    );
+    let heading = "Confusion matrices: what pictures show (rows) and what they were called (columns)";
+    svg.text((MARGIN, matrices - 14.0), Anchor::Start, HEADING, heading);
     for (index, run) in runs.into_iter().enumerate() {
         let (column, row) = (index % MATRICES_IN_A_ROW, index / MATRICES_IN_A_ROW);
         draw_matrix(&mut svg, (MARGIN + column as f64 * MATRIX.0, matrices + row as f64 * MATRIX.1), run);
@@ -76,7 +72,7 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
             let number = |Spread { mean, standard_deviation }| (mean, Some(standard_deviation));
             rows.push(Row {
                 name: format!("{}, {}: mean", end_of(&run.recipe, 16), run.split()),
-                detail: format!("{} seeds; the bar is ± one standard deviation", mean.seeds),
+                detail: format!("{} seeds, ± one standard deviation", mean.seeds),
                 split: run.split(),
                 numbers: mean.spreads.map(|spread| spread.map(number)),
                 first: false,
@@ -140,8 +136,9 @@ fn draw_rows(svg: &mut Svg, rows: &[Row]) {
             Measure::Nll => Scale::rounded(0.0, highest(numbers), pixels, 2),
             _ => Scale::rounded(shares, 1.0, pixels, 2),
         };
-        let heading = if measure == Measure::Nll { "loss (less is better)" } else { measure.name() };
-        svg.text((left, ROWS - 26.0), Anchor::Start, HEADING, heading);
+        let better = if measure == Measure::Nll { "less is better" } else { "more is better" };
+        svg.text((left, ROWS - 40.0), Anchor::Start, HEADING, measure.name());
+        svg.text((left, ROWS - 26.0), Anchor::Start, SMALL, better);
         for (x, label) in scale.ticks() {
             svg.line(&[(x, ROWS), (x, bottom)], GRID);
             svg.text((x, ROWS - 8.0), Anchor::Middle, SMALL, &label);
@@ -198,24 +195,28 @@ fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &Run) {
     let Metrics { confusion: Confusion { tp, fn_, fp, tn }, .. } = run.metrics;
     for (column, label) in Label::ALL.into_iter().enumerate() {
         let middle = left + (column as f64 + 0.5) * CELL.0;
-        svg.text((middle, top - 6.0), Anchor::Middle, SMALL, &format!("called {}", ["benign", "mal."][label.index()]));
+        svg.text((middle, top - 6.0), Anchor::Middle, SMALL, label.lower());
     }
     for (row, (label, counts)) in Label::ALL.into_iter().zip([[tn, fp], [fn_, tp]]).enumerate() {
         let y = top + row as f64 * CELL.1;
         svg.text((left - 6.0, y + CELL.1 / 2.0 + 4.0), Anchor::End, SMALL, label.lower());
         for (column, count) in counts.into_iter().enumerate() {
-            let share = count as f64 / (counts[0] + counts[1]).max(1) as f64;
+            let class = counts[0] + counts[1];
+            let share = (class > 0).then(|| count as f64 / class as f64);
             draw_cell(svg, (left + column as f64 * CELL.0, y), count, share);
         }
     }
 }
 
-fn draw_cell(svg: &mut Svg, (x, y): Place, count: usize, share: f64) {
-    svg.rectangle((x, y), CELL.0 - 2.0, CELL.1 - 2.0, &shade(share));
-    let ink = if share > 0.55 { colour::WHITE } else { colour::INK };
+/// A cell: pictures, and their share of the class, where there is one.
+fn draw_cell(svg: &mut Svg, (x, y): Place, count: usize, share: Option<f64>) {
+    let known = share.unwrap_or(0.0);
+    svg.rectangle((x, y), CELL.0 - 2.0, CELL.1 - 2.0, &shade(known));
+    let ink = if known > 0.55 { colour::WHITE } else { colour::INK };
     let middle = x + CELL.0 / 2.0 - 1.0;
     svg.text((middle, y + 17.0), Anchor::Middle, Font { colour: ink, bold: true, ..TEXT }, &count.to_string());
-    svg.text((middle, y + 32.0), Anchor::Middle, Font { colour: ink, ..SMALL }, &format!("{:.1} %", share * 100.0));
+    let share = share.map_or_else(|| "none".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    svg.text((middle, y + 32.0), Anchor::Middle, Font { colour: ink, ..SMALL }, &share);
 }
 
 /// From nearly white to blue.
@@ -261,7 +262,7 @@ mod tests {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
         assert_eq!(svg.matches(">best, by case: mean<").count(), 1);
-        assert_eq!(svg.matches(">called benign<").count(), 3);
+        assert_eq!(svg.matches(">60.0 %<").count(), 3);
         assert!(!svg.contains("NaN"));
     }
 

@@ -8,7 +8,7 @@ use crate::evaluate::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colo
 const WIDTH: f64 = 820.0;
 const LEFT: f64 = 66.0;
 const RIGHT: f64 = WIDTH - 20.0;
-const HEADER: f64 = 84.0;
+const HEADER: f64 = 104.0;
 const PANEL_HEIGHTS: [f64; 3] = [210.0, 210.0, 100.0];
 /// From a panel's lower edge to the next one's upper edge; the next one's title stands there.
 const BETWEEN: f64 = 38.0;
@@ -77,7 +77,7 @@ impl Curves {
         Scale::new(0.5, count + 0.5, (LEFT, RIGHT), 20).whole()
     }
 
-    /// What the marks mean, in a row.
+    /// What the marks mean, in two rows.
     fn legend(&self, svg: &mut Svg, y: f64) {
         let mut x = LEFT;
         for (name, Curve { colour, marker, .. }) in ["train", "validation"].into_iter().zip(pair(&self.loss)) {
@@ -89,11 +89,11 @@ impl Curves {
         if self.head_alone > 0 {
             svg.rectangle((x, y - 11.0), 24.0, 14.0, colour::BAND);
             svg.text((x + 30.0, y), Anchor::Start, TEXT, "head alone");
-            x += 122.0;
         }
         if let Some(best) = self.best {
-            svg.line(&[(x, y - 4.0), (x + 24.0, y - 4.0)], BEST);
-            svg.text((x + 30.0, y), Anchor::Start, TEXT, &self.describe(best));
+            let y = y + 20.0;
+            svg.line(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], BEST);
+            svg.text((LEFT + 30.0, y), Anchor::Start, TEXT, &self.describe(best));
         }
     }
 
@@ -146,8 +146,8 @@ impl Curves {
             svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
         }
         svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
-        let note = "Train figures are means over the steps of an epoch, as they were trained on (dropout, augmentation); \
-                    validation figures are of its end.";
+        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
+                    are of its end.";
         svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
     }
 }
@@ -188,10 +188,11 @@ struct Ends {
 impl Ends {
     /// The axis that holds all numbers of the curves.
     fn scale(self, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
-        let numbers = || curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).chain(self.low);
-        let numbers: Vec<f64> = numbers().chain(self.high).collect();
-        let low = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
+        // Without any number the axis is that of a share.
+        let (low, high) = if numbers.is_empty() { (Some(0.0), Some(1.0)) } else { (self.low, self.high) };
+        let low = numbers.iter().copied().chain(low).fold(f64::INFINITY, f64::min);
+        let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
         let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
         Scale::rounded(low, high, pixels, ticks)
     }

@@ -11,10 +11,8 @@
 //! layers gained is then the curve's own next stretch.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-
-use crate::files::write_whole;
 
 /// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
 /// leaves a resumed run with one file.
@@ -40,17 +38,17 @@ pub struct Scalars {
 /// When the folder or the file cannot be written.
 pub fn write(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let path = dir.join(FILE_NAME);
     let bytes = event_file(epochs);
     // A TensorBoard that is running keeps the file open and reads on from where it was: it sees what is added to the
-    // file, and never a new file of the same name. So only a file that is no beginning of this one, as after a training
-    // that was resumed from further back, is replaced.
-    match fs::read(&path) {
-        Ok(there) if bytes.starts_with(&there) => {
-            OpenOptions::new().append(true).open(&path)?.write_all(&bytes[there.len()..])
-        }
-        _ => write_whole(&path, &bytes),
-    }
+    // file, and would never see a new file in its place. So only what differs is written: usually one epoch at the end,
+    // and after a training that was resumed from further back all epochs from there on.
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(FILE_NAME))?;
+    let mut there = Vec::new();
+    file.read_to_end(&mut there)?;
+    let same = there.iter().zip(&bytes).take_while(|(old, new)| old == new).count();
+    file.set_len(same as u64)?;
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(&bytes[same..])
 }
 
 /// A whole event file: its version, then an event for each epoch.
@@ -148,25 +146,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_grows_in_its_place_and_a_file_of_another_past_is_replaced() -> io::Result<()> {
+    fn a_file_is_brought_up_to_date_in_its_place() -> io::Result<()> {
         let dir = tempfile::tempdir()?;
         let dir = dir.path().join("deep/train");
         let path = dir.join(FILE_NAME);
         let epochs = two_epochs();
         write(&dir, &epochs[..1])?;
-        let opened = fs::File::open(&path)?;
+        let mut opened = fs::File::open(&path)?;
+        opened.seek(SeekFrom::End(0))?;
         write(&dir, &epochs)?;
-        assert_eq!(fs::read(&path)?, event_file(&epochs));
-        assert_eq!(opened.metadata()?.len(), event_file(&epochs).len() as u64, "it is still the same file");
+        let mut added = Vec::new();
+        opened.read_to_end(&mut added)?;
+        assert_eq!([event_file(&epochs[..1]), added].concat(), event_file(&epochs), "who had it open reads on");
 
+        let other_past = [Scalars { ended_at: 9.0, ..epochs[0].clone() }];
+        for epochs in [&epochs[..], &epochs[..1], &other_past, &epochs] {
+            write(&dir, epochs)?;
+            assert_eq!(fs::read(&path)?, event_file(epochs));
+        }
         // As an interruption in the middle of writing leaves it.
         fs::write(&path, &event_file(&epochs)[..100])?;
         write(&dir, &epochs)?;
         assert_eq!(fs::read(&path)?, event_file(&epochs));
-
-        let other = [Scalars { ended_at: 9.0, ..epochs[0].clone() }];
-        write(&dir, &other)?;
-        assert_eq!(fs::read(&path)?, event_file(&other));
         assert_eq!(fs::read_dir(&dir)?.count(), 1);
         Ok(())
     }
