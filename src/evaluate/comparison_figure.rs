@@ -155,7 +155,7 @@ fn scale_of_shares(rows: &[Row]) -> f64 {
     let lowest = |index: usize| {
         rows.iter().filter_map(move |row| row.numbers[index]).map(|(n, spread)| n - spread.unwrap_or(0.0))
     };
-    shares.flat_map(|(index, _)| lowest(index)).fold(0.9, f64::min).max(0.0)
+    shares.flat_map(|(index, _)| lowest(index)).fold(0.8, f64::min).max(0.0)
 }
 
 fn highest(numbers: impl Iterator<Item = (f64, Option<f64>)>) -> f64 {
@@ -177,7 +177,8 @@ fn draw_number(
     let x = scale.at(number);
     let mut reach = 8.0;
     if let Some(spread) = spread {
-        let ends = [scale.at(number - spread), scale.at(number + spread)];
+        // A bar that leaves its axis is cut before it reaches the next one.
+        let ends = [number - spread, number + spread].map(|end| scale.at(end).clamp(left - 10.0, right + 10.0));
         svg.line(&ends.map(|x| (x, y)), Stroke { colour: fill, width: 3.0, dashed: false });
         reach += (ends[1] - ends[0]) / 2.0;
     }

@@ -57,9 +57,9 @@ impl Curves {
         let (loss, accuracy) = (pair(&self.loss), pair(&self.accuracy));
         let rate = [Curve { numbers: &self.learning_rate, colour: colour::INK, marker: Marker::Disc }];
         let panels: [(&str, &[Curve<'_>], Ends); 3] = [
-            ("loss", &loss, Ends { low: Some(0.0), high: None }),
-            ("accuracy", &accuracy, Ends { low: None, high: Some(1.0) }),
-            ("learning rate", &rate, Ends { low: Some(0.0), high: None }),
+            ("loss", &loss, Ends { low: 0.0, high: None }),
+            ("accuracy", &accuracy, Ends { low: 0.9, high: Some(1.0) }),
+            ("learning rate", &rate, Ends { low: 0.0, high: None }),
         ];
         let mut top = HEADER;
         for ((title, curves, ends), height) in panels.into_iter().zip(PANEL_HEIGHTS) {
@@ -181,7 +181,7 @@ impl Curve<'_> {
 /// Numbers that an axis reaches whatever the curves do.
 #[derive(Clone, Copy)]
 struct Ends {
-    low: Option<f64>,
+    low: f64,
     high: Option<f64>,
 }
 
@@ -190,8 +190,8 @@ impl Ends {
     fn scale(self, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
         let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
         // Without any number the axis is that of a share.
-        let (low, high) = if numbers.is_empty() { (Some(0.0), Some(1.0)) } else { (self.low, self.high) };
-        let low = numbers.iter().copied().chain(low).fold(f64::INFINITY, f64::min);
+        let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { (self.low, self.high) };
+        let low = numbers.iter().copied().fold(low, f64::min);
         let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
         let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
         Scale::rounded(low, high, pixels, ticks)
@@ -247,6 +247,8 @@ mod tests {
         assert!(svg.contains("not defined in any epoch"));
         let lines = format!("stroke=\"{}\"", colour::VERMILION);
         assert_eq!(count(&svg, &lines), 3, "two runs of the validation loss and the legend: {svg}");
+        curves.accuracy = [vec![1.0; 5], vec![1.0; 5]];
+        assert!(!curves.svg("run").contains(">1.1<"), "an axis of accuracy ends at 1");
         assert!(Curves::default().svg("no epoch yet").contains("not defined"));
     }
 }
