@@ -11,6 +11,7 @@ use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{Comparison, MeasuredPart, Run, figure};
 use crate::evaluate::{Metrics, Scored, predictions};
 use crate::files::write_whole;
+use crate::train::RunConfig;
 
 /// Arguments of `lobule compare`.
 #[derive(Debug, Args)]
@@ -61,8 +62,8 @@ fn read_run(dir: &Path) -> anyhow::Result<Run> {
     let (part, scored) = read_predictions(dir, &split)?;
     Ok(Run {
         name: dir.display().to_string(),
-        recipe: config.recipe,
-        settings: config.settings,
+        settings: toml::to_string(&config.recipe)? + &config.start,
+        recipe: config.recipe.name,
         seed: config.seed,
         shared_cases,
         part,
@@ -77,9 +78,9 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
     ];
     let Some((measured, part, path)) = files.into_iter().find(|(.., path)| path.exists()) else {
         bail!(
-            "{dir} has no predictions, because its training has not ended; `lobule train --out {dir} --resume` goes on \
-             with it",
-            dir = dir.display()
+            "{} has no predictions, because its training has not ended; the command that began it goes on with it when \
+             --resume is added",
+            dir.display()
         );
     };
     let rows = predictions::read(&path)?;
@@ -93,15 +94,8 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
     Ok((measured, rows.into_iter().map(|(_, scored)| scored).collect()))
 }
 
-/// What is read of a run's config.
-struct Config {
-    recipe: String,
-    /// All settings of the recipe and the start, as text.
-    settings: String,
-    seed: u64,
-}
-
-fn read_config(dir: &Path) -> anyhow::Result<Config> {
+/// The config of a run, where the folder is one.
+fn read_config(dir: &Path) -> anyhow::Result<RunConfig> {
     let path = dir.join("config.toml");
     if !path.is_file() {
         bail!(
@@ -109,18 +103,5 @@ fn read_config(dir: &Path) -> anyhow::Result<Config> {
             dir.display()
         );
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse_config(&text).with_context(|| path.display().to_string())
-}
-
-fn parse_config(text: &str) -> anyhow::Result<Config> {
-    #[derive(serde::Deserialize)]
-    struct Lines {
-        seed: u64,
-        start: Option<toml::Value>,
-        recipe: toml::Table,
-    }
-    let Lines { seed, start, recipe } = toml::from_str(text)?;
-    let name = recipe.get("name").and_then(toml::Value::as_str).context("the recipe has no name")?;
-    Ok(Config { recipe: name.to_owned(), settings: format!("{start:?} {recipe}"), seed })
+    Ok(RunConfig::read(&path)?)
 }

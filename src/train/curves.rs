@@ -2,7 +2,12 @@
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
+use std::path::Path;
+
+use super::error::TrainError;
+use super::history::{Epoch, Figures, Phase};
 use crate::evaluate::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+use crate::files::write_whole;
 
 // Pixels.
 const WIDTH: f64 = 820.0;
@@ -22,19 +27,28 @@ const BEST: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
 const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 
+/// Writes the figure of a run with all epochs so far, whole or not at all, below a title. `best` is one of the epochs.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(super) fn write(path: &Path, title: &str, epochs: &[Epoch], best: Option<&Epoch>) -> Result<(), TrainError> {
+    let svg = Curves::of(epochs, best).svg(title);
+    write_whole(path, svg.as_bytes()).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
 /// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
 #[derive(Clone, Debug, Default)]
-pub struct Curves {
+struct Curves {
     /// Train and validation loss.
-    pub loss: [Vec<f64>; 2],
+    loss: [Vec<f64>; 2],
     /// Train and validation accuracy.
-    pub accuracy: [Vec<f64>; 2],
+    accuracy: [Vec<f64>; 2],
     /// The step size.
-    pub learning_rate: Vec<f64>,
+    learning_rate: Vec<f64>,
     /// How many of the first epochs trained the head alone.
-    pub head_alone: usize,
+    head_alone: usize,
     /// The index of the best epoch.
-    pub best: Option<usize>,
+    best: Option<usize>,
 }
 
 /// A curve: its numbers, and how it is told from others.
@@ -46,9 +60,22 @@ struct Curve<'a> {
 }
 
 impl Curves {
+    fn of(epochs: &[Epoch], best: Option<&Epoch>) -> Self {
+        let series = |number: fn(&Figures) -> Option<f64>| -> Vec<f64> {
+            epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
+        };
+        let key = |epoch: &Epoch| (epoch.figures.phase, epoch.figures.epoch);
+        Self {
+            loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
+            accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
+            learning_rate: series(|f| Some(f.learning_rate)),
+            head_alone: epochs.iter().filter(|epoch| epoch.figures.phase == Phase::Probe).count(),
+            best: best.and_then(|best| epochs.iter().position(|epoch| key(epoch) == key(best))),
+        }
+    }
+
     /// The figure as an SVG document, below a title.
-    #[must_use]
-    pub fn svg(&self, title: &str) -> String {
+    fn svg(&self, title: &str) -> String {
         let height = HEADER + PANEL_HEIGHTS.iter().sum::<f64>() + 2.0 * BETWEEN + FOOTER;
         let mut svg = Svg::new(WIDTH, height, title);
         svg.text((LEFT, 28.0), Anchor::Start, TITLE, title);
@@ -250,5 +277,35 @@ mod tests {
         curves.accuracy = [vec![1.0; 5], vec![1.0; 5]];
         assert!(!curves.svg("run").contains(">1.1<"), "an axis of accuracy ends at 1");
         assert!(Curves::default().svg("no epoch yet").contains("not defined"));
+    }
+
+    #[test]
+    fn the_file_shows_the_epochs_of_both_phases() -> Result<(), TrainError> {
+        let epoch = |phase, epoch, loss| Epoch {
+            figures: Figures {
+                phase,
+                epoch,
+                learning_rate: 1e-3,
+                train_loss: 0.5,
+                train_accuracy: 0.75,
+                validation_loss: Some(loss),
+                validation_accuracy: None,
+                validation_precision: None,
+                validation_recall: None,
+                validation_f1: None,
+                validation_roc_auc: None,
+            },
+            images_per_second: 9.0,
+            ended_at: 1.5,
+        };
+        let epochs = [epoch(Phase::Probe, 1, 0.4), epoch(Phase::AllLayers, 1, 0.3), epoch(Phase::AllLayers, 2, 0.35)];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("curves.svg");
+        write(&path, "best, seed 1", &epochs, Some(&epochs[1]))?;
+        let svg = std::fs::read_to_string(&path).unwrap();
+        assert!(svg.contains(">best epoch: 2 (1 of all layers), validation loss 0.3000</text>"), "{svg}");
+        assert!(svg.contains(">head alone<") && svg.contains("<title>best, seed 1</title>"), "{svg}");
+        assert!(write(&dir.path().join("none/curves.svg"), "", &epochs, None).is_err());
+        Ok(())
     }
 }

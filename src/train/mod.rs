@@ -8,7 +8,7 @@ mod adam;
 mod callbacks;
 mod checkpoint;
 mod config;
-pub mod curves;
+mod curves;
 mod error;
 mod fit;
 mod history;
@@ -22,7 +22,7 @@ mod samples;
 mod seed;
 mod state;
 mod step;
-pub mod tensorboard;
+mod tensorboard;
 
 pub use adam::{Adam, Slot};
 pub use callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};

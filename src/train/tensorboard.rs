@@ -14,6 +14,9 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::error::TrainError;
+use super::history::Epoch;
+
 /// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
 /// leaves a resumed run with one file.
 const FILE_NAME: &str = "events.out.tfevents.lobule";
@@ -21,22 +24,62 @@ const FILE_NAME: &str = "events.out.tfevents.lobule";
 /// What the first event of a file says of its format.
 const VERSION: &str = "brain.Event:2";
 
-/// The scalars of one epoch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scalars {
+/// The scalars of one epoch in one of the two folders.
+#[derive(Clone, Debug)]
+struct Scalars {
     /// When the epoch was over, in seconds since 1970.
-    pub ended_at: f64,
+    ended_at: f64,
     /// Its number in the run, from 0.
-    pub step: u64,
+    step: u64,
     /// Tags and values; what is not defined is left out.
-    pub values: Vec<(&'static str, f64)>,
+    values: Vec<(&'static str, f64)>,
 }
 
-/// Brings a folder's event file up to date with all epochs so far.
+/// Brings the event files in the folder of a run up to date with all epochs so far. Without any there is no time that
+/// the files could begin at, and none are made.
 ///
 /// # Errors
-/// When the folder or the file cannot be written.
-pub fn write(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
+/// When a folder or a file cannot be written.
+pub(super) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
+    if epochs.is_empty() {
+        return Ok(());
+    }
+    for (part, values) in [("train", train as fn(&Epoch) -> Vec<(&'static str, f64)>), ("validation", validation)] {
+        let scalars =
+            (0..).zip(epochs).map(|(step, epoch)| Scalars { ended_at: epoch.ended_at, step, values: values(epoch) });
+        let dir = run.join(part);
+        let scalars: Vec<Scalars> = scalars.collect();
+        update(&dir, &scalars).map_err(|source| TrainError::Write { path: dir.join(FILE_NAME), source })?;
+    }
+    Ok(())
+}
+
+/// The tags of `train/`.
+fn train(epoch: &Epoch) -> Vec<(&'static str, f64)> {
+    let figures = &epoch.figures;
+    vec![
+        ("epoch_loss", figures.train_loss),
+        ("epoch_accuracy", figures.train_accuracy),
+        ("epoch_learning_rate", figures.learning_rate),
+        ("epoch_images_per_second", epoch.images_per_second),
+    ]
+}
+
+/// The tags of `validation/`.
+fn validation(epoch: &Epoch) -> Vec<(&'static str, f64)> {
+    let figures = &epoch.figures;
+    let tags = [
+        ("epoch_loss", figures.validation_loss),
+        ("epoch_accuracy", figures.validation_accuracy),
+        ("epoch_precision", figures.validation_precision),
+        ("epoch_recall", figures.validation_recall),
+        ("epoch_f1", figures.validation_f1),
+        ("epoch_roc_auc", figures.validation_roc_auc),
+    ];
+    tags.into_iter().filter_map(|(tag, value)| Some((tag, value?))).collect()
+}
+
+fn update(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let bytes = event_file(epochs);
     // A TensorBoard that is running keeps the file open and reads on from where it was: it sees what is added to the
@@ -112,6 +155,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::{Figures, Phase};
 
     fn two_epochs() -> Vec<Scalars> {
         vec![
@@ -151,24 +195,54 @@ mod tests {
         let dir = dir.path().join("deep/train");
         let path = dir.join(FILE_NAME);
         let epochs = two_epochs();
-        write(&dir, &epochs[..1])?;
+        update(&dir, &epochs[..1])?;
         let mut opened = fs::File::open(&path)?;
         opened.seek(SeekFrom::End(0))?;
-        write(&dir, &epochs)?;
+        update(&dir, &epochs)?;
         let mut added = Vec::new();
         opened.read_to_end(&mut added)?;
         assert_eq!([event_file(&epochs[..1]), added].concat(), event_file(&epochs), "who had it open reads on");
 
         let other_past = [Scalars { ended_at: 9.0, ..epochs[0].clone() }];
         for epochs in [&epochs[..], &epochs[..1], &other_past, &epochs] {
-            write(&dir, epochs)?;
+            update(&dir, epochs)?;
             assert_eq!(fs::read(&path)?, event_file(epochs));
         }
         // As an interruption in the middle of writing leaves it.
         fs::write(&path, &event_file(&epochs)[..100])?;
-        write(&dir, &epochs)?;
+        update(&dir, &epochs)?;
         assert_eq!(fs::read(&path)?, event_file(&epochs));
         assert_eq!(fs::read_dir(&dir)?.count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn both_folders_have_the_tags_of_keras_and_undefined_figures_are_left_out() -> Result<(), TrainError> {
+        let run = tempfile::tempdir().unwrap();
+        let figures = Figures {
+            phase: Phase::AllLayers,
+            epoch: 1,
+            learning_rate: 1e-3,
+            train_loss: 0.5,
+            train_accuracy: 0.75,
+            validation_loss: Some(0.25),
+            validation_accuracy: Some(1.0),
+            validation_precision: Some(1.0),
+            validation_recall: Some(1.0),
+            validation_f1: Some(1.0),
+            validation_roc_auc: None,
+        };
+        write(run.path(), &[Epoch { figures, images_per_second: 9.0, ended_at: 1.5 }])?;
+        for (part, losses, others) in [
+            ("train", 0.5_f32, &["epoch_accuracy", "epoch_learning_rate", "epoch_images_per_second"][..]),
+            ("validation", 0.25, &["epoch_accuracy", "epoch_precision", "epoch_recall", "epoch_f1"]),
+        ] {
+            let file = fs::read(run.path().join(part).join(FILE_NAME)).unwrap();
+            let holds = |bytes: &[u8]| file.windows(bytes.len()).any(|window| window == bytes);
+            assert!(holds(&[b"epoch_loss\x15", &losses.to_le_bytes()[..]].concat()), "{part}");
+            assert!(others.iter().all(|tag| holds(tag.as_bytes())), "{part}");
+            assert!(!holds(b"roc_auc"), "{part}");
+        }
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use lobule::train::{Recipe, RunConfig};
 use tempfile::TempDir;
 
 use crate::support::{complaint, printed, text};
@@ -10,6 +11,7 @@ use crate::support::{complaint, printed, text};
 /// What a drawn run is like.
 struct Drawn<'a> {
     recipe: &'a str,
+    changes: &'a [String],
     seed: u64,
     by_case: bool,
     /// Malignant pictures of the six of a part that are called benign.
@@ -23,9 +25,17 @@ const PARTS: [&str; 3] = ["train", "validation", "test"];
 fn draw(root: &TempDir, name: &str, drawn: &Drawn<'_>) -> PathBuf {
     let dir = root.path().join(name);
     fs::create_dir_all(&dir).unwrap();
-    let Drawn { recipe, seed, by_case, missed, parts } = drawn;
-    let config = format!("seed = {seed}\nstart = \"zero\"\n[recipe]\nname = \"{recipe}\"\nepochs = 3\n");
-    fs::write(dir.join("config.toml"), config).unwrap();
+    let Drawn { recipe, changes, seed, by_case, missed, parts } = drawn;
+    let config = RunConfig {
+        version: "0".into(),
+        seed: *seed,
+        data: "drawn".into(),
+        split: "drawn".into(),
+        start: "drawn".into(),
+        skipped: Vec::new(),
+        recipe: Recipe::named(recipe, changes).unwrap(),
+    };
+    config.write(&dir.join("config.toml")).unwrap();
     let mut split = String::from("filename,part\n");
     let mut predictions = PARTS.map(|_| String::from("filename,truth,margin,probability_malignant\n"));
     let mut seen = [0; 3];
@@ -48,7 +58,7 @@ fn draw(root: &TempDir, name: &str, drawn: &Drawn<'_>) -> PathBuf {
 }
 
 fn best(seed: u64, by_case: bool, missed: usize) -> Drawn<'static> {
-    Drawn { recipe: "best", seed, by_case, missed, parts: &["validation", "test"] }
+    Drawn { recipe: "best", changes: &[], seed, by_case, missed, parts: &["validation", "test"] }
 }
 
 /// The line of a text that begins with these words.
@@ -108,6 +118,17 @@ fn the_same_figures_come_as_markdown_csv_and_svg() {
 }
 
 #[test]
+fn runs_with_other_settings_of_a_recipe_are_not_averaged() {
+    let root = tempfile::tempdir().unwrap();
+    let changes = ["epochs=9".to_owned()];
+    let longer = Drawn { changes: &changes, ..best(2, true, 1) };
+    let runs = [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &longer)];
+    let output = printed(&["compare", text(&runs[0]), text(&runs[1])]);
+    assert!(output.contains("are both of the recipe best, in other settings, and are not averaged."), "{output}");
+    assert!(!output.contains("mean "), "{output}");
+}
+
+#[test]
 fn figures_of_a_validation_part_are_called_so_and_never_averaged_with_others() {
     let root = tempfile::tempdir().unwrap();
     let only = Drawn { parts: &["validation"], ..best(2, true, 1) };
@@ -136,7 +157,7 @@ fn a_folder_that_cannot_be_compared_is_refused_with_a_reason() {
         message
     };
     assert!(broken("config.toml", "seed = one").contains("line 1"));
-    assert!(broken("config.toml", "seed = 1\n[recipe]\nepochs = 2\n").contains("name"));
+    assert!(broken("config.toml", "seed = 1\n").contains("missing field"));
     assert!(broken("split.csv", "filename,part\nSOB_B_F-14-100-100-000.png,tests\n").contains("line 2"));
     assert!(broken("split.csv", "filename,part\nscan.png,test\n").contains("scan.png"));
     assert!(broken("test-predictions.csv", "filename,truth,margin,probability_malignant\n").contains("no predictions"));
