@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::SlideNameError;
+
 /// What goes wrong with a data set or a split of it.
 #[derive(Debug, thiserror::Error)]
 pub enum BreakhisError {
@@ -61,6 +63,14 @@ pub enum BreakhisError {
         line: Option<u64>,
         /// What is wrong and what to do.
         reason: String,
+    },
+    /// A picture of a split whose name does not tell its case.
+    #[error("{file_name} in the split: {reason}")]
+    Misnamed {
+        /// The name.
+        file_name: String,
+        /// What is wrong with it.
+        reason: SlideNameError,
     },
     /// Too few pictures or cases to fill three parts.
     #[error("cannot split {found} {what} into train, validation and test; at least 3 are needed")]

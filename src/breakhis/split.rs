@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::error::examples;
-use super::{BreakhisError, Dataset, Picture, split_by_case};
+use super::{BreakhisError, Case, Dataset, Picture, SlideName, split_by_case};
 use crate::diagnosis::Label;
 
 /// A part of a split.
@@ -124,6 +124,23 @@ impl Split {
     pub fn pictures<'a>(&self, dataset: &'a Dataset, part: Part) -> Result<Vec<&'a Picture>, BreakhisError> {
         self.check(dataset)?;
         Ok(dataset.pictures().iter().filter(|picture| self.part_of(picture.file_name()) == Some(part)).collect())
+    }
+
+    /// The cases with pictures in more than one part, by the names of the pictures alone: each of them leaks.
+    ///
+    /// # Errors
+    /// When a name is not one of BreakHis, so that nobody knows whose picture it is.
+    pub fn shared_cases(&self) -> Result<BTreeSet<Case>, BreakhisError> {
+        let mut part_of_case = BTreeMap::new();
+        let mut shared = BTreeSet::new();
+        for (file_name, part) in &self.parts {
+            let name: SlideName =
+                file_name.parse().map_err(|reason| BreakhisError::Misnamed { file_name: file_name.clone(), reason })?;
+            if part_of_case.insert(name.case(), *part).is_some_and(|other| other != *part) {
+                shared.insert(name.case());
+            }
+        }
+        Ok(shared)
     }
 
     /// Refuses a data set that does not hold exactly the pictures of this split.

@@ -130,6 +130,23 @@ fn a_split_comes_back_from_its_file_as_it_was() {
 }
 
 #[test]
+fn cases_in_two_parts_are_found_by_the_names_alone() {
+    let (_dir, dataset) = like_breakhis();
+    assert!(Split::by_case(&dataset, 1).unwrap().shared_cases().unwrap().is_empty());
+    assert!(!Split::by_image(&dataset, 1).unwrap().shared_cases().unwrap().is_empty());
+
+    let split = |rows: &[(&str, Part)]| Split { parts: rows.iter().map(|(n, part)| ((*n).into(), *part)).collect() };
+    // Three slides of one person, in three parts.
+    let slides = [("22549AB", Part::Train), ("22549CD", Part::Validation), ("22549G", Part::Test)];
+    let rows = slides.map(|(slide, part)| (format!("SOB_B_A-14-{slide}-40-001.png"), part));
+    let rows = rows.each_ref().map(|(name, part)| (name.as_str(), *part));
+    assert_eq!(split(&rows).shared_cases().unwrap().len(), 1);
+    assert!(split(&rows[..1]).shared_cases().unwrap().is_empty());
+    let refusal = split(&[("scan.png", Part::Test)]).shared_cases().unwrap_err().to_string();
+    assert!(refusal.contains("scan.png"), "{refusal}");
+}
+
+#[test]
 fn a_fold_that_is_held_out_is_for_validation() {
     let (dir, dataset) = drawn(&[(Subtype::Adenosis, 2), (Subtype::DuctalCarcinoma, 2)]);
     let path = dir.path().join("folds.csv");

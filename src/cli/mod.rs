@@ -5,6 +5,9 @@ use clap::{Parser, Subcommand};
 
 mod audit_text;
 mod bench;
+mod compare;
+mod comparison_csv;
+mod comparison_text;
 mod dataset;
 mod evaluate;
 mod inputs;
@@ -37,6 +40,8 @@ pub enum Command {
     Evaluate(evaluate::EvaluateArguments),
     /// Trains a network by one of four recipes.
     Train(train::TrainArguments),
+    /// Puts the figures of runs side by side: the report's summary table.
+    Compare(compare::CompareArguments),
     /// Times the network on this machine.
     Bench(bench::BenchArguments),
     /// Answers HTTP requests with predictions, and has a page for the browser.
@@ -59,6 +64,7 @@ impl Command {
             Self::Predict(arguments) => predict::run(&arguments),
             Self::Evaluate(arguments) => evaluate::run(&arguments),
             Self::Train(arguments) => train::run(&arguments),
+            Self::Compare(arguments) => compare::run(&arguments),
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
         }

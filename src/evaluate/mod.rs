@@ -1,9 +1,13 @@
-//! Metrics from predictions, and the file that predictions are kept in so that every figure can be recomputed.
+//! Metrics from predictions, the file that predictions are kept in so that every figure can be recomputed, and runs
+//! side by side.
 //!
 //! In: what a network said of pictures whose labels are known. Out: [`Metrics`], malignant being positive.
 
+pub mod comparison;
+mod comparison_figure;
 mod metrics;
 pub mod predictions;
+pub mod svg;
 
 pub use metrics::{Confusion, Metrics, Scored};
 

@@ -8,6 +8,7 @@ mod adam;
 mod callbacks;
 mod checkpoint;
 mod config;
+mod curves;
 mod error;
 mod fit;
 mod history;
@@ -21,6 +22,7 @@ mod samples;
 mod seed;
 mod state;
 mod step;
+mod tensorboard;
 
 pub use adam::{Adam, Slot};
 pub use callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};

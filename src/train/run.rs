@@ -6,11 +6,13 @@
 //! | `split.csv` | the part of each picture | at the start |
 //! | `last.safetensors` | everything that is needed to go on | after the probe, each epoch and Ctrl-C |
 //! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
+//! | `curves.svg` | the epochs so far as a figure | with it |
+//! | `train/`, `validation/` | the epochs so far for TensorBoard, which are added to in their place | with it |
 //! | `best.safetensors` | the weights with the lowest validation loss | with it |
 //! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
 //! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each picture | at the end |
 //!
-//! Each is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
+//! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ use super::config::RunConfig;
 use super::error::TrainError;
 use super::history::{write_csv, write_jsonl};
 use super::state::{Outcome, State};
+use super::{curves, tensorboard};
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
 
@@ -82,6 +85,9 @@ impl Run {
         state.write(&self.path(Self::CHECKPOINT))?;
         write_csv(&self.path("history.csv"), state.history())?;
         write_jsonl(&self.path("history.jsonl"), state.history())?;
+        tensorboard::write(&self.folder, state.history())?;
+        let title = format!("{}, seed {}", self.config.recipe.name, self.config.seed);
+        curves::write(&self.path("curves.svg"), &title, state.history(), state.best().map(|best| &best.epoch))?;
         if let Some(best) = state.best() {
             let loss = best.epoch.figures.validation_loss;
             let figures = loss.map(|loss| ("validation_nll".to_owned(), loss)).into_iter().collect();

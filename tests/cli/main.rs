@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test may
 
 mod bench;
+mod compare;
 mod dataset;
 mod evaluate;
 mod house;

@@ -1,0 +1,107 @@
+//! `lobule compare`: the folders of runs in; the report's summary table out, and one figure.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+
+use super::{comparison_csv, comparison_text, output};
+use crate::breakhis::{Part, Split};
+use crate::diagnosis::Threshold;
+use crate::evaluate::comparison::{Comparison, MeasuredPart, Run, figure};
+use crate::evaluate::{Metrics, Scored, predictions};
+use crate::files::write_whole;
+use crate::train::RunConfig;
+
+/// Arguments of `lobule compare`.
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    /// Folders of runs, as `lobule train --out` writes them.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// How the table is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Also draw the measures side by side and the confusion matrices.
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Columns of text.
+    Text,
+    /// Tables for a README or a notebook.
+    Markdown,
+    /// One table for other programs.
+    Csv,
+}
+
+pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
+    let runs = arguments.runs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<_>>()?;
+    let comparison = Comparison::of(runs);
+    if let Some(path) = &arguments.figure {
+        write_whole(path, figure(&comparison).as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let text = match arguments.format {
+        Format::Text => comparison_text::text(&comparison),
+        Format::Markdown => comparison_text::markdown(&comparison),
+        Format::Csv => comparison_csv::csv(&comparison)?,
+    };
+    output::print(&text)?;
+    Ok(())
+}
+
+/// What a run says of itself, and the figures of its test part, or of its validation part where it has no other.
+fn read_run(dir: &Path) -> anyhow::Result<Run> {
+    let config = read_config(dir)?;
+    let split_file = dir.join("split.csv");
+    let split = Split::read(&split_file)?;
+    let shared_cases = split.shared_cases().with_context(|| split_file.display().to_string())?.len();
+    let (part, scored) = read_predictions(dir, &split)?;
+    Ok(Run {
+        name: dir.display().to_string(),
+        settings: toml::to_string(&config.recipe)? + &config.start,
+        recipe: config.recipe.name,
+        seed: config.seed,
+        shared_cases,
+        part,
+        metrics: Metrics::at(&scored, Threshold::HALF),
+    })
+}
+
+fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, Vec<Scored>)> {
+    let files = [
+        (MeasuredPart::Test, Part::Test, dir.join("test-predictions.csv")),
+        (MeasuredPart::Validation, Part::Validation, dir.join("validation-predictions.csv")),
+    ];
+    let Some((measured, part, path)) = files.into_iter().find(|(.., path)| path.exists()) else {
+        bail!(
+            "{} has no predictions, because its training has not ended; the command that began it goes on with it when \
+             --resume is added",
+            dir.display()
+        );
+    };
+    let rows = predictions::read(&path)?;
+    if rows.is_empty() {
+        bail!("{} holds no predictions", path.display());
+    }
+    if let Some((name, _)) = rows.iter().find(|(name, _)| split.part_of(name) != Some(part)) {
+        let place = split.part_of(name).map_or("not at all".to_owned(), |part| format!("in its {part} part"));
+        bail!("{} holds {name}, which the run's split.csv has {place}; they are not of one run", path.display());
+    }
+    Ok((measured, rows.into_iter().map(|(_, scored)| scored).collect()))
+}
+
+/// The config of a run, where the folder is one.
+fn read_config(dir: &Path) -> anyhow::Result<RunConfig> {
+    let path = dir.join("config.toml");
+    if !path.is_file() {
+        bail!(
+            "{} is not the folder of a run: there is no config.toml in it, as `lobule train` writes it",
+            dir.display()
+        );
+    }
+    Ok(RunConfig::read(&path)?)
+}

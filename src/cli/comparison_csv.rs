@@ -1,0 +1,119 @@
+//! A comparison as one CSV table for other programs.
+
+use serde::Serialize;
+
+use crate::evaluate::Confusion;
+use crate::evaluate::comparison::{Comparison, Difference, Group, Mean, Measure, Run, SplitEffect};
+
+/// A row; `kind` says of what. What is not defined, or means nothing in a row, is empty.
+#[derive(Default, Serialize)]
+struct Row<'a> {
+    kind: &'static str,
+    run: Option<&'a str>,
+    recipe: &'a str,
+    split: String,
+    shared_cases: Option<usize>,
+    part: String,
+    seed: Option<u64>,
+    seeds: usize,
+    n: Option<usize>,
+    accuracy: Option<f64>,
+    nll: Option<f64>,
+    precision: Option<f64>,
+    recall: Option<f64>,
+    f1: Option<f64>,
+    roc_auc: Option<f64>,
+    tn: Option<usize>,
+    fp: Option<usize>,
+    #[serde(rename = "fn")]
+    fn_: Option<usize>,
+    tp: Option<usize>,
+}
+
+/// A row a run, and further ones for each mean, standard deviation, difference and end of its interval. Numbers have
+/// all their digits.
+pub(super) fn csv(comparison: &Comparison) -> anyhow::Result<String> {
+    let runs = comparison.runs().map(row_of_run);
+    let means = comparison.groups.iter().flat_map(rows_of_mean);
+    let effects = comparison.effects.iter().flat_map(rows_of_effect);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in runs.chain(means).chain(effects) {
+        writer.serialize(row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+impl Row<'_> {
+    /// With the measures that it is about.
+    fn with(mut self, measures: impl IntoIterator<Item = (Measure, Option<f64>)>) -> Self {
+        for (measure, number) in measures {
+            *match measure {
+                Measure::Accuracy => &mut self.accuracy,
+                Measure::Nll => &mut self.nll,
+                Measure::Precision => &mut self.precision,
+                Measure::Recall => &mut self.recall,
+                Measure::F1 => &mut self.f1,
+                Measure::RocAuc => &mut self.roc_auc,
+            } = number;
+        }
+        self
+    }
+}
+
+fn row_of_run(run: &Run) -> Row<'_> {
+    let Confusion { tp, fn_, fp, tn } = run.metrics.confusion;
+    let row = Row {
+        kind: "run",
+        run: Some(&run.name),
+        recipe: &run.recipe,
+        split: run.split().to_string(),
+        shared_cases: Some(run.shared_cases),
+        part: run.part.to_string(),
+        seed: Some(run.seed),
+        seeds: 1,
+        n: Some(run.metrics.n),
+        tn: Some(tn),
+        fp: Some(fp),
+        fn_: Some(fn_),
+        tp: Some(tp),
+        ..Row::default()
+    };
+    row.with(Measure::ALL.map(|measure| (measure, measure.of(&run.metrics))))
+}
+
+fn rows_of_mean(group: &Group) -> Vec<Row<'_>> {
+    let (Some(Mean { seeds, spreads }), Some(run)) = (&group.mean, group.runs.first()) else { return Vec::new() };
+    let row = |kind| Row {
+        kind,
+        recipe: &run.recipe,
+        split: run.split().to_string(),
+        part: run.part.to_string(),
+        seeds: *seeds,
+        ..Row::default()
+    };
+    let measured = || Measure::ALL.into_iter().zip(spreads);
+    vec![
+        row("mean").with(measured().map(|(measure, spread)| (measure, spread.map(|spread| spread.mean)))),
+        row("standard_deviation")
+            .with(measured().map(|(measure, spread)| (measure, spread.map(|spread| spread.standard_deviation)))),
+    ]
+}
+
+fn rows_of_effect(effect: &SplitEffect) -> Vec<Row<'_>> {
+    let row = |kind, number: fn(Difference) -> Option<f64>| {
+        let row = Row {
+            kind,
+            recipe: &effect.recipe,
+            split: "by image - by case".to_owned(),
+            part: effect.part.to_string(),
+            seeds: effect.seeds,
+            ..Row::default()
+        };
+        row.with(Measure::OF_SPLITS.into_iter().zip(effect.differences.map(|difference| difference.and_then(number))))
+    };
+    vec![
+        row("difference", |difference| Some(difference.mean)),
+        row("interval_low", |difference| difference.interval.map(|(low, _)| low)),
+        row("interval_high", |difference| difference.interval.map(|(_, high)| high)),
+    ]
+}

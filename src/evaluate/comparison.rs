@@ -1,0 +1,304 @@
+//! Runs side by side: the figures of each, their means over seeds, and what a split by image adds to them.
+//!
+//! In: [`Run`]s, each with the figures of one part of its split. Out: a [`Comparison`]. Only runs with the same recipe in
+//! all its settings, the same kind of split and the same part are averaged; only runs that differ in the kind of split
+//! alone are subtracted, a pair a seed.
+
+use std::fmt;
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::Metrics;
+pub use super::comparison_figure::figure;
+
+/// What the split of a run keeps apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SplitKind {
+    /// No case is in two parts.
+    ByCase,
+    /// Pictures of one person are in different parts, so figures are better than on other persons.
+    ByImage,
+}
+
+impl fmt::Display for SplitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByCase => "by case",
+            Self::ByImage => "by image",
+        })
+    }
+}
+
+/// The part of a split that figures are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MeasuredPart {
+    /// What the training was steered by: its figures flatter.
+    Validation,
+    /// What nothing was decided by.
+    Test,
+}
+
+impl fmt::Display for MeasuredPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// The figures that runs are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// Right decisions among all.
+    Accuracy,
+    /// The mean negative log-likelihood in nats.
+    Nll,
+    /// Malignant pictures among those called malignant.
+    Precision,
+    /// Pictures called malignant among the malignant.
+    Recall,
+    /// The harmonic mean of the two.
+    F1,
+    /// The area under the ROC curve.
+    RocAuc,
+}
+
+impl Measure {
+    /// All of them, in the order of the report's table.
+    pub const ALL: [Self; 6] = [Self::Accuracy, Self::Nll, Self::Precision, Self::Recall, Self::F1, Self::RocAuc];
+
+    /// Those that the two kinds of split are compared by.
+    pub const OF_SPLITS: [Self; 4] = [Self::Accuracy, Self::F1, Self::RocAuc, Self::Nll];
+
+    /// Its name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accuracy => "accuracy",
+            Self::Nll => "loss (NLL)",
+            Self::Precision => "precision",
+            Self::Recall => "recall",
+            Self::F1 => "F1",
+            Self::RocAuc => "ROC AUC",
+        }
+    }
+
+    /// Its value among all figures of a run.
+    pub fn of(self, metrics: &Metrics) -> Option<f64> {
+        match self {
+            Self::Accuracy => metrics.accuracy,
+            Self::Nll => metrics.nll,
+            Self::Precision => metrics.precision,
+            Self::Recall => metrics.recall,
+            Self::F1 => metrics.f1,
+            Self::RocAuc => metrics.roc_auc,
+        }
+    }
+}
+
+/// A run as it is compared.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its folder, as the user named it.
+    pub name: String,
+    /// The name of its recipe.
+    pub recipe: String,
+    /// Everything else that it was trained by, seed and split apart, as text that is equal for equal settings.
+    pub settings: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Cases with pictures in more than one part of its split.
+    pub shared_cases: usize,
+    /// What its figures are of.
+    pub part: MeasuredPart,
+    /// Its figures.
+    pub metrics: Metrics,
+}
+
+impl Run {
+    /// What its split keeps apart: what the split does, whatever it is called.
+    pub fn split(&self) -> SplitKind {
+        if self.shared_cases == 0 { SplitKind::ByCase } else { SplitKind::ByImage }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.is_trained_like(other) && self.split() == other.split()
+    }
+
+    fn is_trained_like(&self, other: &Self) -> bool {
+        (&self.recipe, &self.settings, self.part) == (&other.recipe, &other.settings, other.part)
+    }
+}
+
+/// Runs of one recipe and one kind of split.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The runs, in the order they were given.
+    pub runs: Vec<Run>,
+    /// Their mean, where there are several seeds and each is there once.
+    pub mean: Option<Mean>,
+}
+
+/// Runs that differ in their seeds, averaged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mean {
+    /// How many seeds.
+    pub seeds: usize,
+    /// The figures in the order of [`Measure::ALL`]; none where one of the runs has none.
+    pub spreads: [Option<Spread>; 6],
+}
+
+/// A mean and how far single runs are from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample (over n - 1).
+    pub standard_deviation: f64,
+}
+
+/// What a split by image adds to the figures of a recipe, paired by seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitEffect {
+    /// The recipe.
+    pub recipe: String,
+    /// What the figures are of.
+    pub part: MeasuredPart,
+    /// How many seeds both kinds of split were run with.
+    pub seeds: usize,
+    /// By image minus by case, in the order of [`Measure::OF_SPLITS`]; none where one of the runs has no figure.
+    pub differences: [Option<Difference>; 4],
+}
+
+/// A mean of paired differences.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The mean.
+    pub mean: f64,
+    /// Student's 95 % interval of the mean; none for a single pair.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Runs side by side.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The runs, those of one recipe and kind of split together, in the order they were first named.
+    pub groups: Vec<Group>,
+    /// By image against by case, for each recipe that has both for the same seed.
+    pub effects: Vec<SplitEffect>,
+    /// Why a mean or a difference that one might look for is not there.
+    pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares runs.
+    pub fn of(runs: Vec<Run>) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for run in runs {
+            match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
+                Some(group) => group.runs.push(run),
+                None => groups.push(Group { runs: vec![run], mean: None }),
+            }
+        }
+        let mut notes = Vec::new();
+        for group in &mut groups {
+            match twins(&group.runs) {
+                None => group.mean = Mean::of(&group.runs),
+                Some([first, second]) => notes.push(format!(
+                    "{} and {} have the same recipe, kind of split and seed; leave one of them out for means and \
+                     differences over seeds",
+                    first.name, second.name
+                )),
+            }
+        }
+        notes.extend(unlike(&groups));
+        let effects = groups.iter().filter_map(|group| {
+            let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
+            SplitEffect::of(&other?.runs, &group.runs)
+        });
+        Self { effects: effects.collect(), groups, notes }
+    }
+
+    /// The runs in the order of the groups.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.groups.iter().flat_map(|group| &group.runs)
+    }
+}
+
+fn is_by_image(group: &Group) -> bool {
+    group.runs[0].split() == SplitKind::ByImage
+}
+
+/// Two runs with one seed.
+fn twins(runs: &[Run]) -> Option<[&Run; 2]> {
+    let twin =
+        |(index, run): (usize, &Run)| runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index));
+    runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
+}
+
+/// Tells of groups whose recipe has other settings than the first of its name.
+fn unlike(groups: &[Group]) -> Vec<String> {
+    let first_runs = || groups.iter().filter_map(|group| group.runs.first());
+    let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
+    let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
+    let told = unlike.map(|(first, run)| {
+        let Run { name, recipe, .. } = first;
+        format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
+    });
+    told.collect()
+}
+
+impl Mean {
+    fn of(runs: &[Run]) -> Option<Self> {
+        let spread = |measure: Measure| {
+            Spread::of(&runs.iter().map(|run| measure.of(&run.metrics)).collect::<Option<Vec<_>>>()?)
+        };
+        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: Measure::ALL.map(spread) })
+    }
+}
+
+impl Spread {
+    /// None for fewer than two numbers, which have no spread.
+    fn of(numbers: &[f64]) -> Option<Self> {
+        let n = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / n;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        (n > 1.0).then(|| Self { mean, standard_deviation: (squares / (n - 1.0)).sqrt() })
+    }
+}
+
+impl SplitEffect {
+    /// None where no seed is in both, or a seed is there twice in one.
+    fn of(by_image: &[Run], by_case: &[Run]) -> Option<Self> {
+        if by_case[0].split() == SplitKind::ByImage || twins(by_image).or_else(|| twins(by_case)).is_some() {
+            return None;
+        }
+        let pairs: Vec<(&Run, &Run)> = by_case
+            .iter()
+            .filter_map(|case| by_image.iter().find(|image| image.seed == case.seed).map(|image| (image, case)))
+            .collect();
+        let difference = |measure: Measure| {
+            let of_pair = |(image, case): &(&Run, &Run)| Some(measure.of(&image.metrics)? - measure.of(&case.metrics)?);
+            Difference::of(&pairs.iter().map(of_pair).collect::<Option<Vec<_>>>()?)
+        };
+        let (recipe, part) = (by_case[0].recipe.clone(), by_case[0].part);
+        let differences = Measure::OF_SPLITS.map(difference);
+        (!pairs.is_empty()).then_some(Self { recipe, part, seeds: pairs.len(), differences })
+    }
+}
+
+impl Difference {
+    fn of(differences: &[f64]) -> Option<Self> {
+        let Some(Spread { mean, standard_deviation }) = Spread::of(differences) else {
+            return differences.first().map(|only| Self { mean: *only, interval: None });
+        };
+        let n = differences.len() as f64;
+        let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
+        let half = quantile * standard_deviation / n.sqrt();
+        Some(Self { mean, interval: Some((mean - half, mean + half)) })
+    }
+}
+
+#[cfg(test)]
+#[path = "comparison_tests.rs"]
+mod tests;

@@ -1,0 +1,122 @@
+//! Tests of comparisons.
+
+use super::*;
+use crate::evaluate::Confusion;
+
+fn metrics(accuracy: f64) -> Metrics {
+    Metrics {
+        n: 100,
+        accuracy: Some(accuracy),
+        precision: Some(0.9),
+        recall: Some(0.8),
+        specificity: Some(0.7),
+        f1: Some(accuracy - 0.01),
+        nll: Some(1.0 - accuracy),
+        roc_auc: Some(accuracy + 0.01),
+        confusion: Confusion::default(),
+    }
+}
+
+fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> Run {
+    Run {
+        name: name.into(),
+        recipe: "best".into(),
+        settings: "epochs = 6".into(),
+        seed,
+        shared_cases,
+        part: MeasuredPart::Test,
+        metrics: metrics(accuracy),
+    }
+}
+
+fn near(found: f64, golden: f64) {
+    assert!((found - golden).abs() < 1e-9, "{found} is not {golden}");
+}
+
+// import numpy as np
+// from scipy import stats
+// for by_image, by_case in [
+//     ([.96, .97, .95], [.86, .90, .84]),
+//     ([.96, .97, .95, .99, .98], [.88, .86, .885, .87, .89]),
+// ]:
+//     difference = np.array(by_image) - np.array(by_case)
+//     interval = stats.ttest_rel(by_image, by_case).confidence_interval(0.95)
+//     print(np.mean(by_case), np.std(by_case, ddof=1), difference.mean(), interval.low, interval.high)
+const GOLDEN: [[f64; 5]; 2] = [
+    [0.8666666666666667, 0.03055050463303896, 0.09333333333333331, 0.041621883207910645, 0.145044783458756],
+    [0.877, 0.012041594578792307, 0.09299999999999997, 0.06537472000512022, 0.12062527999487972],
+];
+
+#[test]
+fn means_and_paired_intervals_are_those_of_scipy() {
+    for (by_image, by_case, golden) in [
+        (&[0.96, 0.97, 0.95][..], &[0.86, 0.90, 0.84][..], GOLDEN[0]),
+        (&[0.96, 0.97, 0.95, 0.99, 0.98], &[0.88, 0.86, 0.885, 0.87, 0.89], GOLDEN[1]),
+    ] {
+        // The runs by image come in another order: pairs go by seed.
+        let by_image = by_image.iter().enumerate().rev().map(|(seed, a)| run("image", seed as u64, 3, *a));
+        let by_case = by_case.iter().enumerate().map(|(seed, a)| run("case", seed as u64, 0, *a));
+        let comparison = Comparison::of(by_case.chain(by_image).collect());
+        let [mean, standard_deviation, difference, low, high] = golden;
+
+        assert_eq!(comparison.groups.len(), 2);
+        let accuracy = comparison.groups[0].mean.as_ref().unwrap().spreads[0].unwrap();
+        near(accuracy.mean, mean);
+        near(accuracy.standard_deviation, standard_deviation);
+
+        let [effect] = &comparison.effects[..] else { panic!("{:?}", comparison.effects) };
+        let accuracy = effect.differences[0].unwrap();
+        near(accuracy.mean, difference);
+        near(accuracy.interval.unwrap().0, low);
+        near(accuracy.interval.unwrap().1, high);
+        let nll = effect.differences[3].unwrap();
+        near(nll.mean, -difference);
+        near(nll.interval.unwrap().0, -high);
+        assert!(comparison.notes.is_empty(), "{:?}", comparison.notes);
+    }
+}
+
+#[test]
+fn one_pair_has_a_difference_and_no_interval() {
+    let comparison = Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 1, 0, 0.86), run("c", 2, 0, 0.8)]);
+    assert_eq!(comparison.effects[0].seeds, 1);
+    let accuracy = comparison.effects[0].differences[0].unwrap();
+    near(accuracy.mean, 0.1);
+    assert_eq!(accuracy.interval, None);
+    assert!(Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 2, 0, 0.86)]).effects.is_empty(), "no seed in both");
+}
+
+#[test]
+fn what_is_not_alike_is_never_averaged() {
+    let validation = Run { part: MeasuredPart::Validation, ..run("validation", 2, 0, 0.9) };
+    let longer = Run { settings: "epochs = 9".into(), ..run("longer", 3, 0, 0.9) };
+    let baseline = Run { recipe: "baseline".into(), ..run("baseline", 4, 0, 0.9) };
+    let image = run("image", 5, 1, 0.9);
+    let comparison = Comparison::of(vec![run("first", 1, 0, 0.8), validation, longer, baseline, image]);
+    assert_eq!(comparison.groups.len(), 5);
+    assert!(comparison.groups.iter().all(|group| group.mean.is_none()));
+    assert!(comparison.effects.is_empty());
+    let [note] = &comparison.notes[..] else { panic!("{:?}", comparison.notes) };
+    assert!(note.contains("first and longer are both of the recipe best, in other settings"), "{note}");
+}
+
+#[test]
+fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
+    let comparison =
+        Comparison::of(vec![run("a", 1, 0, 0.8), run("b", 2, 0, 0.9), run("c", 1, 0, 0.8), run("d", 1, 2, 0.9)]);
+    assert!(comparison.groups[0].mean.is_none() && comparison.effects.is_empty());
+    assert!(
+        comparison.notes[0].contains("a and c have the same recipe, kind of split and seed"),
+        "{:?}",
+        comparison.notes
+    );
+}
+
+#[test]
+fn a_figure_that_a_run_lacks_has_no_mean() {
+    let mut lacking = run("b", 2, 0, 0.9);
+    lacking.metrics.roc_auc = None;
+    let comparison = Comparison::of(vec![run("a", 1, 0, 0.8), lacking]);
+    let mean = comparison.groups[0].mean.as_ref().unwrap();
+    assert!(mean.spreads[0].is_some() && mean.spreads[5].is_none());
+}

@@ -1,0 +1,168 @@
+//! `lobule compare`, on drawn folders of runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lobule::train::{Recipe, RunConfig};
+use tempfile::TempDir;
+
+use crate::support::{complaint, printed, text};
+
+/// What a drawn run is like.
+struct Drawn<'a> {
+    recipe: &'a str,
+    changes: &'a [String],
+    seed: u64,
+    by_case: bool,
+    /// Malignant pictures of the six of a part that are called benign.
+    missed: usize,
+    parts: &'a [&'a str],
+}
+
+const PARTS: [&str; 3] = ["train", "validation", "test"];
+
+/// A run on six benign and six malignant cases of three pictures each.
+fn draw(root: &TempDir, name: &str, drawn: &Drawn<'_>) -> PathBuf {
+    let dir = root.path().join(name);
+    fs::create_dir_all(&dir).unwrap();
+    let Drawn { recipe, changes, seed, by_case, missed, parts } = drawn;
+    let config = RunConfig {
+        version: "0".into(),
+        seed: *seed,
+        data: "drawn".into(),
+        split: "drawn".into(),
+        start: "drawn".into(),
+        skipped: Vec::new(),
+        recipe: Recipe::named(recipe, changes).unwrap(),
+    };
+    config.write(&dir.join("config.toml")).unwrap();
+    let mut split = String::from("filename,part\n");
+    let mut predictions = PARTS.map(|_| String::from("filename,truth,margin,probability_malignant\n"));
+    let mut seen = [0; 3];
+    for case in 0..12 {
+        for number in 0..3 {
+            let part = if *by_case { case / 2 % 3 } else { number };
+            let (prefix, truth) = if case % 2 == 0 { ("SOB_B_F", "benign") } else { ("SOB_M_DC", "malignant") };
+            let file = format!("{prefix}-14-{}-100-{number:03}.png", 100 + case);
+            split += &format!("{file},{}\n", PARTS[part]);
+            seen[part] += case % 2;
+            let margin = if case % 2 == 0 || seen[part] <= *missed { -1.0 } else { 1.0 };
+            predictions[part] += &format!("{file},{truth},{margin},{}\n", 1.0 / (1.0 + f64::exp(-margin)));
+        }
+    }
+    fs::write(dir.join("split.csv"), split).unwrap();
+    for (part, rows) in PARTS.iter().zip(predictions).filter(|(part, _)| parts.contains(part)) {
+        fs::write(dir.join(format!("{part}-predictions.csv")), rows).unwrap();
+    }
+    dir
+}
+
+fn best(seed: u64, by_case: bool, missed: usize) -> Drawn<'static> {
+    Drawn { recipe: "best", changes: &[], seed, by_case, missed, parts: &["validation", "test"] }
+}
+
+/// The line of a text that begins with these words.
+fn line<'a>(output: &'a str, beginning: &[&str]) -> Vec<&'a str> {
+    let mut lines = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    lines.find(|words| words.starts_with(beginning)).unwrap_or_else(|| panic!("no {beginning:?} in\n{output}"))
+}
+
+#[test]
+fn runs_stand_side_by_side_with_means_over_seeds_and_differences_between_splits() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [
+        draw(&root, "case-1", &best(1, true, 2)),
+        draw(&root, "case-2", &best(2, true, 3)),
+        draw(&root, "image-1", &best(1, false, 0)),
+        draw(&root, "image-2", &best(2, false, 2)),
+    ];
+    let paths: Vec<&str> = runs.iter().map(|run| text(run)).collect();
+    let output = printed(&[&["compare"], &paths[..]].concat());
+    let row = line(&output, &[paths[0], "best", "by", "case", "test"]);
+    assert_eq!(row[5..], ["1", "12", "0.8333", "0.4799", "1.0000", "0.6667", "0.8000", "0.8333"], "{output}");
+    assert!(output.contains("by image (12 shared cases)"), "{output}");
+    assert_eq!(line(&output, &["mean", "best", "by", "case"])[4..8], ["test", "2", "seeds", "0.7917"]);
+    assert_eq!(line(&output, &["standard", "deviation", "best", "by", "case"])[5..9], ["test", "2", "seeds", "0.0589"]);
+    // Differences of 1/6 and 1/12: 0.125 ± 12.706 * 0.0589 / sqrt(2).
+    let difference = line(&output, &["best", "test", "accuracy"]);
+    assert_eq!(difference[3..], ["2", "+0.1250", "-0.4044", "to", "+0.6544"], "{output}");
+    assert!(output.ends_with("For research use only. Not for use in diagnostic procedures.\n"), "{output}");
+}
+
+#[test]
+fn the_same_figures_come_as_markdown_csv_and_svg() {
+    let root = tempfile::tempdir().unwrap();
+    let runs = [draw(&root, "a|b", &best(1, true, 1)), draw(&root, "c", &best(1, false, 0))];
+    let figure = root.path().join("figure.svg");
+    let paths: Vec<&str> = runs.iter().map(|run| text(run)).collect();
+    let as_format = |format: &str| printed(&[&["compare", "--format", format], &paths[..]].concat());
+
+    let markdown = as_format("markdown");
+    assert!(markdown.contains("a\\|b | best | by case | test | 1 | 12 | 0.9167 |"), "{markdown}");
+    assert!(markdown.contains("none: one seed") && markdown.contains("For research use only."), "{markdown}");
+
+    let table = as_format("csv");
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let kinds: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(kinds, ["run", "run", "difference", "interval_low", "interval_high"]);
+    assert_eq!(rows[0][column("accuracy")].parse::<f64>().unwrap(), 11.0 / 12.0);
+    assert_eq!((&rows[0][column("tp")], &rows[0][column("fn")], &rows[3][column("accuracy")]), ("5", "1", ""));
+
+    let silent = printed(&[&["compare", "--figure", text(&figure)], &paths[..]].concat());
+    assert!(!silent.contains("<svg"));
+    let svg = fs::read_to_string(&figure).unwrap();
+    assert!(svg.starts_with("<svg ") && svg.contains("For research use only."), "{svg}");
+}
+
+#[test]
+fn runs_with_other_settings_of_a_recipe_are_not_averaged() {
+    let root = tempfile::tempdir().unwrap();
+    let changes = ["epochs=9".to_owned()];
+    let longer = Drawn { changes: &changes, ..best(2, true, 1) };
+    let runs = [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &longer)];
+    let output = printed(&["compare", text(&runs[0]), text(&runs[1])]);
+    assert!(output.contains("are both of the recipe best, in other settings, and are not averaged."), "{output}");
+    assert!(!output.contains("mean "), "{output}");
+}
+
+#[test]
+fn figures_of_a_validation_part_are_called_so_and_never_averaged_with_others() {
+    let root = tempfile::tempdir().unwrap();
+    let only = Drawn { parts: &["validation"], ..best(2, true, 1) };
+    let runs = [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &only)];
+    let output = printed(&["compare", text(&runs[0]), text(&runs[1])]);
+    assert!(line(&output, &[text(&runs[1]), "best"]).contains(&"validation"), "{output}");
+    assert!(!output.contains("mean"), "{output}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_compared_is_refused_with_a_reason() {
+    let root = tempfile::tempdir().unwrap();
+    let compare = |dir: &Path| complaint(&["compare", text(dir)]);
+    assert!(compare(&root.path().join("none")).contains("none is not the folder of a run"));
+    assert!(compare(root.path()).contains("there is no config.toml in it"));
+
+    let unended = draw(&root, "unended", &Drawn { parts: &[], ..best(1, true, 1) });
+    let message = compare(&unended);
+    assert!(message.contains("training has not ended") && message.contains("--resume"), "{message}");
+
+    let broken = |file: &str, content: &str| {
+        let dir = draw(&root, "broken", &best(1, true, 1));
+        fs::write(dir.join(file), content).unwrap();
+        let message = compare(&dir);
+        assert!(message.contains(file), "{message}");
+        message
+    };
+    assert!(broken("config.toml", "seed = one").contains("line 1"));
+    assert!(broken("config.toml", "seed = 1\n").contains("missing field"));
+    assert!(broken("split.csv", "filename,part\nSOB_B_F-14-100-100-000.png,tests\n").contains("line 2"));
+    assert!(broken("split.csv", "filename,part\nscan.png,test\n").contains("scan.png"));
+    assert!(broken("test-predictions.csv", "filename,truth,margin,probability_malignant\n").contains("no predictions"));
+    let header = "filename,truth,margin,probability_malignant\n";
+    assert!(broken("test-predictions.csv", &format!("{header}a.png,benign,x,0.5\n")).contains("line 2"));
+    let moved = format!("{header}SOB_B_F-14-100-100-000.png,benign,-1,0.2\n");
+    assert!(broken("test-predictions.csv", &moved).contains("in its train part"));
+}
