@@ -1,14 +1,15 @@
 //! `lobule compare`: the folders of runs in; the report's summary table out, and one figure.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use super::{comparison_csv, comparison_text, output};
-use crate::breakhis::{Part, Split};
+use crate::breakhis::{Part, SlideName, Split};
 use crate::diagnosis::Threshold;
-use crate::evaluate::comparison::{Comparison, MeasuredPart, Run, figure};
+use crate::evaluate::comparison::{Comparison, MeasuredPart, Pooled, Run, figure};
 use crate::evaluate::{Metrics, Scored, predictions};
 use crate::files::write_whole;
 use crate::train::RunConfig;
@@ -22,6 +23,10 @@ pub struct CompareArguments {
     /// How the table is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Also take the predictions of all runs together, each of which held out other pictures (the folds of a
+    /// cross-validation), with intervals over cases; not in CSV.
+    #[arg(long)]
+    pool: bool,
     /// Also draw the measures side by side and the confusion matrices.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -38,8 +43,10 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
-    let runs = arguments.runs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<_>>()?;
-    let comparison = Comparison::of(runs);
+    let read = arguments.runs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
+    let pooled = arguments.pool.then(|| pool(&runs, predictions)).transpose()?;
+    let comparison = Comparison { pooled, ..Comparison::of(runs) };
     if let Some(path) = &arguments.figure {
         write_whole(path, figure(&comparison).as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -53,14 +60,35 @@ pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a run says of itself, and the figures of its test part, or of its validation part where it has no other.
-fn read_run(dir: &Path) -> anyhow::Result<Run> {
+/// The predictions of all runs, case by case.
+fn pool(runs: &[Run], predictions: Vec<Vec<(String, Scored)>>) -> anyhow::Result<Pooled> {
+    let mut cases: BTreeMap<_, Vec<Scored>> = BTreeMap::new();
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (run, predictions) in runs.iter().zip(predictions) {
+        for (file_name, scored) in predictions {
+            let name: SlideName = file_name.parse().with_context(|| run.name.clone())?;
+            cases.entry(name.case()).or_default().push(scored);
+            if let Some(other) = seen.insert(file_name.clone(), &run.name) {
+                bail!(
+                    "{other} and {} both predict {file_name}; only runs that hold out different pictures can be pooled",
+                    run.name
+                );
+            }
+        }
+    }
+    Ok(Pooled::of(runs.len(), &cases.into_values().collect::<Vec<_>>(), Threshold::HALF))
+}
+
+/// What a run says of itself, with the figures of its test part, or of its validation part where it has no other; and
+/// the predictions that these come from.
+fn read_run(dir: &Path) -> anyhow::Result<(Run, Vec<(String, Scored)>)> {
     let config = read_config(dir)?;
     let split_file = dir.join("split.csv");
     let split = Split::read(&split_file)?;
     let shared_cases = split.shared_cases().with_context(|| split_file.display().to_string())?.len();
-    let (part, scored) = read_predictions(dir, &split)?;
-    Ok(Run {
+    let (part, predictions) = read_predictions(dir, &split)?;
+    let scored: Vec<Scored> = predictions.iter().map(|(_, scored)| *scored).collect();
+    let run = Run {
         name: dir.display().to_string(),
         settings: toml::to_string(&config.recipe)? + &config.start,
         recipe: config.recipe.name,
@@ -68,10 +96,11 @@ fn read_run(dir: &Path) -> anyhow::Result<Run> {
         shared_cases,
         part,
         metrics: Metrics::at(&scored, Threshold::HALF),
-    })
+    };
+    Ok((run, predictions))
 }
 
-fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, Vec<Scored>)> {
+fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, Vec<(String, Scored)>)> {
     let files = [
         (MeasuredPart::Test, Part::Test, dir.join("test-predictions.csv")),
         (MeasuredPart::Validation, Part::Validation, dir.join("validation-predictions.csv")),
@@ -91,7 +120,7 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
         let place = split.part_of(name).map_or("not at all".to_owned(), |part| format!("in its {part} part"));
         bail!("{} holds {name}, which the run's split.csv has {place}; they are not of one run", path.display());
     }
-    Ok((measured, rows.into_iter().map(|(_, scored)| scored).collect()))
+    Ok((measured, rows))
 }
 
 /// The config of a run, where the folder is one.

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Confusion;
-use crate::evaluate::comparison::{Comparison, Difference, Group, Measure, Run, SplitKind, Spread};
+use crate::evaluate::comparison::{Comparison, Difference, Group, Measure, Pooled, Run, SplitKind, Spread};
 
 /// Columns of text: the runs, their confusion matrices, what a split by image adds, and notes.
 pub(super) fn text(comparison: &Comparison) -> String {
@@ -34,6 +34,7 @@ struct Table {
 fn tables(comparison: &Comparison) -> Vec<Table> {
     let mut tables = vec![figures(comparison), matrices(comparison)];
     tables.extend(effects(comparison));
+    tables.extend(comparison.pooled.as_ref().map(pooled));
     tables
 }
 
@@ -115,6 +116,18 @@ fn effects(comparison: &Comparison) -> Option<Table> {
     }
     let title = "Split by image minus split by case, paired by seed (Student's interval of the mean)".to_owned();
     (!rows.is_empty()).then_some(Table { title, words: 3, header, rows })
+}
+
+fn pooled(pooled: &Pooled) -> Table {
+    let header = ["figure", "value", "95 % interval over cases"].map(str::to_owned).to_vec();
+    let row = |(measure, interval): (Measure, Option<(f64, f64)>)| {
+        let interval = interval.map_or_else(|| "undefined".to_owned(), |(low, high)| format!("{low:.4} to {high:.4}"));
+        vec![measure.name().to_owned(), number(measure.of(&pooled.metrics)), interval]
+    };
+    let Pooled { runs, cases, metrics, .. } = pooled;
+    let title =
+        format!("All {} predictions of the {runs} runs together, {cases} cases (bootstrap of whole cases)", metrics.n);
+    Table { title, words: 1, header, rows: Measure::ALL.into_iter().zip(pooled.intervals).map(row).collect() }
 }
 
 fn number(figure: Option<f64>) -> String {

@@ -8,8 +8,10 @@ use std::fmt;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::Metrics;
 pub use super::comparison_figure::figure;
+use super::intervals::over_cases;
+use super::{Metrics, Scored};
+use crate::diagnosis::Threshold;
 
 /// What the split of a run keeps apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -179,6 +181,27 @@ pub struct Difference {
     pub interval: Option<(f64, f64)>,
 }
 
+/// Runs that each held out other pictures, put together as if one network had predicted them all.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    /// How many runs.
+    pub runs: usize,
+    /// How many cases.
+    pub cases: usize,
+    /// The figures of all their predictions.
+    pub metrics: Metrics,
+    /// 95 % intervals over cases, in the order of [`Measure::ALL`].
+    pub intervals: [Option<(f64, f64)>; 6],
+}
+
+impl Pooled {
+    /// Puts the predictions of `runs` runs together, given the pictures of each case.
+    pub fn of(runs: usize, cases: &[Vec<Scored>], threshold: Threshold) -> Self {
+        let metrics = Metrics::at(&cases.concat(), threshold);
+        Self { runs, cases: cases.len(), metrics, intervals: over_cases(cases, threshold) }
+    }
+}
+
 /// Runs side by side.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -186,6 +209,8 @@ pub struct Comparison {
     pub groups: Vec<Group>,
     /// By image against by case, for each recipe that has both for the same seed.
     pub effects: Vec<SplitEffect>,
+    /// All predictions as those of one network, where that was asked for.
+    pub pooled: Option<Pooled>,
     /// Why a mean or a difference that one might look for is not there.
     pub notes: Vec<String>,
 }
@@ -216,7 +241,7 @@ impl Comparison {
             let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
             SplitEffect::of(&other?.runs, &group.runs)
         });
-        Self { effects: effects.collect(), groups, notes }
+        Self { effects: effects.collect(), groups, pooled: None, notes }
     }
 
     /// The runs in the order of the groups.

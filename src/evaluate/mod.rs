@@ -5,6 +5,7 @@
 
 pub mod comparison;
 mod comparison_figure;
+pub mod intervals;
 mod metrics;
 pub mod predictions;
 pub mod svg;

@@ -144,10 +144,7 @@ fn train(architecture: &Architecture, keras: &Training) -> Result<(Vec<f64>, Sto
         architecture: architecture.clone(),
         backbone_norm: norm,
         head_norm: norm,
-        label_smoothing: 0.0,
-        weight_decay: 0.0,
-        backbone_share: 1.0,
-        ..Recipe::best()
+        ..Recipe::named("transfer", &[])?
     };
     let network = filled(architecture.clone())?;
     let mut adam = Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter)));
@@ -156,7 +153,7 @@ fn train(architecture: &Architecture, keras: &Training) -> Result<(Vec<f64>, Sto
     for index in 0..keras.losses.len() {
         let (pictures, labels) = batch(index, keras.size)?;
         let (memory, seed) = ((&mut adam, &mut workspace), 0);
-        losses.push(step(&network, memory, &recipe, (&pictures, &labels), seed, keras.learning_rate)?);
+        losses.push(step(&network, memory, &recipe, (&pictures, &labels), seed, keras.learning_rate)?.0);
     }
     Ok((losses, network.parameters().stored()?))
 }
