@@ -144,6 +144,38 @@ impl Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::simd::{Level, at_level};
+
+    /// Two rows of the average of N activated pixels, over more than a piece, against the definition.
+    fn check<const N: usize>(level: Level) {
+        const CHANNELS: usize = PIECE + 2;
+        fn run<S: Simd, const N: usize>(simd: S, rows: &[[&[f32]; N]], norm: &Activation) -> Strip {
+            let mut strip = Strip::new(rows.len(), CHANNELS);
+            strip.begin(rows.len());
+            strip.activate(simd, rows.iter().copied(), norm, CHANNELS);
+            strip
+        }
+        let number = |i: usize| ((i * 7919) % 2003) as f32 / 1001.5 - 1.0;
+        let numbers: Vec<f32> = (0..2 * N * 2 * PIECE).map(number).collect();
+        let pixels: Vec<&[f32]> = numbers.chunks_exact(2 * PIECE).collect();
+        let rows: Vec<[&[f32]; N]> = pixels.chunks_exact(N).map(|row| std::array::from_fn(|i| row[i])).collect();
+        let norm = Activation::new(&numbers[..CHANNELS], &numbers[CHANNELS..2 * CHANNELS]);
+        let mut strip = at_level!(level, simd => run(simd, &rows, &norm));
+        for (row, channel) in (0..2).flat_map(|row| (0..CHANNELS).map(move |channel| (row, channel))) {
+            let activated = |pixel: &&[f32]| (pixel[channel] * norm.scale[channel] + norm.shift[channel]).max(0.0);
+            let want = rows[row].iter().map(activated).sum::<f32>() / N as f32;
+            let got = strip.piece(row, channel / PIECE)[channel % PIECE];
+            assert!((got - want).abs() < 1e-6, "{level}: {got} instead of {want} at {row}, {channel}");
+        }
+    }
+
+    #[test]
+    fn a_strip_holds_averages_of_activated_pixels_at_every_level() {
+        for level in Level::available() {
+            check::<1>(level);
+            check::<4>(level);
+        }
+    }
 
     #[test]
     fn rows_reach_as_far_as_their_last_number() {
