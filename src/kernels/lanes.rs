@@ -109,8 +109,7 @@ pub(super) fn lanes<S: Simd>(_: S) -> usize {
     S::LANES
 }
 
-/// The body of a function that calls `$kernel(simd, column, arguments ...)` for the columns from 0 to `$width`, compiled
-/// for `$level`.
+/// Calls `$kernel(simd, column, arguments ...)` for the columns from 0 to `$width`, compiled for `$level`.
 macro_rules! over_columns {
     ($level:expr, $width:expr, $kernel:ident($($argument:expr),* $(,)?)) => {
         $crate::kernels::simd::at_level!($level, simd => $crate::kernels::simd::Simd::vectorize(

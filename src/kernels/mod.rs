@@ -21,6 +21,7 @@ mod heap;
 mod inference;
 mod lanes;
 mod matmul;
+mod moments;
 mod norm;
 mod patches;
 mod pool;
@@ -39,7 +40,8 @@ pub use heap::give_back;
 pub use inference::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
 };
-pub use norm::{Moments, NormMode, Normalisation, batch_norm};
+pub use moments::Moments;
+pub use norm::{NormMode, Normalisation, batch_norm};
 pub use patches::Geometry;
 pub use pool::{average_pool_2x2, global_average_pool, max_pool};
 pub use simd::{Level, LevelError};

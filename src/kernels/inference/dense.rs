@@ -7,7 +7,8 @@ use candle_core::{Result, bail};
 use super::LayerWeights;
 use super::packed::Packed;
 use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles};
-use super::tile::{Activation, PIECE, Rows, Strip, product};
+use super::strip::{Activation, PIECE, Rows};
+use super::tile::Product;
 use super::winograd::{self, Distances};
 use crate::kernels::simd::{Level, Simd};
 use crate::kernels::slices;
@@ -123,10 +124,16 @@ impl DenseLayer {
         for tile in tiles::<S>(share.pixels()) {
             strip.begin(tile.len());
             let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
-            activate(simd, pixels, &self.norm1, self.channels, strip);
+            strip.activate(simd, pixels.map(|pixel| [pixel]), &self.norm1, self.channels);
             let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
-            let offsets = offsets(tile.clone(), place);
-            product(simd, strip.rows(), self.conv1.matrix(0), Some(&self.norm2), inner, &offsets[..tile.len()]);
+            Product {
+                rows: strip.rows(),
+                matrix: self.conv1.matrix(0),
+                activation: Some(&self.norm2),
+                out: inner,
+                offsets: &offsets(tile.clone(), place)[..tile.len()],
+            }
+            .compute(simd);
         }
     }
 
@@ -160,8 +167,14 @@ impl DenseLayer {
                     strip.put(row, tap * self.bottleneck, &inner[from..][..self.bottleneck]);
                 }
             }
-            let offsets = offsets(tile.clone(), |pixel| pixel * plane.stride + self.channels);
-            product(simd, strip.rows(), self.conv2.matrix(0), None, own, &offsets[..tile.len()]);
+            Product {
+                rows: strip.rows(),
+                matrix: self.conv2.matrix(0),
+                activation: None,
+                out: own,
+                offsets: &offsets(tile.clone(), |pixel| pixel * plane.stride + self.channels)[..tile.len()],
+            }
+            .compute(simd);
         }
     }
 
@@ -197,9 +210,14 @@ impl DenseLayer {
         );
         let offsets = offsets(0..count, |row| row * columns);
         for position in 0..POSITIONS {
-            let rows = Rows::in_pieces(&transformed[position * size..][..size], count);
-            let products = &mut products[position * count * columns..][..count * columns];
-            product(simd, rows, self.conv2.matrix(position), None, products, &offsets[..count]);
+            Product {
+                rows: Rows::in_pieces(&transformed[position * size..][..size], count),
+                matrix: self.conv2.matrix(position),
+                activation: None,
+                out: &mut products[position * count * columns..][..count * columns],
+                offsets: &offsets[..count],
+            }
+            .compute(simd);
         }
         let distances = Distances { down: plane.width * plane.stride, across: plane.stride, position: count * columns };
         simd.vectorize(
@@ -214,38 +232,4 @@ impl DenseLayer {
             },
         );
     }
-}
-
-/// Fills the strip with `max(scale * x + shift, 0)` of the first `channels` numbers of each pixel.
-fn activate<'a, S: Simd>(
-    simd: S,
-    pixels: impl Iterator<Item = &'a [f32]>,
-    norm: &Activation,
-    channels: usize,
-    strip: &mut Strip,
-) {
-    let zero = simd.splat(0.0);
-    let channels = channels.next_multiple_of(S::LANES);
-    simd.vectorize(
-        #[inline(always)]
-        || {
-            for (row, pixel) in pixels.enumerate() {
-                assert!(pixel.len() >= channels && norm.scale.len() >= channels && norm.shift.len() >= channels);
-                for first in (0..channels).step_by(PIECE) {
-                    let target = strip.piece(row, first / PIECE);
-                    for at in (0..PIECE.min(channels - first)).step_by(S::LANES) {
-                        let channel = first + at;
-                        // SAFETY: the assertion above holds the reads, which end at a multiple of LANES not above
-                        // `channels`, inside their slices; a piece is a whole number of vectors.
-                        unsafe {
-                            let scale = simd.load(norm.scale.as_ptr().add(channel));
-                            let shift = simd.load(norm.shift.as_ptr().add(channel));
-                            let x = simd.load(pixel.as_ptr().add(channel));
-                            simd.store(target.as_mut_ptr().add(at), simd.max(simd.mul_add(x, scale, shift), zero));
-                        }
-                    }
-                }
-            }
-        },
-    );
 }

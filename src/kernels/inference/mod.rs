@@ -8,8 +8,9 @@
 //! transforms.
 //!
 //! The files, from the outside in: `plan` lays a network out and walks it; `stem`, `dense` and `transition` compute a
-//! layer each, by gathering rows into a strip and multiplying; `winograd` and `tile` are the inner loops; `scratch`,
-//! `packed`, `aligned` and `team` hold the buffers, the weights and the threads. `roofline` tells where the time goes.
+//! layer each, by gathering rows into a `strip` and multiplying; `strip`, `winograd` and `tile` are the inner loops;
+//! `scratch`, `packed`, `aligned` and `team` hold the buffers, the weights and the threads. `roofline` tells where the
+//! time goes.
 #![allow(unsafe_code)]
 
 mod aligned;
@@ -19,6 +20,7 @@ mod plan;
 mod roofline;
 mod scratch;
 mod stem;
+mod strip;
 mod team;
 mod tile;
 mod transition;

@@ -6,7 +6,7 @@ use super::Affine;
 use super::aligned::Aligned;
 use super::packed::Packed;
 use super::plan::Plane;
-use super::tile::{Activation, Strip};
+use super::strip::{Activation, Strip};
 use crate::kernels::simd::Simd;
 
 /// The rows of pixels of a plane that one thread computes.

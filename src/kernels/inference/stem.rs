@@ -8,7 +8,8 @@ use super::StemWeights;
 use super::packed::Packed;
 use super::plan::Plane;
 use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles};
-use super::tile::{Activation, Rows, product};
+use super::strip::{Activation, Rows};
+use super::tile::Product;
 use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
@@ -111,9 +112,14 @@ impl Stem {
         for tile in tiles::<S>(side) {
             // The windows of neighbours overlap, and each is a piece of as many lines as the kernel has.
             let data = &scratch.bordered[y * stride * next + tile.start * APART..];
-            let windows = Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next };
-            let offsets = offsets(tile.clone(), |x| x * columns);
-            product(simd, windows, self.kernel.matrix(0), Some(&self.norm), line, &offsets[..tile.len()]);
+            Product {
+                rows: Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next },
+                matrix: self.kernel.matrix(0),
+                activation: Some(&self.norm),
+                out: line,
+                offsets: &offsets(tile.clone(), |x| x * columns)[..tile.len()],
+            }
+            .compute(simd);
         }
     }
 

@@ -6,7 +6,8 @@ use super::TransitionWeights;
 use super::packed::Packed;
 use super::plan::Plane;
 use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
-use super::tile::{Activation, PIECE, Strip, product};
+use super::strip::Activation;
+use super::tile::Product;
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
 
@@ -59,47 +60,22 @@ impl Transition {
         let (plane, strip) = (share.plane, &mut scratch.strip);
         for tile in tiles::<S>(share.pixels()) {
             strip.begin(tile.len());
-            for (row, pixel) in tile.clone().enumerate() {
+            let windows = tile.clone().map(|pixel| {
                 let (y, x) = share.position(pixel);
                 let corner = (2 * y * from.width + 2 * x) * from.stride;
                 let below = corner + from.width * from.stride;
                 let pixels = [corner, corner + from.stride, below, below + from.stride];
-                self.average(simd, pixels.map(|start| &source[start..][..from.stride]), row, strip);
+                pixels.map(|start| &source[start..][..from.stride])
+            });
+            strip.activate(simd, windows, &self.norm, self.channels);
+            Product {
+                rows: strip.rows(),
+                matrix: self.conv.matrix(0),
+                activation: None,
+                out: own,
+                offsets: &offsets(tile.clone(), |pixel| pixel * plane.stride)[..tile.len()],
             }
-            let offsets = offsets(tile.clone(), |pixel| pixel * plane.stride);
-            product(simd, strip.rows(), self.conv.matrix(0), None, own, &offsets[..tile.len()]);
+            .compute(simd);
         }
-    }
-
-    /// The average of four activated pixels, to a row of the strip.
-    fn average<S: Simd>(&self, simd: S, pixels: [&[f32]; 4], row: usize, strip: &mut Strip) {
-        let channels = self.channels.next_multiple_of(S::LANES);
-        let Activation { scale, shift } = &self.norm;
-        assert!(pixels.iter().all(|pixel| pixel.len() >= channels));
-        assert!(scale.len() >= channels && shift.len() >= channels);
-        simd.vectorize(
-            #[inline(always)]
-            || {
-                let (zero, quarter) = (simd.splat(0.0), simd.splat(0.25));
-                for first in (0..channels).step_by(PIECE) {
-                    let target = strip.piece(row, first / PIECE);
-                    for at in (0..PIECE.min(channels - first)).step_by(S::LANES) {
-                        let channel = first + at;
-                        // SAFETY: the assertion above holds the reads, which end at a multiple of LANES not above
-                        // `channels`, inside their slices; a piece is a whole number of vectors.
-                        unsafe {
-                            let scale = simd.load(scale.as_ptr().add(channel));
-                            let shift = simd.load(shift.as_ptr().add(channel));
-                            let mut sum = zero;
-                            for pixel in pixels {
-                                let x = simd.load(pixel.as_ptr().add(channel));
-                                sum = simd.add(sum, simd.max(simd.mul_add(x, scale, shift), zero));
-                            }
-                            simd.store(target.as_mut_ptr().add(at), simd.mul(sum, quarter));
-                        }
-                    }
-                }
-            },
-        );
     }
 }

@@ -2,7 +2,8 @@
 //! rows, from which the gradients of gamma, beta and the input follow.
 
 use super::super::lanes::{add, get, over_columns, put};
-use super::super::norm::{Moments, NormMode};
+use super::super::moments::Moments;
+use super::super::norm::NormMode;
 use super::super::simd::{Level, Simd};
 
 /// Rows that are treated together: so few that they are still in the level-1 cache when the next columns are.
@@ -128,6 +129,13 @@ impl TileSums {
     pub(super) fn none(channels: usize) -> Self {
         Self { sum: vec![0.0; channels], product: vec![0.0; channels] }
     }
+
+    /// Adds to the sums of the columns from `column` on.
+    #[inline(always)]
+    pub(super) fn add<S: Simd>(&mut self, simd: S, column: usize, sum: S::Vector, product: S::Vector) {
+        add(simd, &mut self.sum, column, sum);
+        add(simd, &mut self.product, column, product);
+    }
 }
 
 /// `max(x * scale + shift, 0)` of the rows of `x` into rows that lie `stride` apart.
@@ -140,12 +148,9 @@ pub(super) fn normalise_relu(level: Level, x: &[f32], norm: Part<'_>, out: &mut 
             put(simd, out, column, simd.max(simd.mul_add(get(simd, x, column), scale, shift), zero));
         }
     }
-    fn block(level: Level, x: &[f32], norm: Part<'_>, out: &mut [f32], stride: usize) {
-        over_columns!(level, norm.scale.len(), kernel(x, norm, out, stride))
-    }
-    let rows = rows_at_once(stride);
-    for (x, out) in x.chunks(rows * norm.scale.len()).zip(out.chunks_mut(rows * stride)) {
-        block(level, x, norm, out, stride);
+    let (width, rows) = (norm.scale.len(), rows_at_once(stride));
+    for (x, out) in x.chunks(rows * width).zip(out.chunks_mut(rows * stride)) {
+        over_columns!(level, width, kernel(x, norm, out, stride));
     }
 }
 
@@ -183,23 +188,12 @@ pub(super) fn relu_backward(
             product = simd.mul_add(g, simd.sub(x, mean), product);
             put(simd, gradient, column, simd.mul_add(g, scale, get(simd, gradient, column)));
         }
-        add(simd, &mut sums.sum, column, sum);
-        add(simd, &mut sums.product, column, product);
-    }
-    fn block(
-        level: Level,
-        x: &[f32],
-        norm: Part<'_>,
-        (through, stride): (&mut [f32], usize),
-        gradient: &mut [f32],
-        sums: &mut TileSums,
-    ) {
-        over_columns!(level, norm.scale.len(), kernel(x, norm, (&mut *through, stride), gradient, sums))
+        sums.add(simd, column, sum, product);
     }
     let (width, rows) = (norm.scale.len(), rows_at_once(stride));
     let blocks = x.chunks(rows * width).zip(gradient.chunks_mut(rows * width)).zip(through.chunks_mut(rows * stride));
     for ((x, gradient), through) in blocks {
-        block(level, x, norm, (through, stride), gradient, sums);
+        over_columns!(level, width, kernel(x, norm, (&mut *through, stride), gradient, sums));
     }
 }
 
@@ -218,14 +212,13 @@ pub(super) fn cut(level: Level, x: &[f32], norm: Part<'_>, gradient: &mut [f32],
             sum = simd.add(sum, g);
             product = simd.mul_add(g, simd.sub(x, mean), product);
         }
-        add(simd, &mut sums.sum, column, sum);
-        add(simd, &mut sums.product, column, product);
+        sums.add(simd, column, sum, product);
     }
-    fn block(level: Level, x: &[f32], norm: Part<'_>, gradient: &mut [f32], sums: &mut TileSums) {
-        over_columns!(level, norm.scale.len(), kernel(x, norm, gradient, sums))
+    let width = norm.scale.len();
+    let size = rows_at_once(width) * width;
+    for (x, gradient) in x.chunks(size).zip(gradient.chunks_mut(size)) {
+        over_columns!(level, width, kernel(x, norm, gradient, sums));
     }
-    let size = rows_at_once(norm.scale.len()) * norm.scale.len();
-    x.chunks(size).zip(gradient.chunks_mut(size)).for_each(|(x, g)| block(level, x, norm, g, sums));
 }
 
 /// `gradient = gradient * scale - slope * (x - mean) - offset`, the scale being 1 where there is none.
@@ -258,17 +251,9 @@ pub(super) fn correct(
             put(simd, gradient, column, simd.sub(simd.mul(get(simd, gradient, column), scale), lost));
         }
     }
-    fn block(
-        level: Level,
-        x: &[f32],
-        mean: &[f32],
-        scale: Option<&[f32]>,
-        correction: (&[f32], &[f32]),
-        gradient: &mut [f32],
-    ) {
-        over_columns!(level, mean.len(), kernel(x, mean, scale, correction, gradient))
+    let width = mean.len();
+    let size = rows_at_once(width) * width;
+    for (x, gradient) in x.chunks(size).zip(gradient.chunks_mut(size)) {
+        over_columns!(level, width, kernel(x, mean, scale, (slope, offset), gradient));
     }
-    let size = rows_at_once(mean.len()) * mean.len();
-    let blocks = x.chunks(size).zip(gradient.chunks_mut(size));
-    blocks.for_each(|(x, gradient)| block(level, x, mean, scale, (slope, offset), gradient));
 }

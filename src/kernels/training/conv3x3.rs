@@ -6,13 +6,12 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::matmul::{Matrix, Sizes, matmul, transpose};
-use super::super::norm::Moments;
+use super::super::moments::{Moments, Partial, combined};
 use super::super::scratch::with_scratch;
 use super::super::simd::Level;
 use super::super::slices::add_all;
 use super::super::winograd::{POSITIONS, kernels};
 use super::affine::{Affine, NormGradient, Sums, TileSums, cut, normalise_relu};
-use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features};
 use super::winograd::{Grid, inputs, kernel_gradient, upstreams};
 

@@ -1,6 +1,6 @@
 //! A dense layer: batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; what it makes is appended to its input.
 
-use super::super::norm::Moments;
+use super::super::moments::Moments;
 use super::affine::{Affine, NormGradient, correct};
 use super::conv3x3::{self, Input};
 use super::panels::{FeatureGradient, Features};
@@ -85,7 +85,6 @@ mod tests {
     use super::super::super::gradcheck::filled;
     use super::super::super::norm::NormMode;
     use super::super::super::simd::Level;
-    use super::super::moments::of_rows;
     use super::super::panels::Pictures;
     use super::super::tap;
     use super::*;
@@ -113,7 +112,7 @@ mod tests {
         let mut workspace = Workspace::new(level);
         let mut features = Features::empty(&mut workspace, PICTURES, INPUTS);
         features.panels[0].data.copy_from_slice(&p[0]);
-        features.moments = of_rows(level, &p[0], INPUTS);
+        features.moments = Moments::of_rows(level, &p[0], INPUTS);
         let moving = |channels: usize| Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
         let norm = |gamma: &[f32], beta: &[f32], batch: &Moments| match mode {
             NormMode::Batch => Affine::new(gamma, beta, batch, mode, EPSILON),

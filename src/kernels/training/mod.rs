@@ -9,7 +9,6 @@
 mod affine;
 mod conv3x3;
 mod layer;
-mod moments;
 mod panels;
 mod pointwise;
 mod stem;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::super::norm::Moments;
+use super::super::moments::Moments;
 use super::super::simd::Level;
 use super::affine::{Correction, correct};
 use super::workspace::Workspace;

@@ -6,12 +6,11 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::super::matmul::{Matrix, Sizes, matmul, transpose};
-use super::super::norm::Moments;
+use super::super::moments::{Moments, Partial, combined};
 use super::super::scratch::with_scratch;
 use super::super::simd::Level;
 use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Sums, TileSums, normalise_relu, relu_backward};
-use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features};
 
 /// Rows of a tile.

@@ -5,11 +5,10 @@ use rayon::prelude::*;
 
 use super::super::conv;
 use super::super::lanes::{add, get, over_columns, put};
-use super::super::norm::Moments;
+use super::super::moments::{Moments, Partial, combined};
 use super::super::patches::{Geometry, Plane};
 use super::super::simd::{Level, Simd};
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums, correct};
-use super::moments::{Partial, combined, of_rows};
 use super::panels::{FeatureGradient, Features, Pictures};
 use super::workspace::Workspace;
 
@@ -31,7 +30,7 @@ impl Stem {
         let pictures = Pictures { count: input.count, height: plane.out_height, width: plane.out_width };
         let mut data = workspace.take(pictures.rows() * filters);
         conv::forward(x, weight, plane, filters, &mut data);
-        let moments = of_rows(workspace.level(), &data, filters);
+        let moments = Moments::of_rows(workspace.level(), &data, filters);
         Self { pictures, data, moments }
     }
 
@@ -199,8 +198,7 @@ fn maximum_backward(
                 add(simd, gradient, at, taken);
             }
         }
-        add(simd, &mut sums.sum, column, sum);
-        add(simd, &mut sums.product, column, product);
+        sums.add(simd, column, sum, product);
     }
     over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient, stride), norm, windows, upstream, sums))
 }

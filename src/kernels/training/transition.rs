@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::super::lanes::{add, get, over_columns, put};
+use super::super::lanes::{get, over_columns, put};
 use super::super::matmul::{Matrix, Sizes, matmul, transpose};
+use super::super::moments::{Partial, combined};
 use super::super::scratch::with_scratch;
 use super::super::simd::{Level, Simd};
 use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums};
-use super::moments::{Partial, combined};
 use super::panels::{FeatureGradient, Features, Pictures, WIDEST};
 use super::workspace::Workspace;
 
@@ -222,8 +222,7 @@ fn unpool(
             }
             put(simd, through, column, simd.mul(sum, quarter));
         }
-        add(simd, &mut sums.sum, column, total);
-        add(simd, &mut sums.product, column, product);
+        sums.add(simd, column, total, product);
     }
     over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient), norm, pixels, (&mut *through, stride), sums))
 }
