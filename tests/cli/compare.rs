@@ -172,7 +172,7 @@ fn runs_that_hold_out_different_pictures_are_pooled_and_others_are_not() {
     let root = tempfile::tempdir().unwrap();
     let runs = [draw(&root, "a", &best(1, true, 2)), draw(&root, "b", &best(2, true, 3))];
     let output = printed(&["compare", "--pool", text(&runs[0])]);
-    assert!(output.contains("All 12 predictions of the 1 runs together, 12 cases"), "{output}");
+    assert!(output.contains("All 12 predictions of the 1 runs together, 4 cases"), "{output}");
     let row = line(&output, &["accuracy", "0.8333"]);
     let (low, high): (f64, f64) = (row[2].parse().unwrap(), row[4].parse().unwrap());
     assert!(low < 0.8 && high == 1.0 && row[3] == "to", "{output}");
