@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use image::{Rgb, RgbImage};
 
+use crate::kernels::share_heap;
 use crate::model::{Classifier, LoadTimes, ModelError};
 use crate::pixels;
 
@@ -132,6 +133,8 @@ fn judge(classifier: Arc<Classifier>, limits: pixels::DecodeLimits) -> Arc<Judge
 /// # Errors
 /// When the network cannot be loaded, the port cannot be bound, or the operating system refuses threads.
 pub fn run(config: Config) -> Result<(), ServeError> {
+    // Before there are threads: a thread keeps the heap that it began with.
+    share_heap();
     let service = Service::start(config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
     let outcome = runtime.block_on(server::serve(service));
