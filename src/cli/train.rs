@@ -14,6 +14,7 @@ use super::terminal::Terminal;
 use crate::breakhis::{Dataset, Part, Picture, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Metrics, Scored, predictions};
+use crate::kernels::keep_large_blocks;
 use crate::model::{Classifier, Network, Parameters, read_tensors};
 use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit};
 
@@ -63,6 +64,7 @@ struct Parts<'a> {
 }
 
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
+    keep_large_blocks();
     let recipe = Recipe::named(&arguments.recipe, &arguments.changes)?;
     let dataset = Dataset::open(&arguments.data)?;
     let split = match (arguments.split.read()?, arguments.by) {

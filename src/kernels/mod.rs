@@ -36,7 +36,7 @@ pub use bias::{bias, bias_relu};
 pub use concat::concat_channels;
 pub use conv::conv2d;
 pub use dropout::dropout;
-pub use heap::{give_back, share_heap};
+pub use heap::{give_back, keep_large_blocks, share_heap};
 pub use inference::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
 };

@@ -79,6 +79,11 @@ impl Network {
         &self.parameters
     }
 
+    /// Whether what it says of a picture in training depends on the others of its batch, by batch norms.
+    pub fn sees_samples_together(&self) -> bool {
+        matches!(self.topology, Topology::Fused(_))
+    }
+
     /// The logits (batch, 2) of pictures (batch, height, width, 3).
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 use super::error::TrainError;
 use super::recipe::Recipe;
+use super::step::PART;
 use crate::model::Architecture;
 
 /// Bytes of a number.
@@ -15,12 +16,14 @@ fn needed(recipe: &Recipe, pictures: usize) -> usize {
     let tensors: usize = recipe.architecture.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
     // Weights, gradients, two moments, the average, the best epoch's, and what writes them to a file.
     let weights = 10 * tensors;
-    // The backbone's own tape keeps each number about once; candle keeps an operator's input, output and gradients.
-    let copies = match recipe.architecture {
-        Architecture::Baseline(_) => 8,
-        Architecture::Fused(_) => 2,
+    // The backbone's own tape keeps each number about once, for the whole batch. candle keeps an operator's input, output
+    // and gradients, for the parts of a batch that are in work.
+    let numbers = match recipe.architecture {
+        Architecture::Baseline(_) => 8 * recipe.batch.min(PART * rayon::current_num_threads()),
+        Architecture::Fused(_) => 2 * recipe.batch,
     };
-    let step = copies * recipe.batch * recipe.architecture.activations(size);
+    let batch = recipe.batch * size * size * 3;
+    let step = 2 * batch + numbers * recipe.architecture.activations(size);
     NUMBER * (weights + step + pictures * size * size * 3)
 }
 

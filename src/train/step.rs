@@ -1,6 +1,8 @@
 //! One step of training: forward, loss, backward, Adam.
 
 use candle_core::Tensor;
+use candle_core::backprop::GradStore;
+use rayon::prelude::*;
 
 use super::adam::Adam;
 use super::error::TrainError;
@@ -8,7 +10,10 @@ use super::loss::{loss, right};
 use super::recipe::Recipe;
 use crate::diagnosis::Label;
 use crate::kernels::training::Workspace;
-use crate::model::Network;
+use crate::model::{Mode, Network};
+
+/// What a step came to before it moved the network: the mean loss, and how many pictures were right.
+type Figures = (f64, usize);
 
 /// Moves `network` by one step on pictures (batch, height, width, 3). Returns the mean loss before it, and of how many
 /// pictures the network was right; `dropout` decides what is dropped, `rate` is Adam's step size.
@@ -19,13 +24,66 @@ pub fn step(
     network: &Network,
     (adam, workspace): (&mut Adam, &mut Workspace),
     recipe: &Recipe,
-    (pictures, labels): (&Tensor, &[Label]),
+    batch: (&Tensor, &[Label]),
     dropout: u64,
     rate: f64,
 ) -> Result<(f64, usize), TrainError> {
+    let (figures, gradients) = if network.sees_samples_together() {
+        whole(network, workspace, recipe, batch, dropout)?
+    } else {
+        by_parts(network, recipe, batch, dropout)?
+    };
+    adam.step(&gradients, rate)?;
+    Ok(figures)
+}
+
+/// The gradients of a batch whose samples depend on each other by batch norms.
+fn whole(
+    network: &Network,
+    workspace: &mut Workspace,
+    recipe: &Recipe,
+    (pictures, labels): (&Tensor, &[Label]),
+    dropout: u64,
+) -> Result<(Figures, GradStore), TrainError> {
     let pass = network.learn(pictures, recipe.training(dropout), workspace)?;
     let loss = loss(pass.logits(), labels, recipe.label_smoothing)?;
-    let right = right(pass.logits(), labels)?;
-    adam.step(&pass.backward(&loss, workspace)?, rate)?;
-    Ok((f64::from(loss.to_scalar::<f32>()?), right))
+    let figures = (f64::from(loss.to_scalar::<f32>()?), right(pass.logits(), labels)?);
+    Ok((figures, pass.backward(&loss, workspace)?))
+}
+
+/// Samples in a part of a batch; fixed, so that sums do not depend on the threads. Their tensors are small enough for
+/// the heap to keep, so that a step need not ask the system for pages.
+pub(super) const PART: usize = 8;
+
+/// The gradients of a batch whose samples do not depend on each other: parts of it side by side, a thread each.
+fn by_parts(
+    network: &Network,
+    recipe: &Recipe,
+    (pictures, labels): (&Tensor, &[Label]),
+    dropout: u64,
+) -> Result<(Figures, GradStore), TrainError> {
+    let part = |(index, labels_of_part): (usize, &[Label])| -> Result<(Figures, GradStore), TrainError> {
+        let pictures = pictures.narrow(0, index * PART, labels_of_part.len())?;
+        let training = recipe.training(dropout.wrapping_add(index as u64));
+        let logits = network.forward(&pictures, Mode::Training(training))?;
+        let share = labels_of_part.len() as f64 / labels.len() as f64;
+        let loss = loss(&logits, labels_of_part, recipe.label_smoothing)?.affine(share, 0.0)?;
+        Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, labels_of_part)?), loss.backward()?))
+    };
+    let parts: Vec<Result<_, TrainError>> = labels.par_chunks(PART).enumerate().map(part).collect();
+    let mut parts = parts.into_iter();
+    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a step without pictures".into()))?;
+    let ((mut loss, mut right), mut sum) = first?;
+    for part in parts {
+        let ((its_loss, its_right), gradients) = part?;
+        loss += its_loss;
+        right += its_right;
+        for parameter in network.parameters().iter() {
+            if let (Some(so_far), Some(addend)) = (sum.get(&parameter.var), gradients.get(&parameter.var)) {
+                let together = (so_far + addend)?;
+                sum.insert(&parameter.var, together);
+            }
+        }
+    }
+    Ok(((loss, right), sum))
 }

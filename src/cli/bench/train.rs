@@ -13,7 +13,7 @@ use super::super::output;
 use super::Latency;
 use crate::diagnosis::Label;
 use crate::kernels::training::Workspace;
-use crate::kernels::{Level, NormMode};
+use crate::kernels::{Level, NormMode, keep_large_blocks};
 use crate::model::{Network, NormPolicy, Parameters};
 use crate::train::{Adam, Recipe, step};
 
@@ -55,6 +55,7 @@ pub(super) fn run(arguments: &TrainBenchArguments, json: bool) -> anyhow::Result
 }
 
 fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
+    keep_large_blocks();
     let by_batch = NormPolicy { source: NormMode::Batch, momentum: 0.99 };
     let recipe = Recipe { backbone_norm: by_batch, head_norm: by_batch, ..Recipe::named("best", &[])? };
     let network = Network::new(recipe.architecture.clone(), Parameters::initial(&recipe.architecture, 1)?);
