@@ -13,15 +13,17 @@ use crate::kernels::training::Workspace;
 pub struct Pass<'a> {
     network: &'a Network,
     logits: Tensor,
-    /// What the head saw, and how that was made; nothing for a network without taps.
-    taped: Option<(Vec<Var>, Tape)>,
+    /// What the head saw.
+    taps: Vec<Var>,
+    /// How that was made.
+    tape: Tape,
 }
 
 impl Network {
     /// The forward pass of a training step on pictures (batch, height, width, 3). The moving moments take a step.
     ///
     /// # Errors
-    /// When the pictures' size does not fit the network.
+    /// When the network has no backbone, or the pictures' size does not fit it.
     pub fn learn(
         &self,
         pictures: &Tensor,
@@ -30,14 +32,14 @@ impl Network {
     ) -> Result<Pass<'_>, ModelError> {
         let mode = Mode::Training(training);
         let Topology::Fused(net) = self.topology() else {
-            return Ok(Pass { network: self, logits: self.forward(pictures, mode)?, taped: None });
+            return Err(candle_core::Error::Msg("the baseline has no backbone".into()).into());
         };
         let backbone = Backbone { net, parameters: self.parameters() };
         let (taps, tape) = backbone.forward(workspace, pictures, training.backbone)?;
         // The head is candle's; what it sees is a variable to it, so that its gradient is told.
         let vars = taps.iter().map(Var::from_tensor).collect::<candle_core::Result<Vec<Var>>>()?;
         let seen: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
-        Ok(Pass { network: self, logits: self.forward_taps(&seen, mode)?, taped: Some((vars, tape)) })
+        Ok(Pass { network: self, logits: self.forward_taps(&seen, mode)?, taps: vars, tape })
     }
 }
 
@@ -53,11 +55,11 @@ impl Pass<'_> {
     /// When candle fails.
     pub fn backward(self, loss: &Tensor, workspace: &mut Workspace) -> Result<GradStore, ModelError> {
         let mut store = loss.backward()?;
-        if let (Topology::Fused(net), Some((vars, tape))) = (self.network.topology(), self.taped) {
+        if let Topology::Fused(net) = self.network.topology() {
             let of_tap = |var: &Var| store.remove(var).map_or_else(|| var.zeros_like(), Ok);
-            let taps = vars.iter().map(of_tap).collect::<candle_core::Result<Vec<Tensor>>>()?;
+            let taps = self.taps.iter().map(of_tap).collect::<candle_core::Result<Vec<Tensor>>>()?;
             let backbone = Backbone { net, parameters: self.network.parameters() };
-            backbone.backward(workspace, tape, &taps, &mut store)?;
+            backbone.backward(workspace, self.tape, &taps, &mut store)?;
         }
         Ok(store)
     }
