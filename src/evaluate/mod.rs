@@ -6,10 +6,12 @@
 pub mod comparison;
 mod comparison_figure;
 pub mod intervals;
+mod logistic;
 mod metrics;
 pub mod predictions;
 pub mod svg;
 
+pub use logistic::Logistic;
 pub use metrics::{Confusion, Metrics, Scored};
 
 /// What goes wrong with a file of predictions.

@@ -18,6 +18,7 @@ use super::samples::{CHUNK, Sample, Samples};
 use super::seed::{Purpose, stream};
 use super::state::{Outcome, State};
 use super::step::step;
+use super::target::Taught;
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
 use crate::kernels::training::Workspace;
@@ -46,9 +47,10 @@ pub fn fit(
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
     check_classes("validation", parts.1.labels())?;
+    let taught = Taught::new(parts.0, recipe);
     if !state.position.probed {
         if let Some(settings) = &recipe.probe {
-            let Some(epochs) = probe(&state.network, recipe, settings, parts, seed, progress)? else {
+            let Some(epochs) = probe(&state.network, recipe, settings, (&taught, parts.1), seed, progress)? else {
                 return Ok(End::Interrupted);
             };
             state.history.extend(epochs);
@@ -61,7 +63,7 @@ pub fn fit(
     }
     let mut workspace = Workspace::new(Level::from_environment()?);
     while !state.ended(recipe) {
-        let end = train(state, recipe, parts.0, seed, &mut workspace, progress)?;
+        let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
         if end == End::Finished {
             conclude(state, recipe, parts.1, progress)?;
         }
@@ -93,11 +95,12 @@ pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainEr
 fn train(
     state: &mut State,
     recipe: &Recipe,
-    samples: &Samples,
+    taught: &Taught,
     seed: u64,
     workspace: &mut Workspace,
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
+    let samples = taught.samples;
     let State { network, average, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
@@ -114,12 +117,12 @@ fn train(
         let number = position.epochs * steps + position.steps;
         let dropout = stream(seed, Purpose::Dropout, number).random();
         let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-        let (pictures, labels) = (pictures?, samples.targets(batch));
+        let (pictures, targets) = (pictures?, taught.of(batch));
         let memory = (&mut *adam, &mut *workspace);
         // The next step's pictures are drawn beside this one.
         let coming = batches.next();
         let (done, drawn) =
-            rayon::join(|| step(network, memory, recipe, (&pictures, &labels), dropout, rate), || coming.map(draw));
+            rayon::join(|| step(network, memory, recipe, (&pictures, &targets), dropout, rate), || coming.map(draw));
         next = coming.zip(drawn);
         let (loss, right) = done?;
         if !loss.is_finite() {
@@ -185,7 +188,7 @@ fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -
     progress.start("validation", samples.len(), 0);
     for batch in all.chunks(CHUNK) {
         let logits = network.forward(&samples.batch(batch)?, Mode::Inference)?;
-        scored.extend(predictions(&logits, &samples.targets(batch))?);
+        scored.extend(predictions(&logits, &samples.labels_of(batch))?);
         progress.advance(batch.len(), None);
     }
     Ok(scored)

@@ -3,6 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::error::TrainError;
+use super::target::Target;
 use crate::diagnosis::Label;
 use crate::evaluate::Scored;
 use crate::model::Prediction;
@@ -18,23 +19,18 @@ pub(super) fn predictions(logits: &Tensor, labels: &[Label]) -> Result<Vec<Score
 }
 
 /// How many rows of logits (batch, 2) are larger where they should be.
-pub(super) fn right(logits: &Tensor, labels: &[Label]) -> Result<usize, TrainError> {
+pub(super) fn right(logits: &Tensor, targets: &[Target]) -> Result<usize, TrainError> {
     let rows: Vec<Vec<f32>> = logits.to_vec2()?;
     let called = |row: &Vec<f32>| if row[1] > row[0] { Label::Malignant } else { Label::Benign };
-    Ok(rows.iter().zip(labels).filter(|(row, label)| called(row) == **label).count())
+    Ok(rows.iter().zip(targets).filter(|(row, target)| called(row) == target.label).count())
 }
 
-/// The mean cross-entropy of logits (batch, 2), with `smoothing` of each label spread over both classes.
-pub(super) fn loss(logits: &Tensor, labels: &[Label], smoothing: f64) -> Result<Tensor, TrainError> {
-    let (low, high) = ((smoothing / 2.0) as f32, (1.0 - smoothing / 2.0) as f32);
-    let row = |label: &Label| match label {
-        Label::Benign => [high, low],
-        Label::Malignant => [low, high],
-    };
-    let targets: Vec<f32> = labels.iter().flat_map(row).collect();
-    let targets = Tensor::from_vec(targets, (labels.len(), 2), &Device::Cpu)?;
-    let likelihood = (candle_nn::ops::log_softmax(logits, 1)? * targets)?.sum_all()?;
-    Ok(likelihood.affine(-1.0 / labels.len() as f64, 0.0)?)
+/// The mean cross-entropy of logits (batch, 2) with the targets.
+pub(super) fn loss(logits: &Tensor, targets: &[Target]) -> Result<Tensor, TrainError> {
+    let rows: Vec<f32> = targets.iter().flat_map(|target| [1.0 - target.malignant, target.malignant]).collect();
+    let rows = Tensor::from_vec(rows, (targets.len(), 2), &Device::Cpu)?;
+    let likelihood = (candle_nn::ops::log_softmax(logits, 1)? * rows)?.sum_all()?;
+    Ok(likelihood.affine(-1.0 / targets.len() as f64, 0.0)?)
 }
 
 #[cfg(test)]
@@ -42,17 +38,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn smoothed_loss_of_a_coin_toss_is_the_logarithm_of_two() -> Result<(), TrainError> {
-        let logits = Tensor::zeros((2, 2), candle_core::DType::F32, &Device::Cpu)?;
-        let loss = loss(&logits, &Label::ALL, 0.1)?.to_scalar::<f32>()?;
-        assert!((loss - 2f32.ln()).abs() < 1e-6);
+    fn the_loss_is_the_cross_entropy_with_what_was_to_be_said() -> Result<(), TrainError> {
+        let logits = Tensor::new(&[[0f32, 0.0], [0.0, 3f32.ln()]], &Device::Cpu)?;
+        let sure = Target::of(Label::Malignant);
+        let unsure = Target { malignant: 0.75, ..sure };
+        let entropy = -(0.25 * 0.25f32.ln() + 0.75 * 0.75f32.ln());
+        let loss = loss(&logits, &[sure, unsure])?.to_scalar::<f32>()?;
+        assert!((loss - (2f32.ln() + entropy) / 2.0).abs() < 1e-6, "{loss}");
         Ok(())
     }
 
     #[test]
     fn the_larger_logit_is_what_is_called() -> Result<(), TrainError> {
         let logits = Tensor::new(&[[1f32, 2.0], [0.5, -0.5], [3.0, 1.0]], &Device::Cpu)?;
-        assert_eq!(right(&logits, &[Label::Malignant, Label::Benign, Label::Malignant])?, 2);
+        let targets = [Label::Malignant, Label::Benign, Label::Malignant].map(Target::of);
+        assert_eq!(right(&logits, &targets)?, 2);
         Ok(())
     }
 }

@@ -22,6 +22,7 @@ mod samples;
 mod seed;
 mod state;
 mod step;
+mod target;
 mod tensorboard;
 
 pub use adam::{Adam, Slot};
@@ -37,3 +38,4 @@ pub use run::Run;
 pub use samples::Samples;
 pub use state::{Outcome, State};
 pub use step::step;
+pub use target::Target;

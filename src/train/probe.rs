@@ -18,7 +18,8 @@ use super::progress::Progress;
 use super::recipe::{Keep, Probe, Recipe};
 use super::samples::{CHUNK, Sample, Samples};
 use super::seed::{Purpose, stream};
-use crate::diagnosis::{Label, Threshold};
+use super::target::Taught;
+use crate::diagnosis::Threshold;
 use crate::evaluate::Metrics;
 use crate::kernels::Level;
 use crate::model::{FastNetwork, Mode, Network, in_backbone};
@@ -27,7 +28,7 @@ use crate::pixels::Dihedral;
 /// The pooled taps of many views, a tensor (views, channels) each tap.
 struct Features {
     taps: Vec<Tensor>,
-    labels: Vec<Label>,
+    shown: Vec<Sample>,
 }
 
 impl Features {
@@ -54,39 +55,39 @@ impl Features {
             pictures.extend(taps.into_iter().collect::<Result<Vec<_>, _>>()?);
             progress.advance(chunk.len(), None);
         }
-        let labels = samples.targets(&shown);
         let count = pictures.first().map_or(0, Vec::len);
         let tap = |index: usize| Tensor::cat(&pictures.iter().map(|taps| &taps[index]).collect::<Vec<_>>(), 0);
-        Ok(Some(Self { taps: (0..count).map(tap).collect::<candle_core::Result<_>>()?, labels }))
+        Ok(Some(Self { taps: (0..count).map(tap).collect::<candle_core::Result<_>>()?, shown }))
     }
 
-    fn select(&self, indices: &[usize]) -> Result<(Vec<Tensor>, Vec<Label>), TrainError> {
+    /// Some of the views, with what they are of.
+    fn select(&self, indices: &[usize]) -> Result<(Vec<Tensor>, Vec<Sample>), TrainError> {
         let rows: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
         let rows = Tensor::from_vec(rows, indices.len(), &candle_core::Device::Cpu)?;
         let taps = self.taps.iter().map(|tap| tap.index_select(&rows, 0)).collect::<candle_core::Result<_>>()?;
-        Ok((taps, indices.iter().map(|&index| self.labels[index]).collect()))
+        Ok((taps, indices.iter().map(|&index| self.shown[index]).collect()))
     }
 }
 
-/// Trains the head of `network` on the train part (the first of `parts`) and leaves it at the epoch that the recipe
+/// Trains the head of `network` on what is taught and leaves it at the epoch that the recipe
 /// keeps. Returns the epochs, or nothing when it was asked to stop: it is short, and begins anew then.
 pub(super) fn probe(
     network: &Network,
     recipe: &Recipe,
     probe: &Probe,
-    parts: (&Samples, &Samples),
+    (taught, validation): (&Taught, &Samples),
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Option<Vec<Epoch>>, TrainError> {
     let shared = Network::new(recipe.architecture.clone(), network.parameters().clone());
     let backbone = FastNetwork::new(shared, recipe.preprocess.size as usize, Level::from_environment()?, 1)?;
-    let Some(train) = Features::of(&backbone, parts.0, &Dihedral::ALL, progress)? else { return Ok(None) };
-    let Some(validation) = Features::of(&backbone, parts.1, &[Dihedral::Identity], progress)? else { return Ok(None) };
+    let Some(train) = Features::of(&backbone, taught.samples, &Dihedral::ALL, progress)? else { return Ok(None) };
+    let Some(unseen) = Features::of(&backbone, validation, &[Dihedral::Identity], progress)? else { return Ok(None) };
     let head = || network.parameters().iter().filter(|p| !in_backbone(&p.spec.name));
     let mut adam = Adam::new(head().map(|p| recipe.slot(p)));
     let mut best: Option<(f64, Vec<Tensor>)> = None;
     let mut epochs = Vec::new();
-    let mut order: Vec<usize> = (0..train.labels.len()).collect();
+    let mut order: Vec<usize> = (0..train.shown.len()).collect();
     let mut step = 0;
     for epoch in 0..probe.epochs {
         if progress.interrupted() {
@@ -97,18 +98,20 @@ pub(super) fn probe(
         let started = Instant::now();
         let mut running = Running::default();
         for indices in order.chunks(probe.batch) {
-            let (taps, labels) = train.select(indices)?;
+            let (taps, shown) = train.select(indices)?;
+            let targets = taught.of(&shown);
+            let rate = probe.rate((step + 1) as f64 / order.len().div_ceil(probe.batch) as f64);
             let dropout = rand::Rng::random(&mut stream(seed, Purpose::ProbeDropout, step));
             let logits = network.forward_taps(&taps, Mode::Training(recipe.training(dropout)))?;
-            let loss = loss(&logits, &labels, recipe.label_smoothing)?;
-            adam.step(&loss.backward()?, probe.learning_rate)?;
-            running.add(indices.len(), f64::from(loss.to_scalar::<f32>()?), right(&logits, &labels)?);
+            let loss = loss(&logits, &targets)?;
+            adam.step(&loss.backward()?, rate)?;
+            running.add(indices.len(), f64::from(loss.to_scalar::<f32>()?), right(&logits, &targets)?);
             step += 1;
         }
         running.seconds = started.elapsed().as_secs_f64();
-        let logits = network.forward_taps(&validation.taps, Mode::Inference)?;
-        let metrics = Metrics::at(&predictions(&logits, &validation.labels)?, Threshold::HALF);
-        let epoch = Epoch::of(Phase::Probe, epoch + 1, probe.learning_rate, running, &metrics);
+        let logits = network.forward_taps(&unseen.taps, Mode::Inference)?;
+        let metrics = Metrics::at(&predictions(&logits, validation.labels())?, Threshold::HALF);
+        let epoch = Epoch::of(Phase::Probe, epoch + 1, probe.rate((epoch + 1) as f64), running, &metrics);
         progress.epoch(&epoch);
         epochs.push(epoch);
         let nll = metrics.nll.unwrap_or(f64::INFINITY);

@@ -50,6 +50,9 @@ pub struct Recipe {
     /// Training of the head alone, on what the untouched backbone says of all eight views, before all layers move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// What the head is taught besides the label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distillation: Option<Distillation>,
     /// How the backbone normalises while it is trained.
     pub backbone_norm: NormPolicy,
     /// How the head normalises while it is trained.
@@ -122,8 +125,18 @@ pub struct Probe {
     pub epochs: usize,
     /// Views in a step.
     pub batch: usize,
-    /// Adam's step size.
+    /// Adam's step size, at its peak.
     pub learning_rate: f64,
+    /// What it does from there.
+    pub decay: Decay,
+}
+
+/// A teacher that knows a picture's mean colour only: logistic regression on three numbers, fitted to the training part.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distillation {
+    /// The teacher's share of what is taught; the rest is the label's (Hinton et al., 2015).
+    pub colour: f64,
 }
 
 /// The recipes that come with the program, by name.
@@ -187,6 +200,10 @@ impl Recipe {
             (finite(self.warm_up), "warm_up must be 0 or more epochs".to_owned()),
             (share(self.label_smoothing), "label_smoothing must be from 0 up to, but not, 1".to_owned()),
             (share(self.average), "average must be from 0 up to, but not, 1".to_owned()),
+            (
+                self.distillation.is_none_or(|d| (0.0..=1.0).contains(&d.colour)),
+                "distillation.colour must be from 0 to 1".to_owned(),
+            ),
             (share(self.augmentation.stain), "augmentation.stain must be from 0 up to, but not, 1".to_owned()),
             (share(self.augmentation.zoom), "augmentation.zoom must be from 0 up to, but not, 1".to_owned()),
             (
@@ -226,11 +243,24 @@ impl Recipe {
         if epoch < self.warm_up {
             return epoch / self.warm_up;
         }
-        if self.decay == Decay::Constant {
-            return 1.0;
+        self.decay.share((epoch - self.warm_up) / (self.epochs as f64 - self.warm_up).max(f64::MIN_POSITIVE))
+    }
+}
+
+impl Decay {
+    /// The share of the peak step size after a part (0 to 1) of the way.
+    fn share(self, done: f64) -> f64 {
+        match self {
+            Self::Constant => 1.0,
+            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos()),
         }
-        let done = (epoch - self.warm_up) / (self.epochs as f64 - self.warm_up).max(f64::MIN_POSITIVE);
-        0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos())
+    }
+}
+
+impl Probe {
+    /// The step size at a step, counted in epochs.
+    pub(super) fn rate(&self, epoch: f64) -> f64 {
+        self.learning_rate * self.decay.share(epoch / self.epochs as f64)
     }
 }
 

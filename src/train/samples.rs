@@ -3,6 +3,8 @@
 //! In: pictures by path with their labels. Out: tensors (batch, size, size, 3) and labels. A picture of 128x128 takes
 //! 192 KiB; what augmentation makes of it is made for the batch and forgotten.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use candle_core::{Device, Tensor};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -11,7 +13,7 @@ use rayon::prelude::*;
 use super::error::{TrainError, Unreadable};
 use super::recipe::{Augmentation, Views};
 use super::seed::{Purpose, stream};
-use crate::breakhis::Picture;
+use crate::breakhis::{Case, Picture};
 use crate::diagnosis::Label;
 use crate::pixels::{DecodeLimits, Dihedral, Preprocess, StainJitter, read, report_views, zoom};
 
@@ -23,6 +25,8 @@ pub struct Samples {
     preprocess: Preprocess,
     pictures: Vec<Vec<f32>>,
     labels: Vec<Label>,
+    /// A number for the person that each is of.
+    persons: Vec<usize>,
 }
 
 /// A picture as an epoch shows it.
@@ -47,11 +51,14 @@ impl Samples {
         let prepared: Vec<Result<Vec<f32>, Unreadable>> = pictures.par_iter().map(prepare).collect();
         let mut samples = Self::of(preprocess.clone(), Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
+        let cases: BTreeSet<Case> = pictures.iter().map(|picture| picture.name.case()).collect();
+        let numbers: BTreeMap<Case, usize> = cases.into_iter().zip(0..).collect();
         for (picture, prepared) in pictures.iter().zip(prepared) {
             match prepared {
                 Ok(pixels) => {
                     samples.pictures.push(pixels);
                     samples.labels.push(picture.label());
+                    samples.persons.push(numbers[&picture.name.case()]);
                 }
                 Err(error) => unreadable.push(error),
             }
@@ -59,9 +66,16 @@ impl Samples {
         (samples, unreadable)
     }
 
-    /// Prepared pictures of `size` times `size` times 3 values, with a label each.
+    /// Prepared pictures of `size` times `size` times 3 values, with a label each, each of another person.
     pub(super) fn of(preprocess: Preprocess, pictures: Vec<Vec<f32>>, labels: Vec<Label>) -> Self {
-        Self { preprocess, pictures, labels }
+        let persons = (0..pictures.len()).collect();
+        Self { preprocess, pictures, labels, persons }
+    }
+
+    /// The same pictures, with a number for the person that each is of.
+    #[cfg(test)]
+    pub(super) fn by_persons(self, persons: Vec<usize>) -> Self {
+        Self { persons, ..self }
     }
 
     /// How many pictures there are.
@@ -77,6 +91,23 @@ impl Samples {
     /// Their labels.
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// A number for the person that each is of.
+    pub(super) fn persons(&self) -> &[usize] {
+        &self.persons
+    }
+
+    /// The mean of each channel of each picture, as it was prepared.
+    pub(super) fn mean_colours(&self) -> Vec<[f64; 3]> {
+        let mean = |picture: &Vec<f32>| {
+            let mut sums = [0.0; 3];
+            for pixel in picture.chunks_exact(3) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += f64::from(value));
+            }
+            sums.map(|sum| sum / (picture.len() / 3) as f64)
+        };
+        self.pictures.par_iter().map(mean).collect()
     }
 
     /// What an epoch shows, in the order it shows it.
@@ -136,7 +167,7 @@ impl Samples {
     }
 
     /// The labels of a batch.
-    pub(super) fn targets(&self, batch: &[Sample]) -> Vec<Label> {
+    pub(super) fn labels_of(&self, batch: &[Sample]) -> Vec<Label> {
         batch.iter().map(|sample| self.labels[sample.index]).collect()
     }
 }
@@ -150,8 +181,6 @@ impl Sample {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::train::Recipe;
 

@@ -8,7 +8,7 @@ use super::adam::Adam;
 use super::error::TrainError;
 use super::loss::{loss, right};
 use super::recipe::Recipe;
-use crate::diagnosis::Label;
+use super::target::Target;
 use crate::kernels::training::Workspace;
 use crate::model::{Mode, Network};
 
@@ -24,7 +24,7 @@ pub fn step(
     network: &Network,
     (adam, workspace): (&mut Adam, &mut Workspace),
     recipe: &Recipe,
-    batch: (&Tensor, &[Label]),
+    batch: (&Tensor, &[Target]),
     dropout: u64,
     rate: f64,
 ) -> Result<(f64, usize), TrainError> {
@@ -42,12 +42,12 @@ fn whole(
     network: &Network,
     workspace: &mut Workspace,
     recipe: &Recipe,
-    (pictures, labels): (&Tensor, &[Label]),
+    (pictures, targets): (&Tensor, &[Target]),
     dropout: u64,
 ) -> Result<(Figures, GradStore), TrainError> {
     let pass = network.learn(pictures, recipe.training(dropout), workspace)?;
-    let loss = loss(pass.logits(), labels, recipe.label_smoothing)?;
-    let figures = (f64::from(loss.to_scalar::<f32>()?), right(pass.logits(), labels)?);
+    let loss = loss(pass.logits(), targets)?;
+    let figures = (f64::from(loss.to_scalar::<f32>()?), right(pass.logits(), targets)?);
     Ok((figures, pass.backward(&loss, workspace)?))
 }
 
@@ -59,18 +59,18 @@ pub(super) const PART: usize = 8;
 fn by_parts(
     network: &Network,
     recipe: &Recipe,
-    (pictures, labels): (&Tensor, &[Label]),
+    (pictures, targets): (&Tensor, &[Target]),
     dropout: u64,
 ) -> Result<(Figures, GradStore), TrainError> {
-    let part = |(index, labels_of_part): (usize, &[Label])| -> Result<(Figures, GradStore), TrainError> {
-        let pictures = pictures.narrow(0, index * PART, labels_of_part.len())?;
+    let part = |(index, targets_of_part): (usize, &[Target])| -> Result<(Figures, GradStore), TrainError> {
+        let pictures = pictures.narrow(0, index * PART, targets_of_part.len())?;
         let training = recipe.training(dropout.wrapping_add(index as u64));
         let logits = network.forward(&pictures, Mode::Training(training))?;
-        let share = labels_of_part.len() as f64 / labels.len() as f64;
-        let loss = loss(&logits, labels_of_part, recipe.label_smoothing)?.affine(share, 0.0)?;
-        Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, labels_of_part)?), loss.backward()?))
+        let share = targets_of_part.len() as f64 / targets.len() as f64;
+        let loss = loss(&logits, targets_of_part)?.affine(share, 0.0)?;
+        Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, targets_of_part)?), loss.backward()?))
     };
-    let parts: Vec<Result<_, TrainError>> = labels.par_chunks(PART).enumerate().map(part).collect();
+    let parts: Vec<Result<_, TrainError>> = targets.par_chunks(PART).enumerate().map(part).collect();
     let mut parts = parts.into_iter();
     let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a step without pictures".into()))?;
     let ((mut loss, mut right), mut sum) = first?;

@@ -8,7 +8,7 @@ use lobule::diagnosis::Label;
 use lobule::kernels::training::Workspace;
 use lobule::kernels::{Level, NormMode};
 use lobule::model::{Architecture, Baseline, Fused, NormPolicy, StoredTensor, StoredTensors};
-use lobule::train::{Adam, Recipe, TrainError, step};
+use lobule::train::{Adam, Recipe, Target, TrainError, step};
 use serde::Deserialize;
 
 use crate::fixture;
@@ -154,22 +154,22 @@ fn train(architecture: &Architecture, keras: &Training) -> Result<(Vec<f64>, Sto
     let mut workspace = Workspace::new(Level::from_environment()?);
     let mut losses = Vec::new();
     for index in 0..keras.losses.len() {
-        let (pictures, labels) = batch(index, keras.size)?;
+        let (pictures, targets) = batch(index, keras.size)?;
         let (memory, seed) = ((&mut adam, &mut workspace), 0);
-        let (loss, _) = step(&network, memory, &recipe, (&pictures, &labels), seed, keras.learning_rate)?;
+        let (loss, _) = step(&network, memory, &recipe, (&pictures, &targets), seed, keras.learning_rate)?;
         losses.push(loss);
     }
     Ok((losses, network.parameters().stored()?))
 }
 
 /// Noise around a tone of its own for each picture; the red ones are malignant.
-fn batch(step: usize, size: usize) -> Result<(Tensor, Vec<Label>), TrainError> {
+fn batch(step: usize, size: usize) -> Result<(Tensor, Vec<Target>), TrainError> {
     let tones = fill(&format!("tones{step}.input"), &[BATCH, 1, 1, 3]);
     let mut pictures = fill(&format!("pictures{step}.input"), &[BATCH, size, size, 3]);
     for (picture, tone) in pictures.chunks_exact_mut(size * size * 3).zip(tones.chunks_exact(3)) {
         picture.iter_mut().enumerate().for_each(|(index, value)| *value = (*value - 0.5) + (tone[index % 3] - 0.5));
     }
     let label = |tone: &[f32]| if tone[0] > 0.5 { Label::Malignant } else { Label::Benign };
-    let labels = tones.chunks_exact(3).map(label).collect();
-    Ok((Tensor::from_vec(pictures, (BATCH, size, size, 3), &Device::Cpu)?, labels))
+    let targets = tones.chunks_exact(3).map(|tone| Target::of(label(tone))).collect();
+    Ok((Tensor::from_vec(pictures, (BATCH, size, size, 3), &Device::Cpu)?, targets))
 }

@@ -15,7 +15,7 @@ use crate::diagnosis::Label;
 use crate::kernels::training::Workspace;
 use crate::kernels::{Level, NormMode, keep_large_blocks};
 use crate::model::{Network, NormPolicy, Parameters};
-use crate::train::{Adam, Recipe, step};
+use crate::train::{Adam, Recipe, Target, step};
 
 /// Arguments of `lobule bench --train`.
 #[derive(Debug, Args)]
@@ -61,10 +61,10 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
     let network = Network::new(recipe.architecture.clone(), Parameters::initial(&recipe.architecture, 1)?);
     let mut adam = Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter)));
     let side = recipe.preprocess.size as usize;
-    let labels: Vec<Label> = (0..arguments.batch as usize).map(|index| Label::ALL[index % 2]).collect();
+    let targets: Vec<Target> = (0..arguments.batch as usize).map(|i| Target::of(Label::ALL[i % 2])).collect();
     // Pictures that no two pixels of are alike; the time does not depend on what is on them.
-    let pixels = (0..labels.len() * side * side * 3).map(|i| (i * 7919 % 8191) as f32 / 4096.0 - 1.0).collect();
-    let pictures = Tensor::from_vec(pixels, (labels.len(), side, side, 3), &Device::Cpu)?;
+    let pixels = (0..targets.len() * side * side * 3).map(|i| (i * 7919 % 8191) as f32 / 4096.0 - 1.0).collect();
+    let pictures = Tensor::from_vec(pixels, (targets.len(), side, side, 3), &Device::Cpu)?;
     let level = Level::from_environment()?;
     let mut workspace = Workspace::new(level);
     let mut times = Vec::new();
@@ -74,7 +74,7 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
             &network,
             (&mut adam, &mut workspace),
             &recipe,
-            (&pictures, &labels),
+            (&pictures, &targets),
             u64::from(index),
             recipe.learning_rate,
         )?;
