@@ -2,15 +2,12 @@
 //!
 //! In: the part and a recipe. Out: a [`Target`] for each picture. Where the recipe distils, a teacher that sees nothing
 //! but the mean colour says how malignant each picture looks, and that is a share of the target. The strength of the
-//! stain is most of what can be learned from few persons, and a network that is taught it looks for what it adds. A
-//! teacher is fitted to other persons than those it speaks of, so that it says what it would of new ones.
+//! stain is most of what can be learned from few persons, and a network that is taught it need not learn it by heart.
 
-use std::collections::BTreeMap;
-
+use super::colour::teacher;
 use super::recipe::Recipe;
 use super::samples::{Sample, Samples};
-use crate::diagnosis::{Label, Probability};
-use crate::evaluate::Logistic;
+use crate::diagnosis::Label;
 
 /// What a network should say of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,7 +37,7 @@ impl<'a> Taught<'a> {
         let labels = samples.labels();
         let mut targets: Vec<Target> = labels.iter().copied().map(Target::of).collect();
         if let Some(distillation) = &recipe.distillation {
-            for (target, taught) in targets.iter_mut().zip(colour_teacher(samples)) {
+            for (target, taught) in targets.iter_mut().zip(teacher(samples)) {
                 target.malignant += (taught - target.malignant) * distillation.colour as f32;
             }
         }
@@ -56,48 +53,8 @@ impl<'a> Taught<'a> {
     }
 }
 
-/// Parts of the training part; the teacher of each is fitted to the others.
-const FOLDS: usize = 4;
-
-/// How malignant each picture looks to who knows the mean colours of other persons' pictures.
-fn colour_teacher(samples: &Samples) -> Vec<f32> {
-    let (colours, labels) = (samples.mean_colours(), samples.labels());
-    let folds = folds(samples);
-    let mut taught = vec![0.5; samples.len()];
-    for fold in 0..FOLDS {
-        let (seen, seen_labels): (Vec<_>, Vec<_>) =
-            (0..samples.len()).filter(|&i| folds[i] != fold).map(|i| (colours[i], labels[i])).unzip();
-        // Of persons of one kind nothing can be learned; their pictures stay even.
-        if Label::ALL.iter().any(|label| !seen_labels.contains(label)) {
-            continue;
-        }
-        let teacher = Logistic::fit(&seen, &seen_labels);
-        for index in (0..samples.len()).filter(|&index| folds[index] == fold) {
-            taught[index] = Probability::from_margin(teacher.margin(&colours[index])).get() as f32;
-        }
-    }
-    taught
-}
-
-/// A fold for each picture: the persons of each label are dealt out, those with the most pictures first.
-fn folds(samples: &Samples) -> Vec<usize> {
-    let mut pictures: BTreeMap<usize, usize> = BTreeMap::new();
-    samples.persons().iter().for_each(|&person| *pictures.entry(person).or_default() += 1);
-    let mut fold_of = BTreeMap::new();
-    for label in Label::ALL {
-        let of_label = samples.persons().iter().zip(samples.labels()).filter(|(_, its)| **its == label);
-        let mut persons: Vec<usize> = of_label.map(|(&person, _)| person).collect();
-        persons.sort_by_key(|person| (std::cmp::Reverse(pictures[person]), *person));
-        persons.dedup();
-        persons.into_iter().enumerate().for_each(|(rank, person)| _ = fold_of.entry(person).or_insert(rank % FOLDS));
-    }
-    samples.persons().iter().map(|person| fold_of[person]).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::pixels::Preprocess;
 
@@ -126,20 +83,5 @@ mod tests {
         assert!(half[7] < half[4] && half[3] > half[0] && half[7] > 0.5 && half[3] < 0.5, "{half:?}");
         let whole = targets(&["distillation.colour=1"]);
         assert!(whole[7] < 0.5 && whole[3] > 0.5, "{whole:?}");
-    }
-
-    #[test]
-    fn persons_are_dealt_out_whole_and_each_label_over_all_folds() {
-        let persons: Vec<usize> = (0..60).map(|i| i * i / 100).collect();
-        let labels: Vec<Label> = persons.iter().map(|person| Label::ALL[person % 2]).collect();
-        let preprocess = Preprocess { size: 1, ..Preprocess::report() };
-        let samples = Samples::of(preprocess, vec![vec![0.0; 3]; 60], labels.clone()).by_persons(persons.clone());
-        let folds = folds(&samples);
-        for label in Label::ALL {
-            let of_label = (0..60).filter(|&i| labels[i] == label);
-            assert_eq!(of_label.map(|i| folds[i]).collect::<BTreeSet<_>>().len(), FOLDS, "{label}");
-        }
-        let together = |i: &usize| persons[*i] != persons[i - 1] || folds[*i] == folds[i - 1];
-        assert!((1..60).all(|i| together(&i)), "{folds:?}");
     }
 }
