@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold |
 //! | [`files`] | writing files whole or not at all, for every room that writes |
+//! | [`machine`] | cores and memory, which limits depend on |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit |
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment |
 //! | [`kernels`] | the operators that candle lacks or does slowly, as custom ops with gradients |
@@ -43,6 +44,7 @@ pub mod diagnosis;
 pub mod evaluate;
 pub mod files;
 pub mod kernels;
+pub mod machine;
 pub mod model;
 pub mod pixels;
 pub mod serve;

@@ -5,7 +5,11 @@
 
 use std::collections::BTreeMap;
 
+use rand::Rng;
+use rand::seq::SliceRandom;
+
 use super::samples::Samples;
+use super::seed::{Purpose, stream};
 use crate::diagnosis::{Label, Probability};
 use crate::evaluate::{Logistic, Scored};
 use crate::model::Prediction;
@@ -20,42 +24,44 @@ pub fn colour_alone(train: &Samples, part: &Samples) -> Vec<Scored> {
     part.mean_colours().iter().zip(part.labels()).map(scored).collect()
 }
 
-/// Parts of the training part; the teacher of each is fitted to the others.
-const FOLDS: usize = 4;
+/// How often the persons are dealt into two halves: what one dealing says depends much on who came into which.
+const DEALS: usize = 10;
 
-/// How malignant each picture of a part looks to who knows the mean colours of the other persons' pictures in it.
-pub(super) fn teacher(samples: &Samples) -> Vec<f32> {
+/// How malignant each picture of a part looks to who knows the mean colours of half of the other persons' pictures in
+/// it, on average over all dealings.
+pub(super) fn teacher(samples: &Samples, seed: u64) -> Vec<f32> {
     let (colours, labels) = (samples.mean_colours(), samples.labels());
-    let folds = folds(samples);
-    let mut taught = vec![0.5; samples.len()];
-    for fold in 0..FOLDS {
-        let (seen, seen_labels): (Vec<_>, Vec<_>) =
-            (0..samples.len()).filter(|&i| folds[i] != fold).map(|i| (colours[i], labels[i])).unzip();
-        // Of persons of one kind nothing can be learned; their pictures stay even.
-        if Label::ALL.iter().any(|label| !seen_labels.contains(label)) {
-            continue;
-        }
-        let teacher = Logistic::fit(&seen, &seen_labels);
-        for index in (0..samples.len()).filter(|&index| folds[index] == fold) {
-            taught[index] = Probability::from_margin(teacher.margin(&colours[index])).get() as f32;
+    let mut margins = vec![0.0; samples.len()];
+    for deal in 0..DEALS {
+        let halves = halves(samples, &mut stream(seed, Purpose::Deals, deal));
+        for half in [false, true] {
+            let (seen, seen_labels): (Vec<_>, Vec<_>) =
+                (0..samples.len()).filter(|&i| halves[i] != half).map(|i| (colours[i], labels[i])).unzip();
+            // Of persons of one kind nothing can be learned; the others' pictures stay even.
+            if Label::ALL.iter().any(|label| !seen_labels.contains(label)) {
+                continue;
+            }
+            let teacher = Logistic::fit(&seen, &seen_labels);
+            for index in (0..samples.len()).filter(|&index| halves[index] == half) {
+                margins[index] += teacher.margin(&colours[index]) / DEALS as f64;
+            }
         }
     }
-    taught
+    margins.into_iter().map(|margin| Probability::from_margin(margin).get() as f32).collect()
 }
 
-/// A fold for each picture: the persons of each label are dealt out, those with the most pictures first.
-fn folds(samples: &Samples) -> Vec<usize> {
-    let mut pictures: BTreeMap<usize, usize> = BTreeMap::new();
-    samples.persons().iter().for_each(|&person| *pictures.entry(person).or_default() += 1);
-    let mut fold_of = BTreeMap::new();
+/// The half of each picture: the persons of each label are shuffled and dealt out in turns.
+fn halves(samples: &Samples, rng: &mut impl Rng) -> Vec<bool> {
+    let mut half_of = BTreeMap::new();
     for label in Label::ALL {
         let of_label = samples.persons().iter().zip(samples.labels()).filter(|(_, its)| **its == label);
         let mut persons: Vec<usize> = of_label.map(|(&person, _)| person).collect();
-        persons.sort_by_key(|person| (std::cmp::Reverse(pictures[person]), *person));
+        persons.sort_unstable();
         persons.dedup();
-        persons.into_iter().enumerate().for_each(|(rank, person)| _ = fold_of.entry(person).or_insert(rank % FOLDS));
+        persons.shuffle(rng);
+        persons.into_iter().enumerate().for_each(|(rank, person)| _ = half_of.entry(person).or_insert(rank % 2 == 1));
     }
-    samples.persons().iter().map(|person| fold_of[person]).collect()
+    samples.persons().iter().map(|person| half_of[person]).collect()
 }
 
 #[cfg(test)]
@@ -80,17 +86,20 @@ mod tests {
     }
 
     #[test]
-    fn persons_are_dealt_out_whole_and_each_label_over_all_folds() {
+    fn persons_are_dealt_out_whole_each_label_into_both_halves_and_anew_each_time() {
         let persons: Vec<usize> = (0..60).map(|i| i * i / 100).collect();
         let labels: Vec<Label> = persons.iter().map(|person| Label::ALL[person % 2]).collect();
         let preprocess = Preprocess { size: 1, ..Preprocess::report() };
         let samples = Samples::of(preprocess, vec![vec![0.0; 3]; 60], labels.clone()).by_persons(persons.clone());
-        let folds = folds(&samples);
-        for label in Label::ALL {
-            let of_label = (0..60).filter(|&i| labels[i] == label);
-            assert_eq!(of_label.map(|i| folds[i]).collect::<BTreeSet<_>>().len(), FOLDS, "{label}");
+        let deal = |deal| halves(&samples, &mut stream(1, Purpose::Deals, deal));
+        for halves in [deal(0), deal(1)] {
+            for label in Label::ALL {
+                let of_label = (0..60).filter(|&i| labels[i] == label);
+                assert_eq!(of_label.map(|i| halves[i]).collect::<BTreeSet<_>>().len(), 2, "{label}");
+            }
+            let together = |i: &usize| persons[*i] != persons[i - 1] || halves[*i] == halves[i - 1];
+            assert!((1..60).all(|i| together(&i)), "{halves:?}");
         }
-        let together = |i: &usize| persons[*i] != persons[i - 1] || folds[*i] == folds[i - 1];
-        assert!((1..60).all(|i| together(&i)), "{folds:?}");
+        assert_ne!(deal(0), deal(1));
     }
 }

@@ -5,6 +5,7 @@
 use super::error::TrainError;
 use super::recipe::Recipe;
 use super::step::PART;
+use crate::machine::available_memory;
 use crate::model::Architecture;
 
 /// Bytes of a number.
@@ -33,24 +34,13 @@ fn needed(recipe: &Recipe, pictures: usize) -> usize {
 /// When the system tells how much it can give, and that is less than the training needs.
 pub fn check_memory(recipe: &Recipe, pictures: usize) -> Result<(), TrainError> {
     let needed = needed(recipe, pictures);
-    match available() {
+    match available_memory() {
         Some(available) if available < needed => {
             let mib = |bytes: usize| bytes >> 20;
             Err(TrainError::Memory { needed: mib(needed), available: mib(available), batch: recipe.batch })
         }
         _ => Ok(()),
     }
-}
-
-/// Bytes that this process can still have: the machine's, or its control group's where that is less. Linux tells.
-fn available() -> Option<usize> {
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let meminfo = read("/proc/meminfo")?;
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let machine = line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10;
-    let number = |path: &str| read(path)?.trim().parse::<usize>().ok();
-    let group = number("/sys/fs/cgroup/memory.max").zip(number("/sys/fs/cgroup/memory.current"));
-    Some(group.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
 }
 
 #[cfg(test)]
@@ -66,7 +56,7 @@ mod tests {
         }
         let huge = Recipe::named("best", &["batch=100000000".to_owned()]).unwrap();
         let refusal = check_memory(&huge, 10).err().map(|error| error.to_string());
-        if available().is_some() {
+        if available_memory().is_some() {
             assert!(refusal.unwrap().contains("--set batch"));
         }
     }

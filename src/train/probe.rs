@@ -6,7 +6,8 @@
 
 use std::time::Instant;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
@@ -18,7 +19,7 @@ use super::progress::Progress;
 use super::recipe::{Keep, Probe, Recipe};
 use super::samples::{CHUNK, Sample, Samples};
 use super::seed::{Purpose, stream};
-use super::target::Taught;
+use super::target::{Target, Taught};
 use crate::diagnosis::Threshold;
 use crate::evaluate::Metrics;
 use crate::kernels::Level;
@@ -63,7 +64,7 @@ impl Features {
     /// Some of the views, with what they are of.
     fn select(&self, indices: &[usize]) -> Result<(Vec<Tensor>, Vec<Sample>), TrainError> {
         let rows: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
-        let rows = Tensor::from_vec(rows, indices.len(), &candle_core::Device::Cpu)?;
+        let rows = Tensor::from_vec(rows, indices.len(), &Device::Cpu)?;
         let taps = self.taps.iter().map(|tap| tap.index_select(&rows, 0)).collect::<candle_core::Result<_>>()?;
         Ok((taps, indices.iter().map(|&index| self.shown[index]).collect()))
     }
@@ -99,9 +100,13 @@ pub(super) fn probe(
         let mut running = Running::default();
         for indices in order.chunks(probe.batch) {
             let (taps, shown) = train.select(indices)?;
-            let targets = taught.of(&shown);
+            let mut batch = (taps, taught.of(&shown));
+            if probe.mixup {
+                batch = mixed(batch, &mut stream(seed, Purpose::ProbeMixup, step))?;
+            }
+            let (taps, targets) = batch;
             let rate = probe.rate((step + 1) as f64 / order.len().div_ceil(probe.batch) as f64);
-            let dropout = rand::Rng::random(&mut stream(seed, Purpose::ProbeDropout, step));
+            let dropout = stream(seed, Purpose::ProbeDropout, step).random();
             let logits = network.forward_taps(&taps, Mode::Training(recipe.training(dropout)))?;
             let loss = loss(&logits, &targets)?;
             adam.step(&loss.backward()?, rate)?;
@@ -126,4 +131,45 @@ pub(super) fn probe(
         }
     }
     Ok(Some(epochs))
+}
+
+/// Mixes each view of a step with another one of it, and what is taught of both.
+fn mixed(
+    (taps, targets): (Vec<Tensor>, Vec<Target>),
+    rng: &mut impl Rng,
+) -> Result<(Vec<Tensor>, Vec<Target>), TrainError> {
+    let share: f32 = rng.random();
+    let mut partners: Vec<u32> = (0..targets.len() as u32).collect();
+    partners.shuffle(rng);
+    let rows = Tensor::new(partners.as_slice(), &Device::Cpu)?;
+    let mix = |tap: &Tensor| -> candle_core::Result<Tensor> {
+        tap.affine(f64::from(share), 0.0)? + tap.index_select(&rows, 0)?.affine(f64::from(1.0 - share), 0.0)?
+    };
+    let mixed_taps = taps.iter().map(mix).collect::<candle_core::Result<_>>()?;
+    let with_partner = targets.iter().zip(&partners);
+    Ok((mixed_taps, with_partner.map(|(target, &other)| target.mixed(targets[other as usize], share)).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::Label;
+
+    #[test]
+    fn features_and_targets_are_mixed_alike() -> Result<(), TrainError> {
+        // A target that is its own feature must stay so, whatever it is mixed with.
+        let values = [0f32, 0.25, 0.5, 0.75, 1.0];
+        let taps = vec![Tensor::new(&values, &Device::Cpu)?.reshape((5, 1))?];
+        let targets: Vec<_> =
+            values.map(|malignant| Target { label: Label::ALL[usize::from(malignant > 0.5)], malignant }).to_vec();
+        let (taps, mixed) = mixed((taps, targets.clone()), &mut stream(1, Purpose::ProbeMixup, 0))?;
+        let taps: Vec<f32> = taps[0].flatten_all()?.to_vec1()?;
+        assert_eq!(taps.len(), mixed.len());
+        assert!(
+            taps.iter().zip(&mixed).all(|(tap, target)| (tap - target.malignant).abs() < 1e-6),
+            "{taps:?} {mixed:?}"
+        );
+        assert!(mixed != targets, "{mixed:?}");
+        Ok(())
+    }
 }

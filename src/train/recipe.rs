@@ -129,6 +129,9 @@ pub struct Probe {
     pub learning_rate: f64,
     /// What it does from there.
     pub decay: Decay,
+    /// Whether each view is mixed with another one of its step, and so is what is taught of it, in a share that is drawn
+    /// evenly from 0 to 1 for the step (mixup: Zhang et al., ICLR 2018, with alpha 1).
+    pub mixup: bool,
 }
 
 /// A teacher that knows a picture's mean colour only: logistic regression on three numbers, fitted to the training part.

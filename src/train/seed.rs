@@ -17,6 +17,10 @@ pub(super) enum Purpose {
     Views,
     /// Dropout in a step.
     Dropout,
+    /// Shares and partners in a step of the probe's mixup.
+    ProbeMixup,
+    /// Who comes into which half, in a dealing of the colour's teacher.
+    Deals,
 }
 
 /// The numbers for a purpose at a moment (an epoch or a step).

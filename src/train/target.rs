@@ -23,6 +23,12 @@ impl Target {
     pub fn of(label: Label) -> Self {
         Self { label, malignant: label.index() as f32 }
     }
+
+    /// What is taught of a mixture of two pictures: the label of the larger share.
+    pub(super) fn mixed(self, other: Self, share: f32) -> Self {
+        let larger = if share >= 0.5 { self } else { other };
+        Self { malignant: share * self.malignant + (1.0 - share) * other.malignant, ..larger }
+    }
 }
 
 /// The training part with its targets.
@@ -33,11 +39,11 @@ pub(super) struct Taught<'a> {
 }
 
 impl<'a> Taught<'a> {
-    pub(super) fn new(samples: &'a Samples, recipe: &Recipe) -> Self {
+    pub(super) fn new(samples: &'a Samples, recipe: &Recipe, seed: u64) -> Self {
         let labels = samples.labels();
         let mut targets: Vec<Target> = labels.iter().copied().map(Target::of).collect();
         if let Some(distillation) = &recipe.distillation {
-            for (target, taught) in targets.iter_mut().zip(teacher(samples)) {
+            for (target, taught) in targets.iter_mut().zip(teacher(samples, seed)) {
                 target.malignant += (taught - target.malignant) * distillation.colour as f32;
             }
         }
@@ -67,7 +73,7 @@ mod tests {
         let labels = (0..8).map(|i| Label::ALL[i / 4]).collect();
         let samples = Samples::of(Preprocess { size: 4, ..Preprocess::report() }, pictures, labels);
         let all = samples.as_they_are();
-        Taught::new(&samples, &recipe).of(&all).iter().map(|target| target.malignant).collect()
+        Taught::new(&samples, &recipe, 1).of(&all).iter().map(|target| target.malignant).collect()
     }
 
     #[test]

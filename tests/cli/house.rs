@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The words and the one tool that all rooms share.
-const SHARED: [&str; 2] = ["diagnosis", "files"];
+/// The words and the tools that all rooms share.
+const SHARED: [&str; 3] = ["diagnosis", "files", "machine"];
 
 /// What each room may use. `breakhis` and `pixels` know no model, `model` knows no data set, no command line and no
 /// HTTP, and `serve` and `train` never meet. What is in [`SHARED`] every room may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("diagnosis", &[]),
     ("files", &[]),
+    ("machine", &[]),
     ("kernels", &[]),
     ("pixels", &[]),
     ("breakhis", &["pixels"]),
