@@ -1,7 +1,8 @@
 //! Logging to stderr: lines for a person, or one JSON object a line for a log collector.
 //!
 //! `LOBULE_LOG_FORMAT` is `human` or `json`; without it a service on Cloud Run (which sets `K_SERVICE`) writes JSON and
-//! anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`.
+//! anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`. With
+//! `GOOGLE_CLOUD_PROJECT` set, JSON lines name the trace as Cloud Logging links it.
 
 use std::env::{self, VarError};
 use std::io::{self, IsTerminal};
@@ -30,7 +31,7 @@ pub fn init(timed: bool) -> anyhow::Result<()> {
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if is_json()? {
-        lines.event_format(JsonLines).init();
+        lines.event_format(JsonLines { project: env::var("GOOGLE_CLOUD_PROJECT").ok() }).init();
     } else {
         let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
         if timed { lines.init() } else { lines.without_time().init() }
@@ -49,8 +50,11 @@ fn is_json() -> anyhow::Result<bool> {
     }
 }
 
-/// One JSON object an event, with the names that Google Cloud Logging gives a meaning to: time, severity, message.
-struct JsonLines;
+/// One JSON object an event, with the names that Google Cloud Logging gives a meaning to.
+struct JsonLines {
+    /// The project of Google Cloud that traces belong to.
+    project: Option<String>,
+}
 
 impl<S, N> FormatEvent<S, N> for JsonLines
 where
@@ -60,13 +64,47 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> std::fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
-        let mut line = Line(Map::from_iter([
-            ("time".into(), Value::from(time)),
-            ("severity".into(), Value::from(severity(*event.metadata().level()))),
-        ]));
-        event.record(&mut line);
-        writeln!(writer, "{}", Value::Object(line.0))
+        let mut fields = Fields(Map::new());
+        event.record(&mut fields);
+        let line = cloud_logging(fields.0, self.project.as_deref());
+        let head = [("time", Value::from(time)), ("severity", severity(*event.metadata().level()).into())];
+        let line: Map<_, _> = head.map(|(name, value)| (name.to_owned(), value)).into_iter().chain(line).collect();
+        writeln!(writer, "{}", Value::Object(line))
     }
+}
+
+/// Gives the fields of an event the names and places that Cloud Logging looks for: of a trace, and of a request.
+fn cloud_logging(mut fields: Map<String, Value>, project: Option<&str>) -> Map<String, Value> {
+    if let Some(Value::String(id)) = fields.remove("trace") {
+        let trace = project.map_or_else(|| id.clone(), |project| format!("projects/{project}/traces/{id}"));
+        fields.insert("logging.googleapis.com/trace".into(), trace.into());
+    }
+    for (name, to) in [("span", "logging.googleapis.com/spanId"), ("sampled", "logging.googleapis.com/trace_sampled")] {
+        if let Some(value) = fields.remove(name) {
+            fields.insert(to.into(), value);
+        }
+    }
+    if fields.get("message").is_some_and(|message| message == "request") {
+        let mut request = Map::new();
+        for (name, to) in [
+            ("method", "requestMethod"),
+            ("status", "status"),
+            ("request_bytes", "requestSize"),
+            ("response_bytes", "responseSize"),
+        ] {
+            if let Some(value) = fields.remove(name) {
+                // A LogEntry's numbers of 64 bits are text.
+                let value = if to.ends_with("Size") { value.to_string().into() } else { value };
+                request.insert(to.into(), value);
+            }
+        }
+        request.insert("requestUrl".into(), fields.get("route").cloned().unwrap_or_default());
+        if let Some(total) = fields.get("total_ms").and_then(Value::as_f64) {
+            request.insert("latency".into(), format!("{:.6}s", total / 1e3).into());
+        }
+        fields.insert("httpRequest".into(), request.into());
+    }
+    fields
 }
 
 fn severity(level: Level) -> &'static str {
@@ -78,15 +116,15 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-struct Line(Map<String, Value>);
+struct Fields(Map<String, Value>);
 
-impl Line {
+impl Fields {
     fn set(&mut self, field: &Field, value: impl Into<Value>) {
         self.0.insert(field.name().to_owned(), value.into());
     }
 }
 
-impl Visit for Line {
+impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.set(field, value);
     }
@@ -109,5 +147,34 @@ impl Visit for Line {
 
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.set(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_and_its_trace_are_where_cloud_logging_looks_for_them() {
+        let fields = json!({
+            "message": "request", "method": "POST", "route": "/predict", "status": 200, "total_ms": 12.5,
+            "request_bytes": 1000, "request_id": "a", "trace": "4bf9", "span": "00f0", "sampled": true,
+        });
+        let line = cloud_logging(fields.as_object().unwrap().clone(), Some("clinic"));
+        let expected = json!({
+            "message": "request", "route": "/predict", "total_ms": 12.5, "request_id": "a",
+            "httpRequest": {
+                "requestMethod": "POST", "requestUrl": "/predict", "status": 200, "latency": "0.012500s",
+                "requestSize": "1000",
+            },
+            "logging.googleapis.com/trace": "projects/clinic/traces/4bf9",
+            "logging.googleapis.com/spanId": "00f0",
+            "logging.googleapis.com/trace_sampled": true,
+        });
+        assert_eq!(Value::Object(line), expected);
+        let without = cloud_logging(Map::from_iter([("trace".into(), "4bf9".into())]), None);
+        assert_eq!(Value::Object(without), json!({ "logging.googleapis.com/trace": "4bf9" }));
     }
 }

@@ -28,6 +28,7 @@ pub(super) enum Code {
     BadMultipart,
     BadThreshold,
     BadRequest,
+    Unauthorized,
     NotFound,
     MethodNotAllowed,
     Timeout,
@@ -37,15 +38,38 @@ pub(super) enum Code {
     UndecodableImage,
     Internal,
     Overloaded,
+    Stopping,
 }
 
 impl Code {
+    /// Every code there is.
+    #[cfg(test)]
+    pub(super) const ALL: [Self; 16] = [
+        Self::NoImage,
+        Self::SeveralImages,
+        Self::BadMultipart,
+        Self::BadThreshold,
+        Self::BadRequest,
+        Self::Unauthorized,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::Timeout,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::NotAnImage,
+        Self::UndecodableImage,
+        Self::Internal,
+        Self::Overloaded,
+        Self::Stopping,
+    ];
+
     /// The status that this code is answered with.
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::NoImage | Self::SeveralImages | Self::BadMultipart | Self::BadThreshold | Self::BadRequest => {
                 StatusCode::BAD_REQUEST
             }
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
@@ -53,7 +77,7 @@ impl Code {
             Self::UnsupportedMediaType | Self::NotAnImage => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::UndecodableImage => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -67,7 +91,7 @@ pub(super) struct HttpError {
     pub(super) detail: String,
     /// What the log is told beyond that.
     pub(super) log: Option<String>,
-    /// A header that this answer must have: `Allow` or `Retry-After`.
+    /// A header that this answer must have: `Allow`, `Retry-After` or `WWW-Authenticate`.
     pub(super) header: Option<(HeaderName, &'static str)>,
 }
 
@@ -83,9 +107,9 @@ impl HttpError {
         Self { log: Some(log.into()), ..Self::new(Code::Internal, detail) }
     }
 
-    /// All threads are busy and the queue is full.
+    /// All threads are busy and the queue is full, the memory for uploads is used up, or either would take too long.
     pub(super) fn overloaded() -> Self {
-        let detail = "The service has as many pictures waiting as it takes. Send this one again in a second.";
+        let detail = "The service has as many pictures waiting as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 

@@ -1,33 +1,25 @@
-//! One request and its answer: the id that ties them together, the form the client reads, the headers that every answer
-//! has, and the one line that the log gets.
+//! One request and its answer: the id that ties them together, the headers that every answer has, and what is counted
+//! and logged of it.
 //!
 //! The log line holds the route and never the path or the query, which a client may have put anything into.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Body;
 use hyper::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
+    CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Response};
-use serde::Serialize;
+use hyper::{Method, Version};
 
-use super::error::{Code, HttpError};
-use super::{milliseconds, page};
+use super::error::HttpError;
+use super::reply::{Problem, Reply, html, wants_page};
+use super::trace::{Trace, X_REQUEST_ID, request_id};
+use super::{Service, milliseconds, page};
 
-/// An answer, whole in memory.
-pub(super) type Reply = Response<Full<Bytes>>;
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// How long the steps of a prediction took; a step that was not reached has no time.
+/// How long the steps of a prediction took, those of a batch together; a step that was not reached has no time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Phases {
     /// Receiving the body.
@@ -40,32 +32,52 @@ pub(super) struct Phases {
     pub(super) inference: Option<Duration>,
 }
 
-/// A request that is being answered. Dropped without an answer, it logs that the client has gone.
-#[derive(Debug)]
-pub(super) struct Exchange {
+impl Phases {
+    /// The steps with their names.
+    pub(super) fn named(&self) -> [(&'static str, Option<Duration>); 4] {
+        [("read", self.read), ("queue", self.queue), ("decode", self.decode), ("inference", self.inference)]
+    }
+}
+
+/// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
+pub(super) struct Exchange<'a> {
+    service: &'a Service,
     /// The client's own id where it sent a sane one, otherwise ours.
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
     pub(super) wants_page: bool,
     /// Filled in on the way.
     pub(super) phases: Phases,
+    trace: Option<Trace>,
+    origin: Option<HeaderValue>,
     method: Method,
+    version: Version,
     route: &'static str,
+    request_bytes: Option<u64>,
     began: Instant,
-    logged: bool,
+    answered: bool,
 }
 
-impl Exchange {
+impl<'a> Exchange<'a> {
     /// Begins to answer a request on a route, which is given as the log shall name it.
-    pub(super) fn begin(request: &Parts, route: &'static str) -> Self {
+    pub(super) fn begin(service: &'a Service, request: &Parts, route: &'static str) -> Self {
+        service.metrics.in_flight.inc();
+        let headers = &request.headers;
+        let named = headers.get(ORIGIN);
+        let origin = named.filter(|named| service.config.origins.iter().any(|origin| origin.is(named)));
         Self {
-            request_id: client_request_id(&request.headers).unwrap_or_else(new_request_id),
-            wants_page: wants_page(&request.headers),
+            service,
+            request_id: request_id(headers),
+            wants_page: wants_page(headers),
             phases: Phases::default(),
+            trace: Trace::of(headers),
+            origin: origin.cloned(),
             method: request.method.clone(),
+            version: request.version,
             route,
+            request_bytes: headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
             began: Instant::now(),
-            logged: false,
+            answered: false,
         }
     }
 
@@ -74,14 +86,19 @@ impl Exchange {
         self.began.elapsed()
     }
 
-    /// Finishes the answer and logs it.
+    /// Whether the request comes from a script of another site that may read the answer.
+    pub(super) fn is_from_allowed_origin(&self) -> bool {
+        self.origin.is_some()
+    }
+
+    /// Finishes the answer, counts it and logs it.
     pub(super) fn finish(mut self, outcome: Result<Reply, HttpError>) -> Reply {
         let (mut reply, note) = match outcome {
             Ok(reply) => (reply, None),
             Err(error) => (self.problem(&error), error.log),
         };
-        self.complete(&mut reply);
-        self.log(reply.status().as_u16(), note.as_deref());
+        let bytes = self.complete(&mut reply);
+        self.tell(reply.status().as_u16(), Some(bytes), note.as_deref());
         reply
     }
 
@@ -91,7 +108,7 @@ impl Exchange {
         let mut reply = if self.wants_page {
             html(page::problem(status, &error.detail, &self.request_id))
         } else {
-            problem_json(error, &self.request_id)
+            Problem::of(error, &self.request_id).reply()
         };
         *reply.status_mut() = status;
         if let Some((name, value)) = &error.header {
@@ -100,37 +117,54 @@ impl Exchange {
         reply
     }
 
-    /// What every answer has.
-    fn complete(&self, reply: &mut Reply) {
+    /// What every answer has; gives the length of its body.
+    fn complete(&self, reply: &mut Reply) -> u64 {
         let length = reply.body().size_hint().exact().unwrap_or_default();
+        let has_body = !reply.status().is_informational() && reply.status() != 204;
         let headers = reply.headers_mut();
-        headers.insert(CONTENT_LENGTH, length.into());
+        if has_body {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
         headers.insert(CONTENT_SECURITY_POLICY, page::POLICY.clone());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(VARY, HeaderValue::from_static("accept"));
+        headers.insert(VARY, HeaderValue::from_static("accept, origin"));
         if let Ok(id) = HeaderValue::from_str(&self.request_id) {
             headers.insert(X_REQUEST_ID, id);
+        }
+        if let Some(origin) = &self.origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, x-request-id"));
+        }
+        // Whoever reads this opens a new connection, to another instance; HTTP/2 has its own way to say so.
+        if self.service.is_stopping() && self.version <= Version::HTTP_11 {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.method == Method::HEAD {
             *reply.body_mut() = Full::default();
         }
+        length
     }
 
-    fn log(&mut self, status: u16, note: Option<&str>) {
-        self.logged = true;
-        let Self { method, route, request_id, phases, began, .. } = self;
-        let milliseconds = |time: Option<Duration>| time.map(milliseconds);
+    /// Counts the request and logs its one line.
+    fn tell(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
+        self.answered = true;
+        let Self { service, method, route, request_id, phases, trace, request_bytes, .. } = self;
+        let total = self.began.elapsed();
+        service.metrics.in_flight.dec();
+        service.metrics.answered(route, status, total, phases);
+        let [read_ms, queue_ms, decode_ms, inference_ms] = phases.named().map(|(_, time)| time.map(milliseconds));
+        let (trace, sampled) = (trace.as_ref(), trace.as_ref().map(|trace| trace.sampled));
+        let (span, trace) = (trace.and_then(|trace| trace.span.as_deref()), trace.map(|trace| trace.id.as_str()));
         macro_rules! line {
             ($level:ident) => {
                 tracing::$level!(
                     %method, route, status, request_id,
-                    total_ms = milliseconds(Some(began.elapsed())),
-                    read_ms = milliseconds(phases.read),
-                    queue_ms = milliseconds(phases.queue),
-                    decode_ms = milliseconds(phases.decode),
-                    inference_ms = milliseconds(phases.inference),
+                    total_ms = milliseconds(total),
+                    read_ms, queue_ms, decode_ms, inference_ms,
+                    request_bytes, response_bytes,
+                    trace, span, sampled,
                     note,
                     "request"
                 )
@@ -144,126 +178,11 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        if !self.logged {
+        if !self.answered {
             // The status that proxies log for it; nobody is there to be sent it.
-            self.log(499, Some("the client has gone"));
+            self.tell(499, None, Some("the client has gone"));
         }
-    }
-}
-
-/// A page as an answer.
-pub(super) fn html(page: String) -> Reply {
-    with_type("text/html; charset=utf-8", page)
-}
-
-/// A value as an answer.
-///
-/// # Errors
-/// When it cannot be written as JSON.
-pub(super) fn json(value: &impl Serialize) -> Result<Reply, HttpError> {
-    let text = serde_json::to_string(value).map_err(|error| HttpError::internal(error.to_string()))?;
-    Ok(with_type("application/json", text + "\n"))
-}
-
-/// A problem of RFC 9457.
-#[derive(Serialize)]
-struct Problem<'a> {
-    /// "about:blank" says that the status tells the kind; `code` tells it more precisely.
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: Code,
-    request_id: &'a str,
-}
-
-fn problem_json(error: &HttpError, request_id: &str) -> Reply {
-    let status = error.code.status();
-    let problem = Problem {
-        r#type: "about:blank",
-        title: status.canonical_reason().unwrap_or_default(),
-        status: status.as_u16(),
-        detail: &error.detail,
-        code: error.code,
-        request_id,
-    };
-    // A struct of strings and numbers can always be written.
-    let text = serde_json::to_string(&problem).unwrap_or_default();
-    with_type("application/problem+json", text + "\n")
-}
-
-fn with_type(content_type: &'static str, body: String) -> Reply {
-    let mut reply = Response::new(Full::from(body));
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    reply
-}
-
-/// Whether `Accept` names text/html, and does not rather have JSON.
-fn wants_page(headers: &HeaderMap) -> bool {
-    let mut html: f32 = 0.0;
-    let mut json: f32 = 0.0;
-    let ranges =
-        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
-    for range in ranges {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-        match kind.as_str() {
-            "text/html" => html = html.max(weight),
-            "application/json" | "application/problem+json" => json = json.max(weight),
-            _ => {}
-        }
-    }
-    html > 0.0 && html >= json
-}
-
-/// The client's `X-Request-Id`, if it can stand in a log and a header as it is.
-fn client_request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
-    let sane =
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    sane.then(|| id.to_owned())
-}
-
-/// A short id that no two requests of the world are likely to share.
-fn new_request_id() -> String {
-    static RANDOM: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    format!("{:016x}", RANDOM.hash_one(COUNT.fetch_add(1, Ordering::Relaxed)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn accepting(accept: &'static str) -> bool {
-        wants_page(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]))
-    }
-
-    #[test]
-    fn a_browser_gets_a_page_and_a_program_json() {
-        assert!(accepting("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"));
-        assert!(accepting("Text/HTML"));
-        assert!(!accepting("*/*"));
-        assert!(!accepting("application/json"));
-        assert!(!accepting("application/json, text/html;q=0.5"));
-        assert!(!accepting("text/html;q=0"));
-        assert!(!wants_page(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn a_request_id_from_outside_is_kept_only_if_it_is_harmless() {
-        let id = |value: &'static str| {
-            client_request_id(&HeaderMap::from_iter([(X_REQUEST_ID, HeaderValue::from_static(value))]))
-        };
-        assert_eq!(id("7f3a-1.b_C").as_deref(), Some("7f3a-1.b_C"));
-        assert_eq!(id(""), None);
-        assert_eq!(id("a b"), None);
-        assert_eq!(id("<script>"), None);
-        let long: &'static str = "x".repeat(65).leak();
-        assert_eq!(id(long), None);
-        assert_ne!(new_request_id(), new_request_id());
     }
 }

@@ -2,17 +2,19 @@
 //!
 //! Decoding and inference take milliseconds of a CPU, for which an event loop must never wait; so each picture becomes
 //! a job for one of a few threads. The queue is short: beyond it a client is told at once to come back, instead of
-//! waiting for an answer that it will have given up on. A job whose client has gone is dropped when its turn comes.
+//! waiting for an answer that it will have given up on. Whoever goes away, or has waited too long, leaves the queue at
+//! once and frees its place and its picture.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::error::HttpError;
 use crate::model::Prediction;
@@ -38,52 +40,149 @@ pub(super) struct Judged {
 /// The way to the threads. They end when the last copy of it is dropped.
 #[derive(Clone)]
 pub(super) struct Inference {
-    jobs: SyncSender<Job>,
+    line: Arc<Line>,
+    _closes: Arc<Closes>,
+    patience: Duration,
+}
+
+/// The queue as both sides see it.
+struct Line {
+    jobs: Mutex<Jobs>,
+    arrived: Condvar,
+    /// A permit for each picture that waits or is being judged.
+    places: Semaphore,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    next_number: u64,
+    closed: bool,
 }
 
 struct Job {
+    number: u64,
     picture: Bytes,
     since: Instant,
     reply: oneshot::Sender<Result<Judged, HttpError>>,
 }
 
 impl Inference {
-    /// Starts `threads` threads with `queue` places before them, counted for all of them together.
+    /// Starts `threads` threads with `queue` places before them, counted for all of them together. No picture waits
+    /// longer than `patience`.
     ///
     /// # Errors
     /// When the operating system refuses a thread.
-    pub(super) fn start(judge: &Arc<Judge>, threads: usize, queue: usize) -> io::Result<Self> {
-        let (jobs, waiting) = sync_channel(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for number in 1..=threads.max(1) {
-            let (judge, waiting) = (Arc::clone(judge), Arc::clone(&waiting));
-            thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*judge, &waiting))?;
+    pub(super) fn start(judge: &Arc<Judge>, threads: usize, queue: usize, patience: Duration) -> io::Result<Self> {
+        let places = Semaphore::new(threads.saturating_add(queue).min(Semaphore::MAX_PERMITS));
+        let line = Arc::new(Line { jobs: Mutex::default(), arrived: Condvar::new(), places });
+        for number in 1..=threads {
+            let (judge, line) = (Arc::clone(judge), Arc::clone(&line));
+            thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*judge, &line))?;
         }
-        Ok(Self { jobs })
+        Ok(Self { _closes: Arc::new(Closes(Arc::clone(&line))), line, patience })
+    }
+
+    /// Whether a picture that came now would be taken.
+    ///
+    /// # Errors
+    /// 503 when it would not.
+    pub(super) fn has_room(&self) -> Result<(), HttpError> {
+        if self.line.places.available_permits() > 0 { Ok(()) } else { Err(HttpError::overloaded()) }
     }
 
     /// Hands a picture to the threads and waits for what they say.
     ///
     /// # Errors
-    /// The judge's own, 503 when the queue is full, and 500 when the judge panics.
+    /// The judge's own, 503 when the queue is full or the picture waited too long, and 500 when the judge panics.
     pub(super) async fn judge(&self, picture: Bytes) -> Result<Judged, HttpError> {
-        let (reply, answer) = oneshot::channel();
-        self.jobs.try_send(Job { picture, since: Instant::now(), reply }).map_err(|error| match error {
-            TrySendError::Full(_) => HttpError::overloaded(),
-            TrySendError::Disconnected(_) => HttpError::internal("all inference threads have ended"),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(HttpError::internal("an inference thread ended within a job")))
+        let _place = self.line.places.try_acquire().map_err(|_| HttpError::overloaded())?;
+        self.judge_in_place(picture).await
+    }
+
+    /// As [`Self::judge`], but waits for a place in the queue as long as for a thread.
+    ///
+    /// # Errors
+    /// As [`Self::judge`].
+    pub(super) async fn judge_when_there_is_room(&self, picture: Bytes) -> Result<Judged, HttpError> {
+        let place = timeout(self.patience, self.line.places.acquire()).await;
+        let _place = place.map_err(|_| HttpError::overloaded())?;
+        self.judge_in_place(picture).await
+    }
+
+    async fn judge_in_place(&self, picture: Bytes) -> Result<Judged, HttpError> {
+        let (reply, mut answer) = oneshot::channel();
+        let ticket = self.line.enter(picture, reply);
+        let answered = match timeout(self.patience, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if ticket.withdraw() => return Err(HttpError::overloaded()),
+            Err(_) => answer.await, // it is being judged by now
+        };
+        answered.unwrap_or_else(|_| Err(HttpError::internal("an inference thread ended within a job")))
+    }
+
+    /// Pictures that wait for a thread.
+    pub(super) fn waiting(&self) -> usize {
+        self.line.lock().waiting.len()
     }
 }
 
-fn work(judge: &Judge, waiting: &Mutex<Receiver<Job>>) {
-    loop {
-        // The lock is held while waiting, so that one idle thread waits for a job and the others wait for the lock.
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { picture, since, reply }) = job else { return };
-        if reply.is_closed() {
-            continue;
-        }
+impl Line {
+    /// What the lock guards is whole between any two of its statements.
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, picture: Bytes, reply: oneshot::Sender<Result<Judged, HttpError>>) -> Ticket<'_> {
+        let mut jobs = self.lock();
+        let number = jobs.next_number;
+        jobs.next_number += 1;
+        jobs.waiting.push_back(Job { number, picture, since: Instant::now(), reply });
+        drop(jobs);
+        self.arrived.notify_one();
+        Ticket { line: self, number }
+    }
+
+    /// The next job, once there is one; `None` when there will be none any more.
+    fn next(&self) -> Option<Job> {
+        let nothing = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        self.arrived.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner).waiting.pop_front()
+    }
+}
+
+/// A client's hold on its job: when the client goes, the job leaves the queue.
+struct Ticket<'a> {
+    line: &'a Line,
+    number: u64,
+}
+
+impl Ticket<'_> {
+    /// Takes the job out of the queue; `false` when it has left it by itself.
+    fn withdraw(&self) -> bool {
+        let mut jobs = self.line.lock();
+        let place = jobs.waiting.binary_search_by_key(&self.number, |job| job.number);
+        place.is_ok_and(|place| jobs.waiting.remove(place).is_some())
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// Lets the threads end.
+struct Closes(Arc<Line>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.arrived.notify_all();
+    }
+}
+
+fn work(judge: &Judge, line: &Line) {
+    while let Some(Job { picture, since, reply, .. }) = line.next() {
         let queue = since.elapsed();
         // A job owns nothing that another job sees, so nothing can be left half done.
         let outcome = catch_unwind(AssertUnwindSafe(|| judge(&picture)));
@@ -103,34 +202,20 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Barrier, mpsc};
 
-    use tokio::time::timeout;
-
     use super::super::error::Code;
     use super::*;
     use crate::diagnosis::Probability;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
 
     fn judgement(margin: f64) -> Judgement {
         let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
         Judgement { prediction, decode: Duration::ZERO, inference: Duration::ZERO }
     }
 
-    #[tokio::test]
-    async fn a_panic_answers_500_and_the_thread_goes_on() {
-        let judge: Arc<Judge> = Arc::new(|picture: &Bytes| {
-            assert!(!picture.is_empty(), "an empty picture");
-            Ok(judgement(1.0))
-        });
-        let inference = Inference::start(&judge, 1, 1).unwrap();
-        let error = inference.judge(Bytes::new()).await.unwrap_err();
-        assert_eq!(error.code, Code::Internal);
-        assert!(error.log.unwrap().contains("an empty picture"));
-        assert!(inference.judge(Bytes::from_static(b"x")).await.is_ok());
-    }
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_full_queue_answers_503_and_a_job_whose_client_has_gone_is_never_begun() {
-        let gate = Arc::new(Barrier::new(2));
-        let begun = Arc::new(AtomicUsize::new(0));
+    /// A judge that tells when it begins and then waits to be let on, and how often it has begun.
+    fn gated() -> (Arc<Judge>, Arc<Barrier>, mpsc::Receiver<()>, Arc<AtomicUsize>) {
+        let (gate, begun) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
         let (started, has_started) = mpsc::channel();
         let judge: Arc<Judge> = {
             let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
@@ -141,7 +226,26 @@ mod tests {
                 Ok(judgement(0.0))
             })
         };
-        let inference = Inference::start(&judge, 1, 1).unwrap();
+        (judge, gate, has_started, begun)
+    }
+
+    #[tokio::test]
+    async fn a_panic_answers_500_and_the_thread_goes_on() {
+        let judge: Arc<Judge> = Arc::new(|picture: &Bytes| {
+            assert!(!picture.is_empty(), "an empty picture");
+            Ok(judgement(1.0))
+        });
+        let inference = Inference::start(&judge, 1, 1, PATIENCE).unwrap();
+        let error = inference.judge(Bytes::new()).await.unwrap_err();
+        assert_eq!(error.code, Code::Internal);
+        assert!(error.log.unwrap().contains("an empty picture"));
+        assert!(inference.judge(Bytes::from_static(b"x")).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_queue_answers_503_and_whoever_goes_frees_its_place_at_once() {
+        let (judge, gate, has_started, begun) = gated();
+        let inference = Inference::start(&judge, 1, 1, PATIENCE).unwrap();
         let ask = || {
             let inference = inference.clone();
             tokio::spawn(async move { inference.judge(Bytes::from_static(b"x")).await })
@@ -149,23 +253,40 @@ mod tests {
 
         let first = ask();
         has_started.recv().unwrap();
+        inference.has_room().unwrap();
         let mut abandoned = Box::pin(inference.judge(Bytes::new()));
         assert!(timeout(Duration::from_millis(1), &mut abandoned).await.is_err(), "it waits in the queue's one place");
         let refused = inference.judge(Bytes::new()).await.unwrap_err();
         assert_eq!(refused.code, Code::Overloaded);
-        assert!(refused.header.is_some());
+        assert!(refused.header.is_some() && inference.has_room().is_err());
+        let mut patient = Box::pin(inference.judge_when_there_is_room(Bytes::new()));
+        assert!(timeout(Duration::from_millis(1), &mut patient).await.is_err(), "it waits for the queue's one place");
 
         drop(abandoned);
+        assert!(timeout(Duration::from_millis(1), &mut patient).await.is_err(), "it has the place and waits");
+        assert_eq!(inference.waiting(), 1);
+        drop(patient);
+        assert_eq!(inference.waiting(), 0);
+        let last = ask();
         gate.wait();
         assert!(first.await.unwrap().is_ok());
-        let last = loop {
-            let last = ask();
-            if has_started.recv_timeout(Duration::from_millis(100)).is_ok() {
-                break last; // and not refused, as it is until the abandoned job has left the queue
-            }
-        };
+        has_started.recv().unwrap();
         gate.wait();
         assert!(last.await.unwrap().is_ok());
-        assert_eq!(begun.load(Ordering::SeqCst), 2, "the abandoned job was begun");
+        assert_eq!(begun.load(Ordering::SeqCst), 2, "an abandoned job was begun");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn whoever_waits_too_long_is_answered_503_and_whoever_is_being_judged_is_not() {
+        let (judge, gate, has_started, _) = gated();
+        let inference = Inference::start(&judge, 1, 1, Duration::from_millis(20)).unwrap();
+        let first = tokio::spawn({
+            let inference = inference.clone();
+            async move { inference.judge(Bytes::new()).await }
+        });
+        has_started.recv().unwrap();
+        assert_eq!(inference.judge(Bytes::new()).await.unwrap_err().code, Code::Overloaded);
+        gate.wait();
+        assert!(first.await.unwrap().is_ok());
     }
 }

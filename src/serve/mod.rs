@@ -5,23 +5,27 @@
 //!
 //! # The way of a request
 //!
-//! `server` accepts the connection; `router` finds the route; `exchange` stands around it, from the request's id to the
-//! answer's headers and the one log line; `predict` answers: `upload` gets the picture's bytes out of the body,
-//! `inference` queues them for a thread that decodes and judges, and `page` writes the answer for a browser. Whatever
-//! goes wrong on this way is an `error::HttpError`.
+//! `server` accepts the connection; `router` finds the route and `access` who may ask; `exchange` stands around it, from
+//! the request's id (`trace`) to the answer's headers, the one log line and what `metrics` counts; `predict` answers:
+//! `upload` gets the pictures' bytes out of the body, as far as the `budget` of memory goes, `inference` queues them for
+//! a thread that decodes and judges, and `reply` or `page` writes the answer for a program or a browser. Whatever goes
+//! wrong on this way is an `error::HttpError`.
 //!
 //! # What a deployer relies on
 //!
-//! - Everything has a limit: bytes of a body, pixels, time to send, pictures that wait. See [`Config`].
+//! - Everything has a limit: connections, bytes of a body and of all bodies, pixels, time to send, pictures that wait and
+//!   how long. See [`Config`].
 //! - The event loop never waits for a CPU, a panic in one request is a 500 for that request alone, and a full queue is
 //!   answered 503 at once.
 //! - SIGTERM ends it in order: no new connections, idle ones closed, requests in flight finished, exit code 0.
+//! - With a [`Token`], predictions are for those only who show it; without [`Origin`]s no other site's script gets any.
 //! - The log says `listening on http://ADDRESS` with the actual port once requests are answered, and then one line a
 //!   request, with nothing of what was uploaded.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -31,21 +35,31 @@ use crate::kernels::share_heap;
 use crate::model::{Classifier, LoadTimes, ModelError};
 use crate::pixels;
 
+mod access;
 mod body;
+mod budget;
 mod config;
 mod error;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inference;
+mod metrics;
 mod page;
 mod predict;
+mod reply;
 mod router;
 mod server;
 mod status;
+mod trace;
 mod upload;
 
+pub use access::{Origin, Token};
+use budget::Budget;
 pub use config::Config;
 use error::HttpError;
 use inference::{Inference, Judge, Judgement};
+use metrics::Metrics;
 
 /// What ends the service, or keeps it from starting.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +95,9 @@ struct Service {
     config: Config,
     classifier: Arc<Classifier>,
     inference: Inference,
+    uploads: Budget,
+    metrics: Metrics,
+    stopping: AtomicBool,
 }
 
 impl Service {
@@ -93,8 +110,25 @@ impl Service {
 
         let classifier = Arc::new(classifier);
         let judge = judge(Arc::clone(&classifier), config.limits);
-        let inference = Inference::start(&judge, config.threads, config.queue).map_err(ServeError::Start)?;
-        Ok(Self { config, classifier, inference })
+        let inference = Inference::start(&judge, config.threads, config.queue, config.queue_timeout);
+        let inference = inference.map_err(ServeError::Start)?;
+        let (uploads, metrics) = (Budget::new(config.upload_memory), Metrics::new(classifier.card()));
+        tell_limits(&config);
+        Ok(Self { config, classifier, inference, uploads, metrics, stopping: AtomicBool::new(false) })
+    }
+
+    /// Bytes of uploads that are in memory.
+    fn upload_bytes(&self) -> usize {
+        self.config.upload_memory.saturating_sub(self.uploads.left())
+    }
+
+    /// From here on the service says that it is not ready, and closes each connection with its next answer.
+    fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 }
 
@@ -109,6 +143,26 @@ fn tell_start(classifier: &Classifier, loaded: Duration, ready: Duration) {
         sha256 = card.sha256,
         "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
          warm-up {warm_up:.0}"
+    );
+}
+
+/// Tells the limits, which depend on the machine where no flag says otherwise.
+fn tell_limits(config: &Config) {
+    let mib = |bytes: usize| bytes >> 20;
+    tracing::info!(
+        threads = config.threads,
+        queue = config.queue,
+        connections = config.connections,
+        batch = config.batch,
+        max_body_mib = mib(config.max_body_bytes),
+        upload_memory_mib = mib(config.upload_memory),
+        max_pixels = config.limits.max_pixels,
+        read_timeout_s = config.read_timeout.as_secs(),
+        queue_timeout_s = config.queue_timeout.as_secs(),
+        request_timeout_s = config.request_timeout.as_secs(),
+        token = config.token.is_some(),
+        origins = config.origins.len(),
+        "limits"
     );
 }
 

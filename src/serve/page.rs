@@ -16,19 +16,26 @@ use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
 use super::config::Config;
+use super::error::HttpError;
 use super::inference::Judged;
 use super::milliseconds;
+use super::upload::File;
 use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
 use crate::model::ModelCard;
 use crate::pixels::FORMATS;
 
 const LAYOUT: &str = include_str!("pages/layout.html");
 const HOME: &str = include_str!("pages/home.html");
+const TOKEN: &str = include_str!("pages/token.html");
 const RESULT: &str = include_str!("pages/result.html");
+const FAILURE: &str = include_str!("pages/failure.html");
 const ANSWER: &str = include_str!("pages/answer.html");
 const PROBLEM: &str = include_str!("pages/problem.html");
 const STYLE: &str = include_str!("pages/style.css");
 const SCRIPT: &str = include_str!("pages/script.js");
+
+/// The heading over what went wrong by what was sent.
+const FAILED: &str = "That did not work";
 
 /// The largest picture, in bytes, that a result page shows again; one of BreakHis has half of it.
 const MAX_SHOWN: usize = 1 << 20;
@@ -47,10 +54,15 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// The page with the form.
 pub(super) fn home(card: &ModelCard, config: &Config) -> String {
     let blank = fill(RESULT, &[]);
-    let megabytes = (config.limits.max_bytes.min(config.max_body_bytes) >> 20).to_string();
+    let max_bytes = config.limits.max_bytes.min(config.max_body_bytes);
+    let numbers = [max_bytes >> 20, max_bytes, config.batch].map(|number| number.to_string());
+    let [megabytes, max_bytes, most] = &numbers;
     let content = [
         ("formats", Slot::Text(FORMATS)),
-        ("megabytes", Slot::Text(&megabytes)),
+        ("megabytes", Slot::Text(megabytes)),
+        ("max_bytes", Slot::Text(max_bytes)),
+        ("most", Slot::Text(most)),
+        ("token", Slot::Html(if config.token.is_some() { TOKEN } else { "" })),
         ("model", Slot::Text(&card.name)),
         ("version", Slot::Text(&card.version)),
         ("blank_result", Slot::Html(&blank)),
@@ -59,12 +71,53 @@ pub(super) fn home(card: &ModelCard, config: &Config) -> String {
     layout("Lobule", &fill(HOME, &content))
 }
 
-/// The page with the result for one picture.
-pub(super) fn result(judged: &Judged, threshold: Threshold, card: &ModelCard, picture: &Bytes, id: &str) -> String {
+/// One picture's part of a page of results.
+pub(super) struct Card<'a> {
+    /// The picture.
+    pub(super) file: &'a File,
+    /// What became of it.
+    pub(super) outcome: Result<(&'a Judged, Threshold), &'a HttpError>,
+    /// What a program would have been answered.
+    pub(super) json: String,
+}
+
+/// The page with the results for pictures.
+pub(super) fn results(cards: &[Card<'_>], model: &ModelCard, request_id: &str) -> String {
+    let title = match cards {
+        [Card { outcome: Ok((judged, _)), .. }] => judged.judgement.prediction.label().to_string(),
+        [_] => FAILED.to_owned(),
+        _ => format!("{} results", cards.iter().filter(|card| card.outcome.is_ok()).count()),
+    };
+    let results: Vec<_> = cards
+        .iter()
+        .map(|card| match card.outcome {
+            Ok((judged, threshold)) => result(card, judged, threshold, model),
+            Err(error) => {
+                fill(FAILURE, &[("name", Slot::Text(name(card.file))), ("detail", Slot::Text(&error.detail))])
+            }
+        })
+        .collect();
+    let results = format!("<div class=\"results\">{}</div>", results.concat());
+    let heading = match cards {
+        _ if cards.iter().all(|card| card.outcome.is_err()) => FAILED,
+        [_] => "Result",
+        _ => "Results",
+    };
+    let content =
+        [("title", Slot::Text(heading)), ("results", Slot::Html(&results)), ("request_id", Slot::Text(request_id))];
+    layout(&format!("{title} | Lobule"), &fill(ANSWER, &content))
+}
+
+fn name(file: &File) -> &str {
+    file.name.as_deref().unwrap_or("Most probable class")
+}
+
+fn result(card: &Card<'_>, judged: &Judged, threshold: Threshold, model: &ModelCard) -> String {
     let prediction = judged.judgement.prediction;
     let malignant = prediction.probability_malignant;
     let time = |time: Duration| format!("{:.1} ms", milliseconds(time));
     let text = [
+        ("name", name(card.file).to_owned()),
         ("label", prediction.label().to_string()),
         ("confidence", percent(prediction.confidence())),
         ("probability", percent(malignant)),
@@ -76,22 +129,22 @@ pub(super) fn result(judged: &Judged, threshold: Threshold, card: &ModelCard, pi
         ("decode", time(judged.judgement.decode)),
         ("queue", time(judged.queue)),
         ("inference", time(judged.judgement.inference)),
-        ("model", format!("{} {}", card.name, card.version)),
-        ("request_id", id.to_owned()),
+        ("model", format!("{} {}", model.name, model.version)),
+        ("json", card.json.clone()),
     ];
-    let shown = shown(picture);
+    let shown = shown(&card.file.content);
     let mut slots: Vec<_> = text.iter().map(|(name, text)| (*name, Slot::Text(text))).collect();
     slots.push(("picture", Slot::Html(&shown)));
-    let result = fill(RESULT, &slots);
-    layout(&format!("{} | Lobule", prediction.label()), &fill(ANSWER, &[("result", Slot::Html(&result))]))
+    fill(RESULT, &slots)
 }
 
 /// The page for an error.
 pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "There is nothing here",
+        StatusCode::UNAUTHORIZED => "A token is needed",
         StatusCode::SERVICE_UNAVAILABLE => "Too busy just now",
-        _ if status.is_client_error() => "That did not work",
+        _ if status.is_client_error() => FAILED,
         _ => "The service failed",
     };
     let status = status.to_string();
@@ -207,7 +260,13 @@ mod tests {
         let judgement = Judgement { prediction, decode: Duration::from_micros(1234), inference: Duration::ZERO };
         let card = ModelCard { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let judged = Judged { judgement, queue: Duration::ZERO };
-        result(&judged, Threshold::HALF, &card, &Bytes::from_static(picture), "id")
+        let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(picture) };
+        let broken = HttpError::internal("");
+        let cards = [
+            Card { file: &file, outcome: Ok((&judged, Threshold::HALF)), json: "{\"<\": 1}".into() },
+            Card { file: &file, outcome: Err(&broken), json: String::new() },
+        ];
+        results(&cards, &card, "id")
     }
 
     #[test]
@@ -216,12 +275,23 @@ mod tests {
         assert_eq!(fill("{{a}}|{{b}}|{{c}}|{{", &slots), "&#60;{{b}}&#38;&#34;&#39;&#62;|<i>||{{");
         let page = example(b"", 0.25);
         assert!(page.contains("&#60;b&#62;net&#60;/b&#62;") && !page.contains("<b>net"));
+        assert!(page.contains("&#60;i&#62;a.png") && !page.contains("<i>"));
     }
 
     #[test]
     fn a_result_says_everything_in_words() {
         let page = example(b"", 0.25);
-        for part in ["Benign", "75.0%", "25.0%", "the decision is benign", "1.2 ms", RESEARCH_USE, "href=\"/\""] {
+        for part in [
+            "Benign",
+            "75.0%",
+            "25.0%",
+            "the decision is benign",
+            "1.2 ms",
+            "{&#34;&#60;&#34;: 1}",
+            "The service failed on this request.",
+            RESEARCH_USE,
+            "href=\"/\"",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         for near in [example(b"", 0.99999), example(b"", 0.00001)] {
@@ -242,7 +312,11 @@ mod tests {
     fn the_policy_names_the_style_and_the_script_that_stand_in_the_page() {
         let policy = POLICY.to_str().unwrap();
         let card = ModelCard { name: String::new(), version: String::new(), sha256: String::new() };
-        let page = home(&card, &Config::default());
+        let guarded = Config { token: Some("x".parse().unwrap()), ..Config::for_machine(None, None) };
+        let page = home(&card, &guarded);
+        assert!(page.contains("id=\"token\""));
+        let page = home(&card, &Config { token: None, ..guarded });
+        assert!(!page.contains("id=\"token\""));
         for tag in ["style", "script"] {
             let (_, rest) = page.split_once(&format!("<{tag}>")).unwrap();
             let (source, rest) = rest.split_once(&format!("</{tag}>")).unwrap();

@@ -1,19 +1,22 @@
-//! `POST /predict`: one picture in, one prediction out, as JSON or as a page.
+//! `POST /predict` and `POST /predict/batch`: pictures in, a prediction for each out, as JSON or as a page.
+
+use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde::Serialize;
+use tokio::task::JoinSet;
 
 use super::body::RequestBody;
 use super::error::{Code, HttpError};
-use super::exchange::{Exchange, Reply, html, json};
+use super::exchange::Exchange;
 use super::inference::Judged;
-use super::milliseconds;
-use super::upload::read_picture;
-use super::{Service, page};
+use super::reply::{Problem, Reply, html, json};
+use super::upload::{self, Expected, File, Upload};
+use super::{Service, milliseconds, page};
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::ModelCard;
 
-/// Answers `POST /predict`.
+/// Answers `POST /predict`: one picture.
 ///
 /// # Errors
 /// What is wrong with the query, the upload or the picture, 503 when the service is full, and 500.
@@ -21,41 +24,126 @@ pub(super) async fn predict(
     service: &Service,
     request: &Parts,
     body: RequestBody,
-    exchange: &mut Exchange,
+    exchange: &mut Exchange<'_>,
 ) -> Result<Reply, HttpError> {
     let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
-    let picture = read_picture(&request.headers, body, &service.config).await?;
+    let upload = read(service, request, body, Expected::One, exchange).await?;
+    let Upload { files, .. } = &upload;
+    let file = &files[0];
+
+    let judged = service.inference.judge(file.content.clone()).await?;
+    note(service, exchange, &judged);
+    let answer = Answer {
+        finding: Finding::of(&judged, threshold),
+        model: Model::of(service.classifier.card()),
+        request_id: &exchange.request_id,
+        notice: RESEARCH_USE,
+    };
+    if !exchange.wants_page {
+        return json(&answer);
+    }
+    let card = page::Card { file, outcome: Ok((&judged, threshold)), json: pretty(&answer) };
+    Ok(html(page::results(&[card], service.classifier.card(), &exchange.request_id)))
+}
+
+/// Answers `POST /predict/batch`: several pictures, each with a result or an error of its own.
+///
+/// # Errors
+/// What is wrong with the query or the upload as a whole, 503 when the service is full, and 500.
+pub(super) async fn batch(
+    service: &Service,
+    request: &Parts,
+    body: RequestBody,
+    exchange: &mut Exchange<'_>,
+) -> Result<Reply, HttpError> {
+    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
+    let upload = read(service, request, body, Expected::AtMost(service.config.batch), exchange).await?;
+    let outcomes = judge_all(service, &upload.files).await;
+    for judged in outcomes.iter().flatten() {
+        note(service, exchange, judged);
+    }
+
+    let id = &exchange.request_id;
+    let answer = BatchAnswer {
+        predictions: upload.files.iter().zip(&outcomes).enumerate().map(|at| Entry::of(at, threshold, id)).collect(),
+        model: Model::of(service.classifier.card()),
+        request_id: id,
+        notice: RESEARCH_USE,
+    };
+    if !exchange.wants_page {
+        return json(&answer);
+    }
+    let cards: Vec<_> = upload
+        .files
+        .iter()
+        .zip(&outcomes)
+        .zip(&answer.predictions)
+        .map(|((file, outcome), entry)| page::Card {
+            file,
+            outcome: outcome.as_ref().map(|judged| (judged, threshold)),
+            json: pretty(entry),
+        })
+        .collect();
+    Ok(html(page::results(&cards, service.classifier.card(), id)))
+}
+
+/// Reads the upload, unless it would have to be refused afterwards anyway.
+async fn read(
+    service: &Service,
+    request: &Parts,
+    body: RequestBody,
+    expected: Expected,
+    exchange: &mut Exchange<'_>,
+) -> Result<Upload, HttpError> {
+    service.inference.has_room()?;
+    let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
     exchange.phases.read = Some(exchange.elapsed());
+    Ok(upload)
+}
 
-    let judged = service.inference.judge(picture.clone()).await?;
-    exchange.phases.queue = Some(judged.queue);
-    exchange.phases.decode = Some(judged.judgement.decode);
-    exchange.phases.inference = Some(judged.judgement.inference);
-
-    let card = service.classifier.card();
-    if exchange.wants_page {
-        Ok(html(page::result(&judged, threshold, card, &picture, &exchange.request_id)))
-    } else {
-        json(&Answer::new(&judged, threshold, card, &exchange.request_id))
+/// Judges pictures, as many at a time as there are threads: more would only keep others out of the queue.
+async fn judge_all(service: &Service, files: &[File]) -> Vec<Result<Judged, HttpError>> {
+    // Dropped, because the client has gone, a set ends its tasks.
+    let mut running = JoinSet::new();
+    let mut outcomes: Vec<_> = files.iter().map(|_| Err(HttpError::internal("a picture was not judged"))).collect();
+    let mut pictures = files.iter().map(|file| file.content.clone()).enumerate();
+    loop {
+        while running.len() < service.config.threads
+            && let Some((index, picture)) = pictures.next()
+        {
+            let inference = service.inference.clone();
+            running.spawn(async move { (index, inference.judge_when_there_is_room(picture).await) });
+        }
+        match running.join_next().await {
+            Some(Ok((index, outcome))) => outcomes[index] = outcome,
+            Some(Err(error)) => tracing::error!(%error, "a picture of a batch was not judged"),
+            None => return outcomes,
+        }
     }
 }
 
-/// The answer of `POST /predict`.
+/// Adds a judged picture to what is told of the request.
+fn note(service: &Service, exchange: &mut Exchange<'_>, judged: &Judged) {
+    service.metrics.judged(judged.judgement.prediction.label());
+    let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
+    add(&mut exchange.phases.queue, judged.queue);
+    add(&mut exchange.phases.decode, judged.judgement.decode);
+    add(&mut exchange.phases.inference, judged.judgement.inference);
+}
+
+/// What was found in a picture.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Finding {
     label: Label,
     confidence: f64,
     probability_malignant: f64,
     decision: &'static str,
     threshold: Threshold,
-    model: Model<'a>,
     timings_ms: Timings,
-    request_id: &'a str,
-    notice: &'static str,
 }
 
-impl<'a> Answer<'a> {
-    fn new(judged: &Judged, threshold: Threshold, card: &'a ModelCard, request_id: &'a str) -> Self {
+impl Finding {
+    fn of(judged: &Judged, threshold: Threshold) -> Self {
         let prediction = judged.judgement.prediction;
         Self {
             label: prediction.label(),
@@ -63,15 +151,70 @@ impl<'a> Answer<'a> {
             probability_malignant: prediction.probability_malignant.rounded(),
             decision: threshold.decide(prediction.probability_malignant).lower(),
             threshold,
-            model: Model::of(card),
             timings_ms: Timings {
                 decode: milliseconds(judged.judgement.decode),
                 queue: milliseconds(judged.queue),
                 inference: milliseconds(judged.judgement.inference),
             },
-            request_id,
-            notice: RESEARCH_USE,
         }
+    }
+}
+
+#[derive(Serialize)]
+struct Timings {
+    decode: f64,
+    queue: f64,
+    inference: f64,
+}
+
+/// The answer of `POST /predict`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    finding: Finding,
+    model: Model<'a>,
+    request_id: &'a str,
+    notice: &'static str,
+}
+
+/// The answer of `POST /predict/batch`.
+#[derive(Serialize)]
+struct BatchAnswer<'a> {
+    predictions: Vec<Entry<'a>>,
+    model: Model<'a>,
+    request_id: &'a str,
+    notice: &'static str,
+}
+
+/// What became of one picture of a batch.
+#[derive(Serialize)]
+struct Entry<'a> {
+    /// Its place in the request, from 0.
+    index: usize,
+    /// Its name, as the client told it.
+    filename: Option<&'a str>,
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Found(Finding),
+    Failed { error: Problem<'a> },
+}
+
+impl<'a> Entry<'a> {
+    fn of(
+        (index, (file, outcome)): (usize, (&'a File, &'a Result<Judged, HttpError>)),
+        threshold: Threshold,
+        request_id: &'a str,
+    ) -> Self {
+        let outcome = match outcome {
+            Ok(judged) => Outcome::Found(Finding::of(judged, threshold)),
+            Err(error) => Outcome::Failed { error: Problem::of(error, request_id) },
+        };
+        Self { index, filename: file.name.as_deref(), outcome }
     }
 }
 
@@ -89,11 +232,9 @@ impl<'a> Model<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Timings {
-    decode: f64,
-    queue: f64,
-    inference: f64,
+/// An answer as a page shows it, to be read and copied.
+fn pretty(answer: &impl Serialize) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default()
 }
 
 /// The operating point that the query asks for.

@@ -1,30 +1,46 @@
-//! The routes: which there are, which methods each takes, and who answers.
+//! The routes: which there are, which methods each takes, who may ask, and who answers.
 
 use hyper::body::Incoming;
-use hyper::{Method, Request};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
+    HeaderValue,
+};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+use tokio::time::timeout;
 
 use super::body::RequestBody;
 use super::error::{Code, HttpError};
-use super::exchange::{Exchange, Reply};
+use super::exchange::Exchange;
+use super::reply::Reply;
 use super::{Service, predict, status};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     Home,
     Predict,
+    Batch,
+    Model,
     Health,
     Ready,
+    Metrics,
+    OpenApi,
 }
 
 impl Route {
-    const ALL: [Self; 4] = [Self::Home, Self::Predict, Self::Health, Self::Ready];
+    pub(super) const ALL: [Self; 8] =
+        [Self::Home, Self::Predict, Self::Batch, Self::Model, Self::Health, Self::Ready, Self::Metrics, Self::OpenApi];
 
-    fn path(self) -> &'static str {
+    pub(super) fn path(self) -> &'static str {
         match self {
             Self::Home => "/",
             Self::Predict => "/predict",
+            Self::Batch => "/predict/batch",
+            Self::Model => "/model",
             Self::Health => "/health",
             Self::Ready => "/ready",
+            Self::Metrics => "/metrics",
+            Self::OpenApi => "/openapi.json",
         }
     }
 
@@ -33,15 +49,20 @@ impl Route {
     }
 
     /// The methods that it takes, as `Allow` lists them.
-    fn allow(self) -> &'static str {
+    pub(super) fn allow(self) -> &'static str {
         match self {
-            Self::Predict => "POST",
-            Self::Home | Self::Health | Self::Ready => "GET, HEAD",
+            Self::Predict | Self::Batch => "POST",
+            _ => "GET, HEAD",
         }
     }
 
     fn takes(self, method: &Method) -> bool {
         self.allow().split(", ").any(|allowed| allowed == method.as_str())
+    }
+
+    /// Whether it is for those only who show the token. Probes have none, and the page must come before it is typed in.
+    pub(super) fn is_guarded(self) -> bool {
+        matches!(self, Self::Predict | Self::Batch | Self::Model | Self::Metrics)
     }
 }
 
@@ -49,14 +70,54 @@ impl Route {
 pub(super) async fn answer(service: &Service, request: Request<Incoming>) -> Reply {
     let (request, body) = RequestBody::split(request);
     let route = Route::at(request.uri.path());
-    let mut exchange = Exchange::begin(&request, route.map_or("unknown", Route::path));
-    let outcome = match route {
-        None => Err(HttpError::new(Code::NotFound, "There is nothing at this address.")),
-        Some(route) if !route.takes(&request.method) => Err(HttpError::method_not_allowed(route.allow())),
-        Some(Route::Home) => status::home(service, &exchange),
-        Some(Route::Predict) => predict::predict(service, &request, body, &mut exchange).await,
-        Some(Route::Health) => status::health(),
-        Some(Route::Ready) => status::ready(service),
-    };
-    exchange.finish(outcome)
+    let mut exchange = Exchange::begin(service, &request, route.map_or("unknown", Route::path));
+    let answering = respond(service, route, &request, body, &mut exchange);
+    let outcome = timeout(service.config.request_timeout, answering).await;
+    exchange.finish(outcome.unwrap_or_else(|_| Err(HttpError::overloaded())))
+}
+
+async fn respond(
+    service: &Service,
+    route: Option<Route>,
+    request: &Parts,
+    body: RequestBody,
+    exchange: &mut Exchange<'_>,
+) -> Result<Reply, HttpError> {
+    let route = route.ok_or_else(|| HttpError::new(Code::NotFound, "There is nothing at this address."))?;
+    if is_preflight(request) && exchange.is_from_allowed_origin() {
+        return Ok(preflight(route));
+    }
+    if !route.takes(&request.method) {
+        return Err(HttpError::method_not_allowed(route.allow()));
+    }
+    if let Some(token) = service.config.token.as_ref().filter(|_| route.is_guarded()) {
+        token.check(&request.headers)?;
+    }
+    match route {
+        Route::Home => status::home(service, exchange),
+        Route::Predict => predict::predict(service, request, body, exchange).await,
+        Route::Batch => predict::batch(service, request, body, exchange).await,
+        Route::Model => status::model(service),
+        Route::Health => status::health(),
+        Route::Ready => status::ready(service),
+        Route::Metrics => service.metrics.reply(service.inference.waiting(), service.upload_bytes()),
+        Route::OpenApi => Ok(status::openapi()),
+    }
+}
+
+/// Whether a browser asks if a script of another site may send its request.
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// What such a script may send; the exchange adds whose script it is.
+fn preflight(route: Route) -> Reply {
+    let mut reply = Reply::default();
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let headers = reply.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(route.allow()));
+    let names = "authorization, content-type, x-request-id, traceparent";
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(names));
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    reply
 }

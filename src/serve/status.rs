@@ -1,22 +1,46 @@
-//! The routes that say how the service is: `GET /`, `GET /health` and `GET /ready`.
+//! The routes that say what the service is and how it is: `GET /`, `/model`, `/health`, `/ready` and `/openapi.json`.
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::HttpError;
-use super::exchange::{Exchange, Reply, html, json};
+use super::error::{Code, HttpError};
+use super::exchange::Exchange;
 use super::predict::Model;
+use super::reply::{Reply, html, json, with_type};
 use super::{Service, page};
-use crate::diagnosis::RESEARCH_USE;
+use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
+use crate::model::{Architecture, Provenance};
+use crate::pixels::Preprocess;
+
+/// The contract, as OpenAPI 3.1.
+pub(super) const OPENAPI: &str = include_str!("openapi.json");
+
+/// What the network is for, in the words of its model card.
+const INTENDED_USE: &str = "Research on the classification of breast-histology pictures in the manner of BreakHis: \
+                            haematoxylin and eosin, 40X to 400X, tumours only.";
+
+/// What it is not for.
+const OUT_OF_SCOPE: &str = "Any decision about a patient; pictures of other laboratories, stains, organs or normal \
+                            tissue, which get a label too.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
 ///
 /// # Errors
 /// None that a client could cause.
-pub(super) fn home(service: &Service, exchange: &Exchange) -> Result<Reply, HttpError> {
+pub(super) fn home(service: &Service, exchange: &Exchange<'_>) -> Result<Reply, HttpError> {
     let card = service.classifier.card();
     if exchange.wants_page {
         return Ok(html(page::home(card, &service.config)));
+    }
+    #[derive(Serialize)]
+    struct Status<'a> {
+        name: &'static str,
+        status: &'static str,
+        version: &'static str,
+        model: Model<'a>,
+        notice: &'static str,
     }
     json(&Status {
         name: env!("CARGO_PKG_NAME"),
@@ -27,13 +51,40 @@ pub(super) fn home(service: &Service, exchange: &Exchange) -> Result<Reply, Http
     })
 }
 
-#[derive(Serialize)]
-struct Status<'a> {
-    name: &'static str,
-    status: &'static str,
-    version: &'static str,
-    model: Model<'a>,
-    notice: &'static str,
+/// Answers `GET /model`: everything that the weights file says of the network, and what it is for.
+///
+/// # Errors
+/// None that a client could cause.
+pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
+    #[derive(Serialize)]
+    struct Description<'a> {
+        #[serde(flatten)]
+        model: Model<'a>,
+        architecture: &'a Architecture,
+        classes: [Label; 2],
+        preprocess: &'a Preprocess,
+        temperature: f64,
+        thresholds: BTreeMap<&'static str, Threshold>,
+        figures: &'a BTreeMap<String, f64>,
+        provenance: &'a Provenance,
+        intended_use: &'static str,
+        out_of_scope: &'static str,
+        notice: &'static str,
+    }
+    let metadata = service.classifier.metadata();
+    json(&Description {
+        model: Model::of(service.classifier.card()),
+        architecture: &metadata.architecture,
+        classes: metadata.classes,
+        preprocess: &metadata.preprocess,
+        temperature: metadata.temperature,
+        thresholds: BTreeMap::from([("default", metadata.threshold)]),
+        figures: &metadata.figures,
+        provenance: &metadata.provenance,
+        intended_use: INTENDED_USE,
+        out_of_scope: OUT_OF_SCOPE,
+        notice: RESEARCH_USE,
+    })
 }
 
 /// Answers `GET /health`: whoever reads this answer has been answered, which is all it says.
@@ -47,7 +98,81 @@ pub(super) fn health() -> Result<Reply, HttpError> {
 /// Answers `GET /ready`: a [`Service`] exists only after its network has been loaded and has judged a first picture.
 ///
 /// # Errors
-/// None that a client could cause.
-pub(super) fn ready(_: &Service) -> Result<Reply, HttpError> {
+/// 503 once the service has been told to stop.
+pub(super) fn ready(service: &Service) -> Result<Reply, HttpError> {
+    if service.is_stopping() {
+        return Err(HttpError::new(Code::Stopping, "The service is stopping. Send requests to another instance."));
+    }
     json(&json!({ "status": "ready" }))
+}
+
+/// Answers `GET /openapi.json`.
+pub(super) fn openapi() -> Reply {
+    with_type("application/json", OPENAPI)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::super::router::Route;
+    use super::*;
+
+    fn document() -> Value {
+        serde_json::from_str(OPENAPI).unwrap()
+    }
+
+    #[test]
+    fn the_document_has_every_route_with_its_methods_and_who_may_ask() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        let listed: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
+        assert_eq!(listed, Route::ALL.map(Route::path).into_iter().collect());
+        for route in Route::ALL {
+            let methods = paths[route.path()].as_object().unwrap();
+            // HEAD goes without saying where there is GET.
+            let first = route.allow().split(", ").next().unwrap().to_lowercase();
+            assert_eq!(methods.keys().collect::<Vec<_>>(), [&first], "{route:?}");
+            let operation = &methods[&first];
+            assert_eq!(operation.get("security").is_some(), route.is_guarded(), "{route:?}");
+            assert_eq!(operation["responses"].get("401").is_some(), route.is_guarded(), "{route:?}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_code_with_its_status() {
+        let document = document();
+        let codes: BTreeSet<String> = Code::ALL.iter().map(|code| json!(code).as_str().unwrap().to_owned()).collect();
+        let listed = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"].as_array().unwrap();
+        assert_eq!(listed.iter().map(|code| code.as_str().unwrap().to_owned()).collect::<BTreeSet<_>>(), codes);
+
+        // What is answered before a route is known is in no operation.
+        let without_route = [Code::NotFound, Code::MethodNotAllowed];
+        for code in Code::ALL.into_iter().filter(|code| !without_route.contains(code)) {
+            let name = json!(code).as_str().unwrap().to_owned();
+            let responses = document["components"]["responses"].as_object().unwrap();
+            let response = responses.iter().find(|(_, response)| {
+                let text = response["description"].as_str().unwrap();
+                text.split(&[' ', ',', '.'][..]).any(|word| word == name)
+            });
+            let (response, _) = response.unwrap_or_else(|| panic!("{name} is described nowhere"));
+            let reference = format!("#/components/responses/{response}");
+            let operations =
+                document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
+            let statuses: BTreeSet<&String> = operations
+                .flat_map(|operation| operation["responses"].as_object().unwrap())
+                .filter(|(_, its)| its["$ref"] == *reference)
+                .map(|(status, _)| status)
+                .collect();
+            assert_eq!(statuses, BTreeSet::from([&code.status().as_u16().to_string()]), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_document_has_this_version() {
+        assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+        assert!(document()["info"]["description"].as_str().unwrap().ends_with(RESEARCH_USE));
+    }
 }

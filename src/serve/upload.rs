@@ -1,44 +1,86 @@
-//! From a request to the bytes of the one picture in it, however the client has packed it.
+//! From a request to the bytes of the pictures in it, however the client has packed them.
 //!
 //! A picture comes as a file in any field of multipart/form-data, or as the body itself. Every length is limited before
-//! it is read; nothing is written to a disk, and the name of a file is looked at only to tell a file from other fields.
+//! it is read; nothing is written to a disk. The name of a file is given back to the client that sent it, and to nobody
+//! else.
+
+use std::error::Error;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyDataStream, BodyExt, LengthLimitError, Limited};
 use hyper::HeaderMap;
+use hyper::body::Body;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use tokio::time::timeout;
 
-use super::body::RequestBody;
+use super::budget::{Budget, Budgeted, NoRoom, Share};
 use super::config::Config;
 use super::error::{Code, HttpError};
 
-/// The most fields that a form may have; one picture needs one.
-const MAX_FIELDS: usize = 32;
+/// Fields of a form that are no pictures; what a page sends beside them is few.
+const OTHER_FIELDS: usize = 32;
 
 /// How to send a picture, for whoever did not.
 const HOW: &str = "Send one picture as a file in a field of multipart/form-data, or as the body itself with a content \
                    type such as image/png; with curl: -F image=@picture.png";
 
-/// Reads the one picture of a request.
+/// What came with a request, and the memory that it takes.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// The files in the order in which they came, at least one.
+    pub(super) files: Vec<File>,
+    _share: Arc<Share>,
+}
+
+/// A file of an upload.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct File {
+    /// Its name on the client's side, where it told one.
+    pub(super) name: Option<String>,
+    /// Its bytes.
+    pub(super) content: Bytes,
+}
+
+/// How many pictures a request may bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// One, and it is not empty.
+    One,
+    /// One or more; what an empty one is answered is its own business.
+    AtMost(usize),
+}
+
+/// Reads the pictures of a request.
 ///
 /// # Errors
-/// 400 when there is none or more than one or the form is broken, 408 when it takes too long, 413 when it is too
-/// large, and 415 when the body is something else altogether.
-pub(super) async fn read_picture(headers: &HeaderMap, body: RequestBody, config: &Config) -> Result<Bytes, HttpError> {
+/// 400 when there is none, or more than one where one is expected, or the form is broken; 408 when it takes too long;
+/// 413 when it is too large; 415 when the body is something else altogether; 503 when there is no memory for it.
+pub(super) async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    expected: Expected,
+    budget: &Budget,
+    config: &Config,
+) -> Result<Upload, HttpError>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
     let packing = Packing::of(headers)?;
     if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
     }
-    let body = Limited::new(body, config.max_body_bytes);
+    let share = Arc::new(budget.share());
+    let body = Budgeted { body: Limited::new(body, config.max_body_bytes), share: Arc::clone(&share) };
     let reading = async {
         match packing {
-            Packing::Raw => read_raw(body, config).await,
-            Packing::Form { boundary } => read_form(body, boundary, config).await,
+            Packing::Raw => read_raw(body, expected, config).await,
+            Packing::Form { boundary } => read_form(body, boundary, expected, config).await,
         }
     };
-    timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))
+    let files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
+    Ok(Upload { files, _share: share })
 }
 
 /// How the picture lies in the body.
@@ -70,49 +112,78 @@ impl Packing {
     }
 }
 
-async fn read_raw(body: Limited<RequestBody>, config: &Config) -> Result<Bytes, HttpError> {
-    let picture = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
-    if picture.is_empty() { Err(no_image("The body is empty.")) } else { Ok(picture) }
+/// A body with everything that limits it.
+type Incoming<B> = Budgeted<Limited<B>>;
+
+async fn read_raw<B>(body: Incoming<B>, expected: Expected, config: &Config) -> Result<Vec<File>, HttpError>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
+{
+    let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
+    // A body is no entry of a form that somebody may have left empty: without bytes there is no picture.
+    if content.is_empty() {
+        return Err(no_image("The body is empty."));
+    }
+    accept(vec![File { name: None, content }], false, expected)
 }
 
-async fn read_form(body: Limited<RequestBody>, boundary: String, config: &Config) -> Result<Bytes, HttpError> {
+async fn read_form<B>(
+    body: Incoming<B>,
+    boundary: String,
+    expected: Expected,
+    config: &Config,
+) -> Result<Vec<File>, HttpError>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
     let limit = config.max_body_bytes as u64;
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit).per_field(limit));
     let mut form = Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);
     let broken = |error: multer::Error| bad_form(error, config);
 
-    let mut picture = None;
+    let mut files = Vec::new();
     let mut chosen_nothing = false;
-    let mut fields = 0;
+    let mut others = 0;
     while let Some(field) = form.next_field().await.map_err(broken)? {
-        fields += 1;
-        if fields > MAX_FIELDS {
-            return Err(HttpError::new(
-                Code::TooLarge,
-                format!("The form has more than {MAX_FIELDS} fields. Send one picture in one field."),
-            ));
-        }
-        if !is_file(&field) {
-            continue; // `next_field` reads over what is left of it.
-        }
-        let named = field.file_name().is_some_and(|name| !name.is_empty());
-        let content = field.bytes().await.map_err(broken)?;
-        if content.is_empty() && !named {
+        let name = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
+        if is_file(&field) {
+            let content = field.bytes().await.map_err(broken)?;
+            if !content.is_empty() || name.is_some() {
+                files.push(File { name, content });
+                too_many(&files, expected)?;
+                continue;
+            }
             chosen_nothing = true; // so a browser sends a file input in which nothing was chosen
-            continue;
-        }
-        if picture.replace(content).is_some() {
-            return Err(HttpError::new(
-                Code::SeveralImages,
-                "There is more than one file in this form. Send one picture a request.",
-            ));
+        } // `next_field` reads over what is left of any other field.
+        others += 1;
+        if others > OTHER_FIELDS {
+            let detail = format!("The form has more than {OTHER_FIELDS} fields besides its pictures. Send fewer.");
+            return Err(HttpError::new(Code::TooLarge, detail));
         }
     }
-    match picture {
-        Some(picture) if picture.is_empty() => Err(no_image("The file is empty.")),
-        Some(picture) => Ok(picture),
-        None if chosen_nothing => Err(no_image("No picture was chosen.")),
-        None => Err(no_image("There is no file in this form.")),
+    accept(files, chosen_nothing, expected)
+}
+
+fn too_many(files: &[File], expected: Expected) -> Result<(), HttpError> {
+    match expected {
+        Expected::One if files.len() > 1 => Err(HttpError::new(
+            Code::SeveralImages,
+            "There is more than one file in this form. Send one picture a request, or all of them to /predict/batch.",
+        )),
+        Expected::AtMost(most) if files.len() > most => Err(HttpError::new(
+            Code::TooLarge,
+            format!("There are more than {most} files in this form. Send them in several requests."),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn accept(files: Vec<File>, chosen_nothing: bool, expected: Expected) -> Result<Vec<File>, HttpError> {
+    match files.as_slice() {
+        [] if chosen_nothing => Err(no_image("No picture was chosen.")),
+        [] => Err(no_image("There is no file in this form.")),
+        [file] if file.content.is_empty() && expected == Expected::One => Err(no_image("The file is empty.")),
+        _ => Ok(files),
     }
 }
 
@@ -145,9 +216,13 @@ fn too_slow(config: &Config) -> HttpError {
     HttpError::new(Code::Timeout, format!("The request's body did not arrive within {seconds} seconds. Send it again."))
 }
 
-fn unreadable(error: &(dyn std::error::Error + Send + Sync + 'static), config: &Config) -> HttpError {
+/// What the body's error means, which lies in the boxes of whoever has passed it on.
+fn unreadable(error: &(dyn Error + Send + Sync + 'static), config: &Config) -> HttpError {
     if error.is::<LengthLimitError>() {
         return too_large(config);
+    }
+    if error.is::<NoRoom>() {
+        return HttpError::overloaded();
     }
     let broken = HttpError::new(Code::BadRequest, "The request's body ended before it was complete. Send it again.");
     HttpError { log: Some(error.to_string()), ..broken }

@@ -165,15 +165,20 @@ pub(crate) fn read_to_the_end(mut stream: TcpStream) -> String {
 
 /// One answer of an HTTP/1 connection that stays open.
 pub(crate) fn read_answer(stream: &mut TcpStream) -> String {
+    try_read_answer(stream).expect("an answer")
+}
+
+/// As [`read_answer`], or nothing where the connection ends before there is one.
+pub(crate) fn try_read_answer(stream: &mut TcpStream) -> Option<String> {
     let mut answer = Vec::new();
     let mut byte = [0];
     while !answer.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte).unwrap();
+        stream.read_exact(&mut byte).ok()?;
         answer.push(byte[0]);
     }
     let head = String::from_utf8(answer).unwrap();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
     let mut body = vec![0; length];
-    stream.read_exact(&mut body).unwrap();
-    head + &String::from_utf8(body).unwrap()
+    stream.read_exact(&mut body).ok()?;
+    Some(head + &String::from_utf8(body).unwrap())
 }

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::client::{get, post, raw, read_answer, read_to_the_end};
+use super::client::{get, post, raw, read_answer, read_to_the_end, try_read_answer};
 use super::picture::{large, noise};
 use super::service::{Service, lobule, run_to_its_end};
 
@@ -47,6 +47,63 @@ fn a_request_in_flight_is_finished_and_new_ones_are_refused() {
     let (status, log) = service.wait();
     assert_eq!(status.code(), Some(0), "{log}");
     assert!(log.contains("in-flight"), "{log}");
+}
+
+#[test]
+fn while_it_stops_it_is_not_ready_and_closes_connections_with_an_answer() {
+    let service = Service::start(&[]);
+    let mut kept = raw(&service.address, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(read_answer(&mut kept).starts_with("HTTP/1.1 200"));
+    service.send_signal("TERM");
+    service.wait_for_log("stopping");
+    // A request that was on its way when the signal came is answered.
+    std::io::Write::write_all(&mut kept, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let answer = read_answer(&mut kept);
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"stopping\""), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
+    assert_eq!(read_to_the_end(kept), "", "and the connection ends");
+    assert_eq!(service.wait().0.code(), Some(0));
+}
+
+#[test]
+fn clients_that_go_on_asking_lose_no_request_when_it_is_restarted() {
+    let picture = noise(32);
+    for _ in 0..5 {
+        let service = Service::start(&[]);
+        let address = service.address.clone();
+        let (asked, answered) = thread::scope(|scope| {
+            let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| ask_until_it_is_gone(&address, &picture))).collect();
+            thread::sleep(Duration::from_millis(200));
+            service.send_signal("TERM");
+            let counts = clients.into_iter().map(|client| client.join().unwrap());
+            counts.fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1))
+        });
+        let (status, log) = service.wait();
+        assert_eq!(status.code(), Some(0), "{log}");
+        assert!(answered > 0 && asked == answered, "{answered} of {asked} were answered\n{log}");
+    }
+}
+
+/// Posts a picture again and again on connections that are kept while the service keeps them; how many requests were
+/// sent on a connection that was accepted, and how many of these were answered.
+fn ask_until_it_is_gone(address: &str, picture: &[u8]) -> (usize, usize) {
+    let head = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", picture.len());
+    let message = [head.as_bytes(), picture].concat();
+    let (mut asked, mut answered) = (0, 0);
+    while let Ok(mut stream) = std::net::TcpStream::connect(address) {
+        loop {
+            let sent = std::io::Write::write_all(&mut stream, &message).is_ok();
+            asked += 1;
+            let answer = if sent { try_read_answer(&mut stream) } else { None };
+            let Some(answer) = answer else { return (asked, answered) };
+            assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 503"), "{answer}");
+            answered += 1;
+            if answer.contains("connection: close") {
+                break;
+            }
+        }
+    }
+    (asked, answered)
 }
 
 #[test]
@@ -101,6 +158,6 @@ fn on_cloud_run_the_log_is_one_json_object_a_line() {
         assert!(line["time"].is_string() && line["message"].is_string(), "{line}");
     }
     let line: serde_json::Value = serde_json::from_str(&service.wait_for_log("json-line")).unwrap();
-    assert_eq!((&line["status"], &line["route"], &line["method"]), (&200.into(), &"/ready".into(), &"GET".into()));
+    assert_eq!((&line["httpRequest"]["status"], &line["route"]), (&200.into(), &"/ready".into()));
     assert!(line["total_ms"].is_f64());
 }

@@ -7,9 +7,13 @@
     reason = "clippy takes the helpers of a test for production code"
 )]
 
+mod access;
+mod batch;
 mod client;
 mod errors;
+mod hostile;
 mod lifecycle;
+mod observability;
 mod picture;
 mod predictions;
 mod service;

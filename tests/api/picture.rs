@@ -53,3 +53,33 @@ fn crc32(bytes: &[u8]) -> u32 {
         (0..8).fold(sum ^ u32::from(byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 })
     })
 }
+
+/// A JPEG of 16x16 whose frame header says another size.
+pub(crate) fn jpeg_that_says(width: u16, height: u16) -> Vec<u8> {
+    let mut jpeg = encode(RgbImage::from_pixel(16, 16, Rgb([200; 3])), ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|mark| mark == [0xFF, 0xC0]).unwrap();
+    jpeg[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
+    jpeg[frame + 7..frame + 9].copy_from_slice(&width.to_be_bytes());
+    jpeg
+}
+
+/// A TIFF whose header sends the reader to this place for the directory.
+pub(crate) fn tiff_with_offset(offset: u32) -> Vec<u8> {
+    let mut tiff = grey(128, ImageFormat::Tiff);
+    tiff[4..8].copy_from_slice(&offset.to_le_bytes());
+    tiff
+}
+
+/// A small PNG with a compressed text chunk that unpacks to so many bytes.
+pub(crate) fn flat_png_with_text(bytes: usize) -> Vec<u8> {
+    // The stored stream comes from a PNG too: a picture of as many zeros, whose IDAT is the same zlib.
+    let side = bytes.isqrt() as u32;
+    let zeros = encode(RgbImage::new(side, side / 3), ImageFormat::Png);
+    let idat = zeros.windows(4).position(|mark| mark == b"IDAT").unwrap();
+    let length = u32::from_be_bytes(zeros[idat - 4..idat].try_into().unwrap()) as usize;
+    let text = [b"zTXtComment\0\0".as_slice(), &zeros[idat + 4..idat + 4 + length]].concat();
+    let chunk = [&(text.len() as u32 - 4).to_be_bytes()[..], &text, &crc32(&text).to_be_bytes()].concat();
+    let mut png = grey(200, ImageFormat::Png);
+    png.splice(33..33, chunk);
+    png
+}

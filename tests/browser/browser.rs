@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
+use hyper::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use url::Url;
 
 /// How the browser is set.
 pub(crate) struct Look {
@@ -62,6 +65,8 @@ impl Browser {
         }
         let mut options = json!({
             "args": arguments,
+            // What the page does is told in the driver's logs.
+            "perfLoggingPrefs": { "enableNetwork": true, "enablePage": false },
             "prefs": { "profile.managed_default_content_settings.javascript": if look.scripts { 1 } else { 2 } },
         });
         if look.width < 500 {
@@ -69,7 +74,10 @@ impl Browser {
             options["mobileEmulation"] =
                 json!({ "deviceMetrics": { "width": look.width, "height": 844, "pixelRatio": 2.0 } });
         }
-        let capabilities = json!({ "goog:chromeOptions": options });
+        let capabilities = json!({
+            "goog:chromeOptions": options,
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        });
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities.as_object().cloned().unwrap_or_default())
             .connect(&format!("http://127.0.0.1:{port}"))
@@ -85,11 +93,71 @@ impl Browser {
         Ok(())
     }
 
+    /// What the console was told that is a warning or worse, and the addresses that were asked for on other hosts.
+    pub(crate) async fn complaints(&self, base: &str) -> Result<Vec<String>, Box<dyn Error>> {
+        let mut complaints = Vec::new();
+        for entry in self.log("browser").await? {
+            if entry["level"] == "SEVERE" || entry["level"] == "WARNING" {
+                complaints.push(entry["message"].to_string());
+            }
+        }
+        for entry in self.log("performance").await? {
+            let message: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
+            let url = message["message"]["params"]["request"]["url"].as_str().unwrap_or_default();
+            if message["message"]["method"] == "Network.requestWillBeSent"
+                && url.starts_with("http")
+                && !url.starts_with(base)
+            {
+                complaints.push(format!("a request to {url}"));
+            }
+        }
+        Ok(complaints)
+    }
+
+    async fn log(&self, kind: &'static str) -> Result<Vec<Value>, Box<dyn Error>> {
+        let entries = self.client.issue_cmd(ReadLog(kind)).await?;
+        Ok(entries.as_array().cloned().unwrap_or_default())
+    }
+
+    /// What axe-core says against the page as it is now, where `LOBULE_AXE` names its script: the serious faults.
+    pub(crate) async fn faults(&self) -> Result<Vec<String>, Box<dyn Error>> {
+        let Some(path) = std::env::var_os("LOBULE_AXE") else {
+            println!(
+                "SKIPPED: LOBULE_AXE does not name axe-core's script, so the page's accessibility was not checked"
+            );
+            return Ok(Vec::new());
+        };
+        self.client.execute(&std::fs::read_to_string(path)?, vec![]).await?;
+        let run = "const done = arguments[0]; axe.run().then(done, (error) => done(String(error)));";
+        let outcome = self.client.execute_async(run, vec![]).await?;
+        let violations = outcome["violations"].as_array().ok_or_else(|| format!("axe-core failed: {outcome}"))?;
+        let serious = violations.iter().filter(|fault| fault["impact"] == "serious" || fault["impact"] == "critical");
+        let told = |fault: &Value| {
+            let nodes = fault["nodes"].as_array().into_iter().flatten().map(|node| node["html"].to_string());
+            format!("{}: {}", fault["help"], nodes.collect::<Vec<_>>().join(", "))
+        };
+        Ok(serious.map(told).collect())
+    }
+
     /// Closes the window, and then the driver.
     pub(crate) async fn close(self) -> Result<(), Box<dyn Error>> {
         self.client.close().await?;
         drop(self.driver);
         Ok(())
+    }
+}
+
+/// chromedriver's own command that reads a log since it was last read.
+#[derive(Debug)]
+struct ReadLog(&'static str);
+
+impl WebDriverCompatibleCommand for ReadLog {
+    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        (Method::POST, Some(json!({ "type": self.0 }).to_string()))
     }
 }
 

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 
 use browser::{Browser, Look};
 use fantoccini::Locator;
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use image::{Rgb, RgbImage};
 use lobule::diagnosis::RESEARCH_USE;
 use service::Service;
@@ -41,7 +42,7 @@ fn picture(folder: &tempfile::TempDir) -> PathBuf {
 #[tokio::test]
 async fn a_picture_is_classified_with_scripts_off() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: false, dark: false, width: 1280 }).await? else { return Ok(()) };
-    let (service, folder) = (Service::start(), tempfile::tempdir()?);
+    let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
     let page = &browser.client;
 
     page.goto("data:text/html,<title>off</title><script>document.title='on'</script>").await?;
@@ -56,7 +57,7 @@ async fn a_picture_is_classified_with_scripts_off() -> Outcome {
 
     let label = page.wait().for_element(Locator::Css("h2[data-field=label]")).await?.text().await?;
     assert!(["Benign", "Malignant"].contains(&label.as_str()), "{label}");
-    assert_eq!(page.current_url().await?.path(), "/predict");
+    assert_eq!(page.current_url().await?.path(), "/predict/batch");
     assert!(page.find(Locator::Css("p[data-field=decision]")).await?.text().await?.contains("the decision is"));
     assert!(page.find(Locator::Css("footer")).await?.text().await?.contains(RESEARCH_USE));
     let fill = page.find(Locator::Css(".bar .fill")).await?.rectangle().await?.2;
@@ -73,7 +74,7 @@ async fn a_picture_is_classified_with_scripts_off() -> Outcome {
 #[tokio::test]
 async fn a_broken_picture_gets_an_error_page_with_scripts_off() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: false, dark: true, width: 1280 }).await? else { return Ok(()) };
-    let (service, folder) = (Service::start(), tempfile::tempdir()?);
+    let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
     let page = &browser.client;
     let text = folder.path().join("text.png");
     std::fs::write(&text, "This is no picture.")?;
@@ -81,32 +82,43 @@ async fn a_broken_picture_gets_an_error_page_with_scripts_off() -> Outcome {
     page.goto(&service.url("/")).await?;
     page.find(Locator::Id("image")).await?.send_keys(&text.to_string_lossy()).await?;
     page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
-    let back = page.wait().for_element(Locator::LinkText("Back to the start")).await?;
+    let back = page.wait().for_element(Locator::LinkText("Classify another picture")).await?;
     let title = page.find(Locator::Css("main h1")).await?.text().await?;
     browser.screenshot("error-without-scripts-dark").await?;
     assert_eq!(title, "That did not work");
+    let problem = page.find(Locator::Css(".problem")).await?.text().await?;
+    assert!(problem.contains("text.png") && problem.contains("not a picture"), "{problem}");
     back.send_keys(ENTER).await?;
+    page.wait().for_element(Locator::Id("upload")).await?;
+    page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
+    page.wait().for_element(Locator::LinkText("Back to the start")).await?.send_keys(ENTER).await?;
     page.wait().for_element(Locator::Id("upload")).await?;
     browser.close().await
 }
 
+/// Four looks: light and dark, wide and as on a phone.
+const LOOKS: [(&str, bool, u32); 4] = [
+    ("light-desktop", false, 1280),
+    ("dark-desktop", true, 1280),
+    ("light-phone", false, 390),
+    ("dark-phone", true, 390),
+];
+
 #[tokio::test]
 async fn with_scripts_the_result_appears_in_place() -> Outcome {
-    for (dark, width, name) in [
-        (false, 1280, "light-desktop"),
-        (true, 1280, "dark-desktop"),
-        (false, 390, "light-phone"),
-        (true, 390, "dark-phone"),
-    ] {
+    for (name, dark, width) in LOOKS {
         let Some(browser) = Browser::start(Look { scripts: true, dark, width }).await? else { return Ok(()) };
-        let (service, folder) = (Service::start(), tempfile::tempdir()?);
+        let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
         let page = &browser.client;
 
         page.goto(&service.url("/")).await?;
         browser.screenshot(&format!("home-{name}")).await?;
-        let input = page.find(Locator::Id("image")).await?;
-        input.send_keys(&picture(&folder).to_string_lossy()).await?;
-        page.wait().for_element(Locator::Css(".drop img:not([hidden])")).await?;
+        assert_eq!(browser.faults().await?, Vec::<String>::new(), "{name}");
+        let camera = page.find(Locator::Id("camera")).await?.is_displayed().await?;
+        assert_eq!(camera, width < 500, "the camera is offered where there is one");
+        page.find(Locator::Id("image")).await?.send_keys(&picture(&folder).to_string_lossy()).await?;
+        page.wait().for_element(Locator::Css("#chosen li")).await?;
+        browser.screenshot(&format!("chosen-{name}")).await?;
         page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
         page.wait().for_element(Locator::Css("#outcome .result")).await?;
         assert_eq!(page.current_url().await?.path(), "/", "the page stays");
@@ -114,19 +126,130 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
         assert!(decision.starts_with("At a threshold of 0.5 the decision is "), "{decision}");
         let fill = page.find(Locator::Css("#outcome .fill")).await?.rectangle().await?.2;
         assert!(fill > 0.0, "the bar is drawn");
+        let told = page.find(Locator::Id("progress")).await?.text().await?;
+        assert!(["Result: Benign", "Result: Malignant"].contains(&told.as_str()), "a screen reader hears: {told}");
+        page.find(Locator::Css("#outcome summary")).await?.send_keys(ENTER).await?;
+        let json = page.find(Locator::Css("#outcome pre")).await?.text().await?;
+        assert!(serde_json::from_str::<serde_json::Value>(&json)?["request_id"].is_string(), "{json}");
         browser.screenshot(&format!("result-{name}")).await?;
-
-        let text = folder.path().join("text.png");
-        std::fs::write(&text, "This is no picture.")?;
-        input.send_keys(&text.to_string_lossy()).await?;
-        page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
-        let problem = page.wait().for_element(Locator::Css("#outcome .problem")).await?.text().await?;
-        assert!(problem.contains("not a picture"), "{problem}");
-        browser.screenshot(&format!("problem-{name}")).await?;
+        assert_eq!(browser.faults().await?, Vec::<String>::new(), "{name}");
 
         let overflow = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert_eq!(page.execute(overflow, vec![]).await?, false, "nothing is wider than the window: {name}");
+        assert_eq!(browser.complaints(&service.url("/")).await?, Vec::<String>::new(), "{name}");
         browser.close().await?;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn several_pictures_each_get_a_result_or_an_error_and_one_too_large_is_not_sent() -> Outcome {
+    let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
+    let (service, folder) = (Service::start(&["--max-bytes", "500000"]), tempfile::tempdir()?);
+    let page = &browser.client;
+    let (text, large) = (folder.path().join("text.png"), folder.path().join("large.png"));
+    std::fs::write(&text, "This is no picture.")?;
+    std::fs::write(&large, vec![0; 500_001])?;
+
+    page.goto(&service.url("/")).await?;
+    let files = [picture(&folder), text, large].map(|path| path.to_string_lossy().into_owned()).join("\n");
+    page.find(Locator::Id("image")).await?.send_keys(&files).await?;
+    page.wait().for_element(Locator::Css("#chosen li:nth-child(3)")).await?;
+    let refusal = page.find(Locator::Css("#chosen .refusal")).await?.text().await?;
+    assert!(refusal.starts_with("too large"), "{refusal}");
+    page.find(Locator::Css("button[type=submit]")).await?.click().await?;
+    page.wait().for_element(Locator::Css("#outcome > :nth-child(3)")).await?;
+    let mut problems = Vec::new();
+    for problem in page.find_all(Locator::Css("#outcome .problem")).await? {
+        problems.push(problem.text().await?);
+    }
+    assert!(
+        problems.len() == 2 && problems[0].contains("not a picture") && problems[1].contains("too large"),
+        "{problems:?}"
+    );
+    page.find(Locator::Css("#outcome .result h2")).await?;
+    assert_eq!(page.find(Locator::Id("progress")).await?.text().await?, "1 of 3 classified, 2 failed");
+    assert!(!service.log().contains("status=413"), "what is too large was not sent:\n{}", service.log());
+    assert_eq!(service.log().matches("route=\"/predict\"").count(), 2, "{}", service.log());
+    browser.screenshot("several").await?;
+    assert_eq!(browser.faults().await?, Vec::<String>::new());
+    // A refused picture is an answer of the service, which the console tells as well.
+    let complaints = browser.complaints(&service.url("/")).await?;
+    assert!(complaints.iter().all(|complaint| complaint.contains("status of 415")), "{complaints:?}");
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_picture_can_be_dropped_or_pasted_and_a_drawn_one_tried() -> Outcome {
+    let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
+    let service = Service::start(&[]);
+    let page = &browser.client;
+    page.goto(&service.url("/")).await?;
+
+    // WebDriver can neither drag a file nor fill a clipboard: the events are made by hand, of a picture of the page's.
+    let give = "const [kind, target] = arguments;
+        document.querySelector('.sample canvas').toBlob((blob) => {
+          const data = new DataTransfer();
+          data.items.add(new File([blob], kind + '.png', { type: 'image/png' }));
+          const event = kind === 'drop' ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+            : new ClipboardEvent('paste', { clipboardData: data, bubbles: true });
+          document.querySelector(target).dispatchEvent(event);
+        });";
+    for (kind, target) in [("drop", ".drop"), ("paste", "body")] {
+        page.execute(give, vec![kind.into(), target.into()]).await?;
+        let chosen = format!("//ul[@id='chosen']//span[text()='{kind}.png']");
+        page.wait().for_element(Locator::XPath(&chosen)).await?;
+        page.find(Locator::Css("button[type=submit]")).await?.click().await?;
+        let result = format!("//article//p[text()='{kind}.png']");
+        page.wait().for_element(Locator::XPath(&result)).await?;
+    }
+    for (index, name) in ["light", "dense", "ducts"].into_iter().enumerate() {
+        let sample = format!(".sample:nth-child({})", index + 1);
+        page.find(Locator::Css(&sample)).await?.click().await?;
+        let result = format!("//article//p[text()='drawn-{name}.png']");
+        page.wait().for_element(Locator::XPath(&result)).await?;
+    }
+    assert_eq!(browser.complaints(&service.url("/")).await?, Vec::<String>::new());
+    browser.close().await
+}
+
+#[tokio::test]
+async fn everything_is_done_from_the_keyboard() -> Outcome {
+    const TAB: char = '\u{E004}';
+    let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
+    let service = Service::start(&[]);
+    let page = &browser.client;
+    page.goto(&service.url("/")).await?;
+    let focused = "const e = document.activeElement; return e.id || e.className || e.tagName.toLowerCase()";
+    let mut stops = Vec::new();
+    for _ in 0..6 {
+        // Keys that are sent to a file input would be taken for a file's name.
+        let tab = KeyAction::Down { value: TAB };
+        let released = KeyAction::Up { value: TAB };
+        page.perform_actions(KeyActions::new("keyboard".to_owned()).then(tab).then(released)).await?;
+        stops.push(page.execute(focused, vec![]).await?.as_str().unwrap_or_default().to_owned());
+    }
+    assert_eq!(stops, ["brand", "image", "button", "sample", "sample", "sample"], "the order in which Tab goes");
+    page.active_element().await?.send_keys(ENTER).await?;
+    page.wait().for_element(Locator::Css("#outcome .result h2")).await?;
+    assert_eq!(browser.complaints(&service.url("/")).await?, Vec::<String>::new());
+    browser.close().await
+}
+
+#[tokio::test]
+async fn a_service_with_a_token_asks_for_it() -> Outcome {
+    let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
+    let (service, folder) = (Service::start_with(&[("LOBULE_TOKEN", "s3cret")], &[]), tempfile::tempdir()?);
+    let page = &browser.client;
+    page.goto(&service.url("/")).await?;
+    page.find(Locator::Id("image")).await?.send_keys(&picture(&folder).to_string_lossy()).await?;
+    page.find(Locator::Css("button[type=submit]")).await?.click().await?;
+    let problem = page.wait().for_element(Locator::Css("#outcome .problem")).await?.text().await?;
+    assert!(problem.contains("token"), "{problem}");
+    page.find(Locator::Id("token")).await?.send_keys("s3cret").await?;
+    browser.screenshot("token").await?;
+    assert_eq!(browser.faults().await?, Vec::<String>::new());
+    page.find(Locator::Css("button[type=submit]")).await?.click().await?;
+    page.wait().for_element(Locator::Css("#outcome .result h2")).await?;
+    browser.close().await
 }

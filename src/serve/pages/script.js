@@ -1,30 +1,62 @@
-// The form works without this script. With it a picture can be dropped, is shown before it is sent, and the result
-// appears in place.
+// The form works without this script. With it pictures can be dropped, pasted, drawn and seen before they are sent, one
+// after the other, and the results appear in place.
 "use strict";
 {
   const form = document.getElementById("upload");
-  const input = document.getElementById("image");
+  const inputs = [document.getElementById("image"), document.getElementById("camera")];
+  const token = document.getElementById("token");
   const drop = form.querySelector(".drop");
+  const list = document.getElementById("chosen");
   const button = form.querySelector("button");
+  const progress = document.getElementById("progress");
   const outcome = document.getElementById("outcome");
   const template = document.getElementById("result");
+  const samples = document.getElementById("samples");
+  const maxBytes = Number(form.dataset.maxBytes);
+  const most = Number(form.dataset.most);
+  const attempts = 4;
 
-  const preview = document.createElement("img");
-  preview.alt = "The chosen picture";
-  preview.hidden = true;
-  // A TIFF is read by the service and not by most browsers.
-  preview.onerror = () => { preview.hidden = true; };
-  drop.prepend(preview);
-  drop.querySelector("label").textContent = "Choose a picture, or drop one here";
+  const element = (name, className, text = "") => {
+    const made = document.createElement(name);
+    made.className = className;
+    made.textContent = text;
+    return made;
+  };
 
-  const show = () => {
-    URL.revokeObjectURL(preview.src);
-    const file = input.files[0];
-    preview.hidden = !file;
-    if (file) preview.src = URL.createObjectURL(file);
+  // Pictures: what was chosen, and how it is shown before it is sent.
+
+  let chosen = [];
+
+  const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
+
+  const picture = (file, description) => {
+    const image = element("img", "");
+    image.alt = description;
+    // A TIFF is read by the service and not by most browsers.
+    image.onerror = () => image.remove();
+    image.onload = () => URL.revokeObjectURL(image.src);
+    image.src = URL.createObjectURL(file);
+    return image;
+  };
+
+  const tooLarge = (file) => file.size > maxBytes && `too large: at most ${size(maxBytes)} are read`;
+
+  const choose = (files) => {
+    chosen = [...files].slice(0, most);
+    list.replaceChildren(...chosen.map((file) => {
+      const item = element("li", "");
+      const refusal = tooLarge(file);
+      item.append(picture(file, ""), element("span", "name", file.name),
+        element("span", refusal ? "refusal" : "small", refusal || size(file.size)));
+      return item;
+    }));
+    list.hidden = chosen.length === 0;
+    button.textContent = chosen.length > 1 ? `Classify ${chosen.length} pictures` : "Classify";
+    progress.textContent = files.length > most ? `Only the first ${most} pictures were taken.` : "";
     outcome.replaceChildren();
   };
-  input.addEventListener("change", show);
+
+  for (const input of inputs) input.addEventListener("change", () => choose(input.files));
 
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     drop.addEventListener(kind, (event) => {
@@ -33,10 +65,69 @@
     });
   }
   drop.addEventListener("drop", (event) => {
-    if (event.dataTransfer.files.length === 0) return;
-    input.files = event.dataTransfer.files;
-    show();
+    if (event.dataTransfer.files.length > 0) choose(event.dataTransfer.files);
   });
+  document.addEventListener("paste", (event) => {
+    if (event.clipboardData.files.length > 0) choose(event.clipboardData.files);
+  });
+  form.querySelector("label[for=image]").textContent = "Choose pictures, drop or paste them here";
+
+  // Samples: drawn on the spot.
+
+  const drawTissue = (canvas, { seed, ground, nucleus, cells, ducts }) => {
+    const random = () => (seed = (seed * 1664525 + 1013904223) % 4294967296) / 4294967296;
+    const { width, height } = canvas;
+    const brush = canvas.getContext("2d");
+    const ellipse = (x, y, radius, colour) => {
+      brush.fillStyle = colour;
+      brush.beginPath();
+      brush.ellipse(x, y, radius, radius * (0.6 + 0.4 * random()), Math.PI * random(), 0, 2 * Math.PI);
+      brush.fill();
+    };
+    brush.fillStyle = ground;
+    brush.fillRect(0, 0, width, height);
+    for (let fibre = 0; fibre < 160; fibre += 1) {
+      brush.strokeStyle = `rgba(255, 255, 255, ${0.25 * random()})`;
+      brush.lineWidth = 1 + 4 * random();
+      const [x, y] = [width * random(), height * random()];
+      brush.beginPath();
+      brush.moveTo(x, y);
+      brush.quadraticCurveTo(x + 60, y + 40 * (random() - 0.5), x + 120, y + 60 * (random() - 0.5));
+      brush.stroke();
+    }
+    for (let cell = 0; cell < cells; cell += 1) ellipse(width * random(), height * random(), 3 + 5 * random(), nucleus);
+    for (let duct = 0; duct < ducts; duct += 1) {
+      const [x, y, radius] = [width * random(), height * random(), 30 + 30 * random()];
+      ellipse(x, y, radius, "#f6eef4");
+      for (let cell = 0; cell < radius; cell += 1) {
+        const angle = (2 * Math.PI * cell) / radius;
+        ellipse(x + radius * Math.cos(angle), y + radius * Math.sin(angle), 4 + 2 * random(), nucleus);
+      }
+    }
+  };
+
+  const drawings = [
+    { name: "light", seed: 1, ground: "#e7c3dc", nucleus: "rgba(118, 78, 150, .8)", cells: 120, ducts: 0 },
+    { name: "dense", seed: 2, ground: "#b678ad", nucleus: "rgba(70, 35, 110, .8)", cells: 900, ducts: 0 },
+    { name: "ducts", seed: 3, ground: "#dda6c8", nucleus: "rgba(96, 58, 140, .8)", cells: 90, ducts: 7 },
+  ];
+  for (const drawing of drawings) {
+    const sample = element("button", "sample");
+    const canvas = element("canvas", "");
+    [canvas.width, canvas.height] = [350, 230];
+    drawTissue(canvas, drawing);
+    sample.type = "button";
+    sample.setAttribute("aria-label", `Classify the drawn picture: ${drawing.name}`);
+    sample.append(canvas);
+    sample.addEventListener("click", () => canvas.toBlob((blob) => {
+      choose([new File([blob], `drawn-${drawing.name}.png`, { type: "image/png" })]);
+      form.requestSubmit();
+    }));
+    samples.querySelector(".row").append(sample);
+  }
+  samples.hidden = false;
+
+  // Results.
 
   const percent = (number) => {
     const rounded = (100 * number).toFixed(1);
@@ -46,9 +137,10 @@
   };
   const milliseconds = (number) => `${number.toFixed(1)} ms`;
 
-  const result = (answer) => {
+  const result = (file, answer) => {
     const { probability_malignant: probability, threshold, decision, timings_ms: timings } = answer;
     const fields = {
+      name: file.name,
       label: answer.label,
       confidence: percent(answer.confidence),
       decision: `At a threshold of ${threshold} the decision is ${decision}: the probability of malignancy, ` +
@@ -59,7 +151,7 @@
       queue: milliseconds(timings.queue),
       inference: milliseconds(timings.inference),
       model: `${answer.model.name} ${answer.model.version}`,
-      request_id: answer.request_id,
+      json: JSON.stringify(answer, null, 2),
     };
     const view = template.content.cloneNode(true);
     for (const [name, text] of Object.entries(fields)) view.querySelector(`[data-field=${name}]`).textContent = text;
@@ -67,31 +159,82 @@
     view.querySelector(".bar").setAttribute("aria-label",
       `Probability of malignancy ${percent(probability)}, threshold ${threshold}`);
     for (const end of ["x1", "x2"]) view.querySelector(".mark").setAttribute(end, 100 * threshold);
+    view.querySelector("figure").append(picture(file, "The picture that was sent"));
+    if (navigator.clipboard) {
+      const copy = element("button", "quiet", "Copy JSON");
+      copy.type = "button";
+      copy.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(fields.json);
+        copy.textContent = "Copied";
+      });
+      view.querySelector("details").append(copy);
+    }
     return view;
   };
 
-  const problem = (sentence) => {
-    const view = document.createElement("p");
-    view.className = "problem";
-    view.textContent = sentence;
+  const problem = (name, sentence) => {
+    const view = element("article", "problem");
+    view.append(element("p", "small", name), element("p", "", sentence));
     return view;
+  };
+
+  // Sending: a request a picture, so that each has its own progress and one that fails keeps no other back.
+
+  const post = (file, tell) => new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    const body = new FormData();
+    body.append("image", file);
+    request.open("POST", "/predict");
+    request.setRequestHeader("Accept", "application/json");
+    if (token) request.setRequestHeader("Authorization", `Bearer ${token.value}`);
+    request.upload.onprogress = ({ loaded, total }) => tell(loaded < total ? `sending, ${percent(loaded / total)}` : "judging");
+    request.onload = () => resolve(request);
+    request.onerror = () => resolve(null);
+    request.send(body);
+  });
+
+  const seconds = (number) => new Promise((resolve) => { setTimeout(resolve, 1000 * number); });
+
+  const classify = async (file, tell) => {
+    const refusal = tooLarge(file);
+    if (refusal) return problem(file.name, `This file is ${refusal}.`);
+    for (let attempt = 1; ; attempt += 1) {
+      const reply = await post(file, tell);
+      if (!reply) return problem(file.name, "The service did not answer. Is it still running?");
+      if (reply.status === 503 && attempt < attempts) {
+        tell("the service is busy, trying again");
+        await seconds(Number(reply.getResponseHeader("Retry-After")) || 1);
+        continue;
+      }
+      try {
+        const answer = JSON.parse(reply.responseText);
+        return reply.status === 200 ? result(file, answer) : problem(file.name, answer.detail);
+      } catch {
+        return problem(file.name, `The service answered with status ${reply.status} and no result.`);
+      }
+    }
   };
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    button.disabled = true;
-    button.textContent = "Classifying…";
-    try {
-      const reply = await fetch(form.action, {
-        method: "POST", body: new FormData(form), headers: { Accept: "application/json" },
-      });
-      const answer = await reply.json();
-      outcome.replaceChildren(reply.ok ? result(answer) : problem(answer.detail));
-    } catch {
-      outcome.replaceChildren(problem("The service did not answer. Is it still running?"));
+    if (chosen.length === 0) {
+      progress.textContent = "Choose a picture first.";
+      inputs[0].focus();
+      return;
     }
+    button.disabled = true;
+    outcome.replaceChildren();
+    for (const [index, file] of chosen.entries()) {
+      const which = chosen.length > 1 ? `Picture ${index + 1} of ${chosen.length}: ` : "";
+      const tell = (what) => { progress.textContent = `${which}${what}…`; };
+      tell("sending");
+      outcome.append(await classify(file, tell));
+    }
+    const labels = [...outcome.querySelectorAll("h2")].map((heading) => heading.textContent);
+    const failed = chosen.length - labels.length;
+    progress.textContent = chosen.length === 1 && !failed ? `Result: ${labels[0]}`
+      : `${labels.length} of ${chosen.length} classified${failed ? `, ${failed} failed` : ""}`;
     button.disabled = false;
-    button.textContent = "Classify";
     outcome.scrollIntoView({ block: "nearest" });
   });
 }

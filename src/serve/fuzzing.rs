@@ -1,0 +1,57 @@
+//! A way for the fuzzers to the upload's parser, which nothing else outside needs. It is built only for them.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::HeaderMap;
+use hyper::body::{Body, Frame};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+use super::budget::Budget;
+use super::config::Config;
+use super::upload::{self, Expected};
+
+/// Bytes that a body may have here, small enough for a fuzzer to reach it.
+const MAX_BYTES: usize = 16 << 10;
+
+/// Reads an upload whose body comes in these pieces; the contents of its files, or the status of the refusal.
+///
+/// # Panics
+/// When the parser breaks one of its promises.
+pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> Result<Vec<Bytes>, u16> {
+    let mut config = Config::for_machine(Some(1), None);
+    (config.max_body_bytes, config.batch) = (MAX_BYTES, 8);
+    let budget = Budget::new(MAX_BYTES);
+    let headers: HeaderMap =
+        HeaderValue::from_bytes(content_type).into_iter().map(|value| (CONTENT_TYPE, value)).collect();
+    let body = Pieces(pieces.into_iter());
+    let expected = if several { Expected::AtMost(config.batch) } else { Expected::One };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let outcome = runtime.unwrap_or_else(|error| unreachable!("{error}")).block_on(async {
+        let outcome = upload::read(&headers, body, expected, &budget, &config).await;
+        outcome.map(|upload| upload.files.iter().map(|file| file.content.clone()).collect::<Vec<_>>())
+    });
+    assert_eq!(budget.left(), MAX_BYTES, "what was taken is given back");
+    let outcome = outcome.map_err(|error| error.code.status().as_u16());
+    match &outcome {
+        Ok(files) => {
+            assert!(!files.is_empty() && files.len() <= if several { config.batch } else { 1 });
+            assert!(files.iter().map(Bytes::len).sum::<usize>() <= MAX_BYTES);
+        }
+        Err(status) => assert!((400..500).contains(status), "{status}"),
+    }
+    outcome
+}
+
+struct Pieces(std::vec::IntoIter<Vec<u8>>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.next().map(|piece| Ok(Frame::data(piece.into()))))
+    }
+}

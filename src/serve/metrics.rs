@@ -1,0 +1,145 @@
+//! What a monitoring system reads at `GET /metrics`, in the OpenMetrics text format that Prometheus scrapes.
+//!
+//! Every label is one of few values of this program's own: nothing that a client sent becomes one.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::error::HttpError;
+use super::exchange::Phases;
+use super::reply::{Reply, with_type};
+use crate::diagnosis::Label;
+use crate::model::ModelCard;
+
+/// The content type of the format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper ends of the buckets of times, in seconds: from a page that lies in memory to a picture that waited long.
+const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// The service's counters, histograms and gauges.
+pub(super) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram>,
+    phases: Family<PhaseLabels, Histogram>,
+    predictions: Family<PredictionLabels, Counter>,
+    waiting: Gauge,
+    upload_bytes: Gauge,
+    /// Requests that are being answered.
+    pub(super) in_flight: Gauge,
+    /// Connections that are open.
+    pub(super) connections: Gauge,
+    /// Connections that were closed because too many were open.
+    pub(super) refused_connections: Counter,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RouteLabels {
+    route: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PhaseLabels {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PredictionLabels {
+    label: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct BuildLabels {
+    version: String,
+    model: String,
+    model_version: String,
+    model_sha256: String,
+}
+
+impl Metrics {
+    /// Metrics with nothing counted yet, of a service with this network.
+    pub(super) fn new(card: &ModelCard) -> Self {
+        let times = || Histogram::new(SECONDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("lobule"),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(times),
+            phases: Family::new_with_constructor(times),
+            predictions: Family::default(),
+            waiting: Gauge::default(),
+            upload_bytes: Gauge::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            refused_connections: Counter::default(),
+        };
+        metrics.register(card);
+        metrics
+    }
+
+    fn register(&mut self, card: &ModelCard) {
+        let registry = &mut self.registry;
+        let build = BuildLabels {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            model: card.name.clone(),
+            model_version: card.version.clone(),
+            model_sha256: card.sha256.clone(),
+        };
+        registry.register("build", "Which program and which network answers", Info::new(build));
+        registry.register("requests", "Requests that were answered, by route and status", self.requests.clone());
+        let what = "Time from a request's headers to its answer, by route";
+        registry.register_with_unit("request_duration", what, Unit::Seconds, self.durations.clone());
+        let what = "Time of a prediction's steps: read, queue, decode, inference";
+        registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
+        registry.register("predictions", "Pictures that were judged, by label", self.predictions.clone());
+        registry.register("queue_waiting", "Pictures that wait for a thread", self.waiting.clone());
+        registry.register("requests_in_flight", "Requests that are being answered", self.in_flight.clone());
+        registry.register("connections", "Connections that are open", self.connections.clone());
+        let what = "Connections that were closed because too many were open";
+        registry.register("connections_refused", what, self.refused_connections.clone());
+        let what = "Memory that uploads take at the moment";
+        registry.register_with_unit("upload_memory", what, Unit::Bytes, self.upload_bytes.clone());
+    }
+
+    /// Counts an answered request.
+    pub(super) fn answered(&self, route: &'static str, status: u16, took: Duration, phases: &Phases) {
+        self.requests.get_or_create(&RequestLabels { route, status }).inc();
+        self.durations.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
+        for (phase, time) in phases.named() {
+            if let Some(time) = time {
+                self.phases.get_or_create(&PhaseLabels { phase }).observe(time.as_secs_f64());
+            }
+        }
+    }
+
+    /// Counts a picture that was judged.
+    pub(super) fn judged(&self, label: Label) {
+        self.predictions.get_or_create(&PredictionLabels { label: label.lower() }).inc();
+    }
+
+    /// Answers `GET /metrics` with everything as it is now; `waiting` and `upload_bytes` are read only for that.
+    ///
+    /// # Errors
+    /// None that a client could cause.
+    pub(super) fn reply(&self, waiting: usize, upload_bytes: usize) -> Result<Reply, HttpError> {
+        self.waiting.set(waiting as i64);
+        self.upload_bytes.set(upload_bytes as i64);
+        let mut text = String::new();
+        encode(&mut text, &self.registry).map_err(|error| HttpError::internal(error.to_string()))?;
+        Ok(with_type(OPEN_METRICS, text))
+    }
+}

@@ -1,0 +1,98 @@
+//! `POST /predict/batch`: several pictures, each with a result or an error of its own.
+
+use image::ImageFormat;
+
+use super::client::{Part, post};
+use super::picture::{grey, large, noise, truncated};
+use super::service::Service;
+
+#[test]
+fn each_picture_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_came() {
+    let service = Service::start(&["--max-pixels", "1000000"]);
+    let parts = [
+        Part::file("image", "dark.png", &grey(40, ImageFormat::Png)),
+        Part::text("comment", "no picture"),
+        Part::file("image", "text.png", b"This is no picture."),
+        Part::file("other", "cut.png", &truncated()),
+        Part::file("image", "", b""),
+        Part::file("image", "empty.png", b""),
+        Part::file("image", "large.png", &large()),
+        Part::file("image", "light.png", &grey(220, ImageFormat::Png)),
+    ];
+    let answer = post(&service.address, "/predict/batch?threshold=0.3").form(&parts).send();
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
+    let answer = answer.json();
+    let entries = answer["predictions"].as_array().unwrap();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let name = entry["filename"].as_str().unwrap();
+            (entry["index"].as_u64().unwrap(), name, entry["error"]["code"].as_str(), entry["error"]["status"].as_u64())
+        })
+        .collect();
+    let expected = [
+        (0, "dark.png", None, None),
+        (1, "text.png", Some("not_an_image"), Some(415)),
+        (2, "cut.png", Some("undecodable_image"), Some(422)),
+        (3, "empty.png", Some("not_an_image"), Some(415)),
+        (4, "large.png", Some("too_large"), Some(413)),
+        (5, "light.png", None, None),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(answer["notice"], lobule::diagnosis::RESEARCH_USE);
+    assert_eq!(answer["model"]["sha256"].as_str().unwrap().len(), 64);
+    assert!(answer["request_id"].is_string());
+
+    for (index, level) in [(0, 40), (5, 220)] {
+        let alone = post(&service.address, "/predict").body("image/png", grey(level, ImageFormat::Png)).send().json();
+        for field in ["label", "confidence", "probability_malignant"] {
+            assert_eq!(entries[index][field], alone[field], "{field} is what the picture alone is answered");
+        }
+        assert_eq!(entries[index]["threshold"], 0.3);
+        assert!(entries[index]["timings_ms"]["inference"].as_f64().unwrap() > 0.0);
+    }
+}
+
+#[test]
+fn a_batch_has_a_limit_and_needs_a_picture() {
+    let service = Service::start(&["--batch", "3"]);
+    let batch = |count: usize| {
+        let parts: Vec<_> = (0..count).map(|_| Part::file("image", "a.png", &noise(8))).collect();
+        post(&service.address, "/predict/batch").form(&parts).send()
+    };
+    assert_eq!(batch(3).json()["predictions"].as_array().unwrap().len(), 3);
+    let four = batch(4);
+    assert_eq!((four.status.as_u16(), four.code().as_str()), (413, "too_large"));
+    let none = batch(0);
+    assert_eq!((none.status.as_u16(), none.code().as_str()), (400, "no_image"));
+    let raw = post(&service.address, "/predict/batch").body("image/png", noise(8)).send();
+    assert_eq!(raw.json()["predictions"][0]["filename"], serde_json::Value::Null, "a body is a batch of one");
+}
+
+#[test]
+fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
+    let service = Service::start(&["--threads", "2", "--queue", "0"]);
+    let parts: Vec<_> = (0..24).map(|i| Part::file("image", "a.png", &grey(i * 10, ImageFormat::Png))).collect();
+    let answer = post(&service.address, "/predict/batch").form(&parts).send().json();
+    let entries = answer["predictions"].as_array().unwrap();
+    assert!(entries.iter().all(|entry| entry["label"].is_string()), "{answer}");
+    assert_eq!(entries.len(), 24);
+}
+
+#[test]
+fn a_browser_gets_a_page_with_a_part_for_each_picture() {
+    let service = Service::start(&[]);
+    let parts = [
+        Part::file("image", "one.png", &noise(32)),
+        Part::file("image", "<two>.png", b"This is no picture."),
+        Part::file("image", "", b""),
+    ];
+    let page = post(&service.address, "/predict/batch").header("accept", "text/html").form(&parts).send();
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    for part in ["one.png", "&#60;two&#62;.png", "The file is not a picture", "data-field=\"json\"", "the decision is"]
+    {
+        assert!(page.body.contains(part), "{part} is missing");
+    }
+    assert_eq!(page.body.matches("<article").count(), 2);
+    assert!(page.body.contains(lobule::diagnosis::RESEARCH_USE) && !page.body.contains("<two>"));
+}

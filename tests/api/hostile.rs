@@ -1,0 +1,213 @@
+//! Bodies as hostile clients make them. What is checked is that each is refused for what it is, soon and without much
+//! memory, and that the next client is served.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::client::{Part, form, post, raw, read_answer, read_to_the_end};
+use super::picture::{flat_png_with_text, grey, jpeg_that_says, noise, tiff_with_offset};
+use super::service::Service;
+
+fn good(service: &Service) {
+    assert_eq!(post(&service.address, "/predict").body("image/png", noise(16)).send().status, 200, "{}", service.log());
+}
+
+#[test]
+fn forms_that_are_made_to_cost_much_are_refused() {
+    let service = Service::start(&[]);
+    let began = Instant::now();
+    let picture = noise(16);
+    let huge_header = format!("X-Filler: {}\r\n", "a".repeat(1 << 20));
+    let header = [b"--frontier\r\n".as_slice(), huge_header.as_bytes(), b"\r\nx\r\n--frontier--\r\n"].concat();
+    let many_headers = format!("--frontier\r\n{}\r\nx\r\n--frontier--\r\n", "X-A: b\r\n".repeat(10_000));
+    let inner = form(&[Part::file("image", "a.png", &picture)]);
+    let nested = [
+        b"--outer\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Type: multipart/mixed; boundary=frontier\r\n\r\n"
+            .as_slice(),
+        &inner,
+        b"\r\n--outer--\r\n",
+    ]
+    .concat();
+    let frontier = "multipart/form-data; boundary=frontier";
+    let parts = |count: usize| (0..count).map(|_| Part::text("a", "b")).collect::<Vec<_>>();
+    let files = |count: usize| (0..count).map(|_| Part::file("a", "b", b"c")).collect::<Vec<_>>();
+    for (what, content_type, body, status, code) in [
+        ("10,000 fields", frontier, form(&parts(10_000)), 413, "too_large"),
+        ("10,000 files", frontier, form(&files(10_000)), 400, "several_images"),
+        ("a header of 1 MB", frontier, header, 400, "no_image"),
+        ("10,000 headers", frontier, many_headers.into_bytes(), 400, "bad_multipart"),
+        ("a form in a form", "multipart/form-data; boundary=outer", nested, 400, "no_image"),
+        ("a boundary of nothing", "multipart/form-data; boundary=", inner.clone(), 400, "bad_multipart"),
+        ("another boundary", "multipart/form-data; boundary=other", inner.clone(), 400, "bad_multipart"),
+        ("no boundary", "multipart/form-data", inner.clone(), 400, "bad_multipart"),
+        ("no end", frontier, inner[..inner.len() - 20].to_vec(), 400, "bad_multipart"),
+        ("boundaries alone", frontier, b"--frontier\r\n".repeat(10_000), 400, "bad_multipart"),
+    ] {
+        let answer = post(&service.address, "/predict").body(content_type, body).send();
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{what}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    good(&service);
+}
+
+#[test]
+fn pictures_that_are_made_to_cost_much_are_refused() {
+    let service = Service::start(&["--max-pixels", "1000000"]);
+    let began = Instant::now();
+    for (what, picture, status, code) in [
+        ("a JPEG of 65,500x65,500", jpeg_that_says(65_500, 65_500), 413, "too_large"),
+        ("a JPEG of no size", jpeg_that_says(0, 0), 422, "undecodable_image"),
+        ("a TIFF whose directory is behind its end", tiff_with_offset(u32::MAX), 422, "undecodable_image"),
+        ("a TIFF whose directory is itself", tiff_with_offset(0), 422, "undecodable_image"),
+        ("a TIFF whose directory is its header", tiff_with_offset(4), 422, "undecodable_image"),
+    ] {
+        let answer = post(&service.address, "/predict").body("image/*", picture).send();
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{what}");
+    }
+    let texts = flat_png_with_text(64 << 20);
+    assert!(texts.len() < 1 << 20, "64 MB of text in {} bytes", texts.len());
+    let answer = post(&service.address, "/predict").body("image/png", texts).send();
+    assert_eq!(answer.status, 200, "text is passed over: {answer:?}");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    good(&service);
+}
+
+#[test]
+fn lengths_that_contradict_each_other_are_refused_and_nothing_is_smuggled() {
+    let service = Service::start(&[]);
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+    let long = smuggled.len() + 5;
+    for (what, head) in [
+        ("two lengths", format!("Content-Length: 5\r\nContent-Length: {long}\r\n")),
+        ("a length in two", format!("Content-Length: 5, {long}\r\n")),
+        ("a length with a sign", "Content-Length: +5\r\n".to_owned()),
+        ("an unknown coding", "Transfer-Encoding: xchunked\r\n".to_owned()),
+        ("chunked and then another", "Transfer-Encoding: chunked, identity\r\n".to_owned()),
+        ("a space before the colon", "Transfer-Encoding : chunked\r\n".to_owned()),
+        ("a chunk's length that is none", "Transfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned()),
+    ] {
+        let text = format!("POST /predict HTTP/1.1\r\nHost: x\r\n{head}\r\n0\r\n\r\n{smuggled}");
+        let answer = read_to_the_end(raw(&service.address, text.as_bytes()));
+        assert!(answer.starts_with("HTTP/1.1 400"), "{what}: {answer}");
+    }
+    // With both, chunked counts (RFC 9112, 6.3), and the connection must not go on as if nothing had been.
+    let both = format!(
+        "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {long}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+    );
+    let answer = read_to_the_end(raw(&service.address, both.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 400") && !answer.contains("HTTP/1.1 404"), "{answer}");
+    good(&service);
+}
+
+#[test]
+fn many_slow_clients_keep_nobody_else_out() {
+    let service = Service::start(&[]);
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 30000000\r\n\r\n";
+    let mut slow: Vec<TcpStream> = (0..200).map(|_| raw(&service.address, head.as_bytes())).collect();
+    for _ in 0..3 {
+        slow.iter_mut().for_each(|stream| stream.write_all(b"x").unwrap());
+        let began = Instant::now();
+        good(&service);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+#[test]
+fn one_connection_more_than_may_be_is_told_so_and_the_others_go_on() {
+    let service = Service::start(&["--connections", "3"]);
+    let ask = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut open: Vec<TcpStream> = (0..3).map(|_| raw(&service.address, ask)).collect();
+    open.iter_mut().for_each(|stream| assert!(read_answer(stream).starts_with("HTTP/1.1 200")));
+    let refused = read_to_the_end(raw(&service.address, ask));
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("Retry-After: 1"), "{refused}");
+    open[0].write_all(ask).unwrap();
+    assert!(read_answer(&mut open[0]).starts_with("HTTP/1.1 200"));
+    open.pop();
+    let last = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let again = || read_to_the_end(raw(&service.address, last));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while again().contains("HTTP/1.1 503") {
+        assert!(Instant::now() < deadline, "a place is free again");
+    }
+}
+
+#[test]
+fn uploads_share_a_memory_and_beyond_it_are_told_to_come_back() {
+    let service = Service::start(&["--max-bytes", "1000000", "--upload-memory", "1500000"]);
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000000\r\n\r\n";
+    let mut first = raw(&service.address, &[head.as_bytes(), &[b'x'; 900_000]].concat());
+    let mut answer = String::new();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !answer.contains("\"code\":\"overloaded\"") {
+        assert!(Instant::now() < deadline, "{answer}");
+        answer = read_answer(&mut raw(&service.address, &[head.as_bytes(), &[b'x'; 1_000_000]].concat()));
+    }
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
+    first.write_all(&[b'x'; 100_000]).unwrap();
+    assert!(read_answer(&mut first).starts_with("HTTP/1.1 415"), "who was first is answered");
+    good(&service);
+}
+
+#[test]
+fn a_picture_that_waits_too_long_is_told_to_come_back() {
+    let service = Service::start(&["--request-timeout", "1"]);
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nbegin";
+    let answer = read_answer(&mut raw(&service.address, head.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"), "{answer}");
+}
+
+/// One service for all cases of a property; it ends with the test's process.
+fn shared() -> &'static Service {
+    static SERVICE: std::sync::LazyLock<Service> =
+        std::sync::LazyLock::new(|| Service::start(&["--max-pixels", "100000"]));
+    &SERVICE
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_picture_in_any_form_is_the_same_picture(
+        before in prop::collection::vec("[ -~]{0,40}", 0..4),
+        field in "[a-zA-Z0-9 _.-]{0,20}",
+        name in "[a-zA-Z0-9 _.-]{1,20}",
+        level in 0u8..=255,
+    ) {
+        let picture = grey(level, image::ImageFormat::Png);
+        let mut parts: Vec<_> = before.iter().map(|text| Part::text("note", text)).collect();
+        parts.push(Part::file(&field, &name, &picture));
+        let packed = post(&shared().address, "/predict").form(&parts).send();
+        let alone = post(&shared().address, "/predict").body("image/png", picture).send();
+        prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
+    }
+
+    #[test]
+    fn a_damaged_picture_is_judged_or_refused_and_never_an_error_of_ours(
+        format in prop::sample::select(vec![
+            image::ImageFormat::Png, image::ImageFormat::Jpeg, image::ImageFormat::Tiff, image::ImageFormat::WebP,
+            image::ImageFormat::Bmp,
+        ]),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+        keep in 0.2f64..=1.0,
+    ) {
+        let mut picture = grey(128, format);
+        picture.truncate((picture.len() as f64 * keep) as usize);
+        for (at, byte) in damage {
+            let at = at.index(picture.len());
+            picture[at] = byte;
+        }
+        let answer = post(&shared().address, "/predict").body("image/*", picture).send();
+        prop_assert!([200, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
+    }
+
+    #[test]
+    fn a_form_of_any_bytes_is_refused_as_the_clients_mistake(body in prop::collection::vec(any::<u8>(), 0..400)) {
+        let body = [b"--frontier\r\n".as_slice(), &body].concat();
+        let answer = post(&shared().address, "/predict").body("multipart/form-data; boundary=frontier", body).send();
+        prop_assert!([400, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
+    }
+}
