@@ -7,7 +7,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::comparison::Measure;
+use super::measure::Measure;
 use super::{Metrics, Scored};
 use crate::diagnosis::Threshold;
 

@@ -7,6 +7,7 @@ pub mod comparison;
 mod comparison_figure;
 pub mod intervals;
 mod logistic;
+mod measure;
 mod metrics;
 pub mod predictions;
 pub mod svg;

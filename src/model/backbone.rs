@@ -6,8 +6,7 @@
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 
-use super::network::NormPolicy;
-use super::parameters::Parameters;
+use super::parameters::{NormPolicy, Parameters};
 use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
 use crate::kernels::training::{
     Affine, FeatureGradient, Features, NormGradient, Pictures, Squeezed, Stem, Workspace, tap, transition,

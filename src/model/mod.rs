@@ -21,8 +21,8 @@ pub use classifier::{Classifier, LoadTimes, ModelCard, Prediction};
 pub use error::ModelError;
 pub use fast::FastNetwork;
 pub use learning::Pass;
-pub use network::{Mode, Network, NormPolicy, Training};
-pub use parameters::{Parameter, Parameters, in_backbone};
+pub use network::{Mode, Network, Training};
+pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{
     FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_described_tensors, read_tensors,

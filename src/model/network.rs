@@ -4,11 +4,10 @@
 //! is computed; this file says how each kind of layer is.
 
 use candle_core::{Result, Tensor};
-use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
 use super::error::ModelError;
-use super::parameters::{Parameters, in_backbone};
+use super::parameters::{NormPolicy, Parameters, in_backbone};
 use super::topology::{
     BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
 };
@@ -35,15 +34,6 @@ pub struct Training {
     pub head: NormPolicy,
     /// Decides what this step's dropout drops; `None` for no dropout.
     pub dropout: Option<u64>,
-}
-
-/// How batch normalisation works in training; the moving moments follow the batch's either way.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct NormPolicy {
-    /// What is normalised by.
-    pub source: NormMode,
-    /// Share of the moving moments that a step keeps; 0.99 in Keras.
-    pub momentum: f64,
 }
 
 /// A network and its parameters.

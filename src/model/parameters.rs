@@ -10,13 +10,22 @@ use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::architecture::Architecture;
 use super::error::ModelError;
-use super::network::NormPolicy;
 use super::topology::{Norm, Role, TensorSpec};
 use super::weights_file::{StoredTensor, StoredTensors};
 use crate::kernels::{Moments, NormMode};
+
+/// How batch normalisation works in training; the moving moments follow the batch's either way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormPolicy {
+    /// What is normalised by.
+    pub source: NormMode,
+    /// Share of the moving moments that a step keeps; 0.99 in Keras.
+    pub momentum: f64,
+}
 
 /// One tensor of a network.
 #[derive(Clone, Debug)]

@@ -15,29 +15,10 @@ use hyper::http::request::Parts;
 use hyper::{Method, Version};
 
 use super::error::HttpError;
+use super::metrics::Phases;
 use super::reply::{Problem, Reply, html, wants_page};
 use super::trace::{Trace, X_REQUEST_ID, request_id};
 use super::{Service, milliseconds, page};
-
-/// How long the steps of a prediction took, those of a batch together; a step that was not reached has no time.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Phases {
-    /// Receiving the body.
-    pub(super) read: Option<Duration>,
-    /// Waiting for an inference thread.
-    pub(super) queue: Option<Duration>,
-    /// From bytes to pixels.
-    pub(super) decode: Option<Duration>,
-    /// From pixels to a probability.
-    pub(super) inference: Option<Duration>,
-}
-
-impl Phases {
-    /// The steps with their names.
-    pub(super) fn named(&self) -> [(&'static str, Option<Duration>); 4] {
-        [("read", self.read), ("queue", self.queue), ("decode", self.decode), ("inference", self.inference)]
-    }
-}
 
 /// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
 pub(super) struct Exchange<'a> {

@@ -14,7 +14,6 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::error::HttpError;
-use super::exchange::Phases;
 use super::reply::{Reply, with_type};
 use crate::diagnosis::Label;
 use crate::model::ModelCard;
@@ -24,6 +23,26 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 
 /// Upper ends of the buckets of times, in seconds: from a page that lies in memory to a picture that waited long.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// How long the steps of a prediction took, those of a batch together; a step that was not reached has no time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Phases {
+    /// Receiving the body.
+    pub(super) read: Option<Duration>,
+    /// Waiting for an inference thread.
+    pub(super) queue: Option<Duration>,
+    /// From bytes to pixels.
+    pub(super) decode: Option<Duration>,
+    /// From pixels to a probability.
+    pub(super) inference: Option<Duration>,
+}
+
+impl Phases {
+    /// The steps with their names.
+    pub(super) fn named(&self) -> [(&'static str, Option<Duration>); 4] {
+        [("read", self.read), ("queue", self.queue), ("decode", self.decode), ("inference", self.inference)]
+    }
+}
 
 /// The service's counters, histograms and gauges.
 pub(super) struct Metrics {

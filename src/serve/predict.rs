@@ -26,10 +26,8 @@ pub(super) async fn predict(
     body: RequestBody,
     exchange: &mut Exchange<'_>,
 ) -> Result<Reply, HttpError> {
-    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
-    let upload = read(service, request, body, Expected::One, exchange).await?;
-    let Upload { files, .. } = &upload;
-    let file = &files[0];
+    let (threshold, upload) = read(service, request, body, Expected::One, exchange).await?;
+    let file = &upload.files[0];
 
     let judged = service.inference.judge(file.content.clone()).await?;
     note(service, exchange, &judged);
@@ -56,8 +54,8 @@ pub(super) async fn batch(
     body: RequestBody,
     exchange: &mut Exchange<'_>,
 ) -> Result<Reply, HttpError> {
-    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
-    let upload = read(service, request, body, Expected::AtMost(service.config.batch), exchange).await?;
+    let expected = Expected::AtMost(service.config.batch);
+    let (threshold, upload) = read(service, request, body, expected, exchange).await?;
     let outcomes = judge_all(service, &upload.files).await;
     for judged in outcomes.iter().flatten() {
         note(service, exchange, judged);
@@ -87,18 +85,19 @@ pub(super) async fn batch(
     Ok(html(page::results(&cards, service.classifier.card(), id)))
 }
 
-/// Reads the upload, unless it would have to be refused afterwards anyway.
+/// Reads what is asked: the operating point and the upload, unless it would have to be refused afterwards anyway.
 async fn read(
     service: &Service,
     request: &Parts,
     body: RequestBody,
     expected: Expected,
     exchange: &mut Exchange<'_>,
-) -> Result<Upload, HttpError> {
+) -> Result<(Threshold, Upload), HttpError> {
+    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
     service.inference.has_room()?;
     let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
     exchange.phases.read = Some(exchange.elapsed());
-    Ok(upload)
+    Ok((threshold, upload))
 }
 
 /// Judges pictures, as many at a time as there are threads: more would only keep others out of the queue.

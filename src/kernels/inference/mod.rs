@@ -17,6 +17,7 @@ mod aligned;
 mod dense;
 mod packed;
 mod plan;
+mod plane;
 mod roofline;
 mod scratch;
 mod stem;

@@ -11,6 +11,7 @@ use candle_core::{Result, bail};
 use rayon::prelude::*;
 
 use super::dense::DenseLayer;
+use super::plane::Plane;
 use super::roofline::Clock;
 use super::scratch::{Needs, Scratch, Share};
 use super::stem::Stem;
@@ -41,21 +42,6 @@ pub(super) struct Plan<S> {
     blocks: Vec<Block>,
     /// Buffers that no picture is using.
     arenas: Mutex<Vec<Arena>>,
-}
-
-/// The sizes of a dense block's buffers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plane {
-    /// Rows of pixels.
-    pub(super) height: usize,
-    /// Pixels of a row.
-    pub(super) width: usize,
-    /// Numbers from one pixel to the next in the block's own buffer.
-    pub(super) stride: usize,
-    /// The same in a bottleneck buffer.
-    pub(super) bottleneck: usize,
-    /// Pixels of a row of a bottleneck buffer, its border among them.
-    pub(super) bordered: usize,
 }
 
 struct Block {
@@ -242,17 +228,5 @@ impl Block {
         let step = if self.layers.iter().any(DenseLayer::by_tiles) { OUTPUTS } else { 1 };
         let part = worker.part(height.div_ceil(step));
         (part.start * step).min(height)..(part.end * step).min(height)
-    }
-}
-
-impl Plane {
-    /// Where rows of pixels lie in the block's own buffer.
-    fn own(&self, rows: &Range<usize>) -> Range<usize> {
-        rows.start * self.width * self.stride..rows.end * self.width * self.stride
-    }
-
-    /// Where rows of pixels lie in a bottleneck buffer, which has one row of border above them.
-    fn own_bordered(&self, rows: &Range<usize>) -> Range<usize> {
-        (rows.start + 1) * self.bordered * self.bottleneck..(rows.end + 1) * self.bordered * self.bottleneck
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Affine;
 use super::aligned::Aligned;
 use super::packed::Packed;
-use super::plan::Plane;
+use super::plane::Plane;
 use super::strip::{Activation, Strip};
 use crate::kernels::simd::Simd;
 

@@ -6,7 +6,7 @@ use candle_core::{Result, bail};
 
 use super::StemWeights;
 use super::packed::Packed;
-use super::plan::Plane;
+use super::plane::Plane;
 use super::scratch::{MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::strip::{Activation, Rows};
 use super::tile::Product;

@@ -4,7 +4,7 @@ use candle_core::{Result, bail};
 
 use super::TransitionWeights;
 use super::packed::Packed;
-use super::plan::Plane;
+use super::plane::Plane;
 use super::scratch::{Needs, Scratch, Share, activation, offsets, pack, tiles};
 use super::strip::Activation;
 use super::tile::Product;

@@ -85,7 +85,7 @@ mod tests {
     use super::super::super::gradcheck::filled;
     use super::super::super::norm::NormMode;
     use super::super::super::simd::Level;
-    use super::super::panels::Pictures;
+    use super::super::pictures::Pictures;
     use super::super::tap;
     use super::*;
 

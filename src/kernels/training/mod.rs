@@ -10,6 +10,7 @@ mod affine;
 mod conv3x3;
 mod layer;
 mod panels;
+mod pictures;
 mod pointwise;
 mod stem;
 pub mod tap;
@@ -19,6 +20,7 @@ mod workspace;
 
 pub use affine::{Affine, NormGradient};
 pub use layer::{LayerGradient, Squeezed};
-pub use panels::{FeatureGradient, Features, Pictures};
+pub use panels::{FeatureGradient, Features};
+pub use pictures::Pictures;
 pub use stem::Stem;
 pub use workspace::Workspace;

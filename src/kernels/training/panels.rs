@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::super::moments::Moments;
 use super::super::simd::Level;
 use super::affine::{Correction, correct};
+use super::pictures::Pictures;
 use super::workspace::Workspace;
 
 /// The widest panel.
@@ -27,29 +28,6 @@ impl Panel {
     /// Its rows in a range.
     pub(super) fn rows(&self, rows: &Range<usize>) -> &[f32] {
         &self.data[rows.start * self.width()..rows.end * self.width()]
-    }
-}
-
-/// Pictures of one size, batch after batch of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pictures {
-    /// Their number.
-    pub count: usize,
-    /// Height in pixels.
-    pub height: usize,
-    /// Width in pixels.
-    pub width: usize,
-}
-
-impl Pictures {
-    /// Pixels of a picture.
-    pub fn pixels(&self) -> usize {
-        self.height * self.width
-    }
-
-    /// Pixels of all pictures.
-    pub fn rows(&self) -> usize {
-        self.count * self.pixels()
     }
 }
 

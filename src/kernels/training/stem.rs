@@ -9,7 +9,8 @@ use super::super::moments::{Moments, Partial, combined};
 use super::super::patches::{Geometry, Plane};
 use super::super::simd::{Level, Simd};
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums, correct};
-use super::panels::{FeatureGradient, Features, Pictures};
+use super::panels::{FeatureGradient, Features};
+use super::pictures::Pictures;
 use super::workspace::Workspace;
 
 /// What the convolution of the stem made.

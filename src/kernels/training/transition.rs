@@ -12,7 +12,8 @@ use super::super::scratch::with_scratch;
 use super::super::simd::{Level, Simd};
 use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums};
-use super::panels::{FeatureGradient, Features, Pictures, WIDEST};
+use super::panels::{FeatureGradient, Features, WIDEST};
+use super::pictures::Pictures;
 use super::workspace::Workspace;
 
 /// Pixels behind the average that are made at once.

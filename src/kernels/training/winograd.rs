@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::super::lanes::{over_columns, put};
 use super::super::simd::{Level, Simd};
 use super::super::winograd::{INPUTS, OUTPUTS, POSITIONS, column_of, gather, input, kernel_back, output, upstream};
-use super::panels::Pictures;
+use super::pictures::Pictures;
 
 /// Tiles that are transformed at once, so that they stay in the cache.
 const TILES: usize = 32;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::simd::Level;
-use super::panels::Pictures;
+use super::pictures::Pictures;
 
 /// Buffers that are not in use, and the level of the vector instructions. A step that is like the last one finds all
 /// its memory here, so the system need not clear fresh pages for it.
