@@ -15,9 +15,11 @@ use crate::pixels::DecodeLimits;
 use crate::serve::{self, Config, Origin, Token};
 
 /// Arguments of `lobule serve`.
-///
-/// With the variable LOBULE_TOKEN set, predictions are for those only who send it as `Authorization: Bearer TOKEN`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "With the variable LOBULE_TOKEN set, predictions are for those only who send it, as the header \
+                        Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine."
+)]
 pub struct ServeArguments {
     /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port.
     #[arg(long, env = "LOBULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
@@ -136,7 +138,7 @@ fn port_from_environment() -> anyhow::Result<Option<u16>> {
     Ok(Some(port))
 }
 
-/// The secret that clients must show. It has no flag: arguments are seen by everybody on the machine.
+/// The secret that clients must show.
 fn token_from_environment() -> anyhow::Result<Option<Token>> {
     const NAME: &str = "LOBULE_TOKEN";
     let Some(text) = variable(NAME)? else { return Ok(None) };
