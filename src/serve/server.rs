@@ -33,7 +33,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a connection that is kept alive is left open after the signal to stop: a request may be on its way on it,
 /// and would be lost. Its answer then closes the connection.
-const LAST_CALL: Duration = Duration::from_millis(250);
+const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// What a client is told that comes when there are as many connections as may be.
 const TOO_MANY: &[u8] =
