@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use image::ImageFormat;
 use proptest::prelude::*;
 
 use super::client::{Part, form, get, post, raw, read_answer, read_to_the_end};
@@ -161,54 +162,49 @@ fn a_picture_that_waits_too_long_is_told_to_come_back() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"), "{answer}");
 }
 
-/// One service for all cases of a property; it ends with the test's process.
-fn shared() -> &'static Service {
-    static SERVICE: std::sync::LazyLock<Service> =
-        std::sync::LazyLock::new(|| Service::start(&["--max-pixels", "100000"]));
-    &SERVICE
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_picture_in_any_form_is_the_same_picture(
-        before in prop::collection::vec("[ -~]{0,40}", 0..4),
-        field in "[a-zA-Z0-9 _.-]{0,20}",
-        name in "[a-zA-Z0-9 _.-]{1,20}",
-        level in 0u8..=255,
-    ) {
-        let picture = grey(level, image::ImageFormat::Png);
+#[test]
+fn a_picture_in_any_form_is_the_same_picture() {
+    let service = Service::start(&[]);
+    let text = "[ -~]{0,40}";
+    let name = "[a-zA-Z0-9 _.-]{1,20}";
+    proptest!(cases(), |(before in prop::collection::vec(text, 0..4), field in name, name in name, level in 0u8..=255)| {
+        let picture = grey(level, ImageFormat::Png);
         let mut parts: Vec<_> = before.iter().map(|text| Part::text("note", text)).collect();
         parts.push(Part::file(&field, &name, &picture));
-        let packed = post(&shared().address, "/predict").form(&parts).send();
-        let alone = post(&shared().address, "/predict").body("image/png", picture).send();
+        let packed = post(&service.address, "/predict").form(&parts).send();
+        let alone = post(&service.address, "/predict").body("image/png", picture).send();
         prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
-    }
+    });
+}
 
-    #[test]
-    fn a_damaged_picture_is_judged_or_refused_and_never_an_error_of_ours(
-        format in prop::sample::select(vec![
-            image::ImageFormat::Png, image::ImageFormat::Jpeg, image::ImageFormat::Tiff, image::ImageFormat::WebP,
-            image::ImageFormat::Bmp,
-        ]),
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-        keep in 0.2f64..=1.0,
-    ) {
+#[test]
+fn a_damaged_picture_is_judged_or_refused_and_never_an_error_of_ours() {
+    let service = Service::start(&["--max-pixels", "100000"]);
+    let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp];
+    let format = prop::sample::select(formats.to_vec());
+    let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
+    proptest!(cases(), |(format in format, damage in damage, keep in 0.2f64..=1.0)| {
         let mut picture = grey(128, format);
         picture.truncate((picture.len() as f64 * keep) as usize);
         for (at, byte) in damage {
             let at = at.index(picture.len());
             picture[at] = byte;
         }
-        let answer = post(&shared().address, "/predict").body("image/*", picture).send();
+        let answer = post(&service.address, "/predict").body("image/*", picture).send();
         prop_assert!([200, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
-    }
+    });
+}
 
-    #[test]
-    fn a_form_of_any_bytes_is_refused_as_the_clients_mistake(body in prop::collection::vec(any::<u8>(), 0..400)) {
+#[test]
+fn a_form_of_any_bytes_is_refused_as_the_clients_mistake() {
+    let service = Service::start(&[]);
+    proptest!(cases(), |(body in prop::collection::vec(any::<u8>(), 0..400))| {
         let body = [b"--frontier\r\n".as_slice(), &body].concat();
-        let answer = post(&shared().address, "/predict").body("multipart/form-data; boundary=frontier", body).send();
+        let answer = post(&service.address, "/predict").body("multipart/form-data; boundary=frontier", body).send();
         prop_assert!([400, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
-    }
+    });
 }
