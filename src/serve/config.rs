@@ -55,7 +55,7 @@ impl Config {
     ///
     /// Half of the memory is for pictures that are being decoded, a quarter for uploads; the network takes 60 MB.
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
-        let threads = threads.unwrap_or_else(machine::cores);
+        let threads = threads.unwrap_or_else(machine::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);
         let usual = DecodeLimits::default();
         let pixels = memory as u64 / 2 / threads as u64 / BYTES_PER_PIXEL;

@@ -18,6 +18,7 @@ use super::error::HttpError;
 use super::metrics::Phases;
 use super::reply::{Problem, Reply, html, wants_page};
 use super::trace::{Trace, X_REQUEST_ID, request_id};
+use super::upload::content_length;
 use super::{Service, milliseconds, page};
 
 /// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
@@ -56,7 +57,7 @@ impl<'a> Exchange<'a> {
             method: request.method.clone(),
             version: request.version,
             route,
-            request_bytes: headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok()),
+            request_bytes: content_length(headers),
             began: Instant::now(),
             answered: false,
         }

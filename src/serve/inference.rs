@@ -76,7 +76,7 @@ impl Inference {
     pub(super) fn start(judge: &Arc<Judge>, threads: usize, queue: usize, patience: Duration) -> io::Result<Self> {
         let places = Semaphore::new(threads.saturating_add(queue).min(Semaphore::MAX_PERMITS));
         let line = Arc::new(Line { jobs: Mutex::default(), arrived: Condvar::new(), places });
-        for number in 1..=threads {
+        for number in 1..=threads.max(1) {
             let (judge, line) = (Arc::clone(judge), Arc::clone(&line));
             thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*judge, &line))?;
         }

@@ -195,7 +195,8 @@ fn is_file(field: &Field<'_>) -> bool {
     field.file_name().is_some() || typed
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+/// The length that the headers tell of a body.
+pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

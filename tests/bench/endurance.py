@@ -23,7 +23,7 @@ import threading
 import time
 from pathlib import Path
 
-from load import Client, post
+from load import Client, post, together
 from processes import free_port
 
 CORES = os.sched_getaffinity(0)
@@ -117,11 +117,7 @@ def run(service, pace, clients, seconds):
                     times.append(time.perf_counter() - sent)
         client.close()
 
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([work] * clients)
     elapsed = time.perf_counter() - began
     times.sort()
     return {"asked_per_second": sum(statuses.values()) / elapsed, "goodput": len(times) / elapsed, "statuses": statuses,
@@ -199,15 +195,14 @@ def soak(arguments):
             count("hostile")
             time.sleep(random.random() / 20)
 
-    threads = [threading.Thread(target=work) for work in [good] * 3 + [bad] * 4]
-    for thread in threads:
-        thread.start()
     memory = []
-    while time.monotonic() < end:
-        time.sleep(min(arguments.seconds / 60, max(0.0, end - time.monotonic())))
-        memory.append(round(service.memory_mib(), 1))
-    for thread in threads:
-        thread.join()
+
+    def watch():
+        while time.monotonic() < end:
+            time.sleep(min(arguments.seconds / 60, max(0.0, end - time.monotonic())))
+            memory.append(round(service.memory_mib(), 1))
+
+    together([good] * 3 + [bad] * 4 + [watch])
     took, code = service.stop()
     half = len(memory) // 2
     return {"seconds": arguments.seconds, **counts, "panics": sum("panic" in line for line in service.log),

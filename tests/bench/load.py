@@ -86,6 +86,15 @@ def work(client, goes_on, times, errors):
     client.close()
 
 
+def together(works):
+    """Calls functions at the same time, each on a thread of its own, and waits for all of them."""
+    threads = [threading.Thread(target=work) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("port", type=int)
@@ -102,11 +111,7 @@ def main():
         return time.perf_counter() - began < arguments.seconds and next(tickets, None) is not None
 
     clients = [Client(arguments.port, arguments.file) for _ in range(arguments.clients)]
-    threads = [threading.Thread(target=work, args=(client, goes_on, times, errors)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    together([lambda client=client: work(client, goes_on, times, errors) for client in clients])
     elapsed = time.perf_counter() - began
     times.sort()
     percentiles = {f"p{p}_ms": times[min(len(times) * p // 100, len(times) - 1)] * 1e3 for p in [50, 90, 99] if times}
