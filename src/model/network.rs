@@ -13,7 +13,7 @@ use super::topology::{
 };
 use crate::kernels::{
     Moments, NormMode, Normalisation, average_pool_2x2, batch_norm, bias, bias_relu, concat_channels, conv2d, dropout,
-    global_average_pool, max_pool,
+    global_average_pool, max_pool, product,
 };
 
 /// What the network does with what it sees.
@@ -179,7 +179,11 @@ impl Network {
     }
 
     fn product(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        x.matmul(&self.get(&dense.name, "weight", mode)?)
+        let weight = self.get(&dense.name, "weight", mode)?;
+        match mode {
+            Mode::Training(_) => x.matmul(&weight),
+            Mode::Inference => product(x, &weight),
+        }
     }
 
     fn norm(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {
