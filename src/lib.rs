@@ -18,6 +18,9 @@
 //! | [`serve`] | the hyper service and its page |
 //! | [`cli`] | a file per command |
 //!
+//! `breakhis`, `train` and `evaluate` and all commands but `serve` are of the feature `tool`, which the function on Cloud
+//! Run is built without.
+//!
 //! # The way of the data
 //!
 //! - Serving: bytes → [`pixels::decode`] → `RgbImage` → [`pixels::Preprocess`] → [`model::Classifier`] →
@@ -38,9 +41,11 @@
 //! 5. `unsafe` only in `kernels`, each block with its reason.
 //! 6. One seed decides everything random.
 
+#[cfg(feature = "tool")]
 pub mod breakhis;
 pub mod cli;
 pub mod diagnosis;
+#[cfg(feature = "tool")]
 pub mod evaluate;
 pub mod files;
 pub mod kernels;
@@ -48,4 +53,5 @@ pub mod machine;
 pub mod model;
 pub mod pixels;
 pub mod serve;
+#[cfg(feature = "tool")]
 pub mod train;

@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use super::inputs::WeightsArguments;
+use super::weights::WeightsArguments;
 use crate::machine;
 use crate::pixels::DecodeLimits;
 use crate::serve::{self, Config, Origin, Token};

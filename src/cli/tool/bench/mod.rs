@@ -16,7 +16,7 @@ use clap::Args;
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::inputs::WeightsArguments;
+use super::super::weights::WeightsArguments;
 use super::output;
 use crate::model::Classifier;
 use crate::pixels::RgbImage;

@@ -7,7 +7,8 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::inputs::{WeightsArguments, read_picture};
+use super::super::weights::WeightsArguments;
+use super::inputs::read_picture;
 use super::output::{self, digits};
 use crate::breakhis::files;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};

@@ -1,30 +1,16 @@
 //! What several commands take: a network, a split, pictures.
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::super::weights::WeightsArguments;
 use crate::breakhis::Split;
 use crate::model::Classifier;
 use crate::pixels::{self, DecodeLimits, RgbImage};
 
-/// Which network answers.
-#[derive(Debug, Args)]
-pub(super) struct WeightsArguments {
-    /// Weights file; without it, the network that is built into the program.
-    #[arg(long, env = "LOBULE_WEIGHTS", value_name = "FILE")]
-    weights: Option<OsString>,
-}
-
 impl WeightsArguments {
-    /// The file, where one was named.
-    pub(super) fn path(&self) -> Option<&Path> {
-        // A variable that is set to nothing is a deployer's way of not setting it.
-        self.weights.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
-    }
-
     /// Loads the network, for as many threads as there are for everything else.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
         Ok(Classifier::load(self.path(), rayon::current_num_threads())?)

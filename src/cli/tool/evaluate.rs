@@ -7,7 +7,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use super::inputs::{SplitArguments, WeightsArguments, read_picture};
+use super::super::weights::WeightsArguments;
+use super::inputs::{SplitArguments, read_picture};
 use super::output::{self, digits};
 use crate::breakhis::{Dataset, Part, Picture};
 use crate::diagnosis::{RESEARCH_USE, Threshold};
