@@ -1,0 +1,193 @@
+//! The buildpack: its descriptor, and its two scripts run with a cargo that compiles one line.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use libcnb_data::buildpack::ComponentBuildpackDescriptor;
+
+use super::build::{Build, sysroot};
+use super::{hold, image, root, text};
+
+#[test]
+fn the_old_pack_and_the_lifecycle_understand_its_descriptor() {
+    let check = |text: &str| {
+        let descriptor: ComponentBuildpackDescriptor = toml::from_str(text).map_err(|error| error.to_string())?;
+        if descriptor.api.major != 0 || !(7..=12).contains(&descriptor.api.minor) {
+            return Err(format!("the lifecycle does not know api {}", descriptor.api));
+        }
+        if !descriptor.stacks.iter().any(|stack| stack.id == "*") {
+            return Err("pack 0.28 asks for a stack".into());
+        }
+        Ok(())
+    };
+    hold(
+        "buildpack/buildpack.toml",
+        check,
+        &[
+            ("no stack", "[[stacks]]\nid = \"*\"\n", ""),
+            ("one stack only", "\"*\"", "\"google.22\""),
+            ("an api that is too new", "0.10", "0.13"),
+            ("no version", "version = \"0.1.0\"\n", ""),
+        ],
+    );
+}
+
+#[test]
+fn its_scripts_may_be_run() {
+    for script in ["detect", "build"] {
+        let mode = root().join("buildpack/bin").join(script).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{script}: the upload keeps what the file says");
+    }
+}
+
+#[test]
+fn detect_passes_by_what_has_no_manifest_or_no_lock() {
+    let code = |script: &str, missing: &str| {
+        let build = Build::new();
+        Build::write_program(&build.script("detect"), script);
+        // Nothing is missing where it is "".
+        let _ = fs::remove_file(build.app().join(missing));
+        build.run("detect", &[]).status.code()
+    };
+    let check = |script: &str| match (code(script, ""), code(script, "Cargo.toml"), code(script, "Cargo.lock")) {
+        (Some(0), Some(100), Some(100)) => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    hold(
+        "buildpack/bin/detect",
+        check,
+        &[
+            ("a failure instead of passing by", "exit 100", "exit 1"),
+            ("without a lock", "Cargo.toml Cargo.lock", "Cargo.toml"),
+            ("without a manifest", "Cargo.toml Cargo.lock", "Cargo.lock"),
+        ],
+    );
+}
+
+/// A cargo that writes down how it was called and compiles a program of one line with the real compiler.
+const CARGO: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+if [[ $1 == --version ]]; then echo "cargo for a test"; exit; fi
+echo "$* RUSTFLAGS=${RUSTFLAGS-} CARGO_HOME=$CARGO_HOME" >>"$CNB_PLATFORM_DIR/calls"
+target=
+for argument in "$@"; do if [[ ${previous-} == --target ]]; then target=$argument; fi; previous=$argument; done
+mkdir -p "$CARGO_TARGET_DIR/$target/release" "$CARGO_HOME"
+echo 'fn main() { println!("lobule 0.0.0"); }' >"$CARGO_TARGET_DIR/main.rs"
+SYSROOT/bin/rustc $RUSTFLAGS --target "${target:-x86_64-unknown-linux-gnu}" "$CARGO_TARGET_DIR/main.rs" \
+  -o "$CARGO_TARGET_DIR/$target/release/lobule"
+"#;
+
+/// Runs a build script with that cargo, in an environment that a user has filled badly.
+fn build_with(script: &str) -> (Build, Output) {
+    let build = Build::new();
+    Build::write_program(&build.script("build"), script);
+    let cargo = build.tools().join("cargo");
+    Build::write_program(&cargo, &CARGO.replace("SYSROOT", sysroot().to_str().unwrap()));
+    let flags = std::path::Path::new("-Ctarget-cpu=native");
+    let outcome =
+        build.run("build", &[("LOBULE_CARGO", &cargo), ("RUSTFLAGS", flags), ("CARGO_ENCODED_RUSTFLAGS", flags)]);
+    (build, outcome)
+}
+
+fn check_build(script: &str) -> Result<(), String> {
+    let (build, outcome) = build_with(script);
+    if !outcome.status.success() {
+        return Err(String::from_utf8_lossy(&outcome.stderr).into_owned());
+    }
+    image::check(&build)?;
+    let calls = fs::read_to_string(build.layers().with_file_name("platform").join("calls")).unwrap();
+    for needed in ["build", "--release", "--locked", "--no-default-features", "--target x86_64-unknown-linux-gnu"] {
+        if !calls.contains(needed) {
+            return Err(format!("cargo is called without {needed}"));
+        }
+    }
+    if calls.contains("target-cpu") {
+        return Err("compiled for one processor, which Cloud Run's may not be".into());
+    }
+    if !calls.contains(&format!("CARGO_HOME={}", build.layers().display())) {
+        return Err("the crates are not in a layer".into());
+    }
+    Ok(())
+}
+
+#[test]
+fn build_leaves_a_static_program_and_the_procfile() {
+    hold(
+        "buildpack/bin/build",
+        check_build,
+        &[
+            ("the Procfile gone", " ! -name Procfile", ""),
+            ("the sources kept", "find . -mindepth 1", "find . -mindepth 9"),
+            ("a program that wants the C library of its image", "-C target-feature=+crt-static", ""),
+            ("one processor's instructions", "+crt-static", "+crt-static -C target-cpu=native"),
+            ("the caller's flags", "export RUSTFLAGS=", "export OTHER_FLAGS="),
+            ("no explicit target", " --target \"$TARGET\" ||", " ||"),
+            ("other versions than the lock's", " --locked", ""),
+            ("a debug build", "build --release", "build"),
+            ("the whole tool", " --no-default-features", ""),
+            ("a program that is not launched", "layer lobule true", "layer lobule false"),
+            ("a launched compiler", "layer toolchain false", "layer toolchain true"),
+            ("a cached layer", "cache = false", "cache = true"),
+            ("a program off the PATH", "/lobule/bin/lobule", "/lobule/lobule"),
+            ("crates among the sources", "CARGO_HOME=$CNB_LAYERS_DIR/toolchain/cargo", "CARGO_HOME=$PWD/cargo"),
+        ],
+    );
+}
+
+#[test]
+fn build_says_what_is_wrong() {
+    let script = text("buildpack/bin/build");
+    let build = Build::new();
+    let no_cargo = build.run("build", &[("LOBULE_CARGO", &build.tools().join("none"))]);
+    assert!(String::from_utf8_lossy(&no_cargo.stderr).contains("which is no program"), "{no_cargo:?}");
+    assert!(build.app().join("Cargo.toml").exists(), "nothing was removed");
+
+    let by_hand = build.command(build.script("build")).output().unwrap();
+    assert!(String::from_utf8_lossy(&by_hand.stderr).contains("CNB_LAYERS_DIR is not set"), "{by_hand:?}");
+    assert!(build.app().join("Cargo.toml").exists(), "nothing was removed");
+
+    Build::write_program(&build.tools().join("curl"), "#!/bin/sh\necho 'curl: no way' >&2\nexit 6\n");
+    let offline = build.run("build", &[]);
+    assert!(String::from_utf8_lossy(&offline.stderr).contains("needs LOBULE_CARGO"), "{offline:?}");
+
+    let broken = Build::new();
+    let cargo = broken.tools().join("cargo");
+    Build::write_program(&cargo, "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'error[E0000]' >&2; exit 101; }\n");
+    let outcome = broken.run("build", &[("LOBULE_CARGO", &cargo)]);
+    let message = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    assert!(message.contains("error[E0000]") && message.contains("does not compile"), "{message}");
+    assert!(script.contains("set -euo pipefail"));
+}
+
+#[test]
+fn build_runs_no_other_rustup_than_the_pinned_one() {
+    let check = |script: &str| {
+        let build = Build::new();
+        Build::write_program(&build.script("build"), script);
+        // A download that is not what was asked for, and that would show if it were run.
+        let installer = "#!/bin/sh\\ntouch \\\"$CNB_PLATFORM_DIR/was-run\\\"\\n";
+        let curl = format!(
+            "#!/usr/bin/env bash\nwhile [[ $1 != --output ]]; do shift; done\nprintf \"{installer}\" >\"$2\"\n"
+        );
+        Build::write_program(&build.tools().join("curl"), &curl);
+        let outcome = build.run("build", &[]);
+        let message = String::from_utf8_lossy(&outcome.stderr).into_owned();
+        if build.layers().with_file_name("platform").join("was-run").exists() {
+            return Err("it was run".into());
+        }
+        if !message.contains("not the one pinned here") { Err(message) } else { Ok(()) }
+    };
+    hold(
+        "buildpack/bin/build",
+        check,
+        &[
+            ("no check", "sha256sum --check --quiet", "true"),
+            ("the newest", "rustup/archive/$RUSTUP_VERSION", "rustup/dist"),
+        ][..1],
+    );
+    let script = text("buildpack/bin/build");
+    assert!(script.contains("rustup/archive/$RUSTUP_VERSION/"), "an address that changes its content");
+    assert!(!script.contains("sh.rustup.rs"));
+    assert!(script.contains("--profile minimal"));
+}

@@ -1,0 +1,177 @@
+//! An emulation of a deploy: upload, detect, build, launch, a prediction, SIGTERM.
+//!
+//! It is no deploy. It does not show Google's builder and its images, the lifecycle around the two scripts, the export
+//! of the image, the download of the toolchain (a compiler that is there already is used), nor Cloud Run.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::build::{Build, sysroot};
+use super::{deploy, image, procfile, root, text};
+
+/// Bytes of memory that the emulated instance has, in KiB as `ulimit` counts them. It limits addresses, of which a
+/// program takes more than it uses.
+const MEMORY_KIB: u64 = 512 << 10;
+
+/// Bytes that may be resident with the README's concurrency in use.
+const MOST_RESIDENT_KIB: u64 = 150_000_000 / 1024;
+
+/// A launched service: as the lifecycle's launcher does it, on one CPU and with little memory.
+struct Launched {
+    child: Child,
+    port: u16,
+    /// From exec to the first connection.
+    start: Duration,
+}
+
+fn launch(build: &Build) -> Launched {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+    let cpu = cpus.split([',', '-']).next().unwrap();
+    let web = procfile::web(&fs::read_to_string(build.app().join("Procfile")).unwrap()).unwrap();
+    let mut command = build.command("taskset");
+    let began = Instant::now();
+    let child = command
+        .args(["-c", cpu, "bash", "-c", &format!("ulimit -v {MEMORY_KIB} && exec bash -c '{web}'")])
+        .env("PATH", format!("{}:/usr/bin:/bin", build.layers().join("lobule/bin").display()))
+        .envs(build.launch_variables())
+        .envs([("PORT", port.to_string()), ("K_SERVICE", "lobule".into()), ("K_REVISION", "lobule-1".into())])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut launched = Launched { child, port, start: Duration::ZERO };
+    // Not 127.0.0.1: a service that listens on that alone would not be reached in a container.
+    while TcpStream::connect(("127.0.0.2", port)).is_err() {
+        assert!(launched.child.try_wait().unwrap().is_none(), "it has ended: {}", launched.log());
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not listen");
+        thread::sleep(Duration::from_micros(200));
+    }
+    launched.start = began.elapsed();
+    launched
+}
+
+impl Launched {
+    /// A line of `/proc/PID/status`, in KiB.
+    fn kib(&self, key: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Posts a picture as its plain bytes; the answer's JSON, where it is a good one.
+    fn predict(&self, picture: &[u8]) -> Value {
+        let mut stream = TcpStream::connect(("127.0.0.2", self.port)).unwrap();
+        let head = format!(
+            "POST /predict HTTP/1.1\r\nHost: lobule\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            picture.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(picture).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    }
+
+    /// Sends SIGTERM, as Cloud Run does ten seconds before SIGKILL; how long it took, and the log.
+    fn stop(mut self) -> (Duration, String) {
+        let began = Instant::now();
+        let kill = Command::new("bash").args(["-c", &format!("kill -TERM {}", self.child.id())]).status().unwrap();
+        assert!(kill.success());
+        let log = self.log();
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.code(), Some(0), "{log}");
+        (began.elapsed(), log)
+    }
+
+    /// The log until the end.
+    fn log(&mut self) -> String {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Puts the compiler where a user without rights finds it, as links where the file system can.
+fn lend_compiler(to: &Path) {
+    let copy = |how: &str| Command::new("cp").arg(how).arg(sysroot()).arg(to).stderr(Stdio::null()).status().unwrap();
+    assert!(copy("-rl").success() || copy("-rf").success(), "the compiler cannot be copied");
+}
+
+#[test]
+#[ignore = "compiles the function anew: minutes, and the crates from the network"]
+fn from_the_upload_to_a_prediction() {
+    let mut build = Build::new();
+    let compiler = build.tools().join("compiler");
+    lend_compiler(&compiler);
+    build.drop_privileges();
+
+    assert_eq!(build.run("detect", &[]).status.code(), Some(0));
+    let built = build.run("build", &[("LOBULE_CARGO", &compiler.join("bin/cargo"))]);
+    println!("{}", String::from_utf8_lossy(&built.stdout));
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    image::check(&build).unwrap_or_else(|error| panic!("{error}"));
+    build.keep_launch_layers();
+
+    let picture = fs::read(root().join("tests/fixtures/tissue.png")).unwrap();
+    let starts: Vec<_> = (0..5)
+        .map(|_| {
+            let launched = launch(&build);
+            let start = launched.start;
+            // The port is bound when the model is loaded, so the first request is answered like any other.
+            assert_eq!(launched.predict(&picture)["label"], "Malignant");
+            launched.stop();
+            start
+        })
+        .collect();
+    println!("from exec to the bound port: {starts:?}");
+
+    let launched = launch(&build);
+    let answer = launched.predict(&picture);
+    assert!((answer["probability_malignant"].as_f64().unwrap() - probability_of_the_tool()).abs() < 1e-3, "{answer}");
+    let idle = launched.kib("VmRSS");
+    let concurrency = deploy::concurrency(&text("README.md")).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..concurrency {
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&picture)["label"], "Malignant")));
+        }
+    });
+    let busy = launched.kib("VmHWM");
+    println!("resident: {idle} KiB idle, {busy} KiB at most with {concurrency} requests at a time");
+    assert!(busy <= MOST_RESIDENT_KIB, "{busy} KiB");
+
+    let (took, log) = launched.stop();
+    println!("SIGTERM to the end: {took:?}");
+    assert!(took < Duration::from_secs(10));
+    for line in BufReader::new(log.as_bytes()).lines().map(Result::unwrap) {
+        let entry: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        assert!(entry["severity"].is_string(), "{line}");
+    }
+}
+
+/// What the whole tool says of the same picture.
+fn probability_of_the_tool() -> f64 {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
+    let predicted =
+        command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root()).output();
+    let predicted: Value = serde_json::from_slice(&predicted.unwrap().stdout).unwrap();
+    println!("{predicted}");
+    predicted["probability_malignant"].as_f64().unwrap()
+}

@@ -1,0 +1,54 @@
+//! What a source deploy to Cloud Run reads. The files are held to what Google's tools make of them, trap by trap: each
+//! test changes a file into something that those tools refuse, ignore or do wrong with, and must notice.
+//!
+//! `emulation` goes the whole way from the upload to a prediction, compiler included. That takes minutes, so it runs
+//! when it is asked for: `cargo test --test packaging -- --ignored`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy takes the helpers of a test for production code"
+)]
+
+mod build;
+mod buildpack;
+mod dependencies;
+mod deploy;
+mod emulation;
+mod image;
+mod procfile;
+mod project;
+mod upload;
+
+use std::path::Path;
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of the repository.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A way to change a file into a trap: its name, what is replaced, and by what.
+type Trap = (&'static str, &'static str, &'static str);
+
+/// Holds a check to a file of the repository: it must be content with the file, and not with any of the traps.
+fn hold<E: std::fmt::Display>(path: &str, check: impl Fn(&str) -> Result<(), E>, traps: &[Trap]) {
+    let text = text(path);
+    if let Err(error) = check(&text) {
+        panic!("{path}: {error}");
+    }
+    for (name, from, to) in traps {
+        let trap = text.replacen(from, to, 1);
+        assert_ne!(trap, text, "{path}: nothing to change for {name:?}");
+        match check(&trap) {
+            Ok(()) => panic!("{path}: nobody notices {name:?}"),
+            Err(error) => println!("{path}, {name}: {error}"),
+        }
+    }
+}
