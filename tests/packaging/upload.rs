@@ -49,8 +49,9 @@ const NEEDED: [&str; 13] = [
 ];
 
 /// What may lie about in a developer's folder.
-const UNWANTED: [&str; 10] = [
+const UNWANTED: [&str; 11] = [
     ".git/config",
+    ".cargo/config.toml",
     "target/release/lobule",
     "runs/best/weights.safetensors",
     "breakhis/benign/SOB_B_A-14-22549AB-100-001.png",
