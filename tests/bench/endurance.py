@@ -93,8 +93,8 @@ def overload(arguments):
     peak = (before["goodput"] + after["goodput"]) / 2
     bound = (16 + 1) / peak * 1e3
     return {"before": before, "offered_per_second": pace, "flood": flood, "after": after,
-            "goodput_ratio": flood["goodput"] / peak, "queue_bound_ms": bound, "p99_by_bound": flood["p99_ms"] / bound, "peak_memory_mib": memory,
-            "back_after_s": back}
+            "goodput_ratio": flood["goodput"] / peak, "queue_bound_ms": bound,
+            "p99_by_bound": flood["p99_ms"] / bound, "peak_memory_mib": memory, "back_after_s": back}
 
 
 def run(service, pace, clients, seconds):

@@ -61,7 +61,7 @@ impl Build {
         self.path("layers")
     }
 
-    fn platform(&self) -> PathBuf {
+    pub(crate) fn platform(&self) -> PathBuf {
         self.path("platform")
     }
 

@@ -4,7 +4,7 @@
 //! of the image, the download of the toolchain (a compiler that is there already is used), nor Cloud Run.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,11 +16,11 @@ use serde_json::Value;
 use super::build::{Build, sysroot};
 use super::{deploy, image, procfile, root, text};
 
-/// Bytes of memory that the emulated instance has, in KiB as `ulimit` counts them. It limits addresses, of which a
+/// Memory that the emulated instance has, in KiB as `ulimit` counts it. That limits addresses, of which a
 /// program takes more than it uses.
 const MEMORY_KIB: u64 = 512 << 10;
 
-/// Bytes that may be resident with the README's concurrency in use.
+/// KiB that may be resident with the README's concurrency in use.
 const MOST_RESIDENT_KIB: u64 = 150_000_000 / 1024;
 
 /// A launched service: as the lifecycle's launcher does it, on one CPU and with little memory.
@@ -160,8 +160,8 @@ fn from_the_upload_to_a_prediction() {
     let (took, log) = launched.stop();
     println!("SIGTERM to the end: {took:?}");
     assert!(took < Duration::from_secs(10));
-    for line in BufReader::new(log.as_bytes()).lines().map(Result::unwrap) {
-        let entry: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    for line in log.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert!(entry["severity"].is_string(), "{line}");
     }
 }

@@ -295,8 +295,8 @@ impl Fleet {
         let by_place = mean(|seen| seen.0) / self.stack.concurrency as f64;
         let by_cpu = mean(|seen| seen.1) / self.stack.cpus as f64;
         self.wanted = (by_place.max(by_cpu).ceil() as usize).max(1);
-        for _ in self.instances.len()..self.wanted.min(if in_flight > 0 { self.wanted } else { 0 }) {
-            self.start();
+        if in_flight > 0 {
+            (self.instances.len()..self.wanted).for_each(|_| self.start());
         }
     }
 }
