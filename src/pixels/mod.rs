@@ -5,17 +5,22 @@
 //! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere.
 
 mod augment;
+mod colour_transfer;
 mod container;
 mod decode;
 mod error;
-mod jitter;
+mod l_alpha_beta;
 mod preprocess;
 mod resize;
+mod stains;
+mod stretch;
 
 pub use augment::{Dihedral, report_views};
+pub use colour_transfer::ColourStatistics;
 pub use decode::{DecodeLimits, FORMATS, decode, read};
 pub use error::PixelsError;
 pub use image::RgbImage;
-pub use jitter::{StainJitter, zoom};
 pub use preprocess::Preprocess;
-pub use resize::Resampling;
+pub use resize::{Crop, Resampling};
+pub use stains::{StainChange, stain_amounts};
+pub use stretch::DecorrelationStretch;

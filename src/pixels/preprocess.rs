@@ -1,22 +1,27 @@
-//! The one preprocessing: what happens to a decoded picture before a network sees it.
+//! The one preprocessing: what happens to a decoded image before a network sees it.
 //!
-//! In: an 8-bit RGB picture of any size. Out: `size * size * 3` numbers in rows of R, G, B. Its parameters travel in
-//! the weights file, because a network is right only with the numbers it was trained on.
+//! In: an 8-bit RGB image of any size. Out: `size * size * 3` numbers in rows of R, G, B. Its parameters travel in
+//! the weights file, because a network is right only with the numbers it was trained on. It has two halves, so that
+//! training and evaluation can change an image between them: [`Preprocess::resized`] and [`Preprocess::finish`].
 
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::resize::resize;
-use super::{PixelsError, Resampling};
+use super::resize::{antialiased, resize};
+use super::{Crop, DecorrelationStretch, PixelsError, Resampling};
 
-/// Resize to a square, scale to [0, 1], subtract the mean, divide by the standard deviation.
+/// Resize to a square, scale to [0, 1], stretch the colours where a network wants that, subtract the mean, divide by
+/// the standard deviation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocess {
     /// Side of the square input in pixels.
     pub size: u32,
     /// How it is resized.
     pub resampling: Resampling,
+    /// What is done to the colours before anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decorrelation_stretch: Option<DecorrelationStretch>,
     /// Subtracted from each channel (R, G, B) after scaling to [0, 1].
     pub mean: [f32; 3],
     /// What each channel is divided by after that.
@@ -29,12 +34,18 @@ impl Preprocess {
 
     /// The report's: 128x128 by `tf.image.resize`, scaled to [0, 1] and no more.
     pub fn report() -> Self {
-        Self { size: 128, resampling: Resampling::Bilinear, mean: [0.0; 3], std: [1.0; 3] }
+        Self { size: 128, resampling: Resampling::Bilinear, decorrelation_stretch: None, mean: [0.0; 3], std: [1.0; 3] }
     }
 
     /// For networks that start from ImageNet's weights: 128x128, antialiased, ImageNet's mean and standard deviation.
     pub fn imagenet() -> Self {
-        Self { size: 128, resampling: Resampling::Antialiased, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+        Self {
+            size: 128,
+            resampling: Resampling::Antialiased,
+            decorrelation_stretch: None,
+            mean: [0.485, 0.456, 0.406],
+            std: [0.229, 0.224, 0.225],
+        }
     }
 
     /// Checks the numbers of a preprocessing that comes from a file.
@@ -53,22 +64,61 @@ impl Preprocess {
         if !std.iter().all(|value| value.is_finite() && *value > 0.0) {
             return Err(PixelsError::Preprocess(format!("std is {std:?}, and must be three finite numbers above 0")));
         }
-        Ok(())
+        self.decorrelation_stretch.as_ref().map_or(Ok(()), DecorrelationStretch::check)
     }
 
-    /// A picture as `size * size * 3` numbers: rows from the top, pixels from the left, channels R, G, B.
+    /// An image as `size * size * 3` numbers: rows from the top, pixels from the left, channels R, G, B.
     ///
     /// # Errors
-    /// When [`Self::check`] fails, or the picture has no pixels.
+    /// When [`Self::check`] fails, or the image has no pixels.
     pub fn pixels(&self, image: &RgbImage) -> Result<Vec<f32>, PixelsError> {
+        let mut values = self.resized(image)?;
+        self.finish(&mut values);
+        Ok(values)
+    }
+
+    /// The first half: an image as `size * size * 3` numbers from 0 to 1.
+    ///
+    /// # Errors
+    /// As [`Self::pixels`].
+    pub fn resized(&self, image: &RgbImage) -> Result<Vec<f32>, PixelsError> {
         self.check()?;
         let mut values = resize(image, self.size, self.resampling)?;
+        values.iter_mut().for_each(|value| *value /= 255.0);
+        Ok(values)
+    }
+
+    /// An image at the network's size, still in bytes and antialiased whatever the resampling of whole ones.
+    ///
+    /// # Errors
+    /// As [`Self::pixels`].
+    pub fn square(&self, image: &RgbImage) -> Result<RgbImage, PixelsError> {
+        self.check()?;
+        let bytes = antialiased(image, self.size, None)?;
+        let (width, height) = image.dimensions();
+        let unfit = || PixelsError::Resize { width, height, reason: "it has no pixels".into() };
+        RgbImage::from_raw(self.size, self.size, bytes).ok_or_else(unfit)
+    }
+
+    /// The first half of a part of an image, antialiased whatever the resampling of whole ones.
+    ///
+    /// # Errors
+    /// As [`Self::pixels`], and when the part is not within the image.
+    pub fn cropped(&self, image: &RgbImage, crop: Crop) -> Result<Vec<f32>, PixelsError> {
+        self.check()?;
+        Ok(antialiased(image, self.size, Some(crop))?.into_iter().map(|value| f32::from(value) / 255.0).collect())
+    }
+
+    /// The second half: stretches the colours, subtracts the mean and divides by the standard deviation, in place.
+    pub fn finish(&self, values: &mut [f32]) {
+        if let Some(stretch) = &self.decorrelation_stretch {
+            stretch.apply(values);
+        }
         for pixel in values.chunks_exact_mut(3) {
             for ((value, mean), std) in pixel.iter_mut().zip(self.mean).zip(self.std) {
-                *value = (*value / 255.0 - mean) / std;
+                *value = (*value - mean) / std;
             }
         }
-        Ok(values)
     }
 
     /// A picture as an f32 tensor of shape (size, size, 3).

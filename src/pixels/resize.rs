@@ -19,6 +19,17 @@ pub enum Resampling {
     Antialiased,
 }
 
+/// A square part of an image, in shares of its sides.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crop {
+    /// Its left end.
+    pub left: f64,
+    /// Its upper end.
+    pub top: f64,
+    /// Its width and height, above 0.
+    pub side: f64,
+}
+
 /// Resizes to `size` by `size` pixels: f32 from 0 to 255 in rows of R, G, B.
 pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Result<Vec<f32>, PixelsError> {
     let (width, height) = image.dimensions();
@@ -27,18 +38,23 @@ pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Res
     }
     match resampling {
         Resampling::Bilinear => Ok(bilinear(image, size)),
-        Resampling::Antialiased => antialiased(image, size),
+        Resampling::Antialiased => Ok(antialiased(image, size, None)?.into_iter().map(f32::from).collect()),
     }
 }
 
-fn antialiased(image: &RgbImage, size: u32) -> Result<Vec<f32>, PixelsError> {
+/// Resizes an image, or a part of it, to `size` by `size` pixels, antialiased.
+pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<Vec<u8>, PixelsError> {
     let (width, height) = image.dimensions();
     let failed = |reason: String| PixelsError::Resize { width, height, reason };
     let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|e| failed(e.to_string()))?;
     let mut target = Image::new(size, size, PixelType::U8x3);
-    let triangle = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut target, &triangle).map_err(|e| failed(e.to_string()))?;
-    Ok(target.buffer().iter().copied().map(f32::from).collect())
+    let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    if let Some(Crop { left, top, side }) = crop {
+        let (w, h) = (f64::from(width), f64::from(height));
+        options = options.crop(left * w, top * h, side * w, side * h);
+    }
+    Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+    Ok(target.into_vec())
 }
 
 /// Where one target row or column reads: between two source rows or columns.

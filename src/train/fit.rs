@@ -47,7 +47,7 @@ pub fn fit(
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
     check_classes("validation", parts.1.labels())?;
-    let taught = Taught::new(parts.0, recipe, seed);
+    let taught = Taught::new(parts.0, recipe);
     if !state.position.probed {
         if let Some(settings) = &recipe.probe {
             let Some(epochs) = probe(&state.network, recipe, settings, (&taught, parts.1), seed, progress)? else {

@@ -7,7 +7,6 @@
 mod adam;
 mod callbacks;
 mod checkpoint;
-mod colour;
 mod config;
 mod curves;
 mod error;
@@ -28,7 +27,6 @@ mod tensorboard;
 
 pub use adam::{Adam, Slot};
 pub use callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
-pub use colour::colour_alone;
 pub use config::RunConfig;
 pub use error::{TrainError, Unreadable};
 pub use fit::{End, check_classes, fit};

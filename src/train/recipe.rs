@@ -9,7 +9,7 @@ use super::adam::Slot;
 use super::callbacks::{EarlyStopping, Plateau};
 use super::error::TrainError;
 use crate::model::{Architecture, NormPolicy, Parameter, Role, Training, in_backbone};
-use crate::pixels::Preprocess;
+use crate::pixels::{Preprocess, Resampling};
 
 /// A way to train a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,9 +50,6 @@ pub struct Recipe {
     /// Training of the head alone, on what the untouched backbone says of all eight views, before all layers move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
-    /// What the head is taught besides the label.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub distillation: Option<Distillation>,
     /// How the backbone normalises while it is trained.
     pub backbone_norm: NormPolicy,
     /// How the head normalises while it is trained.
@@ -101,8 +98,10 @@ pub struct Augmentation {
     pub views: Views,
     /// How far the stains' strengths go up and down, as a share of them.
     pub stain: f64,
-    /// How far it is magnified or reduced: 0.1 is from 1/1.1 to 1.1.
+    /// How much of its sides is left out at most: with 0.3 a square part of 0.7 to 1 of both sides is shown, anywhere.
     pub zoom: f64,
+    /// The share of images that get the colour statistics of another image of the part, whatever that one shows.
+    pub exchange: f64,
 }
 
 /// The turns and mirror images of a picture that an epoch shows.
@@ -132,14 +131,6 @@ pub struct Probe {
     /// Whether each view is mixed with another one of its step, and so is what is taught of it, in a share that is drawn
     /// evenly from 0 to 1 for the step (mixup: Zhang et al., ICLR 2018, with alpha 1).
     pub mixup: bool,
-}
-
-/// A teacher that knows a picture's mean colour only: logistic regression on three numbers, fitted to the training part.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Distillation {
-    /// The teacher's share of what is taught; the rest is the label's (Hinton et al., 2015).
-    pub colour: f64,
 }
 
 /// The recipes that come with the program, by name.
@@ -203,12 +194,13 @@ impl Recipe {
             (finite(self.warm_up), "warm_up must be 0 or more epochs".to_owned()),
             (share(self.label_smoothing), "label_smoothing must be from 0 up to, but not, 1".to_owned()),
             (share(self.average), "average must be from 0 up to, but not, 1".to_owned()),
-            (
-                self.distillation.is_none_or(|d| (0.0..=1.0).contains(&d.colour)),
-                "distillation.colour must be from 0 to 1".to_owned(),
-            ),
             (share(self.augmentation.stain), "augmentation.stain must be from 0 up to, but not, 1".to_owned()),
             (share(self.augmentation.zoom), "augmentation.zoom must be from 0 up to, but not, 1".to_owned()),
+            ((0.0..=1.0).contains(&self.augmentation.exchange), "augmentation.exchange must be from 0 to 1".to_owned()),
+            (
+                self.augmentation.zoom == 0.0 || preprocess.resampling == Resampling::Antialiased,
+                "augmentation.zoom needs preprocess.resampling = antialiased".to_owned(),
+            ),
             (
                 self.probe.is_none_or(|p| p.batch >= 2 && p.learning_rate.is_finite() && p.learning_rate > 0.0),
                 "probe.batch must be at least 2 and probe.learning_rate above 0".to_owned(),

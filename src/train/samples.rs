@@ -1,9 +1,8 @@
-//! The pictures of one part, prepared once and kept in memory, and the batches that are drawn from them.
+//! The images of one part, read once and kept in memory, and the batches that are drawn from them.
 //!
-//! In: pictures by path with their labels. Out: tensors (batch, size, size, 3) and labels. A picture of 128x128 takes
-//! 192 KiB; what augmentation makes of it is made for the batch and forgotten.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! In: images by path with their labels. Out: tensors (batch, size, size, 3) and labels. An image of 128x128 takes
+//! 192 KiB, whether it is kept at that size or, where parts of it are shown, at twice the side in bytes; what
+//! augmentation makes of it is made for the batch and forgotten.
 
 use candle_core::{Device, Tensor};
 use rand::Rng;
@@ -13,52 +12,62 @@ use rayon::prelude::*;
 use super::error::{TrainError, Unreadable};
 use super::recipe::{Augmentation, Views};
 use super::seed::{Purpose, stream};
-use crate::breakhis::{Case, Picture};
+use crate::breakhis::Picture;
 use crate::diagnosis::Label;
-use crate::pixels::{DecodeLimits, Dihedral, Preprocess, StainJitter, read, report_views, zoom};
+use crate::pixels::{
+    ColourStatistics, Crop, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage, StainChange, read, report_views,
+};
 
 /// Pictures that a network takes at once where nothing is learned.
 pub(super) const CHUNK: usize = 32;
 
-/// The prepared pictures of one part.
+/// The images of one part.
 pub struct Samples {
     preprocess: Preprocess,
-    pictures: Vec<Vec<f32>>,
+    images: Vec<Kept>,
+    /// The colour statistics of each image, where an epoch exchanges them.
+    colours: Vec<ColourStatistics>,
     labels: Vec<Label>,
-    /// A number for the person that each is of.
-    persons: Vec<usize>,
 }
 
-/// A picture as an epoch shows it.
+/// An image in memory.
+enum Kept {
+    /// At the network's size, as numbers from 0 to 1.
+    Resized(Vec<f32>),
+    /// Larger, so that a part of it still has the network's size.
+    Larger(RgbImage),
+}
+
+/// An image as an epoch shows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
-    /// Which picture.
+    /// Which image.
     pub(super) index: usize,
     pub(super) symmetry: Dihedral,
-    /// How much it is magnified.
-    zoom: f32,
-    stain: Option<StainJitter>,
+    /// The part that is shown; none for all of it.
+    crop: Option<Crop>,
+    stain: Option<StainChange>,
+    /// The image whose colour statistics it gets.
+    colours_of: Option<usize>,
 }
 
 impl Samples {
-    /// Reads, decodes and prepares the pictures that can be read; the others are told with their reasons.
-    pub fn load(pictures: &[&Picture], preprocess: &Preprocess) -> (Self, Vec<Unreadable>) {
+    /// Reads and decodes the images that can be read; the others are named with their reasons.
+    pub fn load(pictures: &[&Picture], preprocess: &Preprocess, augmentation: &Augmentation) -> (Self, Vec<Unreadable>) {
         let limits = DecodeLimits::default();
-        let prepare = |picture: &&Picture| {
-            let prepared = read(&picture.path, &limits).and_then(|image| preprocess.pixels(&image));
-            prepared.map_err(|source| Unreadable { path: picture.path.clone(), source })
+        let keep = |picture: &&Picture| {
+            let kept = read(&picture.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));
+            kept.map_err(|source| Unreadable { path: picture.path.clone(), source })
         };
-        let prepared: Vec<Result<Vec<f32>, Unreadable>> = pictures.par_iter().map(prepare).collect();
+        let kept: Vec<Result<_, Unreadable>> = pictures.par_iter().map(keep).collect();
         let mut samples = Self::of(preprocess.clone(), Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
-        let cases: BTreeSet<Case> = pictures.iter().map(|picture| picture.name.case()).collect();
-        let numbers: BTreeMap<Case, usize> = cases.into_iter().zip(0..).collect();
-        for (picture, prepared) in pictures.iter().zip(prepared) {
-            match prepared {
-                Ok(pixels) => {
-                    samples.pictures.push(pixels);
+        for (picture, kept) in pictures.iter().zip(kept) {
+            match kept {
+                Ok((image, colours)) => {
+                    samples.images.push(image);
+                    samples.colours.extend(colours);
                     samples.labels.push(picture.label());
-                    samples.persons.push(numbers[&picture.name.case()]);
                 }
                 Err(error) => unreadable.push(error),
             }
@@ -66,48 +75,25 @@ impl Samples {
         (samples, unreadable)
     }
 
-    /// Prepared pictures of `size` times `size` times 3 values, with a label each, each of another person.
-    pub(super) fn of(preprocess: Preprocess, pictures: Vec<Vec<f32>>, labels: Vec<Label>) -> Self {
-        let persons = (0..pictures.len()).collect();
-        Self { preprocess, pictures, labels, persons }
-    }
-
-    /// The same pictures, with a number for the person that each is of.
-    #[cfg(test)]
-    pub(super) fn by_persons(self, persons: Vec<usize>) -> Self {
-        Self { persons, ..self }
+    /// Images of `size` times `size` times 3 numbers from 0 to 1, with a label each.
+    pub(super) fn of(preprocess: Preprocess, images: Vec<Vec<f32>>, labels: Vec<Label>) -> Self {
+        let colours = images.iter().map(|image| ColourStatistics::of(image)).collect();
+        Self { preprocess, images: images.into_iter().map(Kept::Resized).collect(), colours, labels }
     }
 
     /// How many pictures there are.
     pub fn len(&self) -> usize {
-        self.pictures.len()
+        self.images.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.pictures.is_empty()
+        self.images.is_empty()
     }
 
     /// Their labels.
     pub fn labels(&self) -> &[Label] {
         &self.labels
-    }
-
-    /// A number for the person that each is of.
-    pub(super) fn persons(&self) -> &[usize] {
-        &self.persons
-    }
-
-    /// The mean of each channel of each picture, as it was prepared.
-    pub(super) fn mean_colours(&self) -> Vec<[f64; 3]> {
-        let mean = |picture: &Vec<f32>| {
-            let mut sums = [0.0; 3];
-            for pixel in picture.chunks_exact(3) {
-                sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += f64::from(value));
-            }
-            sums.map(|sum| sum / (picture.len() / 3) as f64)
-        };
-        self.pictures.par_iter().map(mean).collect()
     }
 
     /// What an epoch shows, in the order it shows it.
@@ -125,11 +111,15 @@ impl Samples {
                 sample.symmetry = Dihedral::ALL[random.random_range(0..8)];
             }
             if augmentation.zoom > 0.0 {
-                let most = (1.0 + augmentation.zoom).ln();
-                sample.zoom = random.random_range(-most..=most).exp() as f32;
+                let side = 1.0 - random.random_range(0.0..=augmentation.zoom);
+                let mut place = || random.random_range(0.0..=1.0 - side);
+                sample.crop = Some(Crop { left: place(), top: place(), side });
             }
             if augmentation.stain > 0.0 {
-                sample.stain = Some(StainJitter::random(augmentation.stain, &mut random));
+                sample.stain = Some(StainChange::random(augmentation.stain, &mut random));
+            }
+            if augmentation.exchange > 0.0 && random.random_bool(augmentation.exchange) {
+                sample.colours_of = Some(random.random_range(0..self.len()));
             }
         }
         shown
@@ -140,30 +130,34 @@ impl Samples {
         (0..self.len()).map(|index| Sample::plain(index, Dihedral::Identity)).collect()
     }
 
-    /// The pictures of a batch as (batch, size, size, 3).
+    /// The images of a batch as (batch, size, size, 3).
     ///
     /// # Errors
-    /// When candle fails.
+    /// When an image cannot be resized, or candle fails.
     pub(super) fn batch(&self, batch: &[Sample]) -> Result<Tensor, TrainError> {
         let size = self.preprocess.size as usize;
         let length = size * size * 3;
         let mut data = vec![0.0; batch.len() * length];
-        data.par_chunks_exact_mut(length).zip(batch).for_each(|(target, sample)| self.show(sample, target));
+        let show = |(target, sample): (&mut [f32], &Sample)| self.show(sample, target);
+        data.par_chunks_exact_mut(length).zip(batch).try_for_each(show)?;
         Ok(Tensor::from_vec(data, (batch.len(), size, size, 3), &Device::Cpu)?)
     }
 
-    fn show(&self, sample: &Sample, target: &mut [f32]) {
-        let (size, picture) = (self.preprocess.size as usize, &self.pictures[sample.index]);
-        if sample.zoom == 1.0 {
-            sample.symmetry.apply(picture, size, target);
-        } else {
-            let mut zoomed = vec![0.0; picture.len()];
-            zoom(picture, size, sample.zoom, &mut zoomed);
-            sample.symmetry.apply(&zoomed, size, target);
+    fn show(&self, sample: &Sample, target: &mut [f32]) -> Result<(), TrainError> {
+        let whole = Crop { left: 0.0, top: 0.0, side: 1.0 };
+        let turn = |image: &[f32], target| sample.symmetry.apply(image, self.preprocess.size as usize, target);
+        match &self.images[sample.index] {
+            Kept::Resized(image) => turn(image, target),
+            Kept::Larger(image) => turn(&self.preprocess.cropped(image, sample.crop.unwrap_or(whole))?, target),
         }
         if let Some(stain) = &sample.stain {
-            stain.apply(target, &self.preprocess);
+            stain.apply(target);
         }
+        if let Some(other) = sample.colours_of {
+            self.colours[other].transfer(target);
+        }
+        self.preprocess.finish(target);
+        Ok(())
     }
 
     /// The labels of a batch.
@@ -173,9 +167,28 @@ impl Samples {
 }
 
 impl Sample {
-    /// A picture in one of its eight views, not changed otherwise.
+    /// An image in one of its eight views, not changed otherwise.
     pub(super) fn plain(index: usize, symmetry: Dihedral) -> Self {
-        Self { index, symmetry, zoom: 1.0, stain: None }
+        Self { index, symmetry, crop: None, stain: None, colours_of: None }
+    }
+}
+
+impl Kept {
+    /// An image as a recipe wants it kept, and its colour statistics where they are exchanged.
+    fn of(
+        image: &RgbImage,
+        preprocess: &Preprocess,
+        augmentation: &Augmentation,
+    ) -> Result<(Self, Option<ColourStatistics>), PixelsError> {
+        let exchanged = augmentation.exchange > 0.0;
+        let resized = preprocess.resized(image)?;
+        let colours = exchanged.then(|| ColourStatistics::of(&resized));
+        if augmentation.zoom == 0.0 {
+            return Ok((Self::Resized(resized), colours));
+        }
+        let side = (2 * preprocess.size).min(image.width().max(image.height()));
+        let larger = Preprocess { size: side, ..preprocess.clone() };
+        Ok((Self::Larger(larger.square(image)?), colours))
     }
 }
 

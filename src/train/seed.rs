@@ -19,8 +19,6 @@ pub(super) enum Purpose {
     Dropout,
     /// Shares and partners in a step of the probe's mixup.
     ProbeMixup,
-    /// Who comes into which half, in a dealing of the colour's teacher.
-    Deals,
 }
 
 /// The numbers for a purpose at a moment (an epoch or a step).

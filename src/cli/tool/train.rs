@@ -17,7 +17,7 @@ use crate::evaluate::{Metrics, Scored, predictions};
 use crate::kernels::keep_large_blocks;
 use crate::model::{Classifier, Network, Parameters, read_tensors};
 use crate::train::{
-    End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, colour_alone, fit,
+    End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit,
 };
 
 /// Arguments of `lobule train`.
@@ -61,8 +61,6 @@ struct Parts<'a> {
     test: Vec<&'a Picture>,
     /// Those of train and validation, prepared.
     samples: [Samples; 2],
-    /// What their mean colour alone says of those of validation and test.
-    colour_alone: [Vec<Scored>; 2],
     /// File names of those that could not be read.
     skipped: Vec<String>,
 }
@@ -139,12 +137,12 @@ impl TrainArguments {
         check_memory(recipe, pictures[0].len() + pictures[1].len())?;
         let mut unreadable = Vec::new();
         let mut load = |pictures: &[&Picture]| {
-            let (samples, failed) = Samples::load(pictures, &recipe.preprocess);
+            let (samples, failed) = Samples::load(pictures, &recipe.preprocess, &recipe.augmentation);
             unreadable.extend(failed);
             samples
         };
         let samples = [load(&pictures[0]), load(&pictures[1])];
-        let colour_alone = [colour_alone(&samples[0], &samples[1]), colour_alone(&samples[0], &load(&pictures[2]))];
+        load(&pictures[2]);
         if !unreadable.is_empty() && !self.skip_unreadable {
             return Err(TrainError::Unreadable(unreadable).into());
         }
@@ -154,7 +152,7 @@ impl TrainArguments {
         }
         let skipped = unreadable.iter().map(|picture| file_name(&picture.path)).collect();
         let [train, validation, test] = <[Vec<&Picture>; 3]>::try_from(pictures).unwrap_or_default();
-        Ok(Parts { train, validation, test, samples, colour_alone, skipped })
+        Ok(Parts { train, validation, test, samples, skipped })
     }
 
     fn describe_split(&self, validation: &[&Picture]) -> String {
@@ -172,10 +170,7 @@ fn conclude(run: &Run, state: &State, parts: &Parts) -> anyhow::Result<()> {
     let mut file = run.weights_file(outcome, BTreeMap::new());
     let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
     let mut last = None;
-    let [validation, test] = &parts.colour_alone;
-    for (part, pictures, colour_alone) in
-        [(Part::Validation, &parts.validation, validation), (Part::Test, &parts.test, test)]
-    {
+    for (part, pictures) in [(Part::Validation, &parts.validation), (Part::Test, &parts.test)] {
         if pictures.is_empty() {
             continue;
         }
@@ -184,11 +179,11 @@ fn conclude(run: &Run, state: &State, parts: &Parts) -> anyhow::Result<()> {
         let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();
         let metrics = Metrics::at(&scored, classifier.threshold());
         file.metadata.figures.extend(figures(part, &metrics));
-        last = Some((part, metrics, Metrics::at(colour_alone, classifier.threshold())));
+        last = Some((part, metrics));
     }
     let weights = run.path("weights.safetensors");
     file.write(&weights)?;
-    let Some((part, metrics, colour_alone)) = last else { bail!("there are no pictures to measure on") };
+    let Some((part, metrics)) = last else { bail!("there are no pictures to measure on") };
     let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
     tracing::info!(
         "{} holds the weights of epoch {epoch}: on the {part} part accuracy {}, NLL {}, F1 {}, ROC AUC {}. {RESEARCH_USE}",
@@ -197,12 +192,6 @@ fn conclude(run: &Run, state: &State, parts: &Parts) -> anyhow::Result<()> {
         figure(metrics.nll),
         figure(metrics.f1),
         figure(metrics.roc_auc),
-    );
-    tracing::info!(
-        "to compare: logistic regression on nothing but the mean colour of a picture has accuracy {}, NLL {}, ROC AUC {} there",
-        figure(colour_alone.accuracy),
-        figure(colour_alone.nll),
-        figure(colour_alone.roc_auc),
     );
     Ok(())
 }
