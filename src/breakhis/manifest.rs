@@ -1,7 +1,8 @@
 //! A folder with a `manifest.csv`: the table decides which pictures belong to the data set.
 //!
 //! In: columns `filename` and, where they are there, `label`, `subtype`, `patient`, `case` and `magnification`, which
-//! must say what the file name says; other columns are passed over. The files lie in the root or in `images/`.
+//! must say what the file name says; `source_width` and `source_height`, the size of the image before it was squeezed
+//! for the copy, where both are there; other columns are passed over. The files lie in the root or in `images/`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,7 @@ pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec
     let columns: Vec<(usize, Field)> =
         FIELDS.into_iter().filter_map(|field| Some((table.find(field.0)?, field))).collect();
 
+    let source_size = table.find("source_width").zip(table.find("source_height"));
     let present: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
     let mut pictures = Vec::with_capacity(table.rows().len());
     let mut seen = HashSet::new();
@@ -38,8 +40,13 @@ pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec
         if !seen.insert(row.cell(file_name)) {
             return Err(table.error(Some(row), format!("{} is listed a second time", row.cell(file_name))));
         }
-        let picture = picture(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
+        let mut picture =
+            picture(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
         agree(row, &columns, &picture.name).map_err(|reason| table.error(Some(row), reason))?;
+        if let Some((width, height)) = source_size {
+            let pixels = |column| pixels(row.cell(column)).map_err(|reason| table.error(Some(row), reason));
+            picture.source_size = Some((pixels(width)?, pixels(height)?));
+        }
         pictures.push(picture);
     }
 
@@ -57,6 +64,11 @@ fn picture(dir: &Path, file_name: &str, present: &HashSet<&Path>) -> Result<Pict
     let path = places.into_iter().find(|path| present.contains(path.as_path()));
     let path = path.ok_or_else(|| format!("{file_name} is neither in {0} nor in {0}/images", dir.display()))?;
     Ok(Picture::new(dir, path, file_name.to_owned(), name))
+}
+
+/// A width or a height.
+fn pixels(cell: &str) -> Result<u32, String> {
+    cell.parse().map_err(|_| format!("{cell:?} is not a number of pixels (source_width, source_height)"))
 }
 
 fn agree(row: &Row, columns: &[(usize, Field)], name: &SlideName) -> Result<(), String> {

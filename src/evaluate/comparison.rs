@@ -9,9 +9,9 @@ use std::fmt;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 pub use super::comparison_figure::figure;
-use super::intervals::over_cases;
-pub use super::measure::Measure;
-use super::{Metrics, Scored};
+use super::intervals::{Interval, mean, of_means, over_cases};
+pub use super::measure::{MEASURES, Measure};
+use super::{Control, ControlFigures, Figures, Predictions};
 use crate::diagnosis::Threshold;
 
 /// What the split of a run keeps apart.
@@ -66,7 +66,9 @@ pub struct Run {
     /// What its figures are of.
     pub part: MeasuredPart,
     /// Its figures.
-    pub metrics: Metrics,
+    pub figures: Figures,
+    /// Those of the controls on the same images, as far as its predictions hold them.
+    pub controls: Vec<(Control, ControlFigures)>,
 }
 
 impl Run {
@@ -99,7 +101,7 @@ pub struct Mean {
     /// How many seeds.
     pub seeds: usize,
     /// The figures in the order of [`Measure::ALL`]; none where one of the runs has none.
-    pub spreads: [Option<Spread>; 6],
+    pub spreads: [Option<Spread>; MEASURES],
 }
 
 /// A mean and how far single runs are from it.
@@ -141,16 +143,33 @@ pub struct Pooled {
     /// How many cases.
     pub cases: usize,
     /// The figures of all their predictions.
-    pub metrics: Metrics,
+    pub figures: Figures,
     /// 95 % intervals over cases, in the order of [`Measure::ALL`].
-    pub intervals: [Option<(f64, f64)>; 6],
+    pub intervals: [Interval; MEASURES],
+    /// The means of the runs' own areas, in the order of [`Measure::AREAS`]: networks that are sure of themselves to
+    /// different degrees lose when they are put together, and do not here.
+    pub means: [Option<f64>; Measure::AREAS.len()],
+    /// Their 95 % intervals over cases.
+    pub mean_intervals: [Interval; Measure::AREAS.len()],
+    /// The controls on the same images, as far as all runs' predictions hold them.
+    pub controls: Vec<(Control, ControlFigures)>,
 }
 
 impl Pooled {
-    /// Puts the predictions of `runs` runs together, given the pictures of each case.
-    pub fn of(runs: usize, cases: &[Vec<Scored>], threshold: Threshold) -> Self {
-        let metrics = Metrics::at(&cases.concat(), threshold);
-        Self { runs, cases: cases.len(), metrics, intervals: over_cases(cases, threshold) }
+    /// Puts the predictions of runs together.
+    pub fn of(runs: &[Predictions], threshold: Threshold) -> Self {
+        let together = Predictions::joined(runs);
+        let figures_of = |run: &Predictions| Figures::of(run, &run.all(), threshold);
+        let of_runs: Vec<Figures> = runs.iter().map(figures_of).collect();
+        Self {
+            runs: runs.len(),
+            cases: together.cases().len(),
+            figures: figures_of(&together),
+            intervals: over_cases(&together, threshold),
+            means: Measure::AREAS.map(|measure| mean(of_runs.iter().filter_map(|figures| measure.of(figures)))),
+            mean_intervals: of_means(runs, threshold),
+            controls: ControlFigures::all(&together),
+        }
     }
 }
 
@@ -228,7 +247,7 @@ fn unlike(groups: &[Group]) -> Vec<String> {
 impl Mean {
     fn of(runs: &[Run]) -> Option<Self> {
         let spread = |measure: Measure| {
-            Spread::of(&runs.iter().map(|run| measure.of(&run.metrics)).collect::<Option<Vec<_>>>()?)
+            Spread::of(&runs.iter().map(|run| measure.of(&run.figures)).collect::<Option<Vec<_>>>()?)
         };
         (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: Measure::ALL.map(spread) })
     }
@@ -255,7 +274,7 @@ impl SplitEffect {
             .filter_map(|case| by_image.iter().find(|image| image.seed == case.seed).map(|image| (image, case)))
             .collect();
         let difference = |measure: Measure| {
-            let of_pair = |(image, case): &(&Run, &Run)| Some(measure.of(&image.metrics)? - measure.of(&case.metrics)?);
+            let of_pair = |(image, case): &(&Run, &Run)| Some(measure.of(&image.figures)? - measure.of(&case.figures)?);
             Difference::of(&pairs.iter().map(of_pair).collect::<Option<Vec<_>>>()?)
         };
         let (recipe, part) = (by_case[0].recipe.clone(), by_case[0].part);

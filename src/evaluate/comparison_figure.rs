@@ -1,6 +1,6 @@
 //! A comparison as one figure: the measures side by side, a row a run, and the confusion matrices.
 
-use super::comparison::{Comparison, Measure, Run, SplitKind, Spread};
+use super::comparison::{Comparison, MEASURES, Measure, Run, SplitKind, Spread};
 use super::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
 use super::{Confusion, Metrics};
 use crate::diagnosis::{Label, RESEARCH_USE};
@@ -31,13 +31,15 @@ const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 pub fn figure(comparison: &Comparison) -> String {
     let rows = rows(comparison);
     let runs: Vec<&Run> = comparison.runs().collect();
-    let matrices = ROWS + rows.len() as f64 * ROW + 62.0;
+    let band = rows.len() as f64 * ROW + ROWS - 40.0;
+    let matrices = ROWS + band + rows.len() as f64 * ROW + 62.0;
     let height = matrices + runs.len().div_ceil(MATRICES_IN_A_ROW) as f64 * MATRIX.1 + 34.0;
 
     let mut svg = Svg::new(WIDTH, height, "Runs side by side");
     svg.text((MARGIN, 30.0), Anchor::Start, TITLE, "Runs side by side");
     legend(&mut svg, 54.0);
-    draw_rows(&mut svg, &rows);
+    draw_rows(&mut svg, &rows, ROWS, &Measure::OF_REPORT);
+    draw_rows(&mut svg, &rows, ROWS + band, &Measure::OF_TISSUE);
     let heading = "Confusion matrices: what pictures show (rows) and what they were called (columns)";
     svg.text((MARGIN, matrices - 14.0), Anchor::Start, HEADING, heading);
     for (index, run) in runs.into_iter().enumerate() {
@@ -55,7 +57,7 @@ struct Row {
     detail: String,
     split: SplitKind,
     /// In the order of [`Measure::ALL`]; a single run has no spread.
-    numbers: [Option<(f64, Option<f64>)>; 6],
+    numbers: [Option<(f64, Option<f64>)>; MEASURES],
     /// Whether it is the first of its group.
     first: bool,
 }
@@ -64,8 +66,8 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in &comparison.groups {
         for (index, run) in group.runs.iter().enumerate() {
-            let numbers = Measure::ALL.map(|measure| measure.of(&run.metrics).map(|number| (number, None)));
-            let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.metrics.n);
+            let numbers = Measure::ALL.map(|measure| measure.of(&run.figures).map(|number| (number, None)));
+            let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.figures.metrics.n);
             rows.push(Row { name: name(run), detail, split: run.split(), numbers, first: index == 0 });
         }
         if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
@@ -116,10 +118,11 @@ fn legend(svg: &mut Svg, y: f64) {
     }
 }
 
-fn draw_rows(svg: &mut Svg, rows: &[Row]) {
-    let bottom = ROWS + rows.len() as f64 * ROW;
+/// A band of panels whose rows begin at `top`, a panel a measure.
+fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
+    let bottom = top + rows.len() as f64 * ROW;
     for (index, row) in rows.iter().enumerate() {
-        let y = ROWS + index as f64 * ROW;
+        let y = top + index as f64 * ROW;
         let mean = row.numbers.iter().flatten().any(|(_, spread)| spread.is_some());
         if row.first && index > 0 {
             svg.line(&[(MARGIN, y), (WIDTH - MARGIN, y)], Stroke { colour: colour::GREY, ..GRID });
@@ -127,31 +130,33 @@ fn draw_rows(svg: &mut Svg, rows: &[Row]) {
         svg.text((MARGIN, y + 16.0), Anchor::Start, Font { bold: mean, ..TEXT }, &row.name);
         svg.text((MARGIN, y + 30.0), Anchor::Start, SMALL, &row.detail);
     }
-    let shares = scale_of_shares(rows);
-    for (index, measure) in Measure::ALL.into_iter().enumerate() {
-        let left = LABELS + index as f64 * PANEL;
+    let shares = scale_of_shares(rows, measures);
+    for (panel, &measure) in measures.iter().enumerate() {
+        let Some(index) = Measure::ALL.iter().position(|other| *other == measure) else { continue };
+        let left = LABELS + panel as f64 * PANEL;
         let pixels = (left, left + PANEL - GAP);
         let numbers = rows.iter().filter_map(|row| row.numbers[index]);
-        let scale = match measure {
-            Measure::Nll => Scale::rounded(0.0, highest(numbers), pixels, 2),
-            _ => Scale::rounded(shares, 1.0, pixels, 2),
+        let scale = match measure.is_a_cost() {
+            true => Scale::rounded(0.0, highest(numbers), pixels, 2),
+            false => Scale::rounded(shares, 1.0, pixels, 2),
         };
-        let better = if measure == Measure::Nll { "less is better" } else { "more is better" };
-        svg.text((left, ROWS - 40.0), Anchor::Start, HEADING, measure.name());
-        svg.text((left, ROWS - 26.0), Anchor::Start, SMALL, better);
+        let better = if measure.is_a_cost() { "less is better" } else { "more is better" };
+        svg.text((left, top - 40.0), Anchor::Start, HEADING, measure.name());
+        svg.text((left, top - 26.0), Anchor::Start, SMALL, better);
         for (x, label) in scale.ticks() {
-            svg.line(&[(x, ROWS), (x, bottom)], GRID);
-            svg.text((x, ROWS - 8.0), Anchor::Middle, SMALL, &label);
+            svg.line(&[(x, top), (x, bottom)], GRID);
+            svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
         }
-        for (row, y) in rows.iter().zip((0..).map(|index| ROWS + f64::from(index) * ROW + ROW / 2.0)) {
+        for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
             draw_number(svg, row.numbers[index], look(row.split), scale, (pixels, y));
         }
     }
 }
 
-/// Where the axes of accuracy, precision, recall, F1 and AUC begin: all at the same place.
-fn scale_of_shares(rows: &[Row]) -> f64 {
-    let shares = Measure::ALL.into_iter().enumerate().filter(|(_, measure)| *measure != Measure::Nll);
+/// Where the axes of what should be large begin: all of a band at the same place.
+fn scale_of_shares(rows: &[Row], measures: &[Measure]) -> f64 {
+    let is_share = |measure: &Measure| measures.contains(measure) && !measure.is_a_cost();
+    let shares = Measure::ALL.into_iter().enumerate().filter(|(_, measure)| is_share(measure));
     let lowest = |index: usize| {
         rows.iter().filter_map(move |row| row.numbers[index]).map(|(n, spread)| n - spread.unwrap_or(0.0))
     };
@@ -193,7 +198,7 @@ fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &Run) {
     svg.text((x, y + 10.0), Anchor::Start, TEXT, &name(run));
     svg.text((x, y + 25.0), Anchor::Start, SMALL, &format!("{}: {}", end_of(&run.name, 26), run.part));
     let (left, top) = (x + 68.0, y + 50.0);
-    let Metrics { confusion: Confusion { tp, fn_, fp, tn }, .. } = run.metrics;
+    let Metrics { confusion: Confusion { tp, fn_, fp, tn }, .. } = run.figures.metrics;
     for (column, label) in Label::ALL.into_iter().enumerate() {
         let middle = left + (column as f64 + 0.5) * CELL.0;
         svg.text((middle, top - 6.0), Anchor::Middle, SMALL, label.lower());
@@ -230,6 +235,7 @@ fn shade(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::evaluate::comparison::MeasuredPart;
+    use crate::evaluate::{Exchanged, Figures, Hard, WithinStrata};
 
     fn run(name: &str, seed: u64, shared_cases: usize, roc_auc: Option<f64>) -> Run {
         Run {
@@ -239,17 +245,27 @@ mod tests {
             seed,
             shared_cases,
             part: MeasuredPart::Test,
-            metrics: Metrics {
-                n: 10,
-                accuracy: Some(0.8),
-                precision: Some(0.75),
-                recall: Some(0.9),
-                specificity: Some(0.7),
-                f1: Some(0.82),
-                nll: Some(0.4),
-                roc_auc,
-                confusion: Confusion { tp: 5, fn_: 0, fp: 2, tn: 3 },
+            figures: Figures {
+                metrics: Metrics {
+                    n: 10,
+                    accuracy: Some(0.8),
+                    precision: Some(0.75),
+                    recall: Some(0.9),
+                    specificity: Some(0.7),
+                    f1: Some(0.82),
+                    nll: Some(0.4),
+                    brier: Some(0.2),
+                    ece: Some(0.1),
+                    roc_auc,
+                    pr_auc: Some(0.9),
+                    confusion: Confusion { tp: 5, fn_: 0, fp: 2, tn: 3 },
+                },
+                patient_recognition_rate: Some(0.8),
+                within_strata: WithinStrata { roc_auc },
+                exchanged: Exchanged::default(),
+                hard: Hard::default(),
             },
+            controls: Vec::new(),
         }
     }
 
@@ -262,7 +278,8 @@ mod tests {
         {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
-        assert_eq!(svg.matches(">best, by case: mean<").count(), 1);
+        // In both bands of measures.
+        assert_eq!(svg.matches(">best, by case: mean<").count(), 2);
         assert_eq!(svg.matches(">60.0 %<").count(), 3);
         assert!(!svg.contains("NaN"));
     }

@@ -1,10 +1,12 @@
 //! Tests of comparisons.
 
 use super::*;
-use crate::evaluate::Confusion;
+use crate::evaluate::Metrics;
 
-fn metrics(accuracy: f64) -> Metrics {
-    Metrics {
+fn figures(accuracy: f64) -> Figures {
+    let nothing = Predictions::default();
+    let mut figures = Figures::of(&nothing, &[], crate::diagnosis::Threshold::HALF);
+    figures.metrics = Metrics {
         n: 100,
         accuracy: Some(accuracy),
         precision: Some(0.9),
@@ -13,8 +15,9 @@ fn metrics(accuracy: f64) -> Metrics {
         f1: Some(accuracy - 0.01),
         nll: Some(1.0 - accuracy),
         roc_auc: Some(accuracy + 0.01),
-        confusion: Confusion::default(),
-    }
+        ..figures.metrics
+    };
+    figures
 }
 
 fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> Run {
@@ -25,7 +28,8 @@ fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> Run {
         seed,
         shared_cases,
         part: MeasuredPart::Test,
-        metrics: metrics(accuracy),
+        figures: figures(accuracy),
+        controls: Vec::new(),
     }
 }
 
@@ -115,7 +119,7 @@ fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
 #[test]
 fn a_figure_that_a_run_lacks_has_no_mean() {
     let mut lacking = run("b", 2, 0, 0.9);
-    lacking.metrics.roc_auc = None;
+    lacking.figures.metrics.roc_auc = None;
     let comparison = Comparison::of(vec![run("a", 1, 0, 0.8), lacking]);
     let mean = comparison.groups[0].mean.as_ref().unwrap();
     assert!(mean.spreads[0].is_some() && mean.spreads[5].is_none());

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::ranking::{average_precision, roc_auc};
 use crate::diagnosis::{Label, Threshold};
 use crate::model::Prediction;
 
@@ -49,8 +50,14 @@ pub struct Metrics {
     pub f1: Option<f64>,
     /// The mean negative log-likelihood in nats, whatever the threshold.
     pub nll: Option<f64>,
+    /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
+    pub brier: Option<f64>,
+    /// The expected calibration error in 15 equally wide bins, whatever the threshold.
+    pub ece: Option<f64>,
     /// The area under the ROC curve, ties counted half, whatever the threshold.
     pub roc_auc: Option<f64>,
+    /// The area under the curve of precision over recall (average precision), whatever the threshold.
+    pub pr_auc: Option<f64>,
     /// The four counts that the first figures come from.
     pub confusion: Confusion,
 }
@@ -68,7 +75,10 @@ impl Metrics {
             specificity: ratio(tn, tn + fp),
             f1: ratio(2 * tp, 2 * tp + fp + fn_),
             nll: nll(scored),
+            brier: brier(scored),
+            ece: ece(scored),
             roc_auc: roc_auc(scored),
+            pr_auc: average_precision(scored),
             confusion,
         }
     }
@@ -108,37 +118,36 @@ fn nll(scored: &[Scored]) -> Option<f64> {
     mean.is_finite().then_some(mean)
 }
 
-/// The chance that a malignant picture has a larger margin than a benign one: Mann and Whitney's U over all pairs.
-fn roc_auc(scored: &[Scored]) -> Option<f64> {
-    if scored.iter().any(|scored| scored.prediction.margin.is_nan()) {
-        return None;
-    }
-    let mut sorted: Vec<(f64, Label)> = scored.iter().map(|s| (s.prediction.margin, s.truth)).collect();
-    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+/// How far the probability of malignancy is from what images show: the mean squared distance.
+fn brier(scored: &[Scored]) -> Option<f64> {
+    let distance =
+        |Scored { truth, prediction }: &Scored| (prediction.probability_malignant.get() - truth.index() as f64).powi(2);
+    (!scored.is_empty()).then(|| scored.iter().map(distance).sum::<f64>() / scored.len() as f64)
+}
 
-    let (mut benign, mut malignant, mut pairs_won) = (0_usize, 0_usize, 0.0);
-    // 0 and -0 are equal and lie side by side in the total order, so ties are runs of equal numbers.
-    for tie in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let malignant_here = tie.iter().filter(|(_, truth)| *truth == Label::Malignant).count();
-        let benign_here = tie.len() - malignant_here;
-        pairs_won += malignant_here as f64 * (benign as f64 + benign_here as f64 / 2.0);
-        benign += benign_here;
-        malignant += malignant_here;
+/// The expected calibration error: images are put into 15 equally wide bins by their probability of malignancy, and in
+/// each the mean probability is held against the share that is malignant.
+fn ece(scored: &[Scored]) -> Option<f64> {
+    const BINS: usize = 15;
+    let mut bins = [0.0; BINS];
+    for Scored { truth, prediction } in scored {
+        let probability = prediction.probability_malignant.get();
+        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
+        bins[bin] += probability - truth.index() as f64;
     }
-    let pairs = benign as f64 * malignant as f64;
-    (pairs > 0.0).then(|| pairs_won / pairs)
+    (!scored.is_empty()).then(|| bins.iter().map(|bin: &f64| bin.abs()).sum::<f64>() / scored.len() as f64)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::diagnosis::Probability;
 
-    fn scored(truth: Label, margin: f64) -> Scored {
+    pub(in crate::evaluate) fn scored(truth: Label, margin: f64) -> Scored {
         Scored { truth, prediction: Prediction { margin, probability_malignant: Probability::from_margin(margin) } }
     }
 
-    fn ten() -> Vec<Scored> {
+    pub(in crate::evaluate) fn ten() -> Vec<Scored> {
         use Label::{Benign as B, Malignant as M};
         let truth = [M, M, M, M, B, B, B, B, M, B];
         let margins = [2.5, 0.3, -0.7, 40.0, -3.0, 0.3, -0.7, -40.0, 0.0, 1.25];
@@ -157,7 +166,10 @@ mod tests {
     // call = p >= threshold
     // tn, fp, fn, tp = confusion_matrix(truth, call).ravel()
     // accuracy_score(truth, call), precision_score(truth, call), recall_score(truth, call),
-    // recall_score(truth, call, pos_label=0), f1_score(truth, call), log_loss(truth, p), roc_auc_score(truth, margin)
+    // recall_score(truth, call, pos_label=0), f1_score(truth, call), log_loss(truth, p), roc_auc_score(truth, margin),
+    // average_precision_score(truth, margin), brier_score_loss(truth, p)
+    // b = np.minimum((p * 15).astype(int), 14)
+    // sum((b == k).mean() * abs(p[b == k].mean() - np.array(truth)[b == k].mean()) for k in set(b))
     #[test]
     fn figures_are_those_of_scikit_learn() {
         let half = Metrics::at(&ten(), Threshold::HALF);
@@ -170,6 +182,9 @@ mod tests {
         near(half.f1, 0.7272727272727273);
         near(half.nll, 0.523763593447958);
         near(half.roc_auc, 0.76);
+        near(half.pr_auc, 0.7783333333333333);
+        near(half.brier, 0.19298563811372743);
+        near(half.ece, 0.1885844492333152);
 
         let higher = Metrics::at(&ten(), Threshold::new(0.6).unwrap());
         assert_eq!(higher.confusion, Confusion { tp: 2, fn_: 3, fp: 1, tn: 4 });
@@ -205,7 +220,7 @@ mod tests {
         let benign = json(&[scored(Label::Benign, -1.0)]);
         assert_eq!(
             benign,
-            r#"{"n":1,"accuracy":1.0,"precision":null,"recall":null,"specificity":1.0,"f1":null,"nll":0.31326168751822286,"roc_auc":null,"confusion":{"tp":0,"fn":0,"fp":0,"tn":1}}"#
+            r#"{"n":1,"accuracy":1.0,"precision":null,"recall":null,"specificity":1.0,"f1":null,"nll":0.31326168751822286,"brier":0.07232948812851325,"ece":0.2689414213699951,"roc_auc":null,"pr_auc":null,"confusion":{"tp":0,"fn":0,"fp":0,"tn":1}}"#
         );
         assert!(json(&[]).starts_with(r#"{"n":0,"accuracy":null,"#));
         let lost = Metrics::at(&[scored(Label::Benign, f64::NAN), scored(Label::Malignant, 0.0)], Threshold::HALF);

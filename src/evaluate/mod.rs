@@ -1,19 +1,40 @@
-//! Metrics from predictions, the file that predictions are kept in so that every figure can be recomputed, and runs
-//! side by side.
+//! Figures from predictions, with those of the controls that know no tissue beside them; the file that predictions are
+//! kept in so that every figure can be made again; and runs side by side.
 //!
-//! In: what a network said of pictures whose labels are known. Out: [`Metrics`], malignant being positive.
+//! In: a network as a function of images, images whose labels are known, or what was said of them before. Out:
+//! [`Figures`] and an [`Evaluation`], malignant being positive.
 
 pub mod comparison;
 mod comparison_figure;
+mod controls;
+mod evaluation;
+mod evaluation_figure;
+mod exchange;
+mod figures;
 pub mod intervals;
+mod linear;
 mod logistic;
 mod measure;
 mod metrics;
+mod observe;
 pub mod predictions;
+mod ranking;
+mod spectrum;
+mod subject;
 pub mod svg;
 
+pub use controls::{Control, Example, Features, Fitted};
+pub use evaluation::{Evaluation, Group, Section, Setting, ShiftFigures, TrainedOnThese};
+pub use evaluation_figure::evaluation_figure;
+pub use exchange::exchanges;
+pub use figures::{ControlFigures, Exchanged, Figures, Hard, WithinStrata};
 pub use logistic::Logistic;
+pub use measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};
+pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, Training, conclude};
+pub use predictions::{Margins, Predictions};
+pub use spectrum::{RINGS, spectrum};
+pub use subject::{Stratum, Subject};
 
 /// What goes wrong with a file of predictions.
 #[derive(Debug, thiserror::Error)]

@@ -1,49 +1,148 @@
-//! `predictions.csv`: `filename,truth,margin,probability_malignant`, a row a picture, from which every figure can be
-//! recomputed. Numbers are written in the fewest digits that read back as the same f64.
+//! `predictions.csv`: a row an image, from which every figure but those of shifts can be made again. Numbers are written
+//! in the fewest digits that read back as the same f64.
+//!
+//! | column | what it holds |
+//! |---|---|
+//! | `filename`, `truth` | the image and what it shows, `benign` or `malignant` |
+//! | `magnification`, `source_width`, `source_height` | its stratum; empty where it is not known |
+//! | `margin`, `probability_malignant` | what the network says of the image |
+//! | `exchanged_1` ... | its margins of copies with the colours of other images |
+//! | `mean_colour`, `mean_colour_exchanged_1` ... | the same of a control, and so on for each of them |
+//!
+//! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
-use super::{EvaluateError, Scored};
+use super::controls::Control;
+use super::{EvaluateError, Stratum, Subject};
 use crate::diagnosis::{Label, Probability};
 use crate::files::write_whole;
-use crate::model::Prediction;
 
-/// A row of the file, as it is spelled there.
-#[derive(Serialize, Deserialize)]
-struct Row {
-    filename: String,
-    truth: String,
-    margin: f64,
-    probability_malignant: Probability,
+/// What a network or a control says of images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Margins {
+    /// Of the images as they are.
+    pub plain: Vec<f64>,
+    /// Of their copies with the colours of others: a list a draw, in it a margin an image.
+    pub exchanged: Vec<Vec<f64>>,
 }
+
+/// Images with what a network and the controls say of them, all in one order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predictions {
+    /// What is known of the images.
+    pub subjects: Vec<Subject>,
+    /// What the network says.
+    pub network: Margins,
+    /// What the controls say, those that could be fitted.
+    pub controls: Vec<(Control, Margins)>,
+}
+
+impl Predictions {
+    /// The margins of a control, where there are any.
+    pub fn control(&self, control: Control) -> Option<&Margins> {
+        self.controls.iter().find(|(other, _)| *other == control).map(|(_, margins)| margins)
+    }
+
+    /// The indices of all images.
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.subjects.len()).collect()
+    }
+
+    /// The indices of each case's images, by the names of the cases.
+    pub fn cases(&self) -> Vec<Vec<usize>> {
+        self.groups(|subject| subject.case.clone()).into_values().collect()
+    }
+
+    /// The indices of the images that have something in common.
+    pub fn groups<K: Ord>(&self, key: impl Fn(&Subject) -> K) -> std::collections::BTreeMap<K, Vec<usize>> {
+        let mut groups = std::collections::BTreeMap::<K, Vec<usize>>::new();
+        for (index, subject) in self.subjects.iter().enumerate() {
+            groups.entry(key(subject)).or_default().push(index);
+        }
+        groups
+    }
+
+    /// The predictions of several runs, one after the other; draws and controls that one of them lacks are left out.
+    pub fn joined(runs: &[Self]) -> Self {
+        let Some(first) = runs.first() else { return Self::default() };
+        let join = |margins: &dyn Fn(&Self) -> Option<Margins>| -> Option<Margins> {
+            let all = runs.iter().map(margins).collect::<Option<Vec<_>>>()?;
+            let draws = all.iter().map(|margins| margins.exchanged.len()).min().unwrap_or(0);
+            let draw = |index: usize| all.iter().flat_map(|margins| margins.exchanged[index].clone()).collect();
+            Some(Margins {
+                plain: all.iter().flat_map(|margins| margins.plain.clone()).collect(),
+                exchanged: (0..draws).map(draw).collect(),
+            })
+        };
+        let controls = first
+            .controls
+            .iter()
+            .filter_map(|(control, _)| Some((*control, join(&|run: &Self| run.control(*control).cloned())?)));
+        Self {
+            subjects: runs.iter().flat_map(|run| run.subjects.clone()).collect(),
+            controls: controls.collect(),
+            network: join(&|run: &Self| Some(run.network.clone())).unwrap_or_default(),
+        }
+    }
+
+    /// The columns of margins with their names.
+    fn columns(&self) -> Vec<(String, &[f64])> {
+        let exchanged = |prefix: &str, margins: &'_ Margins| -> Vec<String> {
+            (1..=margins.exchanged.len()).map(|draw| format!("{prefix}exchanged_{draw}")).collect()
+        };
+        let network = exchanged("", &self.network).into_iter().zip(self.network.exchanged.iter().map(Vec::as_slice));
+        let mut columns: Vec<(String, &[f64])> = network.collect();
+        for (control, margins) in &self.controls {
+            columns.push((control.key().to_owned(), &margins.plain));
+            let names = exchanged(&format!("{}_", control.key()), margins);
+            columns.extend(names.into_iter().zip(margins.exchanged.iter().map(Vec::as_slice)));
+        }
+        columns
+    }
+}
+
+/// The first columns, whatever the others are.
+const FIXED: [&str; 7] =
+    ["filename", "truth", "magnification", "source_width", "source_height", "margin", "probability_malignant"];
 
 /// Writes the predictions in their order; the file is there whole or not at all.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, predictions: &[(String, Scored)]) -> Result<(), EvaluateError> {
+pub fn write(path: &Path, predictions: &Predictions) -> Result<(), EvaluateError> {
     let failed = |source| EvaluateError::File { action: "write", path: path.to_owned(), source };
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for (filename, Scored { truth, prediction }) in predictions {
-        let row = Row {
-            filename: filename.clone(),
-            truth: truth.lower().to_owned(),
-            margin: prediction.margin,
-            probability_malignant: prediction.probability_malignant,
-        };
-        writer.serialize(row).map_err(|error| failed(error.into()))?;
+    let columns = predictions.columns();
+    let header = FIXED.into_iter().chain(columns.iter().map(|(name, _)| name.as_str()));
+    writer.write_record(header).map_err(|error| failed(error.into()))?;
+    for (index, subject) in predictions.subjects.iter().enumerate() {
+        let stratum = subject.stratum;
+        let cell = |of: fn(Stratum) -> u32| stratum.map_or_else(String::new, |stratum| of(stratum).to_string());
+        let margin = predictions.network.plain[index];
+        let mut row = vec![subject.filename.clone(), subject.truth.lower().to_owned()];
+        row.extend([cell(|s| s.magnification), cell(|s| s.width), cell(|s| s.height)]);
+        row.extend([digits(margin), digits(Probability::from_margin(margin).get())]);
+        row.extend(columns.iter().map(|(_, margins)| digits(margins[index])));
+        writer.write_record(row).map_err(|error| failed(error.into()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     write_whole(path, &bytes).map_err(failed)
 }
 
-/// Reads what [`write()`] wrote.
+/// The fewest digits that read back as the same number.
+fn digits(number: f64) -> String {
+    format!("{number:?}")
+}
+
+/// Gives the case and the subtype of a file name, or why it tells none.
+pub type Tell<'a> = &'a dyn Fn(&str) -> Result<(String, String), String>;
+
+/// Reads what [`write()`] wrote. `tell` gives the case and the subtype of a file name.
 ///
 /// # Errors
 /// When the file cannot be read, or a row is not a prediction; the error names the line.
-pub fn read(path: &Path) -> Result<Vec<(String, Scored)>, EvaluateError> {
+pub fn read(path: &Path, tell: Tell<'_>) -> Result<Predictions, EvaluateError> {
     let broken = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
         let reason = error.to_string();
@@ -54,73 +153,113 @@ pub fn read(path: &Path) -> Result<Vec<(String, Scored)>, EvaluateError> {
     };
     let mut reader = csv::Reader::from_path(path).map_err(broken)?;
     let header = reader.headers().map_err(broken)?.clone();
-    let mut predictions = Vec::new();
+    let missing = |reason| EvaluateError::Table { path: path.to_owned(), line: 1, reason };
+    let columns = Columns::of(&header).map_err(missing)?;
+    let mut predictions = columns.empty();
     for record in reader.records() {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(1, csv::Position::line);
         let unfit = |reason| EvaluateError::Table { path: path.to_owned(), line, reason };
-        let row: Row = record.deserialize(Some(&header)).map_err(|error| unfit(unlike_a_row(&error, &header)))?;
-        let truth = Label::ALL.into_iter().find(|label| label.lower() == row.truth);
-        let truth = truth.ok_or_else(|| unfit(format!("{:?} is neither benign nor malignant", row.truth)))?;
-        let prediction = Prediction { margin: row.margin, probability_malignant: row.probability_malignant };
-        predictions.push((row.filename, Scored { truth, prediction }));
+        columns.add(&record, tell, &mut predictions).map_err(unfit)?;
     }
     Ok(predictions)
 }
 
-/// Why a record is not a row, with the name of the column.
-fn unlike_a_row(error: &csv::Error, header: &csv::StringRecord) -> String {
-    let csv::ErrorKind::Deserialize { err, .. } = error.kind() else { return error.to_string() };
-    match err.field().and_then(|field| header.get(usize::try_from(field).ok()?)) {
-        Some(column) => format!("the column {column} does not fit: {}", err.kind()),
-        None => err.kind().to_string(),
+/// Where a file has its columns.
+struct Columns<'a> {
+    header: &'a csv::StringRecord,
+    filename: usize,
+    truth: usize,
+    stratum: Option<[usize; 3]>,
+    probability: usize,
+    network: Judge,
+    controls: Vec<(Control, Judge)>,
+}
+
+/// The columns of a network or a control: of images as they are, and of each draw.
+struct Judge {
+    plain: usize,
+    exchanged: Vec<usize>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(header: &'a csv::StringRecord) -> Result<Self, String> {
+        let find = |name: &str| header.iter().position(|column| column == name);
+        let require = |name: &str| find(name).ok_or_else(|| format!("there is no column {name:?}"));
+        let judge = |plain: usize, prefix: &str| Judge {
+            plain,
+            exchanged: (1..).map_while(|draw| find(&format!("{prefix}exchanged_{draw}"))).collect(),
+        };
+        let stratum = ["magnification", "source_width", "source_height"].map(find);
+        let control = |control: Control| Some((control, judge(find(control.key())?, &format!("{}_", control.key()))));
+        Ok(Self {
+            header,
+            filename: require("filename")?,
+            truth: require("truth")?,
+            stratum: if let [Some(a), Some(b), Some(c)] = stratum { Some([a, b, c]) } else { None },
+            probability: require("probability_malignant")?,
+            network: judge(require("margin")?, ""),
+            controls: Control::ALL.into_iter().filter_map(control).collect(),
+        })
+    }
+
+    fn empty(&self) -> Predictions {
+        let margins = |judge: &Judge| Margins { plain: Vec::new(), exchanged: vec![Vec::new(); judge.exchanged.len()] };
+        Predictions {
+            subjects: Vec::new(),
+            network: margins(&self.network),
+            controls: self.controls.iter().map(|(control, judge)| (*control, margins(judge))).collect(),
+        }
+    }
+
+    fn add(&self, record: &csv::StringRecord, tell: Tell<'_>, predictions: &mut Predictions) -> Result<(), String> {
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let truth = Label::ALL.into_iter().find(|label| label.lower() == cell(self.truth));
+        let truth = truth.ok_or_else(|| format!("{:?} is neither benign nor malignant", cell(self.truth)))?;
+        self.number::<Probability>(record, self.probability, |value| {
+            Probability::new(value).map_err(|error| error.to_string())
+        })?;
+        self.add_margins(record, &self.network, &mut predictions.network)?;
+        for ((_, judge), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
+            self.add_margins(record, judge, margins)?;
+        }
+        let stratum = match self.stratum {
+            Some(columns) if columns.iter().all(|column| !cell(*column).is_empty()) => {
+                let [magnification, width, height] = columns
+                    .map(|column| cell(column).parse::<u32>().map_err(|error| self.unfit(column, &error.to_string())));
+                Some(Stratum { magnification: magnification?, width: width?, height: height? })
+            }
+            _ => None,
+        };
+        let filename = cell(self.filename).to_owned();
+        let (case, subtype) = tell(&filename)?;
+        predictions.subjects.push(Subject { filename, truth, case, subtype, stratum });
+        Ok(())
+    }
+
+    fn add_margins(&self, record: &csv::StringRecord, judge: &Judge, margins: &mut Margins) -> Result<(), String> {
+        margins.plain.push(self.number(record, judge.plain, Ok)?);
+        for (column, draw) in judge.exchanged.iter().zip(&mut margins.exchanged) {
+            draw.push(self.number(record, *column, Ok)?);
+        }
+        Ok(())
+    }
+
+    fn number<T>(
+        &self,
+        record: &csv::StringRecord,
+        column: usize,
+        check: impl FnOnce(f64) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let number = record.get(column).unwrap_or_default().parse::<f64>();
+        number.map_err(|error| error.to_string()).and_then(check).map_err(|reason| self.unfit(column, &reason))
+    }
+
+    fn unfit(&self, column: usize, reason: &str) -> String {
+        format!("the column {} does not fit: {reason}", self.header.get(column).unwrap_or_default())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::diagnosis::Threshold;
-    use crate::evaluate::Metrics;
-
-    #[test]
-    fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
-        let margins = [0.1 + 0.2, -1e-300, 1.0 / 3.0, 37.123456789012345, -800.5];
-        let predictions: Vec<(String, Scored)> = (margins.into_iter().enumerate())
-            .map(|(i, margin)| {
-                let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
-                (format!("{i}, \"quoted\".png"), Scored { truth: Label::ALL[i % 2], prediction })
-            })
-            .collect();
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("predictions.csv");
-        write(&path, &predictions).unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("filename,truth,margin,probability_malignant\n"), "{text}");
-
-        let again = read(&path).unwrap();
-        assert_eq!(again[0].0, "0, \"quoted\".png");
-        let metrics = |rows: &[(String, Scored)]| {
-            Metrics::at(&rows.iter().map(|(_, scored)| *scored).collect::<Vec<_>>(), Threshold::HALF)
-        };
-        assert_eq!(metrics(&again), metrics(&predictions));
-        assert!(again.iter().zip(margins).all(|((_, scored), margin)| scored.prediction.margin == margin));
-    }
-
-    #[test]
-    fn rows_that_are_no_predictions_are_refused_by_line() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("predictions.csv");
-        for (row, message) in [
-            ("a.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
-            ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
-            ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
-            ("a.png,benign", "fields"),
-        ] {
-            std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();
-            let refusal = read(&path).unwrap_err().to_string();
-            assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
-        }
-        assert!(read(&dir.path().join("none.csv")).unwrap_err().to_string().contains("cannot read"));
-    }
-}
+#[path = "predictions_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use candle_core::{Device, Tensor};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -174,10 +175,46 @@ impl Classifier {
     /// # Errors
     /// When the network fails on it.
     pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        let picture = self.preprocess().tensor(image)?.unsqueeze(0)?;
-        let logits = self.network.forward(&picture)?.squeeze(0)?.to_vec1::<f32>()?;
-        Ok(Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature))
+        self.predict_resized(&self.preprocess().resized(image)?)
     }
+
+    /// Predicts for an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size
+    /// * 3` numbers from 0 to 1.
+    ///
+    /// # Errors
+    /// When it has another size, or the network fails on it.
+    pub fn predict_resized(&self, resized: &[f32]) -> Result<Prediction, ModelError> {
+        Ok(self.look(resized)?.0)
+    }
+
+    /// As [`Self::predict_resized`], with what the head saw: the means of each tap's channels, one tap after the other;
+    /// none for a network without taps.
+    ///
+    /// # Errors
+    /// As [`Self::predict_resized`].
+    pub fn look(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
+        let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
+        let logits = logits.squeeze(0)?.to_vec1::<f32>()?;
+        let prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
+        Ok((prediction, taps.map(|taps| joined(&taps)).transpose()?))
+    }
+}
+
+/// A batch (1, size, size, 3) of one image that has been resized.
+pub(super) fn finished(preprocess: &Preprocess, resized: &[f32]) -> Result<Tensor, ModelError> {
+    let size = preprocess.size as usize;
+    let mut values = resized.to_vec();
+    preprocess.finish(&mut values);
+    Ok(Tensor::from_vec(values, (1, size, size, 3), &Device::Cpu)?)
+}
+
+/// The taps of one image, one after the other.
+pub(super) fn joined(taps: &[Tensor]) -> Result<Vec<f32>, ModelError> {
+    let mut joined = Vec::new();
+    for tap in taps {
+        joined.extend(tap.flatten_all()?.to_vec1::<f32>()?);
+    }
+    Ok(joined)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -80,10 +80,23 @@ impl FastNetwork {
     /// # Errors
     /// When the pictures have another size.
     pub fn forward(&self, pictures: &Tensor) -> std::result::Result<Tensor, ModelError> {
-        match self.pooled_taps(pictures)? {
-            Some(taps) => self.network.forward_taps(&taps, Mode::Inference),
+        Ok(self.forward_with_taps(pictures)?.0)
+    }
+
+    /// The logits, and what the head saw, as [`Self::pooled_taps`].
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn forward_with_taps(
+        &self,
+        pictures: &Tensor,
+    ) -> std::result::Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
+        let taps = self.pooled_taps(pictures)?;
+        let logits = match &taps {
+            Some(taps) => self.network.forward_taps(taps, Mode::Inference),
             None => self.network.forward(pictures, Mode::Inference),
-        }
+        };
+        Ok((logits?, taps))
     }
 
     /// What the head sees of pictures (batch, size, size, 3), as [`Network::pooled_taps`].

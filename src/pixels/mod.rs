@@ -12,6 +12,7 @@ mod error;
 mod l_alpha_beta;
 mod preprocess;
 mod resize;
+mod shift;
 mod stains;
 mod stretch;
 
@@ -22,5 +23,6 @@ pub use error::PixelsError;
 pub use image::RgbImage;
 pub use preprocess::Preprocess;
 pub use resize::{Crop, Resampling};
+pub use shift::Shift;
 pub use stains::{StainChange, stain_amounts};
 pub use stretch::DecorrelationStretch;

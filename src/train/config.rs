@@ -22,6 +22,9 @@ pub struct RunConfig {
     pub split: String,
     /// What the training started from, in words.
     pub start: String,
+    /// The cases of the train part, as their numbers in the file names, sorted; the weights file names them.
+    #[serde(default)]
+    pub trained_on: Vec<String>,
     /// Pictures that could not be read and were left out.
     pub skipped: Vec<String>,
     /// The recipe, every value of it.

@@ -98,7 +98,7 @@ impl Run {
 
     /// A weights file of this run, with figures by name.
     pub fn weights_file(&self, outcome: Outcome, figures: BTreeMap<String, f64>) -> WeightsFile {
-        let RunConfig { seed, data, split, start, recipe, .. } = self.config.clone();
+        let RunConfig { seed, data, split, start, trained_on, recipe, .. } = self.config.clone();
         let provenance =
             Provenance { data, split, start, recipe: recipe.name.clone(), seed, epoch: outcome.epoch.figures.epoch };
         let metadata = Metadata {
@@ -111,6 +111,7 @@ impl Run {
             temperature: 1.0,
             threshold: Threshold::HALF,
             provenance,
+            trained_on,
             figures,
         };
         WeightsFile { metadata, tensors: outcome.weights }

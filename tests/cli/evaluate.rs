@@ -1,30 +1,132 @@
 //! `lobule evaluate`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
-use lobule::evaluate::{Metrics, Scored, predictions};
-use lobule::model::Classifier;
+use lobule::diagnosis::Threshold;
+use lobule::evaluate::{ControlFigures, Figures, Predictions, predictions};
+use lobule::model::{Architecture, WeightsFile};
 use serde_json::Value;
 
-use crate::support::{breakhis_tree, complaint, draw, printed, text};
+use crate::support::{breakhis_tree, complaint, draw, printed, small, text, untrained};
 
-const FIELDS: [&str; 9] = ["n", "accuracy", "precision", "recall", "specificity", "f1", "nll", "roc_auc", "confusion"];
+/// The names that other programs rely on.
+const FIELDS: [&str; 24] = [
+    "n",
+    "accuracy",
+    "precision",
+    "recall",
+    "specificity",
+    "f1",
+    "nll",
+    "brier",
+    "ece",
+    "roc_auc",
+    "pr_auc",
+    "confusion",
+    "patient_recognition_rate",
+    "within_strata",
+    "exchanged",
+    "hard",
+    "controls",
+    "shifts",
+    "trained_on_these",
+    "intervals",
+    "magnifications",
+    "subtypes",
+    "cases",
+    "setting",
+];
+
+/// A small network in a data set's folder, which answers in no time.
+fn network(dir: &Path) -> PathBuf {
+    let path = dir.join("network.safetensors");
+    untrained(Architecture::Fused(small()), &path);
+    path
+}
+
+fn tell(name: &str) -> Result<(String, String), String> {
+    let name: lobule::breakhis::SlideName = name.parse().map_err(|error| format!("{error}"))?;
+    Ok((name.case().to_string(), name.subtype().to_string()))
+}
+
+fn read(file: &Path) -> Predictions {
+    predictions::read(file, &tell).unwrap()
+}
 
 #[test]
 fn figures_can_be_recomputed_from_the_predictions() {
     let dir = breakhis_tree();
-    let file = dir.path().join("predictions.csv");
-    let json = printed(&["evaluate", "--data", text(dir.path()), "--predictions", text(&file), "--json"]);
+    let (file, weights) = (dir.path().join("predictions.csv"), network(dir.path()));
+    let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights)];
+    let json = printed(&[&base[..], &["--predictions", text(&file), "--json"]].concat());
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert!(FIELDS.iter().all(|field| json.get(field).is_some()), "{json}");
+    for field in FIELDS {
+        assert!(json.get(field).is_some(), "no {field} in {json}");
+    }
 
-    let rows = predictions::read(&file).unwrap();
-    let scored: Vec<Scored> = rows.iter().map(|(_, scored)| *scored).collect();
-    let threshold = Classifier::built_in(1).unwrap().threshold();
-    assert_eq!(serde_json::to_value(Metrics::at(&scored, threshold)).unwrap(), json);
+    let predictions = read(&file);
+    let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
+    let figures = serde_json::to_value(figures).unwrap();
+    for (field, value) in figures.as_object().unwrap() {
+        assert_eq!(&json[field], value, "{field}");
+    }
+    assert_eq!(predictions.controls.len(), 5);
+    for (control, figures) in ControlFigures::all(&predictions) {
+        assert_eq!(json["controls"][control.key()], serde_json::to_value(figures).unwrap());
+    }
     assert_eq!(json["n"], 60);
-    assert!(rows.is_sorted_by(|a, b| a.0 < b.0));
-    assert!(rows.iter().all(|(name, scored)| name.starts_with("SOB_B_") == (scored.truth.lower() == "benign")));
+    assert_eq!((predictions.network.exchanged.len(), &json["setting"]["exchanges"]), (3, &3.into()));
+    let subjects = &predictions.subjects;
+    assert!(subjects.is_sorted_by(|a, b| a.filename < b.filename));
+    assert!(subjects.iter().all(|s| s.filename.starts_with("SOB_B_") == (s.truth.lower() == "benign")));
+    assert!(subjects.iter().all(|s| s.stratum.map(|s| (s.magnification, s.width, s.height)) == Some((100, 24, 16))));
+
+    let shifts = json["shifts"].as_array().unwrap();
+    assert_eq!(shifts.len(), 15);
+    assert!(shifts.iter().all(|shift| shift["roc_auc"].is_f64() && shift["within_strata"]["roc_auc"].is_f64()));
+    assert_eq!((&json["magnifications"]["100"]["n"], &json["subtypes"]["F"]["n"]), (&60.into(), &30.into()));
+    assert_eq!(json["cases"].as_object().unwrap().len(), 12);
+    assert!(json["intervals"]["exchanged_within_strata"].is_array(), "{json}");
+}
+
+#[test]
+fn a_seed_repeats_the_exchanges_and_none_leave_their_figures_undefined() {
+    let dir = breakhis_tree();
+    let (file, weights) = (dir.path().join("predictions.csv"), network(dir.path()));
+    let figures = |more: &[&str]| -> Value {
+        let all = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--json"];
+        let all = [&all[..], &["--predictions", text(&file)], more].concat();
+        serde_json::from_str(&printed(&all)).unwrap()
+    };
+    let first = figures(&["--exchanges", "1"]);
+    assert_eq!(first, figures(&["--exchanges", "1"]));
+    assert_ne!(first["exchanged"], figures(&["--exchanges", "1", "--exchange-seed", "5"])["exchanged"]);
+    let none = figures(&["--exchanges", "0"]);
+    assert!(none["exchanged"]["roc_auc"].is_null() && none["exchanged"]["changed"].is_null(), "{none}");
+    assert_eq!(none["roc_auc"], first["roc_auc"]);
+    assert!(!fs::read_to_string(&file).unwrap().contains("exchanged_"));
+}
+
+#[test]
+fn the_other_formats_hold_the_same_figures_and_the_figure_draws_them() {
+    let dir = breakhis_tree();
+    let svg = dir.path().join("figure.svg");
+    let weights = network(dir.path());
+    let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--format"];
+    let table = printed(&[&base[..], &["csv", "--figure", text(&svg)]].concat());
+    let json: Value = serde_json::from_str(&printed(&[&base[..], &["json"]].concat())).unwrap();
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let value = |of: &str, figure: &str| -> f64 {
+        let row = rows.iter().find(|row| [&row[0], &row[1], &row[2]] == ["all", of, figure]);
+        row.unwrap_or_else(|| panic!("no {of} {figure} in {table}"))[3].parse().unwrap()
+    };
+    assert_eq!(value("network", "exchanged"), json["exchanged"]["roc_auc"].as_f64().unwrap());
+    assert_eq!(value("spectrum", "roc_auc"), json["controls"]["spectrum"]["roc_auc"].as_f64().unwrap());
+    assert_eq!(value("blur:2", "changed"), json["shifts"][14]["changed"].as_f64().unwrap());
+    let figure = fs::read_to_string(&svg).unwrap();
+    assert!(figure.starts_with("<svg ") && figure.contains("mean colour") && !figure.contains("NaN"), "{figure}");
 }
 
 #[test]
@@ -32,8 +134,10 @@ fn only_the_part_that_is_asked_for_is_measured() {
     let dir = breakhis_tree();
     let split = dir.path().join("split.csv");
     printed(&["dataset", "split", text(dir.path()), "--by", "case", "-o", text(&split)]);
+    let weights = network(dir.path());
     let size = |part: &[&str]| {
-        let all = [&["evaluate", "--json", "--data", text(dir.path()), "--split", text(&split)], part].concat();
+        let all = ["evaluate", "--json", "--data", text(dir.path()), "--weights", text(&weights)];
+        let all = [&all[..], &["--split", text(&split)], part].concat();
         serde_json::from_str::<Value>(&printed(&all)).unwrap()["n"].as_u64().unwrap()
     };
     let parts = ["train", "validation", "test"].map(|part| size(&["--part", part]));
@@ -53,7 +157,8 @@ fn a_fold_that_is_held_out_is_what_is_measured() {
         }
     }
     fs::write(&folds, rows).unwrap();
-    let base = ["evaluate", "--json", "--data", text(dir.path()), "--split", text(&folds)];
+    let weights = network(dir.path());
+    let base = ["evaluate", "--json", "--data", text(dir.path()), "--split", text(&folds), "--weights", text(&weights)];
     let json: Value = serde_json::from_str(&printed(&[&base[..], &["--fold", "2"]].concat())).unwrap();
     assert_eq!(json["n"], 10);
 
@@ -86,14 +191,47 @@ fn no_figures_are_given_when_a_picture_cannot_be_read() {
     fs::write(dir.path().join("SOB_B_A-14-77-40-001.png"), "this is text").unwrap();
     let message = complaint(&["evaluate", "--data", text(dir.path())]);
     assert!(message.contains("SOB_B_A-14-77-40-001.png"), "{message}");
-    assert!(message.contains("no figures, because 1 of 61 pictures"), "{message}");
+    assert!(message.contains("no figures, because 1 of 61 images"), "{message}");
 }
 
 #[test]
-fn the_text_holds_the_matrix_and_the_notice() {
+fn the_text_holds_the_controls_the_matrix_and_the_notice() {
     let dir = breakhis_tree();
-    let report = printed(&["evaluate", "--data", text(dir.path())]);
-    for line in ["pictures: 60, threshold: ", "ROC AUC", "called malignant", "For research use only."] {
-        assert!(report.contains(line), "{report}");
+    let weights = network(dir.path());
+    let report = printed(&["evaluate", "--data", text(dir.path()), "--weights", text(&weights)]);
+    for line in [
+        "the weights file does not say which cases it was trained on\n",
+        "images: 60 of 12 cases, threshold: ",
+        "ROC AUC",
+        "called malignant",
+        "What is not tissue",
+        "mean colour",
+        "frozen taps",
+        "jpeg quality",
+        "By subtype",
+        "For research use only.",
+    ] {
+        assert!(report.contains(line), "no {line} in {report}");
     }
+}
+
+#[test]
+fn figures_on_cases_that_the_network_was_trained_on_are_marked_loudly() {
+    let dir = breakhis_tree();
+    let weights = network(dir.path());
+    let mut file = WeightsFile::parse(&fs::read(&weights).unwrap(), "small").unwrap();
+    let evaluate = |file: &WeightsFile, more: &[&str]| {
+        file.write(&weights).unwrap();
+        printed(&[&["evaluate", "--data", text(dir.path()), "--weights", text(&weights)], more].concat())
+    };
+    file.metadata.trained_on = ["1", "2", "14", "999"].map(str::to_owned).to_vec();
+    let report = evaluate(&file, &["--exchanges", "0"]);
+    let warning = "WARNING: the network was trained on 15 of these 60 images (3 of 12 cases); figures on them say nothing \
+                   about other persons\n";
+    assert!(report.starts_with(warning), "{report}");
+    let json: Value = serde_json::from_str(&evaluate(&file, &["--exchanges", "0", "--json"])).unwrap();
+    assert_eq!(json["trained_on_these"], serde_json::json!({"images": 15, "cases": 3}));
+    file.metadata.trained_on = vec!["999".to_owned()];
+    let report = evaluate(&file, &["--exchanges", "0"]);
+    assert!(report.starts_with("the network was trained on none of these cases\n"), "{report}");
 }

@@ -1,15 +1,19 @@
 //! Running the program, and drawing pictures to run it on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use image::{Rgb, RgbImage};
+use lobule::diagnosis::{Label, Threshold};
+use lobule::model::{Architecture, FORMAT, Fused, Metadata, Parameters, Provenance, WeightsFile};
+use lobule::pixels::Preprocess;
 use tempfile::TempDir;
 
 /// The program, with nothing of the tester's environment that would change its answers.
 pub(crate) fn lobule(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
-    command.env_remove("LOBULE_WEIGHTS").env_remove("LOBULE_LOG").args(arguments);
+    command.env_remove("LOBULE_WEIGHTS").env_remove("LOBULE_INIT").env_remove("LOBULE_LOG").args(arguments);
     command
 }
 
@@ -66,4 +70,28 @@ pub(crate) fn real_breakhis() -> Option<PathBuf> {
 /// A path as the text that arguments are given in.
 pub(crate) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
+}
+
+/// A weights file of start values, which can also stand for ImageNet's tensors.
+pub(crate) fn untrained(architecture: Architecture, path: &Path) {
+    let tensors = Parameters::initial(&architecture, 5).unwrap().stored().unwrap();
+    let metadata = Metadata {
+        format: FORMAT,
+        name: "untrained".into(),
+        version: "0".into(),
+        architecture,
+        classes: Label::ALL,
+        preprocess: Preprocess::imagenet(),
+        temperature: 1.0,
+        threshold: Threshold::HALF,
+        provenance: Provenance::default(),
+        trained_on: Vec::new(),
+        figures: BTreeMap::new(),
+    };
+    WeightsFile { metadata, tensors }.write(path).unwrap();
+}
+
+/// A fused network of few channels, so that it answers and learns at once.
+pub(crate) fn small() -> Fused {
+    Fused { stem: 8, growth: 4, bottleneck: 8, blocks: vec![1, 2, 1, 1], tap: 8, hidden: 8, dropout: 0.2 }
 }

@@ -1,37 +1,11 @@
 //! `lobule train`.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use lobule::diagnosis::{Label, Threshold};
-use lobule::model::{Architecture, FORMAT, Fused, Metadata, Parameters, Provenance, WeightsFile};
-use lobule::pixels::Preprocess;
+use lobule::model::{Architecture, WeightsFile};
 
-use crate::support::{breakhis_tree, complaint, lobule, printed, text};
-
-/// A weights file of start values, which can also stand for ImageNet's tensors.
-fn untrained(architecture: Architecture, path: &Path) {
-    let tensors = Parameters::initial(&architecture, 5).unwrap().stored().unwrap();
-    let metadata = Metadata {
-        format: FORMAT,
-        name: "untrained".into(),
-        version: "0".into(),
-        architecture,
-        classes: Label::ALL,
-        preprocess: Preprocess::imagenet(),
-        temperature: 1.0,
-        threshold: Threshold::HALF,
-        provenance: Provenance::default(),
-        figures: BTreeMap::new(),
-    };
-    WeightsFile { metadata, tensors }.write(path).unwrap();
-}
-
-/// A fused network of few channels on 32x32 pixels, so that a training takes a second.
-fn small() -> Fused {
-    Fused { stem: 8, growth: 4, bottleneck: 8, blocks: vec![1, 2, 1, 1], tap: 8, hidden: 8, dropout: 0.2 }
-}
+use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
 
 /// The changes that make a recipe's network that small.
 const SMALL_FUSED: [&str; 7] = [
@@ -102,6 +76,10 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     let metadata = WeightsFile::parse(&bytes, "the run").unwrap().metadata;
     assert_eq!(metadata.figures["test_nll"], figures["nll"].as_f64().unwrap());
     assert_eq!(metadata.provenance.seed, 1);
+    // Every case is of one part, and those of the train part are written down.
+    assert_eq!(metadata.trained_on.len() + 4, 12, "{:?}", metadata.trained_on);
+    assert_eq!(figures["trained_on_these"], serde_json::json!({"images": 0, "cases": 0}));
+    assert!(figures["setting"]["controls_fitted_to"].as_str().unwrap().starts_with("the train part (40 images of 8"));
     assert!(!String::from_utf8_lossy(&bytes[..4000]).contains(text(work.path())), "no path of this machine");
     assert!(WeightsFile::parse(&fs::read(out.join("best.safetensors")).unwrap(), "best").is_ok());
 

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
+use super::inputs::told_by_name;
 use super::{comparison_csv, comparison_text, output};
-use crate::breakhis::{Part, SlideName, Split};
+use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{Comparison, MeasuredPart, Pooled, Run, figure};
-use crate::evaluate::{Metrics, Scored, predictions};
+use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
 use crate::files::write_whole;
 use crate::train::RunConfig;
 
@@ -45,7 +46,7 @@ enum Format {
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     let read = arguments.runs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<Vec<_>>>()?;
     let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
-    let pooled = arguments.pool.then(|| pool(&runs, predictions)).transpose()?;
+    let pooled = arguments.pool.then(|| pool(&runs, &predictions)).transpose()?;
     let comparison = Comparison { pooled, ..Comparison::of(runs) };
     if let Some(path) = &arguments.figure {
         write_whole(path, figure(&comparison).as_bytes())
@@ -60,34 +61,30 @@ pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The predictions of all runs, case by case.
-fn pool(runs: &[Run], predictions: Vec<Vec<(String, Scored)>>) -> anyhow::Result<Pooled> {
-    let mut cases: BTreeMap<_, Vec<Scored>> = BTreeMap::new();
-    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+/// All predictions together, and the runs' means.
+fn pool(runs: &[Run], predictions: &[Predictions]) -> anyhow::Result<Pooled> {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (run, predictions) in runs.iter().zip(predictions) {
-        for (file_name, scored) in predictions {
-            let name: SlideName = file_name.parse().with_context(|| run.name.clone())?;
-            cases.entry(name.case()).or_default().push(scored);
-            if let Some(other) = seen.insert(file_name.clone(), &run.name) {
+        for Subject { filename, .. } in &predictions.subjects {
+            if let Some(other) = seen.insert(filename, &run.name) {
                 bail!(
-                    "{other} and {} both predict {file_name}; only runs that hold out different pictures can be pooled",
+                    "{other} and {} both predict {filename}; only runs that hold out different images can be pooled",
                     run.name
                 );
             }
         }
     }
-    Ok(Pooled::of(runs.len(), &cases.into_values().collect::<Vec<_>>(), Threshold::HALF))
+    Ok(Pooled::of(predictions, Threshold::HALF))
 }
 
 /// What a run says of itself, with the figures of its test part, or of its validation part where it has no other; and
 /// the predictions that these come from.
-fn read_run(dir: &Path) -> anyhow::Result<(Run, Vec<(String, Scored)>)> {
+fn read_run(dir: &Path) -> anyhow::Result<(Run, Predictions)> {
     let config = read_config(dir)?;
     let split_file = dir.join("split.csv");
     let split = Split::read(&split_file)?;
     let shared_cases = split.shared_cases().with_context(|| split_file.display().to_string())?.len();
     let (part, predictions) = read_predictions(dir, &split)?;
-    let scored: Vec<Scored> = predictions.iter().map(|(_, scored)| *scored).collect();
     let run = Run {
         name: dir.display().to_string(),
         settings: toml::to_string(&config.recipe)? + &config.start,
@@ -95,12 +92,13 @@ fn read_run(dir: &Path) -> anyhow::Result<(Run, Vec<(String, Scored)>)> {
         seed: config.seed,
         shared_cases,
         part,
-        metrics: Metrics::at(&scored, Threshold::HALF),
+        figures: Figures::of(&predictions, &predictions.all(), Threshold::HALF),
+        controls: ControlFigures::all(&predictions),
     };
     Ok((run, predictions))
 }
 
-fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, Vec<(String, Scored)>)> {
+fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, Predictions)> {
     let files = [
         (MeasuredPart::Test, Part::Test, dir.join("test-predictions.csv")),
         (MeasuredPart::Validation, Part::Validation, dir.join("validation-predictions.csv")),
@@ -112,11 +110,12 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
             dir.display()
         );
     };
-    let rows = predictions::read(&path)?;
-    if rows.is_empty() {
+    let rows = predictions::read(&path, &told_by_name)?;
+    if rows.subjects.is_empty() {
         bail!("{} holds no predictions", path.display());
     }
-    if let Some((name, _)) = rows.iter().find(|(name, _)| split.part_of(name) != Some(part)) {
+    let mut names = rows.subjects.iter().map(|subject| &subject.filename);
+    if let Some(name) = names.find(|name| split.part_of(name) != Some(part)) {
         let place = split.part_of(name).map_or("not at all".to_owned(), |part| format!("in its {part} part"));
         bail!("{} holds {name}, which the run's split.csv has {place}; they are not of one run", path.display());
     }

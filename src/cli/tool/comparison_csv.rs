@@ -28,16 +28,25 @@ struct Row<'a> {
     #[serde(rename = "fn")]
     fn_: Option<usize>,
     tp: Option<usize>,
+    within_strata: Option<f64>,
+    exchanged: Option<f64>,
+    exchanged_within_strata: Option<f64>,
+    changed: Option<f64>,
+    hard_nll: Option<f64>,
+    choice: Option<f64>,
+    /// The control, in rows of the kind `control`.
+    control: &'static str,
 }
 
-/// A row a run, and further ones for each mean, standard deviation, difference and end of its interval. Numbers have
-/// all their digits.
+/// A row a run, and further ones for each mean, standard deviation, difference and end of its interval, and for each
+/// control on the images of each run. Numbers have all their digits.
 pub(super) fn csv(comparison: &Comparison) -> anyhow::Result<String> {
     let runs = comparison.runs().map(row_of_run);
     let means = comparison.groups.iter().flat_map(rows_of_mean);
     let effects = comparison.effects.iter().flat_map(rows_of_effect);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in runs.chain(means).chain(effects) {
+    let controls = comparison.runs().flat_map(rows_of_controls);
+    for row in runs.chain(means).chain(effects).chain(controls) {
         writer.serialize(row)?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -54,6 +63,12 @@ impl Row<'_> {
                 Measure::Recall => &mut self.recall,
                 Measure::F1 => &mut self.f1,
                 Measure::RocAuc => &mut self.roc_auc,
+                Measure::WithinStrata => &mut self.within_strata,
+                Measure::Exchanged => &mut self.exchanged,
+                Measure::ExchangedWithinStrata => &mut self.exchanged_within_strata,
+                Measure::Changed => &mut self.changed,
+                Measure::HardNll => &mut self.hard_nll,
+                Measure::Choice => &mut self.choice,
             } = number;
         }
         self
@@ -61,7 +76,7 @@ impl Row<'_> {
 }
 
 fn row_of_run(run: &Run) -> Row<'_> {
-    let Confusion { tp, fn_, fp, tn } = run.metrics.confusion;
+    let Confusion { tp, fn_, fp, tn } = run.figures.metrics.confusion;
     let row = Row {
         kind: "run",
         run: Some(&run.name),
@@ -71,14 +86,31 @@ fn row_of_run(run: &Run) -> Row<'_> {
         part: run.part.to_string(),
         seed: Some(run.seed),
         seeds: 1,
-        n: Some(run.metrics.n),
+        n: Some(run.figures.metrics.n),
         tn: Some(tn),
         fp: Some(fp),
         fn_: Some(fn_),
         tp: Some(tp),
         ..Row::default()
     };
-    row.with(Measure::ALL.map(|measure| (measure, measure.of(&run.metrics))))
+    row.with(Measure::ALL.map(|measure| (measure, measure.of(&run.figures))))
+}
+
+fn rows_of_controls(run: &Run) -> impl Iterator<Item = Row<'_>> {
+    run.controls.iter().map(|(control, figures)| Row {
+        kind: "control",
+        run: Some(&run.name),
+        part: run.part.to_string(),
+        n: Some(run.figures.metrics.n),
+        nll: figures.nll,
+        roc_auc: figures.roc_auc,
+        within_strata: figures.within_strata.roc_auc,
+        exchanged: figures.exchanged.roc_auc,
+        exchanged_within_strata: figures.exchanged.within_strata,
+        changed: figures.exchanged.changed,
+        control: control.key(),
+        ..Row::default()
+    })
 }
 
 fn rows_of_mean(group: &Group) -> Vec<Row<'_>> {

@@ -1,5 +1,7 @@
 //! A comparison as text or Markdown.
 
+use super::evaluation_text::row_of;
+use super::table::{Table, interval, number};
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Confusion;
 use crate::evaluate::comparison::{Comparison, Difference, Group, Measure, Pooled, Run, SplitKind, Spread};
@@ -23,59 +25,74 @@ fn sections(tables: impl Iterator<Item = String>, comparison: &Comparison, bulle
     sections.join("\n")
 }
 
-/// A table of cells; the first columns are words, the others numbers.
-struct Table {
-    title: String,
-    words: usize,
-    header: Vec<String>,
-    rows: Vec<Vec<String>>,
-}
-
 fn tables(comparison: &Comparison) -> Vec<Table> {
-    let mut tables = vec![figures(comparison), matrices(comparison)];
+    let report = "Decisions at a probability of one half; malignant is positive";
+    let mut tables =
+        vec![figures(comparison, report, &Measure::OF_REPORT), figures(comparison, TISSUE, &Measure::OF_TISSUE)];
+    tables.extend(controls(comparison));
+    tables.push(matrices(comparison));
     tables.extend(effects(comparison));
-    tables.extend(comparison.pooled.as_ref().map(pooled));
+    tables.extend(comparison.pooled.iter().flat_map(pooled));
     tables
 }
 
-fn figures(comparison: &Comparison) -> Table {
+/// What the measures beside the report's are.
+const TISSUE: &str = "What is not tissue: areas under the ROC curve over pairs of one magnification and source size (within \
+                      strata), with the colours of other images (exchanged) and both; choice is the mean of the two within \
+                      strata; the share of decisions that change; the loss where the mean colour errs";
+
+fn figures(comparison: &Comparison, title: &str, measures: &[Measure]) -> Table {
     let mut header: Vec<String> = ["run", "recipe", "split", "part", "seed", "n"].map(str::to_owned).to_vec();
-    header.extend(Measure::ALL.map(|measure| measure.name().to_owned()));
+    header.extend(measures.iter().map(|measure| measure.name().to_owned()));
     let mut rows = Vec::new();
     for group in &comparison.groups {
-        rows.extend(group.runs.iter().map(figures_of_run));
+        rows.extend(group.runs.iter().map(|run| figures_of_run(run, measures)));
     }
     for group in &comparison.groups {
-        rows.extend(figures_of_mean(group).into_iter().flatten());
+        rows.extend(figures_of_mean(group, measures).into_iter().flatten());
     }
-    let title = "Decisions at a probability of one half; malignant is positive".to_owned();
-    Table { title, words: 4, header, rows }
+    Table { title: title.to_owned(), words: 4, header, rows }
 }
 
-fn figures_of_run(run: &Run) -> Vec<String> {
+fn figures_of_run(run: &Run, measures: &[Measure]) -> Vec<String> {
     let mut row = vec![
         run.name.clone(),
         run.recipe.clone(),
         split_of(run),
         run.part.to_string(),
         run.seed.to_string(),
-        run.metrics.n.to_string(),
+        run.figures.metrics.n.to_string(),
     ];
-    row.extend(Measure::ALL.map(|measure| number(measure.of(&run.metrics))));
+    row.extend(measures.iter().map(|measure| number(measure.of(&run.figures))));
     row
 }
 
 /// The mean and, below it, the standard deviation.
-fn figures_of_mean(group: &Group) -> Option<[Vec<String>; 2]> {
+fn figures_of_mean(group: &Group, measures: &[Measure]) -> Option<[Vec<String>; 2]> {
     let (mean, run) = (group.mean.as_ref()?, group.runs.first()?);
     let row = |what: &str, figure: fn(Spread) -> f64| {
         let words =
             [what, &run.recipe, &run.split().to_string(), &run.part.to_string(), &format!("{} seeds", mean.seeds), ""];
         let mut row = words.map(str::to_owned).to_vec();
-        row.extend(mean.spreads.map(|spread| number(spread.map(figure))));
+        let spreads = Measure::ALL.into_iter().zip(mean.spreads).filter(|(measure, _)| measures.contains(measure));
+        let spread =
+            |measure: &Measure| spreads.clone().find(|(other, _)| other == measure).and_then(|(_, spread)| spread);
+        row.extend(measures.iter().map(|measure| number(spread(measure).map(figure))));
         row
     };
     Some([row("mean", |spread| spread.mean), row("standard deviation", |spread| spread.standard_deviation)])
+}
+
+/// The controls on the images of each run, as far as its predictions hold them.
+fn controls(comparison: &Comparison) -> Option<Table> {
+    let rows = comparison.runs().flat_map(|run| {
+        run.controls.iter().map(|(control, figures)| {
+            std::iter::once(run.name.clone()).chain(row_of(&control.to_string(), Some(figures))).collect()
+        })
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    let header = ["run", "control", "ROC AUC", "within strata", "exchanged", "exch. in strata", "changed", "NLL"];
+    (!rows.is_empty()).then(|| Table::new("Controls that see no tissue, on the same images", 2, &header, rows))
 }
 
 /// The kind of split; by image, with how many cases it tears apart.
@@ -89,7 +106,7 @@ fn split_of(run: &Run) -> String {
 fn matrices(comparison: &Comparison) -> Table {
     let header = ["run", "benign: called benign", "called malignant", "malignant: called benign", "called malignant"];
     let row = |run: &Run| {
-        let Confusion { tp, fn_, fp, tn } = run.metrics.confusion;
+        let Confusion { tp, fn_, fp, tn } = run.figures.metrics.confusion;
         let counts = [tn, fp, fn_, tp].map(|count| count.to_string());
         std::iter::once(run.name.clone()).chain(counts).collect()
     };
@@ -118,45 +135,32 @@ fn effects(comparison: &Comparison) -> Option<Table> {
     (!rows.is_empty()).then_some(Table { title, words: 3, header, rows })
 }
 
-fn pooled(pooled: &Pooled) -> Table {
-    let header = ["figure", "value", "95 % interval over cases"].map(str::to_owned).to_vec();
-    let row = |(measure, interval): (Measure, Option<(f64, f64)>)| {
-        let interval = interval.map_or_else(|| "undefined".to_owned(), |(low, high)| format!("{low:.4} to {high:.4}"));
-        vec![measure.name().to_owned(), number(measure.of(&pooled.metrics)), interval]
+fn pooled(pooled: &Pooled) -> Vec<Table> {
+    let Pooled { runs, cases, figures, intervals, means, mean_intervals, controls } = pooled;
+    let row = |(measure, ends): (Measure, _)| {
+        let mut row = vec![measure.name().to_owned(), number(measure.of(figures)), interval_or_undefined(ends)];
+        match Measure::AREAS.iter().position(|area| *area == measure) {
+            Some(area) => row.extend([number(means[area]), interval(mean_intervals[area])]),
+            None => row.extend([String::new(), String::new()]),
+        }
+        row
     };
-    let Pooled { runs, cases, metrics, .. } = pooled;
-    let title =
-        format!("All {} predictions of the {runs} runs together, {cases} cases (bootstrap of whole cases)", metrics.n);
-    Table { title, words: 1, header, rows: Measure::ALL.into_iter().zip(pooled.intervals).map(row).collect() }
+    let title = format!(
+        "All {} predictions of the {runs} runs together, {cases} cases (bootstrap of whole cases); beside each area the \
+         mean of the runs' own, which does not depend on how sure of itself each network is",
+        figures.metrics.n
+    );
+    let header = ["figure", "value", "95 % interval over cases", "mean of the runs", "95 % over cases"];
+    let rows = Measure::ALL.into_iter().zip(*intervals).map(row).collect();
+    let mut tables = vec![Table::new(title, 1, &header, rows)];
+    if !controls.is_empty() {
+        let rows = controls.iter().map(|(control, figures)| row_of(&control.to_string(), Some(figures))).collect();
+        let header = ["control", "ROC AUC", "within strata", "exchanged", "exch. in strata", "changed", "NLL"];
+        tables.push(Table::new("Controls that see no tissue, on all these images", 1, &header, rows));
+    }
+    tables
 }
 
-fn number(figure: Option<f64>) -> String {
-    figure.map_or_else(|| "undefined".to_owned(), |figure| format!("{figure:.4}"))
-}
-
-impl Table {
-    /// Words to the left and numbers to the right of columns that are as wide as they must be.
-    fn aligned(&self) -> String {
-        let lines = || std::iter::once(&self.header).chain(&self.rows);
-        let length = |cell: &String| cell.chars().count();
-        let widths: Vec<usize> =
-            (0..self.header.len()).map(|column| lines().map(|line| length(&line[column])).max().unwrap_or(0)).collect();
-        let cell = |(column, cell): (usize, &String)| match column < self.words {
-            true => format!("{cell:<width$}", width = widths[column]),
-            false => format!("{cell:>width$}", width = widths[column]),
-        };
-        let line = |line: &Vec<String>| line.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
-        lines().map(|cells| line(cells).trim_end().to_owned() + "\n").collect()
-    }
-
-    fn markdown(&self) -> String {
-        let line = |cells: &[String]| {
-            // A folder's name may hold what would end the cell.
-            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-            format!("| {} |\n", cells.join(" | "))
-        };
-        let rule: Vec<String> =
-            (0..self.header.len()).map(|column| if column < self.words { "---" } else { "---:" }.to_owned()).collect();
-        [&self.header, &rule].into_iter().chain(&self.rows).map(|cells| line(cells)).collect()
-    }
+fn interval_or_undefined(ends: Option<(f64, f64)>) -> String {
+    ends.map_or_else(|| "undefined".to_owned(), |_| interval(ends))
 }

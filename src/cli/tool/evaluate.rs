@@ -1,24 +1,22 @@
-//! `lobule evaluate`: a network and pictures whose labels are known in, figures out.
+//! `lobule evaluate`: a network and images whose labels are known in, figures out, and beside them what is not tissue.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::Args;
-use indicatif::ProgressBar;
-use rayon::prelude::*;
+use clap::{Args, ValueEnum};
 
 use super::super::weights::WeightsArguments;
-use super::inputs::{SplitArguments, read_picture};
-use super::output::{self, digits};
+use super::inputs::{InitArguments, SplitArguments};
+use super::measuring::{EXCHANGES, Measuring, open_backbone};
+use super::{evaluation_csv, evaluation_text, output};
 use crate::breakhis::{Dataset, Part, Picture};
-use crate::diagnosis::{RESEARCH_USE, Threshold};
-use crate::evaluate::{Metrics, Scored, predictions};
-use crate::model::Classifier;
+use crate::evaluate::{Evaluation, evaluation_figure, predictions};
+use crate::files::write_whole;
 
 /// Arguments of `lobule evaluate`.
 #[derive(Debug, Args)]
 pub struct EvaluateArguments {
-    /// Folder of the pictures.
+    /// Folder of the images.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     #[command(flatten)]
@@ -28,96 +26,100 @@ pub struct EvaluateArguments {
     part: Option<Part>,
     #[command(flatten)]
     weights: WeightsArguments,
-    /// Also write the prediction for each picture as CSV, from which all figures can be recomputed.
+    #[command(flatten)]
+    init: InitArguments,
+    /// Copies of each image that get the colour statistics of another one, whatever that one shows.
+    #[arg(long, value_name = "NUMBER", default_value_t = EXCHANGES)]
+    exchanges: usize,
+    /// Decides which other images lend their colours.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    exchange_seed: u64,
+    /// Also write what was said of each image as CSV, from which all figures but those of shifts can be made again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
-    /// Print one JSON object instead of text.
-    #[arg(long)]
+    /// Also draw the areas under the ROC curve of the network and of the controls.
+    #[arg(long, value_name = "FILE.svg")]
+    figure: Option<PathBuf>,
+    /// How the figures are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json.
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Tables of text.
+    Text,
+    /// One JSON object.
+    Json,
+    /// A figure a line, for other programs.
+    Csv,
 }
 
 pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.data)?;
-    let (pictures, what) = choose(&dataset, arguments)?;
+    let Chosen { pictures, train, what } = choose(&dataset, arguments)?;
     let classifier = arguments.weights.classifier()?;
-    let scored = predict_all(&classifier, &pictures)?;
-    if let Some(path) = &arguments.predictions {
-        predictions::write(path, &scored)?;
-    }
-
-    let threshold = classifier.threshold();
-    let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();
-    let metrics = Metrics::at(&scored, threshold);
-    let text = match arguments.json {
-        true => serde_json::to_string(&metrics)? + "\n",
-        false => {
-            let card = classifier.card();
-            format!("{what}\nnetwork: {} {}\n{}", card.name, card.version, render(&metrics, threshold))
-        }
+    let metadata = classifier.metadata();
+    let frozen = arguments.init.path().map(|path| open_backbone(path, &metadata.architecture)).transpose()?;
+    let measuring = Measuring {
+        classifier: &classifier,
+        frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
+        exchanges: arguments.exchanges,
+        seed: arguments.exchange_seed,
+        shifts: true,
     };
+    let train = train.map(|train| measuring.train_part(&train)).transpose()?;
+    let (predicted, shifted) = measuring.measure(&pictures, train.as_ref())?;
+    if let Some(path) = &arguments.predictions {
+        predictions::write(path, &predicted)?;
+    }
+    let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
+    let card = classifier.card();
+    let network = format!("{} {}", card.name, card.version);
+    if let Some(path) = &arguments.figure {
+        let text = evaluation_figure(&evaluation, &format!("{network}, {what}"));
+        write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let warning = evaluation_text::trained_on_these(&evaluation);
+    let text = match (arguments.json, arguments.format) {
+        (false, Format::Text) => {
+            format!("{warning}\n{what}\nnetwork: {network}\n{}", evaluation_text::text(&evaluation))
+        }
+        (true, _) | (_, Format::Json) => serde_json::to_string(&evaluation)? + "\n",
+        (_, Format::Csv) => evaluation_csv::csv(&evaluation)?,
+    };
+    if arguments.json || !matches!(arguments.format, Format::Text) {
+        tracing::warn!("{warning}");
+    }
     output::print(&text)?;
     Ok(())
 }
 
-/// The pictures to measure on, and what to call them.
-fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Result<(Vec<&'a Picture>, String)> {
+/// What is measured, and what the controls are fitted to.
+struct Chosen<'a> {
+    pictures: Vec<&'a Picture>,
+    /// None where no other images are set apart for learning.
+    train: Option<Vec<&'a Picture>>,
+    /// The measured images in words.
+    what: String,
+}
+
+fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Result<Chosen<'a>> {
     let dir = dataset.root().display();
     let Some(split) = arguments.split.read()? else {
-        return Ok((dataset.pictures().iter().collect(), format!("all pictures of {dir}")));
+        let pictures = dataset.pictures().iter().collect();
+        return Ok(Chosen { pictures, train: None, what: format!("all images of {dir}") });
     };
     let usual = if arguments.split.holds_out_a_fold() { Part::Validation } else { Part::Test };
     let part = arguments.part.unwrap_or(usual);
     let pictures = split.pictures(dataset, part)?;
     if pictures.is_empty() {
-        bail!("the split has no pictures in its {part} part; --part chooses another");
+        bail!("the split has no images in its {part} part; --part chooses another");
     }
-    Ok((pictures, format!("{part} part of {dir}")))
-}
-
-/// Predicts for every picture, in their order; figures over a part of them would be of something else.
-pub(super) fn predict_all(classifier: &Classifier, pictures: &[&Picture]) -> anyhow::Result<Vec<(String, Scored)>> {
-    let progress = ProgressBar::new(pictures.len() as u64);
-    let predict = |picture: &&Picture| {
-        let image = read_picture(&picture.path)?;
-        let prediction = classifier.predict(&image).with_context(|| picture.path.display().to_string())?;
-        progress.inc(1);
-        anyhow::Ok((picture.file_name().to_owned(), Scored { truth: picture.label(), prediction }))
-    };
-    let results: Vec<_> = pictures.par_iter().map(predict).collect();
-    progress.finish_and_clear();
-
-    let mut scored = Vec::with_capacity(results.len());
-    for result in results {
-        match result {
-            Ok(row) => scored.push(row),
-            Err(error) => tracing::error!("{error:#}"),
-        }
-    }
-    let failed = pictures.len() - scored.len();
-    if failed > 0 {
-        bail!("no figures, because {failed} of {} pictures could not be predicted", pictures.len());
-    }
-    Ok(scored)
-}
-
-fn render(metrics: &Metrics, threshold: Threshold) -> String {
-    let figures = [
-        ("accuracy", metrics.accuracy),
-        ("precision", metrics.precision),
-        ("recall (sensitivity)", metrics.recall),
-        ("specificity", metrics.specificity),
-        ("F1", metrics.f1),
-        ("log loss (NLL)", metrics.nll),
-        ("ROC AUC", metrics.roc_auc),
-    ];
-    let mut text = format!("pictures: {}, threshold: {}\n\n", metrics.n, digits(threshold.get()));
-    for (name, figure) in figures {
-        let figure = figure.map_or_else(|| "undefined".to_owned(), |figure| format!("{figure:.4}"));
-        text += &format!("{name:<22}{figure:>9}\n");
-    }
-    let c = &metrics.confusion;
-    text += &format!("\n{:<22}{:>14}{:>18}\n", "", "called benign", "called malignant");
-    text += &format!("{:<22}{:>14}{:>18}\n", "benign", c.tn, c.fp);
-    text += &format!("{:<22}{:>14}{:>18}\n", "malignant", c.fn_, c.tp);
-    text + &format!("\n{RESEARCH_USE}\n")
+    let train = if part == Part::Train { Vec::new() } else { split.pictures(dataset, Part::Train)? };
+    let what = format!("{part} part of {dir}");
+    Ok(Chosen { pictures, train: Some(train).filter(|train| !train.is_empty()), what })
 }

@@ -1,12 +1,13 @@
 //! What several commands take: a network, a split, pictures.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use super::super::weights::WeightsArguments;
-use crate::breakhis::Split;
+use crate::breakhis::{SlideName, Split};
 use crate::model::Classifier;
 use crate::pixels::{self, DecodeLimits, RgbImage};
 
@@ -67,6 +68,29 @@ impl SplitArguments {
     pub(super) fn holds_out_a_fold(&self) -> bool {
         self.fold.is_some()
     }
+}
+
+/// Tensors of a backbone.
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// Tensors of a backbone that has seen none of the images, whose taps are a control: DenseNet121 in torchvision's
+    /// names, safetensors. Without it, the taps of the measured network.
+    #[arg(long, env = "LOBULE_INIT", value_name = "FILE")]
+    init: Option<OsString>,
+}
+
+impl InitArguments {
+    /// The file, where one was named.
+    pub(super) fn path(&self) -> Option<&Path> {
+        // A variable that is set to nothing is a way of not setting it.
+        self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// The case and the subtype that a file name tells.
+pub(super) fn told_by_name(file_name: &str) -> Result<(String, String), String> {
+    let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
+    Ok((name.case().to_string(), name.subtype().to_string()))
 }
 
 /// Decodes a picture; the error names it.

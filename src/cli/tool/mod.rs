@@ -9,10 +9,14 @@ mod comparison_csv;
 mod comparison_text;
 mod dataset;
 mod evaluate;
+mod evaluation_csv;
+mod evaluation_text;
 mod inputs;
 mod interrupt;
+mod measuring;
 mod output;
 mod predict;
+mod table;
 mod terminal;
 mod train;
 

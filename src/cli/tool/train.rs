@@ -7,18 +7,18 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use super::evaluate::predict_all;
+use super::evaluation_text;
 use super::inputs::{SplitArguments, Unit};
 use super::interrupt::Interrupt;
+use super::measuring::{EXCHANGES, Measuring, open_backbone};
+use super::table::number;
 use super::terminal::Terminal;
 use crate::breakhis::{Dataset, Part, Picture, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
-use crate::evaluate::{Metrics, Scored, predictions};
+use crate::evaluate::{Evaluation, Figures, predictions};
 use crate::kernels::keep_large_blocks;
 use crate::model::{Classifier, Network, Parameters, read_tensors};
-use crate::train::{
-    End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit,
-};
+use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit};
 
 /// Arguments of `lobule train`.
 #[derive(Debug, Args)]
@@ -82,6 +82,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
         data: describe(&dataset, &parts.train),
         split: arguments.describe_split(&parts.validation),
         start,
+        trained_on: case_numbers(&parts.train),
         skipped: parts.skipped.clone(),
         recipe: recipe.clone(),
     };
@@ -104,7 +105,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
         let (epochs, steps) = state.position();
         bail!("stopped after {epochs} epochs and {steps} steps; the same command with --resume goes on from there");
     }
-    conclude(&run, &state, &parts)
+    conclude(&run, &state, &parts, arguments.init.as_deref())
 }
 
 impl TrainArguments {
@@ -163,40 +164,53 @@ impl TrainArguments {
 }
 
 /// Measures the weights that the recipe keeps as the file holds them, convolutions in f16, and writes the file with
-/// these figures.
-fn conclude(run: &Run, state: &State, parts: &Parts) -> anyhow::Result<()> {
+/// these figures. `init` are the tensors that it started from, whose taps are a control.
+fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Path>) -> anyhow::Result<()> {
     let outcome = state.outcome(&run.config().recipe)?;
     let epoch = outcome.epoch.figures.epoch;
     let mut file = run.weights_file(outcome, BTreeMap::new());
     let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
+    let (config, training) = (run.config(), &file.metadata.trained_on);
+    let frozen = init.map(|path| open_backbone(path, &config.recipe.architecture)).transpose()?;
+    let measuring = Measuring {
+        classifier: &classifier,
+        frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
+        exchanges: EXCHANGES,
+        seed: 0,
+        shifts: false,
+    };
+    let train = measuring.train_part(&parts.train)?;
     let mut last = None;
+    let mut measured = BTreeMap::new();
     for (part, pictures) in [(Part::Validation, &parts.validation), (Part::Test, &parts.test)] {
         if pictures.is_empty() {
             continue;
         }
-        let scored = predict_all(&classifier, pictures)?;
-        predictions::write(&run.path(&format!("{part}-predictions.csv")), &scored)?;
-        let scored: Vec<Scored> = scored.into_iter().map(|(_, scored)| scored).collect();
-        let metrics = Metrics::at(&scored, classifier.threshold());
-        file.metadata.figures.extend(figures(part, &metrics));
-        last = Some((part, metrics));
+        let (predicted, shifted) = measuring.measure(pictures, Some(&train))?;
+        predictions::write(&run.path(&format!("{part}-predictions.csv")), &predicted)?;
+        let evaluation = Evaluation::of(&predicted, &shifted, training, measuring.setting(Some(&train)));
+        measured.extend(figures(part, &evaluation.all.figures));
+        last = Some((part, evaluation));
     }
+    file.metadata.figures.extend(measured);
     let weights = run.path("weights.safetensors");
     file.write(&weights)?;
-    let Some((part, metrics)) = last else { bail!("there are no pictures to measure on") };
-    let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+    let Some((part, evaluation)) = last else { bail!("there are no images to measure on") };
+    let Figures { metrics, .. } = &evaluation.all.figures;
     tracing::info!(
         "{} holds the weights of epoch {epoch}: on the {part} part accuracy {}, NLL {}, F1 {}, ROC AUC {}. {RESEARCH_USE}",
         weights.display(),
-        figure(metrics.accuracy),
-        figure(metrics.nll),
-        figure(metrics.f1),
-        figure(metrics.roc_auc),
+        number(metrics.accuracy),
+        number(metrics.nll),
+        number(metrics.f1),
+        number(metrics.roc_auc),
     );
+    tracing::info!("{}", evaluation_text::tissue(&evaluation));
     Ok(())
 }
 
-fn figures(part: Part, metrics: &Metrics) -> BTreeMap<String, f64> {
+fn figures(part: Part, all: &Figures) -> BTreeMap<String, f64> {
+    let metrics = &all.metrics;
     let figures = [
         ("accuracy", metrics.accuracy),
         ("precision", metrics.precision),
@@ -205,6 +219,11 @@ fn figures(part: Part, metrics: &Metrics) -> BTreeMap<String, f64> {
         ("f1", metrics.f1),
         ("nll", metrics.nll),
         ("roc_auc", metrics.roc_auc),
+        ("roc_auc_within_strata", all.within_strata.roc_auc),
+        ("roc_auc_exchanged", all.exchanged.roc_auc),
+        ("roc_auc_exchanged_within_strata", all.exchanged.within_strata),
+        ("changed", all.exchanged.changed),
+        ("hard_nll", all.hard.nll),
     ];
     figures.into_iter().filter_map(|(name, value)| Some((format!("{part}_{name}"), value?))).collect()
 }
@@ -221,7 +240,13 @@ fn describe(dataset: &Dataset, train: &[&Picture]) -> String {
 }
 
 fn cases(pictures: &[&Picture]) -> usize {
-    pictures.iter().map(|picture| picture.name.case()).collect::<BTreeSet<_>>().len()
+    case_numbers(pictures).len()
+}
+
+/// The cases of some images, sorted, as a weights file names them.
+fn case_numbers(pictures: &[&Picture]) -> Vec<String> {
+    let cases: BTreeSet<_> = pictures.iter().map(|picture| picture.name.case()).collect();
+    cases.iter().map(ToString::to_string).collect()
 }
 
 fn file_name(path: &Path) -> String {

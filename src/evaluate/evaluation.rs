@@ -1,0 +1,173 @@
+//! Everything that `lobule evaluate` says of a network: its figures, those of the controls, mild shifts, and all of it by
+//! magnification, by subtype and by case.
+//!
+//! In: [`Predictions`] and the margins of shifted images. Out: an [`Evaluation`], which is also the JSON object that
+//! programs read.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::controls::Control;
+use super::figures::{ControlFigures, Figures, WithinStrata, of_margins};
+use super::intervals::{Interval, over_cases};
+use super::measure::{MEASURES, Measure};
+use super::observe::Shifted;
+use super::predictions::Predictions;
+use crate::diagnosis::{Probability, Threshold};
+
+/// How an evaluation was made.
+#[derive(Clone, Debug, Serialize)]
+pub struct Setting {
+    /// Where decisions were made.
+    pub threshold: Threshold,
+    /// Copies of each image with the colours of others.
+    pub exchanges: usize,
+    /// What decided which others.
+    pub exchange_seed: u64,
+    /// The images that the controls were fitted to, in words.
+    pub controls_fitted_to: String,
+    /// Whose taps the frozen ones are, in words; why there are none, where there are none.
+    pub frozen_taps: String,
+}
+
+/// How many of the measured images the network was trained on, or on others of the same case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TrainedOnThese {
+    /// Measured images of cases that the network was trained on.
+    pub images: usize,
+    /// These cases.
+    pub cases: usize,
+}
+
+impl TrainedOnThese {
+    /// Counts the images of cases in `trained_on`; none where that list is empty, so that nobody knows.
+    pub fn of(predictions: &Predictions, trained_on: &[String]) -> Option<Self> {
+        let mut cases = predictions.groups(|subject| subject.case.clone());
+        cases.retain(|case, _| trained_on.contains(case));
+        let images = cases.values().map(Vec::len).sum();
+        (!trained_on.is_empty()).then_some(Self { images, cases: cases.len() })
+    }
+}
+
+/// A network on shifted images.
+#[derive(Clone, Debug, Serialize)]
+pub struct ShiftFigures {
+    /// What was shifted.
+    pub name: &'static str,
+    /// How far, see [`crate::pixels::Shift::severity`].
+    pub severity: f64,
+    /// The area under the ROC curve.
+    pub roc_auc: Option<f64>,
+    /// Over pairs of one stratum.
+    pub within_strata: WithinStrata,
+    /// The mean negative log-likelihood in nats.
+    pub nll: Option<f64>,
+    /// The share of decisions that change.
+    pub changed: Option<f64>,
+}
+
+/// The network and the controls over some of the images.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// The network's figures.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Those of each control; none where it could not be fitted.
+    pub controls: BTreeMap<Control, Option<ControlFigures>>,
+    /// The network's on shifted images; empty where they were not asked for.
+    pub shifts: Vec<ShiftFigures>,
+}
+
+/// Images of one subtype or case, which are all of one class.
+#[derive(Clone, Debug, Serialize)]
+pub struct Group {
+    /// What they show: `benign` or `malignant`.
+    pub truth: &'static str,
+    /// Images.
+    pub n: usize,
+    /// The mean probability of malignancy.
+    pub mean_probability: f64,
+    /// The share that is called what it is.
+    pub recall: f64,
+    /// The share of decisions that change when colours are exchanged.
+    pub changed: Option<f64>,
+}
+
+/// Everything that is said of a network.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// Over all images.
+    #[serde(flatten)]
+    pub all: Section,
+    /// Measured images that it was trained on; none where the weights file does not say.
+    pub trained_on_these: Option<TrainedOnThese>,
+    /// 95 % intervals over cases, in the order of [`Measure::ALL`].
+    #[serde(serialize_with = "by_name")]
+    pub intervals: [Interval; MEASURES],
+    /// By magnification, where it is known.
+    pub magnifications: BTreeMap<u32, Section>,
+    /// By subtype, in its abbreviation.
+    pub subtypes: BTreeMap<String, Group>,
+    /// By case.
+    pub cases: BTreeMap<String, Group>,
+    /// How it was made.
+    pub setting: Setting,
+}
+
+fn by_name<S: Serializer>(intervals: &[Interval; MEASURES], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Measure::ALL.iter().map(|measure| measure.key()).zip(intervals))
+}
+
+impl Evaluation {
+    /// Measures a network; `trained_on` are the cases that it was trained on, as far as its weights file says.
+    pub fn of(predictions: &Predictions, shifted: &Shifted, trained_on: &[String], setting: Setting) -> Self {
+        let threshold = setting.threshold;
+        let section = |indices: &[usize]| Section::of(predictions, shifted, indices, threshold);
+        let by_magnification = predictions.groups(|subject| subject.stratum.map(|stratum| stratum.magnification));
+        let known = by_magnification.into_iter().filter_map(|(times, indices)| Some((times?, section(&indices))));
+        let groups = |groups: BTreeMap<String, Vec<usize>>| {
+            groups.into_iter().map(|(name, indices)| (name, Group::of(predictions, &indices, threshold))).collect()
+        };
+        Self {
+            all: section(&predictions.all()),
+            trained_on_these: TrainedOnThese::of(predictions, trained_on),
+            intervals: over_cases(predictions, threshold),
+            magnifications: known.collect(),
+            subtypes: groups(predictions.groups(|subject| subject.subtype.clone())),
+            cases: groups(predictions.groups(|subject| subject.case.clone())),
+            setting,
+        }
+    }
+}
+
+impl Section {
+    fn of(predictions: &Predictions, shifted: &Shifted, indices: &[usize], threshold: Threshold) -> Self {
+        let control = |control| (control, ControlFigures::of(control, predictions, indices));
+        let shift = |(shift, margins): &(crate::pixels::Shift, Vec<f64>)| {
+            let (metrics, within_strata, changed) = of_margins(predictions, (margins, indices), threshold);
+            let (name, severity) = (shift.name(), shift.severity());
+            ShiftFigures { name, severity, roc_auc: metrics.roc_auc, within_strata, nll: metrics.nll, changed }
+        };
+        Self {
+            figures: Figures::of(predictions, indices, threshold),
+            controls: Control::ALL.map(control).into_iter().collect(),
+            shifts: shifted.iter().map(shift).collect(),
+        }
+    }
+}
+
+impl Group {
+    fn of(predictions: &Predictions, indices: &[usize], threshold: Threshold) -> Self {
+        let figures = Figures::of(predictions, indices, threshold);
+        let probability = |index: &usize| Probability::from_margin(predictions.network.plain[*index]).get();
+        let n = indices.len();
+        Self {
+            truth: indices.first().map_or("", |index| predictions.subjects[*index].truth.lower()),
+            n,
+            mean_probability: indices.iter().map(probability).sum::<f64>() / n.max(1) as f64,
+            recall: figures.metrics.accuracy.unwrap_or(0.0),
+            changed: figures.exchanged.changed,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Tests of the predictions file.
+
+use super::*;
+use crate::diagnosis::Threshold;
+use crate::evaluate::Figures;
+
+fn tell(name: &str) -> Result<(String, String), String> {
+    Ok((name[..1].to_owned(), "F".to_owned()))
+}
+
+const MARGINS: [f64; 5] = [0.1 + 0.2, -1e-300, 1.0 / 3.0, 37.123456789012345, -800.5];
+
+fn predictions() -> Predictions {
+    let margins = |factor: f64| MARGINS.map(|margin| margin * factor).to_vec();
+    let subjects = (0..5).map(|i| Subject {
+        filename: format!("{i}, \"quoted\".png"),
+        truth: Label::ALL[i % 2],
+        case: i.to_string(),
+        subtype: "F".to_owned(),
+        stratum: (i > 0).then_some(Stratum { magnification: 40, width: 700, height: 460 }),
+    });
+    let judge = |factor| Margins { plain: margins(factor), exchanged: vec![margins(-factor), margins(factor / 3.0)] };
+    Predictions {
+        subjects: subjects.collect(),
+        network: judge(1.0),
+        controls: vec![(Control::MeanColour, judge(0.7)), (Control::Strata, judge(0.3))],
+    }
+}
+
+#[test]
+fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
+    let predictions = predictions();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("predictions.csv");
+    write(&path, &predictions).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant,exchanged_1,\
+                  exchanged_2,mean_colour,mean_colour_exchanged_1,mean_colour_exchanged_2,strata,";
+    assert!(text.starts_with(header), "{text}");
+
+    let again = read(&path, &tell).unwrap();
+    assert_eq!(again, predictions);
+    let figures = |predictions: &Predictions| Figures::of(predictions, &predictions.all(), Threshold::HALF);
+    assert_eq!(figures(&again), figures(&predictions));
+}
+
+#[test]
+fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("predictions.csv");
+    let rows = "a.png,benign,-1,0.2\nb.png,malignant,1,0.7\n";
+    std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
+    let predictions = read(&path, &tell).unwrap();
+    let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
+    assert_eq!((figures.metrics.roc_auc, figures.patient_recognition_rate), (Some(1.0), Some(1.0)));
+    assert_eq!((figures.within_strata.roc_auc, figures.choice(), figures.hard.n), (None, None, None));
+    assert_eq!((figures.exchanged.roc_auc, figures.exchanged.changed), (None, None));
+}
+
+#[test]
+fn rows_that_are_no_predictions_are_refused_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("predictions.csv");
+    for (row, message) in [
+        ("a.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
+        ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
+        ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
+        ("a.png,benign", "fields"),
+    ] {
+        std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();
+        let refusal = read(&path, &tell).unwrap_err().to_string();
+        assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
+    }
+    std::fs::write(&path, "filename,truth\n").unwrap();
+    assert!(read(&path, &tell).unwrap_err().to_string().contains("no column \"probability_malignant\""));
+    assert!(read(&dir.path().join("none.csv"), &tell).unwrap_err().to_string().contains("cannot read"));
+}
+
+#[test]
+fn runs_are_joined_with_the_draws_and_controls_that_all_of_them_have() {
+    let mut fewer = predictions();
+    fewer.network.exchanged.pop();
+    fewer.controls.pop();
+    let joined = Predictions::joined(&[predictions(), fewer]);
+    assert_eq!((joined.subjects.len(), joined.network.plain.len(), joined.network.exchanged.len()), (10, 10, 1));
+    assert_eq!(joined.controls.len(), 1);
+    assert_eq!(joined.controls[0].1.exchanged[1].len(), 10);
+}

@@ -1,0 +1,30 @@
+//! What is known of an image beside its pixels.
+
+use crate::diagnosis::Label;
+
+/// Images of one stratum were taken at one magnification and had one size before they were resized: nothing but what
+/// they show tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stratum {
+    /// How many times larger than life.
+    pub magnification: u32,
+    /// Pixels from left to right.
+    pub width: u32,
+    /// Pixels from top to bottom.
+    pub height: u32,
+}
+
+/// What is known of an image beside its pixels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subject {
+    /// The bare name of its file.
+    pub filename: String,
+    /// What it shows.
+    pub truth: Label,
+    /// The person it comes from.
+    pub case: String,
+    /// The histological subtype.
+    pub subtype: String,
+    /// Its magnification and size; none where nobody wrote them down.
+    pub stratum: Option<Stratum>,
+}

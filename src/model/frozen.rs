@@ -1,0 +1,53 @@
+//! A backbone as another program trained it, without a head: what a network starts from, as features.
+//!
+//! In: tensors in torchvision's names and images. Out: the means of each tap's channels. What a network learns should
+//! be worth more than a regression on these.
+
+use std::path::Path;
+
+use super::architecture::Architecture;
+use super::classifier::{finished, joined};
+use super::error::ModelError;
+use super::fast::FastNetwork;
+use super::network::Network;
+use super::parameters::Parameters;
+use super::weights_file::read_tensors;
+use crate::kernels::Level;
+use crate::pixels::Preprocess;
+
+/// A backbone that answers; shared by reference between threads.
+pub struct FrozenBackbone {
+    network: FastNetwork,
+    preprocess: Preprocess,
+}
+
+impl FrozenBackbone {
+    /// Reads the tensors of an architecture's backbone; images are prepared by [`Preprocess::imagenet`]. `threads` as
+    /// for [`super::Classifier::from_bytes`].
+    ///
+    /// # Errors
+    /// When the file cannot be read or does not fit, or `LOBULE_SIMD` cannot be followed.
+    pub fn open(path: &Path, architecture: &Architecture, threads: usize) -> Result<Self, ModelError> {
+        let parameters = Parameters::initial(architecture, 0)?;
+        parameters.set_backbone(&read_tensors(path)?, &path.display().to_string())?;
+        let network = Network::new(architecture.clone(), parameters);
+        let preprocess = Preprocess::imagenet();
+        let network = FastNetwork::new(network, preprocess.size as usize, Level::from_environment()?, threads)?;
+        Ok(Self { network, preprocess })
+    }
+
+    /// How images are prepared for it.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.preprocess
+    }
+
+    /// The means of each tap's channels, one tap after the other, of an image that [`Preprocess::resized`] has made:
+    /// `size * size * 3` numbers from 0 to 1. Empty for an architecture without taps.
+    ///
+    /// # Errors
+    /// When the image has another size.
+    pub fn taps(&self, resized: &[f32]) -> Result<Vec<f32>, ModelError> {
+        let taps = self.network.pooled_taps(&finished(&self.preprocess, resized)?)?;
+        joined(&taps.unwrap_or_default())
+    }
+}
