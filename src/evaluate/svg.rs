@@ -19,8 +19,6 @@ pub mod colour {
     pub const GREY: &str = "#5A5A5A";
     /// Lines of a grid.
     pub const GRID: &str = "#DDDDDD";
-    /// Bands behind the marks.
-    pub const BAND: &str = "#F1F1F1";
     /// Paper.
     pub const WHITE: &str = "#FFFFFF";
 }
