@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod comparison_csv;
 mod comparison_text;
+mod cross_validation;
 mod dataset;
 mod evaluate;
 mod inputs;
@@ -15,6 +16,7 @@ mod output;
 mod predict;
 mod terminal;
 mod train;
+mod train_all;
 
 /// The commands, each a file of this folder.
 #[derive(Debug, Subcommand)]
