@@ -111,6 +111,7 @@ impl TrainArguments {
     /// The network at its start, and what that is in words.
     fn network(&self, recipe: &Recipe) -> anyhow::Result<(Network, String)> {
         let parameters = Parameters::initial(&recipe.architecture, self.seed)?;
+        parameters.scale_head(recipe.head_scale)?;
         let start = match (recipe.start, &self.init) {
             (Start::Glorot, None) => "Glorot uniform".to_owned(),
             (Start::Glorot, Some(_)) => {
