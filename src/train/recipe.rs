@@ -19,6 +19,9 @@ pub struct Recipe {
     pub name: String,
     /// Where the network's tensors come from.
     pub start: Start,
+    /// What the start values of the head's kernels are multiplied by. Glorot's, with 1, are sure of much before anything
+    /// is learned.
+    pub head_scale: f64,
     /// Passes over the training part.
     pub epochs: usize,
     /// Samples in a step.
@@ -167,6 +170,7 @@ impl Recipe {
                 learning_rate.is_finite() && *learning_rate > 0.0,
                 format!("learning_rate must be above 0, not {learning_rate}"),
             ),
+            (self.head_scale.is_finite() && self.head_scale > 0.0, "head_scale must be above 0".to_owned()),
             (finite(self.backbone_share), "backbone_share must be 0 or more".to_owned()),
             (finite(self.weight_decay), "weight_decay must be 0 or more".to_owned()),
             (finite(self.warm_up), "warm_up must be 0 or more epochs".to_owned()),

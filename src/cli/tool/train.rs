@@ -204,6 +204,7 @@ impl<'a> Training<'a> {
     pub(super) fn network(&self, seed: u64) -> anyhow::Result<(Network, String)> {
         let recipe = self.recipe;
         let parameters = Parameters::initial(&recipe.architecture, seed)?;
+        parameters.scale_head(recipe.head_scale)?;
         let start = match (recipe.start, &self.arguments.init) {
             (Start::Glorot, None) => "Glorot uniform".to_owned(),
             (Start::Glorot, Some(_)) => {
