@@ -53,7 +53,11 @@ pub(super) struct Sample {
 
 impl Samples {
     /// Reads and decodes the images that can be read; the others are named with their reasons.
-    pub fn load(pictures: &[&Picture], preprocess: &Preprocess, augmentation: &Augmentation) -> (Self, Vec<Unreadable>) {
+    pub fn load(
+        pictures: &[&Picture],
+        preprocess: &Preprocess,
+        augmentation: &Augmentation,
+    ) -> (Self, Vec<Unreadable>) {
         let limits = DecodeLimits::default();
         let keep = |picture: &&Picture| {
             let kept = read(&picture.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));

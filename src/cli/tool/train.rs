@@ -16,9 +16,7 @@ use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Metrics, Scored, predictions};
 use crate::kernels::keep_large_blocks;
 use crate::model::{Classifier, Network, Parameters, read_tensors};
-use crate::train::{
-    End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit,
-};
+use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit};
 
 /// Arguments of `lobule train`.
 #[derive(Debug, Args)]
