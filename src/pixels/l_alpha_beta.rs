@@ -4,8 +4,7 @@
 //! formulae are those of Reinhard et al., "Color Transfer between Images" (IEEE CG&A 21(5), 2001).
 
 /// Cone responses (long, medium, short) from R, G and B, a response a row.
-const LMS_FROM_RGB: [[f64; 3]; 3] =
-    [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]];
+const LMS_FROM_RGB: [[f64; 3]; 3] = [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]];
 
 /// The smallest response that is told from none; its logarithm is finite.
 const DARKEST: f32 = 1.0 / 255.0;

@@ -71,9 +71,8 @@ fn moments(points: &[[f32; 3]]) -> ([f64; 3], [[f64; 3]; 3]) {
         }
     }
     let mean = sums.map(|sum| sum / count);
-    let covariance = |row: usize, column: usize| {
-        products[row.max(column)][row.min(column)] / count - mean[row] * mean[column]
-    };
+    let covariance =
+        |row: usize, column: usize| products[row.max(column)][row.min(column)] / count - mean[row] * mean[column];
     (mean, std::array::from_fn(|row| std::array::from_fn(|column| covariance(row, column))))
 }
 
@@ -114,8 +113,24 @@ mod tests {
     /// print(rgb((la - la.mean(0)) @ W.T * [.12, .03, .02] + la.mean(0)))
     /// ```
     const NUMPY: [f32; 18] = [
-        0.757_982_9, 0.575_793, 0.618_486_1, 0.691_161_6, 0.636_137, 0.629_592_3, 0.631_571_9, 0.668_946_3, 0.625_177_9,
-        0.589_538_9, 0.671_217_4, 0.605_193_8, 0.579_263_7, 0.641_744_9, 0.569_742_5, 0.629_671_2, 0.578_921_6, 0.518_210_1,
+        0.757_982_9,
+        0.575_793,
+        0.618_486_1,
+        0.691_161_6,
+        0.636_137,
+        0.629_592_3,
+        0.631_571_9,
+        0.668_946_3,
+        0.625_177_9,
+        0.589_538_9,
+        0.671_217_4,
+        0.605_193_8,
+        0.579_263_7,
+        0.641_744_9,
+        0.569_742_5,
+        0.629_671_2,
+        0.578_921_6,
+        0.518_210_1,
     ];
 
     #[test]
