@@ -80,6 +80,14 @@ pub enum BreakhisError {
         /// How many there are.
         found: usize,
     },
+    /// Cases that cannot be dealt into so many folds.
+    #[error("cannot deal {cases} cases into {folds} folds; there must be at least 2 folds, and a case for each")]
+    TooFewForFolds {
+        /// How many cases there are.
+        cases: usize,
+        /// How many folds were asked for.
+        folds: u32,
+    },
     /// A split and a data set hold different pictures.
     #[error("the split does not fit the pictures in {}: {difference}", dir.display())]
     OtherData {

@@ -111,6 +111,12 @@ impl Split {
         Ok(Self { parts: pictures.map(|p| (p.file_name().to_owned(), of_case[&p.name.case()])).collect() })
     }
 
+    /// Every image in the train part: nothing is held out, so nothing can be measured.
+    pub fn all_for_training(dataset: &Dataset) -> Self {
+        let pictures = dataset.pictures().iter();
+        Self { parts: pictures.map(|picture| (picture.file_name().to_owned(), Part::Train)).collect() }
+    }
+
     /// The part of a picture, by its file name.
     pub fn part_of(&self, file_name: &str) -> Option<Part> {
         self.parts.get(file_name).copied()
@@ -172,4 +178,4 @@ fn proportionally(size: usize, counts: [usize; 2]) -> [usize; 2] {
 
 #[cfg(test)]
 #[path = "split_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -1,10 +1,10 @@
 //! Split files: `filename,part` as `lobule dataset split` writes them, and `filename,fold` for cross-validation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::table::{Row, Table};
-use super::{BreakhisError, Part, Split};
+use super::{BreakhisError, Folds, Split};
 use crate::files::write_whole;
 
 impl Split {
@@ -44,26 +44,19 @@ impl Split {
     /// # Errors
     /// When the file is not such a table, holds a picture twice, or does not hold that fold.
     pub fn from_folds(path: &Path, held_out: u32) -> Result<Self, BreakhisError> {
-        let table = Table::open(path)?;
-        if table.find("fold").is_none() && table.find("part").is_some() {
-            return Err(table.error(None, "it holds parts, not folds; leave the fold (--fold) out".into()));
-        }
-        let column = table.require("fold")?;
-        let folds = rows_once(&table, |row| {
-            row.cell(column).parse::<u32>().map_err(|_| format!("{:?} is not the number of a fold", row.cell(column)))
-        })?;
-        let known: BTreeSet<u32> = folds.values().copied().collect();
+        let folds = Folds::read(path)?;
+        let known = folds.numbers();
         if !known.contains(&held_out) {
             let known: Vec<String> = known.iter().map(u32::to_string).collect();
-            return Err(table.error(None, format!("there is no fold {held_out}; its folds are {}", known.join(", "))));
+            let reason = format!("there is no fold {held_out}; its folds are {}", known.join(", "));
+            return Err(BreakhisError::Table { path: path.to_owned(), line: None, reason });
         }
-        let part = |fold| if fold == held_out { Part::Validation } else { Part::Train };
-        Ok(Self { parts: folds.into_iter().map(|(name, fold)| (name, part(fold))).collect() })
+        Ok(folds.held_out(held_out))
     }
 }
 
 /// What each row says of its file; a file with two rows is refused.
-fn rows_once<T>(
+pub(super) fn rows_once<T>(
     table: &Table<'_>,
     value: impl Fn(&Row) -> Result<T, String>,
 ) -> Result<BTreeMap<String, T>, BreakhisError> {

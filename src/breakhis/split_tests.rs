@@ -5,7 +5,7 @@ use super::*;
 use crate::breakhis::{Magnification, Subtype};
 
 /// Empty files with these names; `case` numbers start at 1 and each holds so many pictures.
-fn drawn(cases: &[(Subtype, usize)]) -> (tempfile::TempDir, Dataset) {
+pub(in crate::breakhis) fn drawn(cases: &[(Subtype, usize)]) -> (tempfile::TempDir, Dataset) {
     let dir = tempfile::tempdir().unwrap();
     for (case, &(subtype, pictures)) in cases.iter().enumerate() {
         for picture in 0..pictures {
@@ -20,7 +20,7 @@ fn drawn(cases: &[(Subtype, usize)]) -> (tempfile::TempDir, Dataset) {
 }
 
 /// Unequal cases, a few large ones among the benign, as in BreakHis.
-fn like_breakhis() -> (tempfile::TempDir, Dataset) {
+pub(in crate::breakhis) fn like_breakhis() -> (tempfile::TempDir, Dataset) {
     let benign = [100, 80, 30, 30, 25, 20, 12, 10, 8, 6, 5, 3].map(|n| (Subtype::Fibroadenoma, n));
     let malignant = (0..30).map(|i| (Subtype::DuctalCarcinoma, 10 + i % 25));
     drawn(&benign.into_iter().chain(malignant).collect::<Vec<_>>())

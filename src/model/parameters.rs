@@ -64,6 +64,18 @@ impl Parameters {
         Self::from_stored(architecture, &tensors, "the start values")
     }
 
+    /// Multiplies the start values of the head's kernels (all dense ones outside the backbone).
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn scale_head(&self, factor: f64) -> Result<(), ModelError> {
+        let head = self.by_name.values().filter(|p| p.spec.role == Role::DenseKernel && !in_backbone(&p.spec.name));
+        for parameter in head {
+            parameter.var.set(&parameter.var.affine(factor, 0.0)?)?;
+        }
+        Ok(())
+    }
+
     /// Takes every tensor of the network from `stored`, which must hold exactly those; `origin` names it in errors.
     ///
     /// # Errors

@@ -20,8 +20,9 @@ use crate::diagnosis::{Label, Threshold};
 use crate::files::write_whole;
 use crate::pixels::Preprocess;
 
-/// The version of the metadata's form that this program writes and reads.
-pub const FORMAT: u32 = 1;
+/// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
+/// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
+pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
 const KEY: &str = "lobule";
@@ -108,8 +109,8 @@ impl WeightsFile {
             format: u32,
         }
         let Versioned { format } = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
-        if format != FORMAT {
-            return Err(broken(format!("its format is {format}, this program reads {FORMAT}")));
+        if !(1..=FORMAT).contains(&format) {
+            return Err(broken(format!("its format is {format}, this program reads up to {FORMAT}")));
         }
         let metadata: Metadata = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
         if metadata.classes != Label::ALL {

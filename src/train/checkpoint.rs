@@ -1,6 +1,6 @@
 //! Checkpoints: a [`State`] as one safetensors file, exact to the last bit, from which a training goes on.
 //!
-//! The tensors are named `network/NAME`, `average/NAME`, `best/NAME`, `adam/first/NAME` and `adam/second/NAME`; the
+//! The tensors are named `network/NAME`, `best/NAME`, `adam/first/NAME` and `adam/second/NAME`; the
 //! rest is JSON in the file's metadata. It is one file so that no interruption can leave two that do not belong together.
 
 use std::path::Path;
@@ -40,9 +40,6 @@ impl State {
             tensors.extend(stored.into_iter().map(|(name, tensor)| (format!("{group}/{name}"), tensor)));
         };
         add("network", self.network.parameters().stored()?);
-        if let Some(average) = &self.average {
-            add("average", average.parameters().stored()?);
-        }
         if let Some(best) = &self.best {
             add("best", best.weights.clone());
         }
@@ -78,14 +75,8 @@ impl State {
             let taken = tensors.extract_if(.., |name, _| name.starts_with(&prefix));
             taken.map(|(name, tensor)| (name[prefix.len()..].to_owned(), tensor)).collect()
         };
-        let network = |stored: &StoredTensors| -> Result<Network, TrainError> {
-            let parameters = Parameters::from_stored(&recipe.architecture, stored, &origin)?;
-            Ok(Network::new(recipe.architecture.clone(), parameters))
-        };
-        let mut state = Self::new(network(&take("network"))?, recipe);
-        if recipe.average > 0.0 && header.position.probed {
-            state.average = Some(network(&take("average"))?);
-        }
+        let parameters = Parameters::from_stored(&recipe.architecture, &take("network"), &origin)?;
+        let mut state = Self::new(Network::new(recipe.architecture.clone(), parameters), recipe);
         let moment = |name| broken(format!("it lacks the optimiser's moment {name}, or that has another length"));
         state.adam.restore(header.adam_steps, take("adam")).map_err(moment)?;
         state.best = header.best.map(|epoch| Outcome { epoch, weights: take("best") });

@@ -52,6 +52,24 @@ impl RunConfig {
         toml::from_str(&text).map_err(|error| TrainError::Broken { path: path.to_owned(), reason: error.to_string() })
     }
 
+    /// Refuses to go on with a run in `folder` that was asked for other things; the program may be another version.
+    ///
+    /// # Errors
+    /// When they differ; the error says in what.
+    pub fn goes_on(&self, before: &Self, folder: &Path) -> Result<(), TrainError> {
+        let mut before = before.clone();
+        if before.trained_on.is_empty() {
+            // Versions before 0.2 did not write the cases down.
+            before.trained_on = self.trained_on.clone();
+        }
+        let before = &before;
+        let differences = Self { version: before.version.clone(), ..self.clone() }.differences(before);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(TrainError::OtherRun { folder: folder.to_owned(), differences })
+    }
+
     /// Where two configs differ, a line a value: `batch = 64, and not 32`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let lines = |config: &Self| toml::to_string(config).unwrap_or_default();

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::error::TrainError;
-use super::history::{Epoch, Figures, Phase};
+use super::history::{Epoch, Figures};
 use crate::evaluate::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
 use crate::files::write_whole;
 
@@ -45,8 +45,6 @@ struct Curves {
     accuracy: [Vec<f64>; 2],
     /// The step size.
     learning_rate: Vec<f64>,
-    /// How many of the first epochs trained the head alone.
-    head_alone: usize,
     /// The index of the best epoch.
     best: Option<usize>,
 }
@@ -64,13 +62,11 @@ impl Curves {
         let series = |number: fn(&Figures) -> Option<f64>| -> Vec<f64> {
             epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
         };
-        let key = |epoch: &Epoch| (epoch.figures.phase, epoch.figures.epoch);
         Self {
             loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
             accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
             learning_rate: series(|f| Some(f.learning_rate)),
-            head_alone: epochs.iter().filter(|epoch| epoch.figures.phase == Phase::Probe).count(),
-            best: best.and_then(|best| epochs.iter().position(|epoch| key(epoch) == key(best))),
+            best: best.and_then(|best| epochs.iter().position(|epoch| epoch.figures.epoch == best.figures.epoch)),
         }
     }
 
@@ -113,10 +109,6 @@ impl Curves {
             svg.text((x + 30.0, y), Anchor::Start, TEXT, name);
             x += 30.0 + 8.0 * name.len() as f64 + 12.0;
         }
-        if self.head_alone > 0 {
-            svg.rectangle((x, y - 11.0), 24.0, 14.0, colour::BAND);
-            svg.text((x + 30.0, y), Anchor::Start, TEXT, "head alone");
-        }
         if let Some(best) = self.best {
             let y = y + 20.0;
             svg.line(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], BEST);
@@ -127,9 +119,6 @@ impl Curves {
     /// The best epoch in words.
     fn describe(&self, best: usize) -> String {
         let mut text = format!("best epoch: {}", best + 1);
-        if (1..=best).contains(&self.head_alone) {
-            text += &format!(" ({} of all layers)", best + 1 - self.head_alone);
-        }
         for (name, [_, validation]) in [("loss", &self.loss), ("accuracy", &self.accuracy)] {
             if let Some(number) = validation.get(best).filter(|number| number.is_finite()) {
                 text += &format!(", validation {name} {number:.4}");
@@ -141,10 +130,6 @@ impl Curves {
     /// A panel from its upper to its lower edge.
     fn panel(&self, svg: &mut Svg, (top, bottom): (f64, f64), curves: &[Curve<'_>], ends: Ends) {
         let epochs = self.epochs();
-        if self.head_alone > 0 {
-            let width = epochs.at(self.head_alone as f64 + 0.5) - LEFT;
-            svg.rectangle((LEFT, top), width, bottom - top, colour::BAND);
-        }
         let axis = ends.scale(curves, (bottom, top));
         for (y, label) in axis.ticks() {
             svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
@@ -229,14 +214,13 @@ impl Ends {
 mod tests {
     use super::*;
 
-    fn run(epochs: usize, head_alone: usize) -> Curves {
+    fn run(epochs: usize) -> Curves {
         let falling = |from: f64, by: f64| (0..epochs).map(|epoch| from * by.powi(epoch as i32)).collect::<Vec<_>>();
         let rising = |numbers: Vec<f64>| numbers.into_iter().map(|number| 1.0 - number).collect();
         Curves {
             loss: [falling(0.7, 0.9), falling(0.6, 0.95)],
             accuracy: [rising(falling(0.3, 0.9)), rising(falling(0.25, 0.95))],
             learning_rate: falling(3e-4, 0.8),
-            head_alone,
             best: epochs.checked_sub(1),
         }
     }
@@ -248,7 +232,7 @@ mod tests {
     #[test]
     fn each_epoch_of_each_curve_has_its_mark() {
         for epochs in [1, 7, 40] {
-            let svg = run(epochs, 0).svg("run");
+            let svg = run(epochs).svg("run");
             // Train loss, train accuracy and learning rate, and one disc in the legend.
             assert_eq!(count(&svg, "<circle"), 3 * epochs + 1, "{epochs} epochs");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
@@ -257,16 +241,8 @@ mod tests {
     }
 
     #[test]
-    fn the_head_s_own_epochs_are_told_apart() {
-        let svg = run(8, 3).svg("run");
-        assert!(svg.contains(">head alone</text>") && svg.contains(">best epoch: 8 (5 of all layers), "), "{svg}");
-        assert_eq!(count(&svg, colour::BAND), 4, "three panels and the legend");
-        assert!(!run(8, 0).svg("run").contains(colour::BAND));
-    }
-
-    #[test]
     fn undefined_figures_are_gaps_and_a_panel_without_any_says_so() {
-        let mut curves = run(5, 0);
+        let mut curves = run(5);
         curves.loss[1] = vec![f64::NAN, 0.5, f64::INFINITY, 0.4, 0.3];
         curves.accuracy = [vec![f64::NAN; 5], vec![f64::NAN; 5]];
         let svg = curves.svg("run");
@@ -280,10 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn the_file_shows_the_epochs_of_both_phases() -> Result<(), TrainError> {
-        let epoch = |phase, epoch, loss| Epoch {
+    fn the_file_shows_the_epochs_and_the_best_of_them() -> Result<(), TrainError> {
+        let epoch = |epoch, loss| Epoch {
             figures: Figures {
-                phase,
                 epoch,
                 learning_rate: 1e-3,
                 train_loss: 0.5,
@@ -298,13 +273,13 @@ mod tests {
             images_per_second: 9.0,
             ended_at: 1.5,
         };
-        let epochs = [epoch(Phase::Probe, 1, 0.4), epoch(Phase::AllLayers, 1, 0.3), epoch(Phase::AllLayers, 2, 0.35)];
+        let epochs = [epoch(1, 0.4), epoch(2, 0.3), epoch(3, 0.35)];
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("curves.svg");
         write(&path, "best, seed 1", &epochs, Some(&epochs[1]))?;
         let svg = std::fs::read_to_string(&path).unwrap();
-        assert!(svg.contains(">best epoch: 2 (1 of all layers), validation loss 0.3000</text>"), "{svg}");
-        assert!(svg.contains(">head alone<") && svg.contains("<title>best, seed 1</title>"), "{svg}");
+        assert!(svg.contains(">best epoch: 2, validation loss 0.3000</text>"), "{svg}");
+        assert!(svg.contains("<title>best, seed 1</title>"), "{svg}");
         assert!(write(&dir.path().join("none/curves.svg"), "", &epochs, None).is_err());
         Ok(())
     }

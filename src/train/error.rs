@@ -22,6 +22,17 @@ pub enum TrainError {
         /// Malignant pictures.
         malignant: usize,
     },
+    /// A recipe that needs a validation part, where nothing is held out.
+    #[error(
+        "the recipe {recipe} decides by the validation part ({by}), and nothing is held out; train it on a split, or by \
+         a recipe that keeps the weights of its last epoch, such as best"
+    )]
+    NothingHeldOut {
+        /// The recipe's name.
+        recipe: String,
+        /// What of it needs the part.
+        by: &'static str,
+    },
     /// A recipe that cannot be followed.
     #[error("the recipe {name}: {reason}")]
     Recipe {

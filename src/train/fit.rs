@@ -6,12 +6,10 @@
 use std::time::Instant;
 
 use rand::Rng;
-use rayon::prelude::*;
 
 use super::error::TrainError;
-use super::history::{Epoch, Phase};
+use super::history::Epoch;
 use super::loss::predictions;
-use super::probe::probe;
 use super::progress::Progress;
 use super::recipe::Recipe;
 use super::samples::{CHUNK, Sample, Samples};
@@ -21,8 +19,8 @@ use super::step::step;
 use super::target::Taught;
 use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
+use crate::kernels::Level;
 use crate::kernels::training::Workspace;
-use crate::kernels::{Level, update};
 use crate::model::{Mode, Network};
 
 /// How a training ended.
@@ -34,10 +32,11 @@ pub enum End {
     Interrupted,
 }
 
-/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end.
+/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
+/// be empty where the recipe decides nothing by it; then nothing is measured.
 ///
 /// # Errors
-/// When a part has no pictures or one class only, the loss is no longer a number, or the progress cannot be written.
+/// When a part has one class only, or is empty and needed, the loss is no longer a number, or the progress cannot be written.
 pub fn fit(
     state: &mut State,
     recipe: &Recipe,
@@ -46,21 +45,8 @@ pub fn fit(
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
-    check_classes("validation", parts.1.labels())?;
+    check_validation(recipe, parts.1.labels())?;
     let taught = Taught::new(parts.0, recipe);
-    if !state.position.probed {
-        if let Some(settings) = &recipe.probe {
-            let Some(epochs) = probe(&state.network, recipe, settings, (&taught, parts.1), seed, progress)? else {
-                return Ok(End::Interrupted);
-            };
-            state.history.extend(epochs);
-        }
-        if recipe.average > 0.0 {
-            state.start_average()?;
-        }
-        state.position.probed = true;
-        progress.save(state)?;
-    }
     let mut workspace = Workspace::new(Level::from_environment()?);
     while !state.ended(recipe) {
         let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
@@ -73,6 +59,18 @@ pub fn fit(
         }
     }
     Ok(End::Finished)
+}
+
+/// Refuses a validation part that tells nothing. It may be empty where the recipe decides nothing by it.
+///
+/// # Errors
+/// When it is empty and the recipe needs it, or it holds one class.
+pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
+    match recipe.steered_by() {
+        _ if !labels.is_empty() => check_classes("validation", labels),
+        Some(by) => Err(TrainError::NothingHeldOut { recipe: recipe.name.clone(), by }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a part from which nothing can be learned, or nothing told.
@@ -101,7 +99,7 @@ fn train(
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
     let samples = taught.samples;
-    let State { network, average, adam, position, .. } = state;
+    let State { network, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
     let what = format!("epoch {} of {}", position.epochs + 1, recipe.epochs);
@@ -128,9 +126,6 @@ fn train(
         if !loss.is_finite() {
             return Err(TrainError::Diverged { epoch: position.epochs + 1, loss });
         }
-        if let Some(average) = average {
-            follow(average, network, recipe.average, number)?;
-        }
         position.running.add(batch.len(), loss, right);
         position.running.seconds += started.elapsed().as_secs_f64();
         position.steps += 1;
@@ -146,16 +141,19 @@ fn conclude(
     validation: &Samples,
     progress: &mut dyn Progress,
 ) -> Result<(), TrainError> {
-    let metrics = Metrics::at(&validate(state.judged(), validation, progress)?, Threshold::HALF);
+    let metrics = Metrics::at(&validate(&state.network, validation, progress)?, Threshold::HALF);
     let position = &mut state.position;
     position.epochs += 1;
     position.steps = 0;
     let running = std::mem::take(&mut position.running);
     let rate = position.learning_rate * recipe.schedule(position.epochs as f64);
-    let epoch = Epoch::of(Phase::AllLayers, position.epochs, rate, running, &metrics);
+    let epoch = Epoch::of(position.epochs, rate, running, &metrics);
     progress.epoch(&epoch);
     state.history.push(epoch.clone());
 
+    if validation.is_empty() {
+        return Ok(());
+    }
     let loss = metrics.nll.unwrap_or(f64::NAN);
     if let Some(plateau) = &recipe.plateau {
         position.learning_rate = position.plateau.epoch(plateau, loss, position.learning_rate);
@@ -164,27 +162,18 @@ fn conclude(
         position.stopped = position.early_stopping.epoch(stopping, loss);
     }
     if position.best.epoch(position.epochs, loss) {
-        let weights = state.judged().parameters().stored()?;
+        let weights = state.network.parameters().stored()?;
         state.best = Some(Outcome { epoch, weights });
     }
-    Ok(())
-}
-
-/// Moves the averaged weights towards the trained ones; in the first steps the average is a plain mean.
-fn follow(average: &Network, network: &Network, kept: f64, step: usize) -> Result<(), TrainError> {
-    let moved = (1.0 - kept.min((step as f64 + 1.0) / (step as f64 + 10.0))) as f32;
-    let pairs: Vec<_> = average.parameters().iter().zip(network.parameters().iter()).collect();
-    pairs.into_par_iter().try_for_each(|(averaged, current)| {
-        update(&averaged.var, &current.var, |averaged, current| {
-            averaged.iter_mut().zip(current).for_each(|(a, c)| *a += (c - *a) * moved);
-        })
-    })?;
     Ok(())
 }
 
 fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<Vec<Scored>, TrainError> {
     let all = samples.as_they_are();
     let mut scored = Vec::new();
+    if all.is_empty() {
+        return Ok(scored);
+    }
     progress.start("validation", samples.len(), 0);
     for batch in all.chunks(CHUNK) {
         let logits = network.forward(&samples.batch(batch)?, Mode::Inference)?;

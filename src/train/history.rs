@@ -10,16 +10,6 @@ use super::error::TrainError;
 use crate::evaluate::Metrics;
 use crate::files::write_whole;
 
-/// Which part of a recipe an epoch belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// The head alone.
-    Probe,
-    /// All layers.
-    AllLayers,
-}
-
 /// An epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
@@ -35,9 +25,7 @@ pub struct Epoch {
 /// The figures of an epoch. Those of the validation part are `None` where they are not defined.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
-    /// The part of the recipe.
-    pub phase: Phase,
-    /// Its number in that part, from 1.
+    /// Its number, from 1.
     pub epoch: usize,
     /// Adam's step size at its end.
     pub learning_rate: f64,
@@ -88,11 +76,10 @@ impl Running {
 
 impl Epoch {
     /// An epoch that is just over.
-    pub(super) fn of(phase: Phase, epoch: usize, learning_rate: f64, train: Running, validation: &Metrics) -> Self {
+    pub(super) fn of(epoch: usize, learning_rate: f64, train: Running, validation: &Metrics) -> Self {
         let since_1970 = std::time::UNIX_EPOCH.elapsed();
         Self {
             figures: Figures {
-                phase,
                 epoch,
                 learning_rate,
                 train_loss: train.mean_loss(),

@@ -15,8 +15,8 @@ const NUMBER: usize = 4;
 fn needed(recipe: &Recipe, pictures: usize) -> usize {
     let size = recipe.preprocess.size as usize;
     let tensors: usize = recipe.architecture.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
-    // Weights, gradients, two moments, the average, the best epoch's, and what writes them to a file.
-    let weights = 10 * tensors;
+    // Weights, gradients, two moments, the best epoch's, and what writes them to a file.
+    let weights = 9 * tensors;
     // The backbone's own tape keeps each number about once, for the whole batch. candle keeps an operator's input, output
     // and gradients, for the parts of a batch that are in work.
     let numbers = match recipe.architecture {

@@ -12,8 +12,7 @@ pub trait Progress {
     fn advance(&mut self, images: usize, loss: Option<f64>);
     /// An epoch is over.
     fn epoch(&mut self, epoch: &Epoch);
-    /// A moment from which the training can go on later: after the probe, after each epoch, and when it was asked to
-    /// stop.
+    /// A moment from which the training can go on later: after each epoch, and when it was asked to stop.
     ///
     /// # Errors
     /// When it cannot be noted down, which ends the training.

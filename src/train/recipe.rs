@@ -19,7 +19,10 @@ pub struct Recipe {
     pub name: String,
     /// Where the network's tensors come from.
     pub start: Start,
-    /// Passes over the training part with all layers moving.
+    /// What the start values of the head's kernels are multiplied by. Glorot's, with 1, are sure of much before anything
+    /// is learned.
+    pub head_scale: f64,
+    /// Passes over the training part.
     pub epochs: usize,
     /// Samples in a step.
     pub batch: usize,
@@ -31,8 +34,6 @@ pub struct Recipe {
     pub label_smoothing: f64,
     /// Share of the head's kernels that a step takes away, per unit of step size (decoupled, as in AdamW).
     pub weight_decay: f64,
-    /// Share of the averaged weights that a step keeps; the average is what is validated and written. 0 for none.
-    pub average: f64,
     /// Epochs in which the step size rises from zero.
     pub warm_up: f64,
     /// What the step size does after that.
@@ -47,9 +48,6 @@ pub struct Recipe {
     /// When to lower the step size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plateau: Option<Plateau>,
-    /// Training of the head alone, on what the untouched backbone says of all eight views, before all layers move.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Probe>,
     /// How the backbone normalises while it is trained.
     pub backbone_norm: NormPolicy,
     /// How the head normalises while it is trained.
@@ -116,23 +114,6 @@ pub enum Views {
     Dihedral,
 }
 
-/// Training of the head alone.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Probe {
-    /// Passes over the views of the training part.
-    pub epochs: usize,
-    /// Views in a step.
-    pub batch: usize,
-    /// Adam's step size, at its peak.
-    pub learning_rate: f64,
-    /// What it does from there.
-    pub decay: Decay,
-    /// Whether each view is mixed with another one of its step, and so is what is taught of it, in a share that is drawn
-    /// evenly from 0 to 1 for the step (mixup: Zhang et al., ICLR 2018, with alpha 1).
-    pub mixup: bool,
-}
-
 /// The recipes that come with the program, by name.
 const RECIPES: [(&str, &str); 4] = [
     ("baseline", include_str!("recipes/baseline.toml")),
@@ -189,25 +170,17 @@ impl Recipe {
                 learning_rate.is_finite() && *learning_rate > 0.0,
                 format!("learning_rate must be above 0, not {learning_rate}"),
             ),
+            (self.head_scale.is_finite() && self.head_scale > 0.0, "head_scale must be above 0".to_owned()),
             (finite(self.backbone_share), "backbone_share must be 0 or more".to_owned()),
             (finite(self.weight_decay), "weight_decay must be 0 or more".to_owned()),
             (finite(self.warm_up), "warm_up must be 0 or more epochs".to_owned()),
             (share(self.label_smoothing), "label_smoothing must be from 0 up to, but not, 1".to_owned()),
-            (share(self.average), "average must be from 0 up to, but not, 1".to_owned()),
             (share(self.augmentation.stain), "augmentation.stain must be from 0 up to, but not, 1".to_owned()),
             (share(self.augmentation.zoom), "augmentation.zoom must be from 0 up to, but not, 1".to_owned()),
             ((0.0..=1.0).contains(&self.augmentation.exchange), "augmentation.exchange must be from 0 to 1".to_owned()),
             (
                 self.augmentation.zoom == 0.0 || preprocess.resampling == Resampling::Antialiased,
                 "augmentation.zoom needs preprocess.resampling = antialiased".to_owned(),
-            ),
-            (
-                self.probe.is_none_or(|p| p.batch >= 2 && p.learning_rate.is_finite() && p.learning_rate > 0.0),
-                "probe.batch must be at least 2 and probe.learning_rate above 0".to_owned(),
-            ),
-            (
-                self.probe.is_none() || matches!(architecture, Architecture::Fused(_)),
-                "a probe needs a network with taps".to_owned(),
             ),
         ];
         if let Some((_, reason)) = rules.into_iter().find(|(holds, _)| !holds) {
@@ -222,6 +195,16 @@ impl Recipe {
     /// The forward pass of a training step; `dropout` decides what is dropped.
     pub(super) fn training(&self, dropout: u64) -> Training {
         Training { backbone: self.backbone_norm, head: self.head_norm, dropout: Some(dropout) }
+    }
+
+    /// What of it is decided by the validation part, which such a recipe cannot do without.
+    pub fn steered_by(&self) -> Option<&'static str> {
+        let rules = [
+            (self.early_stopping.is_some(), "early_stopping"),
+            (self.plateau.is_some(), "plateau"),
+            (self.keep == Keep::Best, "keep = \"best\""),
+        ];
+        rules.into_iter().find_map(|(holds, name)| holds.then_some(name))
     }
 
     /// How a parameter is optimised.
@@ -252,16 +235,10 @@ impl Decay {
     }
 }
 
-impl Probe {
-    /// The step size at a step, counted in epochs.
-    pub(super) fn rate(&self, epoch: f64) -> f64 {
-        self.learning_rate * self.decay.share(epoch / self.epochs as f64)
-    }
-}
-
 /// Puts a change (`table.key=value`) into a recipe's table.
 fn set(table: &mut Table, change: &str) -> Result<(), String> {
-    let wrong = || format!("{change:?} is no change; one is written key=value, such as epochs=5 or probe.epochs=0");
+    let wrong =
+        || format!("{change:?} is no change; one is written key=value, such as epochs=5 or augmentation.zoom=0");
     let (key, text) = change.split_once('=').ok_or_else(wrong)?;
     let (key, text) = (key.trim(), text.trim());
     // What is no number, list or truth value is a word.
@@ -313,8 +290,8 @@ mod tests {
             assert_eq!(recipe.preprocess, Preprocess::report());
             assert_eq!(recipe.early_stopping.map(|stop| stop.patience), Some(10));
             assert_eq!(recipe.plateau.map(|plateau| plateau.patience), Some(5));
-            let plain = [recipe.label_smoothing, recipe.weight_decay, recipe.average, recipe.warm_up];
-            assert_eq!((plain, recipe.backbone_share, recipe.decay), ([0.0; 4], 1.0, Decay::Constant));
+            let plain = [recipe.label_smoothing, recipe.weight_decay, recipe.warm_up];
+            assert_eq!((plain, recipe.backbone_share, recipe.decay), ([0.0; 3], 1.0, Decay::Constant));
         }
         assert_eq!(recipe("baseline").architecture, Architecture::baseline());
         assert_eq!(
@@ -326,16 +303,18 @@ mod tests {
         assert_eq!((recipe("baseline").learning_rate, recipe("transfer").learning_rate), (1e-3, 1e-5));
         assert_eq!((recipe("transfer").start, recipe("baseline").start), (Start::Imagenet, Start::Glorot));
         assert_eq!(recipe("best").architecture, recipe("transfer").architecture);
-        assert_eq!(recipe("best").preprocess, Preprocess::imagenet());
+        let best = recipe("best").preprocess;
+        assert!(best.decorrelation_stretch.is_some());
+        assert_eq!(Preprocess { decorrelation_stretch: None, ..best }, Preprocess::imagenet());
     }
 
     #[test]
     fn every_value_can_be_changed_and_comes_back_from_its_text() {
         let changes =
-            ["epochs=3", "probe.epochs = 0", "keep=last", "architecture.dropout=0", "backbone_norm.source=batch"];
+            ["epochs=3", "augmentation.zoom = 0", "keep=best", "architecture.dropout=0", "backbone_norm.source=batch"];
         let recipe = named("best", &changes).unwrap();
-        assert_eq!((recipe.epochs, recipe.keep), (3, Keep::Last));
-        assert_eq!(recipe.probe.map(|probe| probe.epochs), Some(0));
+        assert_eq!((recipe.epochs, recipe.keep), (3, Keep::Best));
+        assert_eq!(recipe.augmentation.zoom, 0.0);
         assert_eq!(toml::from_str::<Recipe>(&toml::to_string(&recipe).unwrap()).unwrap(), recipe);
         let stopping = named("best", &["early_stopping.patience=2", "early_stopping.min_delta=0"]).unwrap();
         assert_eq!(stopping.early_stopping, Some(EarlyStopping { patience: 2, min_delta: 0.0 }));
@@ -363,7 +342,14 @@ mod tests {
             assert!(refusal.contains("best") && refusal.contains(message), "{change}: {refusal}");
         }
         assert!(named("worst", &[]).unwrap_err().contains("baseline, augmented, transfer, best"));
-        assert!(named("baseline", &["probe.epochs=1", "probe.batch=8", "probe.learning_rate=1"]).is_err());
+    }
+
+    #[test]
+    fn only_recipes_that_run_to_their_last_epoch_do_without_a_validation_part() {
+        let steered = |name, changes: &[&str]| named(name, changes).unwrap().steered_by();
+        assert_eq!(steered("best", &[]), None);
+        assert_eq!(steered("best", &["keep=best"]), Some("keep = \"best\""));
+        assert!(["baseline", "augmented", "transfer"].iter().all(|name| steered(name, &[]) == Some("early_stopping")));
     }
 
     #[test]

@@ -4,13 +4,15 @@
 //! |---|---|---|
 //! | `config.toml` | what the run was asked to do | at the start |
 //! | `split.csv` | the part of each picture | at the start |
-//! | `last.safetensors` | everything that is needed to go on | after the probe, each epoch and Ctrl-C |
+//! | `last.safetensors` | everything that is needed to go on | after each epoch and Ctrl-C |
 //! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
 //! | `curves.svg` | the epochs so far as a figure | with it |
 //! | `train/`, `validation/` | the epochs so far for TensorBoard, which are added to in their place | with it |
 //! | `best.safetensors` | the weights with the lowest validation loss | with it |
 //! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
 //! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each picture | at the end |
+//!
+//! A run that holds nothing out has neither predictions nor `best.safetensors`.
 //!
 //! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
 
@@ -54,11 +56,7 @@ impl Run {
             return Ok((run, None));
         }
         let before = RunConfig::read(&run.path("config.toml"))?;
-        let now = RunConfig { version: before.version.clone(), ..run.config.clone() };
-        let differences = now.differences(&before);
-        if !differences.is_empty() {
-            return Err(TrainError::OtherRun { folder: folder.to_owned(), differences });
-        }
+        run.config.goes_on(&before, folder)?;
         if before.version != run.config.version {
             let (before, now) = (&before.version, &run.config.version);
             tracing::warn!("the run was begun by version {before} and goes on by {now}, which may round differently");

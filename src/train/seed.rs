@@ -4,21 +4,15 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What random numbers are for.
+/// What random numbers are for. Its number chooses the stream and never changes, so that a seed gives what it always gave.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
-    /// The order of samples in an epoch of the probe.
-    ProbeOrder = 1,
-    /// Dropout in a step of the probe.
-    ProbeDropout,
     /// The order of samples in an epoch.
-    Order,
+    Order = 3,
     /// The views of samples in an epoch.
     Views,
     /// Dropout in a step.
     Dropout,
-    /// Shares and partners in a step of the probe's mixup.
-    ProbeMixup,
 }
 
 /// The numbers for a purpose at a moment (an epoch or a step).

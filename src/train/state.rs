@@ -10,14 +10,12 @@ use super::callbacks::{BestEpoch, EarlyStoppingState, PlateauState};
 use super::error::TrainError;
 use super::history::{Epoch, Running};
 use super::recipe::{Keep, Recipe};
-use crate::model::{Network, Parameters, StoredTensors};
+use crate::model::{Network, StoredTensors};
 
 /// A training in progress.
 pub struct State {
     /// What is trained.
     pub(super) network: Network,
-    /// The running average of its weights, where the recipe wants one.
-    pub(super) average: Option<Network>,
     pub(super) adam: Adam,
     pub(super) position: Position,
     /// The epoch with the lowest validation loss so far.
@@ -29,9 +27,7 @@ pub struct State {
 /// How far a training has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Position {
-    /// Whether the head was trained alone, where the recipe wants that.
-    pub(super) probed: bool,
-    /// Epochs of all layers that are over.
+    /// Epochs that are over.
     pub(super) epochs: usize,
     /// Steps of the next epoch that are done.
     pub(super) steps: usize,
@@ -61,9 +57,7 @@ impl State {
         Self {
             adam: Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter))),
             network,
-            average: None,
             position: Position {
-                probed: false,
                 epochs: 0,
                 steps: 0,
                 running: Running::default(),
@@ -83,7 +77,7 @@ impl State {
         &self.history
     }
 
-    /// Epochs of all layers that are over, and steps of the next one.
+    /// Epochs that are over, and steps of the next one.
     pub fn position(&self) -> (usize, usize) {
         (self.position.epochs, self.position.steps)
     }
@@ -106,21 +100,7 @@ impl State {
         let last = self.history.last().ok_or(TrainError::NoEpoch)?;
         match (recipe.keep, &self.best) {
             (Keep::Best, Some(best)) => Ok(best.clone()),
-            _ => Ok(Outcome { epoch: last.clone(), weights: self.judged().parameters().stored()? }),
+            _ => Ok(Outcome { epoch: last.clone(), weights: self.network.parameters().stored()? }),
         }
-    }
-
-    /// The network that is validated and kept.
-    pub(super) fn judged(&self) -> &Network {
-        self.average.as_ref().unwrap_or(&self.network)
-    }
-
-    /// Starts the running average from the weights as they are.
-    pub(super) fn start_average(&mut self) -> Result<(), TrainError> {
-        let architecture = self.network.architecture().clone();
-        let parameters =
-            Parameters::from_stored(&architecture, &self.network.parameters().stored()?, "the running average")?;
-        self.average = Some(Network::new(architecture, parameters));
-        Ok(())
     }
 }

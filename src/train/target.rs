@@ -21,12 +21,6 @@ impl Target {
     pub fn of(label: Label) -> Self {
         Self { label, malignant: label.index() as f32 }
     }
-
-    /// What is taught of a mixture of two pictures: the label of the larger share.
-    pub(super) fn mixed(self, other: Self, share: f32) -> Self {
-        let larger = if share >= 0.5 { self } else { other };
-        Self { malignant: share * self.malignant + (1.0 - share) * other.malignant, ..larger }
-    }
 }
 
 /// The training part with its targets.

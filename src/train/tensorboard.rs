@@ -6,9 +6,7 @@
 //! which are written here by hand. Values are `simple_value`s, which TensorBoard and scripts that read event files all
 //! know.
 //!
-//! Steps count the epochs of a run through from 0, as Keras does, so that a run of Lobule lies over one of Keras. Those
-//! of the head alone come first and those of all layers go on from them, on one axis and in one chart: what moving all
-//! layers gained is then the curve's own next stretch.
+//! Steps count the epochs of a run from 0, as Keras does, so that a run of Lobule lies over one of Keras.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -155,7 +153,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::{Figures, Phase};
+    use crate::train::Figures;
 
     fn two_epochs() -> Vec<Scalars> {
         vec![
@@ -220,7 +218,6 @@ mod tests {
     fn both_folders_have_the_tags_of_keras_and_undefined_figures_are_left_out() -> Result<(), TrainError> {
         let run = tempfile::tempdir().unwrap();
         let figures = Figures {
-            phase: Phase::AllLayers,
             epoch: 1,
             learning_rate: 1e-3,
             train_loss: 0.5,

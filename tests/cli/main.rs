@@ -6,6 +6,7 @@ mod bench;
 mod compare;
 mod dataset;
 mod evaluate;
+mod folds;
 mod house;
 mod predict;
 mod real_pictures;

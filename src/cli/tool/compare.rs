@@ -44,10 +44,7 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
-    let read = arguments.runs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<Vec<_>>>()?;
-    let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
-    let pooled = arguments.pool.then(|| pool(&runs, &predictions)).transpose()?;
-    let comparison = Comparison { pooled, ..Comparison::of(runs) };
+    let comparison = read(&arguments.runs, arguments.pool)?;
     if let Some(path) = &arguments.figure {
         write_whole(path, figure(&comparison).as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -59,6 +56,14 @@ pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     };
     output::print(&text)?;
     Ok(())
+}
+
+/// Reads runs from their folders and compares them.
+pub(super) fn read(dirs: &[PathBuf], pooled: bool) -> anyhow::Result<Comparison> {
+    let read = dirs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
+    let pooled = pooled.then(|| pool(&runs, &predictions)).transpose()?;
+    Ok(Comparison { pooled, ..Comparison::of(runs) })
 }
 
 /// All predictions together, and the runs' means.
@@ -104,6 +109,9 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
         (MeasuredPart::Validation, Part::Validation, dir.join("validation-predictions.csv")),
     ];
     let Some((measured, part, path)) = files.into_iter().find(|(.., path)| path.exists()) else {
+        if dir.join("weights.safetensors").exists() {
+            bail!("{} was trained on all images, so there are none to compare it by", dir.display());
+        }
         bail!(
             "{} has no predictions, because its training has not ended; the command that began it goes on with it when \
              --resume is added",

@@ -7,6 +7,7 @@ mod bench;
 mod compare;
 mod comparison_csv;
 mod comparison_text;
+mod cross_validation;
 mod dataset;
 mod evaluate;
 mod evaluation_csv;
@@ -19,6 +20,7 @@ mod predict;
 mod table;
 mod terminal;
 mod train;
+mod train_all;
 
 /// The commands, each a file of this folder.
 #[derive(Debug, Subcommand)]

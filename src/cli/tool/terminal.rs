@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::interrupt::Interrupt;
-use crate::train::{Epoch, Phase, Progress, Run, State, TrainError};
+use crate::train::{Epoch, Progress, Run, State, TrainError};
 
 /// What the fit loop reports to: the terminal and the run's folder.
 pub(super) struct Terminal<'a> {
@@ -53,19 +53,20 @@ impl Progress for Terminal<'_> {
     fn epoch(&mut self, epoch: &Epoch) {
         self.bar.finish_and_clear();
         let Epoch { figures, images_per_second, .. } = epoch;
-        let phase = match figures.phase {
-            Phase::Probe => "head alone",
-            Phase::AllLayers => "all layers",
-        };
         let figure = |value: Option<f64>| value.map_or_else(|| "undefined".to_owned(), |value| format!("{value:.4}"));
+        // The loss is defined wherever there is a validation part.
+        let validation = figures.validation_loss.map_or_else(
+            || "nothing held out".to_owned(),
+            |loss| {
+                let (accuracy, auc) = (figure(figures.validation_accuracy), figure(figures.validation_roc_auc));
+                format!("validation loss {loss:.4}, accuracy {accuracy}, ROC AUC {auc}")
+            },
+        );
         tracing::info!(
-            "{phase}, epoch {}: loss {:.4}, accuracy {:.4}; validation loss {}, accuracy {}, ROC AUC {}; {images_per_second:.1} images/s",
+            "epoch {}: loss {:.4}, accuracy {:.4}; {validation}; {images_per_second:.1} images/s",
             figures.epoch,
             figures.train_loss,
             figures.train_accuracy,
-            figure(figures.validation_loss),
-            figure(figures.validation_accuracy),
-            figure(figures.validation_roc_auc),
         );
     }
 

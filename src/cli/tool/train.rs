@@ -7,12 +7,14 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+use super::cross_validation::{self, Dealing};
 use super::evaluation_text;
 use super::inputs::{SplitArguments, Unit};
 use super::interrupt::Interrupt;
 use super::measuring::{EXCHANGES, Measuring, open_backbone};
 use super::table::number;
 use super::terminal::Terminal;
+use super::train_all;
 use crate::breakhis::{Dataset, Part, Picture, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Evaluation, Figures, predictions};
@@ -37,6 +39,19 @@ pub struct TrainArguments {
     /// What is kept together where the run makes its own split, by its seed.
     #[arg(long, value_enum, default_value_t = Unit::Case, conflicts_with = "split")]
     by: Unit,
+    /// Cross-validate: hold each fold out once, into OUT/repeat-1/fold-0 and so on. A number deals the cases into so
+    /// many folds by the seed; a FILE with the columns filename and fold is taken as it is.
+    #[arg(long, value_name = "NUMBER|FILE", conflicts_with_all = ["split", "fold", "by", "all"])]
+    folds: Option<Dealing>,
+    /// How often to cross-validate; each repeat counts the seed up, and deals other folds where a number was given.
+    #[arg(long, default_value_t = 1, requires = "folds", value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Train on every image and hold nothing out, for a file that is given away: nothing is measured.
+    #[arg(long, conflicts_with_all = ["split", "fold", "by"])]
+    all: bool,
+    /// Folder of a cross-validation by the same settings, whose pooled figures the weights file is to carry.
+    #[arg(long, value_name = "DIR", requires = "all")]
+    cross_validation: Option<PathBuf>,
     /// Tensors that the backbone starts from: DenseNet121 in torchvision's names, safetensors.
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
@@ -54,9 +69,33 @@ pub struct TrainArguments {
     skip_unreadable: bool,
 }
 
+/// What all trainings of one command share.
+pub(super) struct Training<'a> {
+    pub(super) arguments: &'a TrainArguments,
+    pub(super) recipe: &'a Recipe,
+    pub(super) dataset: &'a Dataset,
+    pub(super) interrupt: &'a Interrupt,
+}
+
+/// One training: by which split and seed, and where it goes.
+pub(super) struct Job {
+    pub(super) split: Split,
+    /// The split in words.
+    pub(super) how: String,
+    pub(super) seed: u64,
+    pub(super) out: PathBuf,
+}
+
+/// A training at its end.
+pub(super) struct Trained<'a> {
+    pub(super) run: Run,
+    pub(super) state: State,
+    pub(super) parts: Parts<'a>,
+}
+
 /// The pictures of a run.
-struct Parts<'a> {
-    train: Vec<&'a Picture>,
+pub(super) struct Parts<'a> {
+    pub(super) train: Vec<&'a Picture>,
     validation: Vec<&'a Picture>,
     test: Vec<&'a Picture>,
     /// Those of train and validation, prepared.
@@ -69,50 +108,112 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     keep_large_blocks();
     let recipe = Recipe::named(&arguments.recipe, &arguments.changes)?;
     let dataset = Dataset::open(&arguments.data)?;
+    let interrupt = Interrupt::listen()?;
+    let training = Training { arguments, recipe: &recipe, dataset: &dataset, interrupt: &interrupt };
+    if let Some(dealing) = &arguments.folds {
+        return cross_validation::run(&training, dealing, arguments.repeats);
+    }
+    if arguments.all {
+        return train_all::run(&training, arguments.cross_validation.as_deref());
+    }
+    let seed = arguments.seed;
     let split = match (arguments.split.read()?, arguments.by) {
         (Some(split), _) => split,
-        (None, Unit::Case) => Split::by_case(&dataset, arguments.seed)?,
-        (None, Unit::Image) => Split::by_image(&dataset, arguments.seed)?,
+        (None, Unit::Case) => Split::by_case(&dataset, seed)?,
+        (None, Unit::Image) => Split::by_image(&dataset, seed)?,
     };
-    let (network, start) = arguments.network(&recipe)?;
-    let parts = arguments.parts(&dataset, &split, &recipe)?;
-    let config = RunConfig {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        seed: arguments.seed,
-        data: describe(&dataset, &parts.train),
-        split: arguments.describe_split(&parts.validation),
-        start,
-        trained_on: case_numbers(&parts.train),
-        skipped: parts.skipped.clone(),
-        recipe: recipe.clone(),
-    };
-    let (run, before) = Run::open(&arguments.out, config, arguments.resume)?;
-    split.write(&run.path("split.csv"))?;
-    let interrupt = Interrupt::listen()?;
-    let mut state = before.unwrap_or_else(|| State::new(network, &recipe));
-    let (epochs, steps) = state.position();
-    let [train, validation] = &parts.samples;
-    tracing::info!("{} pictures to train on, {} to validate on", train.len(), validation.len());
-    if !state.history().is_empty() {
-        run.save(&state)?;
-        tracing::info!("going on after {epochs} epochs and {steps} steps");
-    }
-
-    let mut terminal = Terminal::new(&run, &interrupt);
-    let end = fit(&mut state, &recipe, (train, validation), arguments.seed, &mut terminal)?;
-    drop(terminal);
-    if end == End::Interrupted {
-        let (epochs, steps) = state.position();
-        bail!("stopped after {epochs} epochs and {steps} steps; the same command with --resume goes on from there");
-    }
-    conclude(&run, &state, &parts, arguments.init.as_deref())
+    let how = arguments.split.describe().unwrap_or_else(|| format!("by {}, seed {seed}", arguments.by));
+    let Trained { run, state, parts } = training.train(&Job { split, how, seed, out: arguments.out.clone() })?;
+    conclude(&run, &state, &parts, arguments.init())
 }
 
 impl TrainArguments {
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    pub(super) fn out(&self) -> &Path {
+        &self.out
+    }
+
+    /// The tensors that the backbone starts from.
+    pub(super) fn init(&self) -> Option<&Path> {
+        self.init.as_deref()
+    }
+
+    pub(super) fn resume(&self) -> bool {
+        self.resume
+    }
+}
+
+impl<'a> Training<'a> {
+    /// Trains to the recipe's end.
+    pub(super) fn train(&self, job: &Job) -> anyhow::Result<Trained<'a>> {
+        let (network, start) = self.network(job.seed)?;
+        let parts = self.parts(&job.split)?;
+        let config = self.config(job, start, [&parts.train, &parts.validation], parts.skipped.clone());
+        let (run, before) = Run::open(&job.out, config, self.arguments.resume)?;
+        job.split.write(&run.path("split.csv"))?;
+        let mut state = before.unwrap_or_else(|| State::new(network, self.recipe));
+        let (epochs, steps) = state.position();
+        let [train, validation] = &parts.samples;
+        tracing::info!("{} pictures to train on, {} to validate on", train.len(), validation.len());
+        if !state.history().is_empty() {
+            run.save(&state)?;
+            tracing::info!("going on after {epochs} epochs and {steps} steps");
+        }
+
+        let mut terminal = Terminal::new(&run, self.interrupt);
+        let end = fit(&mut state, self.recipe, (train, validation), job.seed, &mut terminal)?;
+        drop(terminal);
+        if end == End::Interrupted {
+            let (epochs, steps) = state.position();
+            bail!("stopped after {epochs} epochs and {steps} steps; the same command with --resume goes on from there");
+        }
+        Ok(Trained { run, state, parts })
+    }
+
+    /// Whether a training has been brought to its end before, by the same settings.
+    pub(super) fn is_finished(&self, job: &Job) -> anyhow::Result<bool> {
+        if !cross_validation::ENDS.iter().all(|file| job.out.join(file).is_file()) {
+            return Ok(false);
+        }
+        let before = RunConfig::read(&job.out.join("config.toml"))?;
+        let read = |part| -> anyhow::Result<Vec<&Picture>> {
+            let mut pictures = job.split.pictures(self.dataset, part)?;
+            pictures.retain(|picture| !before.skipped.contains(&file_name(&picture.path)));
+            Ok(pictures)
+        };
+        let parts = [&read(Part::Train)?[..], &read(Part::Validation)?];
+        let (_, start) = self.network(job.seed)?;
+        self.config(job, start, parts, before.skipped.clone()).goes_on(&before, &job.out)?;
+        Ok(true)
+    }
+
+    fn config(&self, job: &Job, start: String, parts: [&[&Picture]; 2], skipped: Vec<String>) -> RunConfig {
+        let [train, validation] = parts;
+        let split = match validation {
+            [] => job.how.clone(),
+            some => format!("{}; validated on {} pictures of {} cases", job.how, some.len(), cases(some)),
+        };
+        RunConfig {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: job.seed,
+            data: describe(self.dataset, train),
+            split,
+            start,
+            trained_on: case_numbers(train),
+            skipped,
+            recipe: self.recipe.clone(),
+        }
+    }
+
     /// The network at its start, and what that is in words.
-    fn network(&self, recipe: &Recipe) -> anyhow::Result<(Network, String)> {
-        let parameters = Parameters::initial(&recipe.architecture, self.seed)?;
-        let start = match (recipe.start, &self.init) {
+    pub(super) fn network(&self, seed: u64) -> anyhow::Result<(Network, String)> {
+        let recipe = self.recipe;
+        let parameters = Parameters::initial(&recipe.architecture, seed)?;
+        parameters.scale_head(recipe.head_scale)?;
+        let start = match (recipe.start, &self.arguments.init) {
             (Start::Glorot, None) => "Glorot uniform".to_owned(),
             (Start::Glorot, Some(_)) => {
                 bail!("the recipe {} starts from random tensors; leave --init out", recipe.name)
@@ -126,15 +227,22 @@ impl TrainArguments {
         Ok((Network::new(recipe.architecture.clone(), parameters), start))
     }
 
-    /// Reads all pictures, so that what cannot be read is told before the work.
-    fn parts<'a>(&self, dataset: &'a Dataset, split: &Split, recipe: &Recipe) -> anyhow::Result<Parts<'a>> {
-        let mut pictures = Vec::new();
-        for part in Part::ALL {
-            pictures.push(split.pictures(dataset, part)?);
-        }
+    /// Refuses a split of which a part tells nothing: without a class, or empty. Only --all may hold nothing out.
+    pub(super) fn check(&self, split: &Split) -> anyhow::Result<[Vec<&'a Picture>; 3]> {
+        let [train, validation, test] = Part::ALL.map(|part| split.pictures(self.dataset, part));
+        let (train, validation) = (train?, validation?);
         let labels = |pictures: &[&Picture]| pictures.iter().map(|picture| picture.label()).collect::<Vec<_>>();
-        check_classes("train", &labels(&pictures[0]))?;
-        check_classes("validation", &labels(&pictures[1]))?;
+        check_classes("train", &labels(&train))?;
+        if !self.arguments.all {
+            check_classes("validation", &labels(&validation))?;
+        }
+        Ok([train, validation, test?])
+    }
+
+    /// Reads all pictures, so that what cannot be read is told before the work.
+    fn parts(&self, split: &Split) -> anyhow::Result<Parts<'a>> {
+        let mut pictures = self.check(split)?;
+        let recipe = self.recipe;
         check_memory(recipe, pictures[0].len() + pictures[1].len())?;
         let mut unreadable = Vec::new();
         let mut load = |pictures: &[&Picture]| {
@@ -144,7 +252,7 @@ impl TrainArguments {
         };
         let samples = [load(&pictures[0]), load(&pictures[1])];
         load(&pictures[2]);
-        if !unreadable.is_empty() && !self.skip_unreadable {
+        if !unreadable.is_empty() && !self.arguments.skip_unreadable {
             return Err(TrainError::Unreadable(unreadable).into());
         }
         unreadable.iter().for_each(|picture| tracing::warn!("left out: {picture}"));
@@ -152,20 +260,14 @@ impl TrainArguments {
             pictures.retain(|picture| unreadable.iter().all(|unreadable| unreadable.path != picture.path));
         }
         let skipped = unreadable.iter().map(|picture| file_name(&picture.path)).collect();
-        let [train, validation, test] = <[Vec<&Picture>; 3]>::try_from(pictures).unwrap_or_default();
+        let [train, validation, test] = pictures;
         Ok(Parts { train, validation, test, samples, skipped })
-    }
-
-    fn describe_split(&self, validation: &[&Picture]) -> String {
-        let (pictures, cases) = (validation.len(), cases(validation));
-        let how = self.split.describe().unwrap_or_else(|| format!("by {}, seed {}", self.by, self.seed));
-        format!("{how}; validated on {pictures} pictures of {cases} cases")
     }
 }
 
 /// Measures the weights that the recipe keeps as the file holds them, convolutions in f16, and writes the file with
 /// these figures. `init` are the tensors that it started from, whose taps are a control.
-fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Path>) -> anyhow::Result<()> {
     let outcome = state.outcome(&run.config().recipe)?;
     let epoch = outcome.epoch.figures.epoch;
     let mut file = run.weights_file(outcome, BTreeMap::new());
@@ -209,7 +311,8 @@ fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Path>) -> any
     Ok(())
 }
 
-fn figures(part: Part, all: &Figures) -> BTreeMap<String, f64> {
+/// Figures by the names that a weights file has them under.
+pub(super) fn figures(of: impl std::fmt::Display, all: &Figures) -> BTreeMap<String, f64> {
     let metrics = &all.metrics;
     let figures = [
         ("accuracy", metrics.accuracy),
@@ -225,7 +328,7 @@ fn figures(part: Part, all: &Figures) -> BTreeMap<String, f64> {
         ("changed", all.exchanged.changed),
         ("hard_nll", all.hard.nll),
     ];
-    figures.into_iter().filter_map(|(name, value)| Some((format!("{part}_{name}"), value?))).collect()
+    figures.into_iter().filter_map(|(name, value)| Some((format!("{of}_{name}"), value?))).collect()
 }
 
 fn describe(dataset: &Dataset, train: &[&Picture]) -> String {

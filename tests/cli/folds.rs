@@ -1,0 +1,271 @@
+//! `lobule train --folds` and `lobule train --all`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use lobule::model::{Architecture, WeightsFile};
+
+use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
+use crate::train::{RESULTS, small_training, words};
+
+/// A small training by the report's first recipe, and what else it is asked for.
+fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String> {
+    let mut command = small_training("baseline", data, Path::new(""), out, &[&format!("epochs={epochs}")]);
+    command.extend(more.iter().map(ToString::to_string));
+    command
+}
+
+/// The files of a run whose bytes a seed decides; one that holds out a fold has no test part.
+fn results() -> impl Iterator<Item = &'static str> {
+    RESULTS.into_iter().filter(|file| !file.starts_with("test-"))
+}
+
+fn assert_same(ours: &Path, theirs: &Path) {
+    for file in results() {
+        let bytes = |run: &Path| fs::read(run.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(
+            bytes(ours) == bytes(theirs),
+            "{} differs from that in {}",
+            ours.join(file).display(),
+            theirs.display()
+        );
+    }
+}
+
+/// Copies a run's folder.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn each_fold_is_the_run_that_holds_it_out_and_all_are_pooled() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("folds");
+    let command = baseline(data.path(), &out, 2, &["--folds", "3", "--seed", "4"]);
+    let report = printed(&words(&command));
+    assert!(report.contains("All 60 predictions of the 3 runs together, 12 cases"), "{report}");
+    assert!(!report.contains("Mean of the pooled figures"), "{report}");
+    let repeat = out.join("repeat-1");
+    let runs: Vec<_> = (0..3).map(|fold| repeat.join(format!("fold-{fold}"))).collect();
+    let pooled = printed(&[&["compare", "--pool"][..], &runs.iter().map(|run| text(run)).collect::<Vec<_>>()].concat());
+    assert_eq!(report, pooled, "what `lobule compare --pool` prints");
+
+    let folds = repeat.join("folds.csv");
+    let single = work.path().join("single");
+    let alone = baseline(data.path(), &single, 2, &["--split", text(&folds), "--fold", "1", "--seed", "4"]);
+    lobule(&words(&alone)).assert().success();
+    assert_same(&runs[1], &single);
+
+    // The folds as a file are the same cross-validation.
+    let again = work.path().join("again");
+    let command = baseline(data.path(), &again, 2, &["--folds", text(&folds), "--seed", "4"]);
+    assert!(printed(&words(&command)).contains("All 60 predictions of the 3 runs together, 12 cases"));
+    assert_same(&again.join("repeat-1/fold-2"), &runs[2]);
+    assert_eq!(fs::read(again.join("repeat-1/folds.csv")).unwrap(), fs::read(&folds).unwrap());
+}
+
+#[test]
+fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let whole = work.path().join("whole");
+    let report = printed(&words(&baseline(data.path(), &whole, 5, &["--folds", "3"])));
+    let assert_whole = |out: &Path| {
+        for fold in 0..3 {
+            let run = format!("repeat-1/fold-{fold}");
+            assert_same(&out.join(&run), &whole.join(&run));
+        }
+    };
+
+    // Stopped between two folds: the first is there to its end, and nothing of the second.
+    let between = work.path().join("between");
+    copy(&whole.join("repeat-1/fold-0"), &between.join("repeat-1/fold-0"));
+    fs::copy(whole.join("repeat-1/folds.csv"), between.join("repeat-1/folds.csv")).unwrap();
+    let weights = between.join("repeat-1/fold-0/weights.safetensors");
+    let written = fs::metadata(&weights).unwrap().modified().unwrap();
+    let resumed = baseline(data.path(), &between, 5, &["--folds", "3", "--resume"]);
+    let output = lobule(&words(&resumed)).assert().success().get_output().clone();
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert!(messages.contains("repeat 1 of 1, fold 0 of 3 folds: trained before"), "{messages}");
+    assert_eq!(fs::metadata(&weights).unwrap().modified().unwrap(), written, "a finished fold is left alone");
+    // What stands before and after the pooled figures has the names of the folders in it.
+    let pooled = |report: &str| -> Vec<String> {
+        let lines = report.lines().skip_while(|line| !line.starts_with("All 60 predictions"));
+        lines.take_while(|line| !line.is_empty()).map(str::to_owned).collect()
+    };
+    assert_eq!(pooled(&report).len(), 8, "{report}");
+    assert_eq!(pooled(&String::from_utf8_lossy(&output.stdout)), pooled(&report));
+    assert_whole(&between);
+
+    // Killed inside of a fold, wherever that falls, until nothing is left to do.
+    let inside = work.path().join("inside");
+    let command = baseline(data.path(), &inside, 5, &["--folds", "3", "--resume"]);
+    for fold in 0..3 {
+        let last = inside.join(format!("repeat-1/fold-{fold}/last.safetensors"));
+        let mut run = Command::new(env!("CARGO_BIN_EXE_lobule"))
+            .args(&command)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while !last.exists() && run.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+    lobule(&words(&command)).assert().success();
+    assert_whole(&inside);
+
+    // Without --resume, by another recipe, by other folds: each is refused, and nothing is lost.
+    assert!(complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "3"]))).contains("--resume"));
+    let other = complaint(&words(&baseline(data.path(), &whole, 6, &["--folds", "3", "--resume"])));
+    assert!(other.contains("fold-0") && other.contains("epochs = 6, and not epochs = 5"), "{other}");
+    let other = complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "2", "--resume"])));
+    assert!(other.contains("holds other folds than these"), "{other}");
+    assert_whole(&whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_a_cross_validation_inside_of_a_fold() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("folds");
+    let mut command = baseline(data.path(), &out, 500, &["--folds", "2", "--set", "early_stopping.patience=1000"]);
+    let run = Command::new(env!("CARGO_BIN_EXE_lobule")).args(&command).stderr(Stdio::piped()).spawn().unwrap();
+    let fold = out.join("repeat-1/fold-0");
+    while !fold.join("history.csv").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    let output = run.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && output.stdout.is_empty(), "{message}");
+    assert!(message.contains("repeat 1 of 1, fold 0 of 2 folds") && message.contains("--resume"), "{message}");
+    assert!(fold.join("last.safetensors").exists() && !out.join("repeat-1/fold-1").exists());
+    command.extend(["--set".into(), "batch=9".into(), "--resume".into()]);
+    assert!(complaint(&words(&command)).contains("batch = 9, and not batch = 8"));
+}
+
+#[test]
+fn repeats_have_seeds_and_dealings_of_their_own_and_a_mean() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("folds");
+    let report = printed(&words(&baseline(data.path(), &out, 1, &["--folds", "2", "--repeats", "2", "--seed", "7"])));
+    assert!(report.contains("Repeat 1 of 2, seed 7\n") && report.contains("Repeat 2 of 2, seed 8\n"), "{report}");
+    assert!(report.contains("Mean of the pooled figures over 2 repeats\n"), "{report}");
+    let read = |file: &str| fs::read_to_string(out.join(file)).unwrap();
+    assert!(read("repeat-2/fold-1/config.toml").contains("seed = 8"));
+    assert_ne!(read("repeat-1/folds.csv"), read("repeat-2/folds.csv"));
+    // The second repeat is the first of its own seed.
+    let own = work.path().join("own");
+    lobule(&words(&baseline(data.path(), &own, 1, &["--folds", "2", "--seed", "8"]))).assert().success();
+    assert_same(&own.join("repeat-1/fold-0"), &out.join("repeat-2/fold-0"));
+}
+
+#[test]
+fn folds_that_cannot_be_trained_are_refused_before_the_first_one() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("folds");
+    let refused = |more: &[&str]| complaint(&words(&baseline(data.path(), &out, 1, more)));
+    assert!(refused(&["--folds", "1"]).contains("there must be at least 2 folds"));
+    let message = refused(&["--folds", "8"]);
+    assert!(message.contains("both classes are needed") && message.contains("held out"), "{message}");
+    assert!(refused(&["--folds", "missing.csv"]).contains("cannot read missing.csv"));
+    let file = work.path().join("few.csv");
+    fs::write(&file, "filename,fold\nSOB_B_F-14-1-100-001.png,0\n").unwrap();
+    assert!(refused(&["--folds", text(&file)]).contains("not in the split"));
+    for more in [&["--fold", "1", "--split", "f.csv"][..], &["--by", "image"], &["--all"]] {
+        assert!(refused(&[&["--folds", "2"], more].concat()).contains("cannot be used with"), "{more:?}");
+    }
+    assert!(refused(&["--repeats", "2"]).contains("--folds"));
+    assert!(!out.exists(), "nothing was made");
+}
+
+#[test]
+fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_validation() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let init = work.path().join("start.safetensors");
+    untrained(Architecture::Fused(small()), &init);
+    let best = |out: &Path, epochs: usize, more: &[&str]| {
+        let mut command = small_training("best", data.path(), &init, out, &[&format!("epochs={epochs}")]);
+        command.extend(more.iter().map(ToString::to_string));
+        command
+    };
+    let (folds, out) = (work.path().join("folds"), work.path().join("all"));
+
+    // A cross-validation that has not ended has no figures.
+    let carrying = best(&out, 1, &["--all", "--cross-validation", text(&folds)]);
+    assert!(complaint(&words(&carrying)).contains("is not the folder of a cross-validation"));
+    lobule(&words(&best(&folds, 1, &["--folds", "2", "--repeats", "2"]))).assert().success();
+    let hidden = work.path().join("hidden");
+    let unfinished = folds.join("repeat-2/fold-1/weights.safetensors");
+    fs::rename(&unfinished, &hidden).unwrap();
+    assert!(complaint(&words(&carrying)).contains("has not ended"));
+    fs::rename(&hidden, &unfinished).unwrap();
+    let other = complaint(&words(&best(&out, 2, &["--all", "--cross-validation", text(&folds)])));
+    assert!(other.contains("trained by other settings") && other.contains("epochs = 2, and not epochs = 1"), "{other}");
+    assert!(!out.exists(), "nothing was made");
+
+    let messages = lobule(&words(&carrying)).assert().success().get_output().stderr.clone();
+    let messages = String::from_utf8_lossy(&messages);
+    assert!(messages.contains("nothing was held out, so nothing was measured"), "{messages}");
+    let weights = out.join("weights.safetensors");
+    let metadata = WeightsFile::parse(&fs::read(&weights).unwrap(), "all").unwrap().metadata;
+    let over = "trained on all; figures by cross-validation over 12 cases in 2 folds, the mean of 2 repeats";
+    assert_eq!(metadata.provenance.split, over);
+    let names: Vec<&str> = metadata.figures.keys().map(String::as_str).collect();
+    assert!(names.contains(&"cross_validated_roc_auc") && names.contains(&"cross_validated_nll"), "{names:?}");
+    assert!(names.iter().all(|name| name.starts_with("cross_validated_")), "{names:?}");
+    assert!(metadata.provenance.data.contains("trained on 60 of 12 cases"), "{}", metadata.provenance.data);
+
+    let history = fs::read_to_string(out.join("history.csv")).unwrap();
+    assert!(history.lines().nth(1).unwrap().ends_with(",,,,,,"), "{history}");
+    assert!(!out.join("best.safetensors").exists() && !out.join("validation-predictions.csv").exists());
+    assert!(!fs::read_to_string(out.join("split.csv")).unwrap().contains("validation"));
+    let image = data.path().join("BreaKHis_v1");
+    let rows = printed(&["predict", "--weights", text(&weights), "--format", "json", text(&image)]);
+    assert_eq!(rows.lines().count(), 60, "{rows}");
+    assert!(complaint(&["compare", text(&out)]).contains("was trained on all images"));
+
+    // Without a cross-validation it says so, and stops and goes on as any training does.
+    let plain = work.path().join("plain");
+    lobule(&words(&best(&plain, 1, &["--all"]))).assert().success();
+    let bytes = fs::read(plain.join("weights.safetensors")).unwrap();
+    let metadata = WeightsFile::parse(&bytes, "plain").unwrap().metadata;
+    assert_eq!(
+        (metadata.provenance.split.as_str(), metadata.figures.len()),
+        ("trained on all; nothing was held out", 0)
+    );
+    lobule(&words(&best(&plain, 1, &["--all", "--resume"]))).assert().success();
+    assert_eq!(fs::read(plain.join("weights.safetensors")).unwrap(), bytes);
+}
+
+#[test]
+fn all_images_are_refused_to_a_recipe_that_needs_some_held_out() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("all");
+    let message = complaint(&words(&baseline(data.path(), &out, 1, &["--all"])));
+    assert!(message.contains("the recipe baseline decides by the validation part (early_stopping)"), "{message}");
+    let conflict = complaint(&words(&baseline(data.path(), &out, 1, &["--all", "--split", "f.csv"])));
+    assert!(conflict.contains("cannot be used with"), "{conflict}");
+    let alone = complaint(&words(&baseline(data.path(), &out, 1, &["--cross-validation", "f"])));
+    assert!(alone.contains("--all"), "{alone}");
+    assert!(!out.exists(), "nothing was made");
+}
