@@ -180,3 +180,45 @@ fn runs_that_hold_out_different_pictures_are_pooled_and_others_are_not() {
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&runs[1])]);
     assert!(message.contains("both predict") && message.contains("different images can be pooled"), "{message}");
 }
+
+#[test]
+fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
+    let root = tempfile::tempdir().unwrap();
+    let runs =
+        [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &Drawn { parts: &["validation"], ..best(1, true, 0) })];
+    for (run, part) in runs.iter().zip(["test", "validation"]) {
+        let path = run.join(format!("{part}-predictions.csv"));
+        let mut rows = String::from(
+            "filename,truth,magnification,source_width,source_height,margin,probability_malignant,exchanged_1,\
+             mean_colour,mean_colour_exchanged_1\n",
+        );
+        for (index, line) in fs::read_to_string(&path).unwrap().lines().skip(1).enumerate() {
+            let cells: Vec<&str> = line.split(',').collect();
+            let [file, truth, margin, probability] = cells[..] else { panic!("{line}") };
+            // The copies of every other image are called the opposite; colour calls all images malignant.
+            let sign = if index % 2 == 0 { "" } else { "-" };
+            let copy = format!("{sign}{margin}").replace("--", "");
+            rows += &format!("{file},{truth},100,700,460,{margin},{probability},{copy},1,-1\n");
+        }
+        fs::write(path, rows).unwrap();
+    }
+    let paths: Vec<&str> = runs.iter().map(|run| text(run)).collect();
+    let output = printed(&["compare", "--pool", paths[0], paths[1]]);
+    let tissue: Vec<&str> = output.lines().skip_while(|line| !line.starts_with("What is not tissue")).collect();
+    let row: Vec<&str> = tissue.iter().find(|line| line.starts_with(paths[0])).unwrap().split_whitespace().collect();
+    // One of six malignant images is missed; six images are benign, and colour errs on all of them.
+    assert_eq!((row[7], row[11], row[12]), ("0.9167", "0.5000", "0.3133"), "{output}");
+    assert_eq!(line(&output, &[paths[0], "mean", "colour"])[3], "0.5000", "{output}");
+    let pooled = line(&output, &["within", "strata"]);
+    // The value and its interval, then the mean of .9167 and 1 and its own.
+    assert!(pooled.len() == 10 && pooled[6] == "0.9583", "{output}");
+
+    let table = printed(&["compare", "--format", "csv", paths[0], paths[1]]);
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|column| column == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(&rows[0][column("changed")], "0.5");
+    let control = rows.iter().find(|row| &row[0] == "control").unwrap();
+    assert_eq!((&control[column("control")], &control[column("roc_auc")]), ("mean_colour", "0.5"));
+}

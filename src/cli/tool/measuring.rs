@@ -48,7 +48,7 @@ pub(super) fn open_backbone(path: &Path, beside: &Architecture) -> anyhow::Resul
     };
     let backbone = FrozenBackbone::open(path, &architecture, rayon::current_num_threads())?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    Ok((backbone, format!("those of {name}, which has seen none of these images")))
+    Ok((backbone, format!("those of {name} (--init)")))
 }
 
 impl Measuring<'_> {
