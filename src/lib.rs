@@ -17,6 +17,7 @@
 //! | [`evaluate`] | metrics from predictions |
 //! | [`serve`] | the hyper service and its page |
 //! | [`cli`] | a file per command |
+//! | [`guide`] | longer texts: how the recipe `best` was chosen |
 //!
 //! `breakhis`, `train` and `evaluate` and all commands but `serve` are of the feature `tool`, which the function on Cloud
 //! Run is built without.
@@ -48,6 +49,7 @@ pub mod diagnosis;
 #[cfg(feature = "tool")]
 pub mod evaluate;
 pub mod files;
+pub mod guide;
 pub mod kernels;
 pub mod machine;
 pub mod model;

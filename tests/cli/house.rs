@@ -10,9 +10,10 @@ const SHARED: [&str; 3] = ["diagnosis", "files", "machine"];
 
 /// What each room may use. `breakhis` and `pixels` know no model, `model` knows no data set, no command line and no
 /// HTTP, and `serve` and `train` never meet. What is in [`SHARED`] every room may use.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("diagnosis", &[]),
     ("files", &[]),
+    ("guide", &[]),
     ("machine", &[]),
     ("kernels", &[]),
     ("pixels", &[]),
