@@ -104,7 +104,7 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
         let lines = report.lines().skip_while(|line| !line.starts_with("All 60 predictions"));
         lines.take_while(|line| !line.is_empty()).map(str::to_owned).collect()
     };
-    assert_eq!(pooled(&report).len(), 8, "{report}");
+    assert_eq!(pooled(&report).len(), 14, "{report}");
     assert_eq!(pooled(&String::from_utf8_lossy(&output.stdout)), pooled(&report));
     assert_whole(&between);
 
