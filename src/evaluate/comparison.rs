@@ -166,7 +166,11 @@ impl Pooled {
             cases: together.cases().len(),
             figures: figures_of(&together),
             intervals: over_cases(&together, threshold),
-            means: Measure::AREAS.map(|measure| mean(of_runs.iter().filter_map(|figures| measure.of(figures)))),
+            means: Measure::AREAS.map(|measure| {
+                // The mean of some of the runs would be of other images than the pooled figure beside it.
+                let of_all: Option<Vec<f64>> = of_runs.iter().map(|figures| measure.of(figures)).collect();
+                mean(of_all?.into_iter())
+            }),
             mean_intervals: of_means(runs, threshold),
             controls: ControlFigures::all(&together),
         }

@@ -40,7 +40,7 @@ type Row = (String, [Option<f64>; 4], [Option<(f64, f64)>; 4]);
 pub fn evaluation_figure(evaluation: &Evaluation, what: &str) -> String {
     let rows = rows(evaluation);
     let bottom = ROWS + rows.len() as f64 * ROW;
-    let title = "A network, and controls that see no tissue";
+    let title = "A network, and controls that know no tissue or go by colour";
     let mut svg = Svg::new(WIDTH, bottom + 70.0, title);
     svg.text((MARGIN, 30.0), Anchor::Start, TITLE, title);
     svg.text((MARGIN, 52.0), Anchor::Start, SMALL, what);

@@ -11,6 +11,7 @@
 //!
 //! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::controls::Control;
@@ -156,10 +157,15 @@ pub fn read(path: &Path, tell: Tell<'_>) -> Result<Predictions, EvaluateError> {
     let missing = |reason| EvaluateError::Table { path: path.to_owned(), line: 1, reason };
     let columns = Columns::of(&header).map_err(missing)?;
     let mut predictions = columns.empty();
+    let mut seen = HashSet::new();
     for record in reader.records() {
         let record = record.map_err(broken)?;
         let line = record.position().map_or(1, csv::Position::line);
         let unfit = |reason| EvaluateError::Table { path: path.to_owned(), line, reason };
+        let filename = record.get(columns.filename).unwrap_or_default();
+        if !seen.insert(filename.to_owned()) {
+            return Err(unfit(format!("{filename} is listed a second time")));
+        }
         columns.add(&record, tell, &mut predictions).map_err(unfit)?;
     }
     Ok(predictions)
@@ -238,9 +244,10 @@ impl<'a> Columns<'a> {
     }
 
     fn add_margins(&self, record: &csv::StringRecord, judge: &Judge, margins: &mut Margins) -> Result<(), String> {
-        margins.plain.push(self.number(record, judge.plain, Ok)?);
+        let finite = |value: f64| value.is_finite().then_some(value).ok_or_else(|| format!("{value} is not finite"));
+        margins.plain.push(self.number(record, judge.plain, finite)?);
         for (column, draw) in judge.exchanged.iter().zip(&mut margins.exchanged) {
-            draw.push(self.number(record, *column, Ok)?);
+            draw.push(self.number(record, *column, finite)?);
         }
         Ok(())
     }

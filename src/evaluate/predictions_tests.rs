@@ -65,6 +65,7 @@ fn rows_that_are_no_predictions_are_refused_by_line() {
         ("a.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
         ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
         ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
+        ("a.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
         ("a.png,benign", "fields"),
     ] {
         std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();

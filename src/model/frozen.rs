@@ -11,7 +11,7 @@ use super::error::ModelError;
 use super::fast::FastNetwork;
 use super::network::Network;
 use super::parameters::Parameters;
-use super::weights_file::read_tensors;
+use super::weights_file::read_start;
 use crate::kernels::Level;
 use crate::pixels::Preprocess;
 
@@ -29,7 +29,7 @@ impl FrozenBackbone {
     /// When the file cannot be read or does not fit, or `LOBULE_SIMD` cannot be followed.
     pub fn open(path: &Path, architecture: &Architecture, threads: usize) -> Result<Self, ModelError> {
         let parameters = Parameters::initial(architecture, 0)?;
-        parameters.set_backbone(&read_tensors(path)?, &path.display().to_string())?;
+        parameters.set_backbone(&read_start(path)?, &path.display().to_string())?;
         let network = Network::new(architecture.clone(), parameters);
         let preprocess = Preprocess::imagenet();
         let network = FastNetwork::new(network, preprocess.size as usize, Level::from_environment()?, threads)?;

@@ -27,6 +27,6 @@ pub use network::{Mode, Network, Training};
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{
-    FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_described_tensors, read_tensors,
+    FORMAT, Metadata, Provenance, StoredTensor, StoredTensors, WeightsFile, read_described_tensors, read_start,
     write_tensors,
 };

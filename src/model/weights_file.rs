@@ -190,18 +190,31 @@ pub fn write_tensors(path: &Path, tensors: &StoredTensors, (key, text): (&str, S
 /// Reads what [`write_tensors`] wrote: the tensors, and the entry `key` where there is one.
 ///
 /// # Errors
-/// As [`read_tensors`].
+/// As [`read_start`], whatever it was trained on.
 pub fn read_described_tensors(path: &Path, key: &str) -> Result<(StoredTensors, Option<String>), ModelError> {
     let (header, tensors) = parse_safetensors(&read_bytes(path)?, &path.display().to_string())?;
     Ok((tensors, header.metadata().as_ref().and_then(|entries| entries.get(key).cloned())))
 }
 
-/// Reads the tensors of any safetensors file, whatever wrote it.
+/// Reads the tensors of any safetensors file, whatever wrote it, that a training may start from.
 ///
 /// # Errors
-/// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32.
-pub fn read_tensors(path: &Path) -> Result<StoredTensors, ModelError> {
-    Ok(parse_safetensors(&read_bytes(path)?, &path.display().to_string())?.1)
+/// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32; when it is a network that
+/// was trained on images of BreakHis, for figures of what starts from it would be flattered.
+pub fn read_start(path: &Path) -> Result<StoredTensors, ModelError> {
+    #[derive(Deserialize)]
+    struct Cases {
+        #[serde(default)]
+        trained_on: Vec<String>,
+    }
+    let (tensors, text) = read_described_tensors(path, KEY)?;
+    let cases = text.and_then(|text| serde_json::from_str(&text).ok()).map_or(0, |cases: Cases| cases.trained_on.len());
+    if cases > 0 {
+        let reason =
+            format!("it was trained on {cases} cases of BreakHis; take tensors that know none, such as ImageNet's");
+        return Err(ModelError::Metadata { origin: path.display().to_string(), reason });
+    }
+    Ok(tensors)
 }
 
 /// The bytes of a weights file.

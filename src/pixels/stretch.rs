@@ -2,9 +2,9 @@
 //!
 //! In and out: an image as rows of pixels of R, G and B from 0 to 1. In l-alpha-beta the covariance of the pixels is
 //! replaced by a fixed diagonal one, with the least change of colours (Gillespie, Kahle and Walker, "Color enhancement
-//! of highly correlated images", Remote Sensing of Environment 20, 1986; known as ZCA whitening elsewhere). How strongly
-//! a laboratory stains, and how alike its two stains are, cannot be seen any more; where in the image there is more of
-//! one than of the other, can be seen better.
+//! of highly correlated images", Remote Sensing of Environment 20, 1986; known as ZCA whitening elsewhere). How
+//! strongly a slide's colours vary, and how alike its two stains are, cannot be seen any more; where in the image there
+//! is more of one than of the other, can be seen better. How dark and how pink it is on the whole stays.
 
 use serde::{Deserialize, Serialize};
 

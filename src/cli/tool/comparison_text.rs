@@ -92,7 +92,8 @@ fn controls(comparison: &Comparison) -> Option<Table> {
     });
     let rows: Vec<Vec<String>> = rows.collect();
     let header = ["run", "control", "ROC AUC", "within strata", "exchanged", "exch. in strata", "changed", "NLL"];
-    (!rows.is_empty()).then(|| Table::new("Controls that see no tissue, on the same images", 2, &header, rows))
+    (!rows.is_empty())
+        .then(|| Table::new("Controls that know no tissue or go by colour, on the same images", 2, &header, rows))
 }
 
 /// The kind of split; by image, with how many cases it tears apart.
@@ -156,7 +157,7 @@ fn pooled(pooled: &Pooled) -> Vec<Table> {
     if !controls.is_empty() {
         let rows = controls.iter().map(|(control, figures)| row_of(&control.to_string(), Some(figures))).collect();
         let header = ["control", "ROC AUC", "within strata", "exchanged", "exch. in strata", "changed", "NLL"];
-        tables.push(Table::new("Controls that see no tissue, on all these images", 1, &header, rows));
+        tables.push(Table::new("Controls that know no tissue or go by colour, on all these images", 1, &header, rows));
     }
     tables
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 
 use super::super::weights::WeightsArguments;
@@ -29,7 +30,7 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     init: InitArguments,
     /// Copies of each image that get the colour statistics of another one, whatever that one shows.
-    #[arg(long, value_name = "NUMBER", default_value_t = EXCHANGES)]
+    #[arg(long, value_name = "NUMBER", default_value_t = EXCHANGES, value_parser = RangedU64ValueParser::<usize>::new().range(0..=100))]
     exchanges: usize,
     /// Decides which other images lend their colours.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]

@@ -19,7 +19,7 @@ use crate::breakhis::{Dataset, Part, Picture, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Evaluation, Figures, predictions};
 use crate::kernels::keep_large_blocks;
-use crate::model::{Classifier, Network, Parameters, read_tensors};
+use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainError, check_classes, check_memory, fit};
 
 /// Arguments of `lobule train`.
@@ -50,7 +50,7 @@ pub struct TrainArguments {
     #[arg(long, conflicts_with_all = ["split", "fold", "by"])]
     all: bool,
     /// Folder of a cross-validation by the same settings, whose pooled figures the weights file is to carry.
-    #[arg(long, value_name = "DIR", requires = "all")]
+    #[arg(long, value_name = "DIR", requires = "all", conflicts_with = "folds")]
     cross_validation: Option<PathBuf>,
     /// Tensors that the backbone starts from: DenseNet121 in torchvision's names, safetensors.
     #[arg(long, value_name = "FILE")]
@@ -220,7 +220,7 @@ impl<'a> Training<'a> {
             }
             (Start::Imagenet, None) => return Err(TrainError::NoStart(recipe.name.clone()).into()),
             (Start::Imagenet, Some(path)) => {
-                parameters.set_backbone(&read_tensors(path)?, &path.display().to_string())?;
+                parameters.set_backbone(&read_start(path)?, &path.display().to_string())?;
                 format!("backbone: {}; head: Glorot uniform", file_name(path))
             }
         };
