@@ -210,9 +210,7 @@ pub fn read_start(path: &Path) -> Result<StoredTensors, ModelError> {
     let (tensors, text) = read_described_tensors(path, KEY)?;
     let cases = text.and_then(|text| serde_json::from_str(&text).ok()).map_or(0, |cases: Cases| cases.trained_on.len());
     if cases > 0 {
-        let reason =
-            format!("it was trained on {cases} cases of BreakHis; take tensors that know none, such as ImageNet's");
-        return Err(ModelError::Metadata { origin: path.display().to_string(), reason });
+        return Err(ModelError::KnowsTheData { path: path.to_owned(), cases });
     }
     Ok(tensors)
 }

@@ -83,6 +83,10 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     assert!(!String::from_utf8_lossy(&bytes[..4000]).contains(text(work.path())), "no path of this machine");
     assert!(WeightsFile::parse(&fs::read(out.join("best.safetensors")).unwrap(), "best").is_ok());
 
+    let from_trained = small_training("best", data.path(), Path::new(weights), &work.path().join("other"), &[]);
+    let refused = complaint(&words(&from_trained));
+    assert!(refused.contains("was trained on 8 cases of BreakHis") && refused.contains("ImageNet"), "{refused}");
+
     let again = complaint(&words(&train));
     assert!(again.contains("holds a run already") && again.contains("--resume"), "{again}");
     let other = [&words(&train)[..], &["--resume", "--set", "epochs=3"]].concat();
