@@ -18,8 +18,8 @@ pub struct Picture {
     pub path: PathBuf,
     /// What the file name says.
     pub name: SlideName,
-    /// Width and height in pixels of the image before anything was done to it, where a manifest tells them.
-    pub source_size: Option<(u32, u32)>,
+    /// Width in pixels of the image before anything was done to it, where a manifest tells it.
+    pub source_width: Option<u32>,
     file_name: String,
     doubts: Vec<String>,
 }
@@ -32,7 +32,7 @@ impl Picture {
         let against = folders.filter(|folder| contradicts(folder, &name));
         let doubts = name.doubts().iter().map(ToString::to_string);
         let doubts = doubts.chain(against.map(|folder| format!("it lies in a folder named {folder}"))).collect();
-        Self { path, name, source_size: None, file_name, doubts }
+        Self { path, name, source_width: None, file_name, doubts }
     }
 
     /// The bare file name, by which splits know the picture.

@@ -84,12 +84,16 @@ fn what_is_no_data_set_is_refused_with_its_name_and_a_hint() {
 fn a_manifest_decides_what_belongs_to_the_data_set() {
     let dir = folder(&[&format!("images/{A}"), DC, "originals/SOB_B_A-14-22549AB-40-001.jpg"]);
     let manifest = format!(
-        "filename,label,subtype,patient,case,magnification,tier\n{DC},malignant,DC,14-2523,2523,40,x\n{A},benign,A,14-22549AB,22549,40,y\n"
+        "filename,label,subtype,patient,case,magnification,source_width\n{DC},malignant,DC,14-2523,2523,40,224\n{A},benign,A,14-22549AB,22549,40,700\n"
     );
     fs::write(dir.path().join("manifest.csv"), manifest).unwrap();
     let dataset = Dataset::open(dir.path()).unwrap();
     assert_eq!(names(&dataset), [A, DC]);
     assert_eq!(dataset.pictures()[0].path, dir.path().join("images").join(A));
+    assert_eq!(
+        dataset.pictures().iter().map(|picture| picture.source_width).collect::<Vec<_>>(),
+        [Some(700), Some(224)]
+    );
     assert_eq!(dataset.ignored().len(), 1);
     assert_eq!(dataset.ignored()[0].reason, "not in the manifest");
 }
@@ -106,6 +110,8 @@ fn a_manifest_that_does_not_fit_is_refused_by_line() {
         ("filename\ncat.png\n".into(), "line 2: cat.png: not a BreakHis picture"),
         (format!("file,label\n{A},benign\n"), "there is no column \"filename\"; its columns are file, label"),
         (format!("filename,label\n{A}\n"), "line 2: 1 fields where the header has 2"),
+        (format!("filename,source_width\n{A},700\n{DC},0\n"), "line 3: \"0\" is not a number of pixels"),
+        (format!("filename,source_width\n{A},wide\n"), "line 2: \"wide\" is not a number of pixels"),
     ] {
         fs::write(dir.path().join("manifest.csv"), manifest).unwrap();
         let refusal = refusal(dir.path());

@@ -1,8 +1,8 @@
 //! A folder with a `manifest.csv`: the table decides which pictures belong to the data set.
 //!
 //! In: columns `filename` and, where they are there, `label`, `subtype`, `patient`, `case` and `magnification`, which
-//! must say what the file name says; `source_width` and `source_height`, the size of the image before it was squeezed
-//! for the copy, where both are there; other columns are passed over. The files lie in the root or in `images/`.
+//! must say what the file name says; `source_width`, the width of the image before it was squeezed for the copy,
+//! where it is there; other columns are passed over. The files lie in the root or in `images/`.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec
     let columns: Vec<(usize, Field)> =
         FIELDS.into_iter().filter_map(|field| Some((table.find(field.0)?, field))).collect();
 
-    let source_size = table.find("source_width").zip(table.find("source_height"));
+    let source_width = table.find("source_width");
     let present: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
     let mut pictures = Vec::with_capacity(table.rows().len());
     let mut seen = HashSet::new();
@@ -43,9 +43,9 @@ pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec
         let mut picture =
             picture(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
         agree(row, &columns, &picture.name).map_err(|reason| table.error(Some(row), reason))?;
-        if let Some((width, height)) = source_size {
-            let pixels = |column| pixels(row.cell(column)).map_err(|reason| table.error(Some(row), reason));
-            picture.source_size = Some((pixels(width)?, pixels(height)?));
+        if let Some(column) = source_width {
+            let width = pixels(row.cell(column)).map_err(|reason| table.error(Some(row), reason))?;
+            picture.source_width = Some(width);
         }
         pictures.push(picture);
     }
@@ -66,9 +66,10 @@ fn picture(dir: &Path, file_name: &str, present: &HashSet<&Path>) -> Result<Pict
     Ok(Picture::new(dir, path, file_name.to_owned(), name))
 }
 
-/// A width or a height.
+/// A width.
 fn pixels(cell: &str) -> Result<u32, String> {
-    cell.parse().map_err(|_| format!("{cell:?} is not a number of pixels (source_width, source_height)"))
+    let pixels = cell.parse().ok().filter(|pixels| *pixels > 0);
+    pixels.ok_or_else(|| format!("{cell:?} is not a number of pixels (source_width)"))
 }
 
 fn agree(row: &Row, columns: &[(usize, Field)], name: &SlideName) -> Result<(), String> {

@@ -9,7 +9,8 @@ use std::fmt;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 pub use super::comparison_figure::figure;
-use super::intervals::{Interval, mean, of_means, over_cases};
+pub use super::intervals::Interval;
+use super::intervals::{mean_of_all, of_means, over_cases};
 pub use super::measure::{MEASURES, Measure};
 use super::{Control, ControlFigures, Figures, Predictions};
 use crate::diagnosis::Threshold;
@@ -152,7 +153,30 @@ pub struct Pooled {
     /// Their 95 % intervals over cases.
     pub mean_intervals: [Interval; Measure::AREAS.len()],
     /// The controls on the same images, as far as all runs' predictions hold them.
-    pub controls: Vec<(Control, ControlFigures)>,
+    pub controls: Vec<PooledControl>,
+}
+
+/// A control on the images of several runs.
+#[derive(Clone, Debug)]
+pub struct PooledControl {
+    /// Which.
+    pub control: Control,
+    /// Its figures on all of them together.
+    pub figures: ControlFigures,
+    /// The means of its figures on each run's.
+    pub means: ControlFigures,
+}
+
+impl PooledControl {
+    /// Those that all runs hold; `together` are the runs' predictions, joined.
+    fn all(runs: &[Predictions], together: &Predictions) -> Vec<Self> {
+        let of = |(control, figures): (Control, ControlFigures)| {
+            let of_run = |run: &Predictions| ControlFigures::of(control, run, &run.all());
+            let means = ControlFigures::mean(&runs.iter().map(of_run).collect::<Option<Vec<_>>>()?);
+            Some(Self { control, figures, means })
+        };
+        ControlFigures::all(together).into_iter().filter_map(of).collect()
+    }
 }
 
 impl Pooled {
@@ -166,13 +190,10 @@ impl Pooled {
             cases: together.cases().len(),
             figures: figures_of(&together),
             intervals: over_cases(&together, threshold),
-            means: Measure::AREAS.map(|measure| {
-                // The mean of some of the runs would be of other images than the pooled figure beside it.
-                let of_all: Option<Vec<f64>> = of_runs.iter().map(|figures| measure.of(figures)).collect();
-                mean(of_all?.into_iter())
-            }),
+            // The mean of some of the runs would be of other images than the pooled figure beside it.
+            means: Measure::AREAS.map(|measure| mean_of_all(of_runs.iter().map(|figures| measure.of(figures)))),
             mean_intervals: of_means(runs, threshold),
-            controls: ControlFigures::all(&together),
+            controls: PooledControl::all(runs, &together),
         }
     }
 }
@@ -191,8 +212,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares runs.
-    pub fn of(runs: Vec<Run>) -> Self {
+    /// Compares runs; `pooled` are their predictions together, where they held out different images.
+    pub fn of(runs: Vec<Run>, pooled: Option<Pooled>) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for run in runs {
             match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
@@ -204,9 +225,11 @@ impl Comparison {
         for group in &mut groups {
             match twins(&group.runs) {
                 None => group.mean = Mean::of(&group.runs),
+                // Folds have one seed, and are put together instead.
+                Some(_) if pooled.is_some() => {}
                 Some([first, second]) => notes.push(format!(
-                    "{} and {} have the same recipe, kind of split and seed; leave one of them out for means and \
-                     differences over seeds",
+                    "{} and {} have the same recipe, kind of split and seed, so there are no means and differences over \
+                     seeds; leave one of them out, or put folds together by --pool",
                     first.name, second.name
                 )),
             }
@@ -216,7 +239,7 @@ impl Comparison {
             let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
             SplitEffect::of(&other?.runs, &group.runs)
         });
-        Self { effects: effects.collect(), groups, pooled: None, notes }
+        Self { effects: effects.collect(), groups, pooled, notes }
     }
 
     /// The runs in the order of the groups.

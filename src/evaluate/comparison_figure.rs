@@ -24,6 +24,8 @@ const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
 const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
 const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
 const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
+/// A control's place.
+const TICK: Stroke = Stroke { colour: colour::GREY, width: 1.5, dashed: false };
 const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 
 /// The figure as an SVG document.
@@ -58,6 +60,8 @@ struct Row {
     split: SplitKind,
     /// In the order of [`Measure::ALL`]; a single run has no spread.
     numbers: [Option<(f64, Option<f64>)>; MEASURES],
+    /// The controls on the same images, each in the order of [`Measure::ALL`]; none for a mean.
+    controls: Vec<[Option<f64>; MEASURES]>,
     /// Whether it is the first of its group.
     first: bool,
 }
@@ -68,7 +72,9 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
         for (index, run) in group.runs.iter().enumerate() {
             let numbers = Measure::ALL.map(|measure| measure.of(&run.figures).map(|number| (number, None)));
             let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.figures.metrics.n);
-            rows.push(Row { name: name(run), detail, split: run.split(), numbers, first: index == 0 });
+            let control = |(_, figures): &(_, _)| Measure::ALL.map(|measure| measure.of_control(figures));
+            let controls = run.controls.iter().map(control).collect();
+            rows.push(Row { name: name(run), detail, split: run.split(), numbers, controls, first: index == 0 });
         }
         if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
             let number = |Spread { mean, standard_deviation }| (mean, Some(standard_deviation));
@@ -77,6 +83,7 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
                 detail: format!("{} seeds, ± one standard deviation", mean.seeds),
                 split: run.split(),
                 numbers: mean.spreads.map(|spread| spread.map(number)),
+                controls: Vec::new(),
                 first: false,
             });
         }
@@ -116,6 +123,8 @@ fn legend(svg: &mut Svg, y: f64) {
         svg.text((x + 16.0, y), Anchor::Start, TEXT, text);
         x += 280.0;
     }
+    svg.line(&[(x + 180.0, y - 9.0), (x + 180.0, y + 1.0)], TICK);
+    svg.text((x + 188.0, y), Anchor::Start, TEXT, "controls on the same images");
 }
 
 /// A band of panels whose rows begin at `top`, a panel a measure.
@@ -135,7 +144,8 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
         let Some(index) = Measure::ALL.iter().position(|other| *other == measure) else { continue };
         let left = LABELS + panel as f64 * PANEL;
         let pixels = (left, left + PANEL - GAP);
-        let numbers = rows.iter().filter_map(|row| row.numbers[index]);
+        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(|control| Some((control[index]?, None)));
+        let numbers = rows.iter().filter_map(|row| row.numbers[index]).chain(controls);
         let scale = match measure.is_a_cost() {
             true => Scale::rounded(0.0, highest(numbers), pixels, 2),
             false => Scale::rounded(shares, 1.0, pixels, 2),
@@ -148,6 +158,9 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
             svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
         }
         for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
+            for x in row.controls.iter().filter_map(|control| control[index]).map(|number| scale.at(number)) {
+                svg.line(&[(x, y - 7.0), (x, y + 7.0)], TICK);
+            }
             draw_number(svg, row.numbers[index], look(row.split), scale, (pixels, y));
         }
     }
@@ -158,7 +171,9 @@ fn scale_of_shares(rows: &[Row], measures: &[Measure]) -> f64 {
     let is_share = |measure: &Measure| measures.contains(measure) && !measure.is_a_cost();
     let shares = Measure::ALL.into_iter().enumerate().filter(|(_, measure)| is_share(measure));
     let lowest = |index: usize| {
-        rows.iter().filter_map(move |row| row.numbers[index]).map(|(n, spread)| n - spread.unwrap_or(0.0))
+        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control[index]);
+        let numbers = rows.iter().filter_map(move |row| row.numbers[index]);
+        numbers.map(|(number, spread)| number - spread.unwrap_or(0.0)).chain(controls)
     };
     shares.flat_map(|(index, _)| lowest(index)).fold(0.8, f64::min).max(0.0)
 }
@@ -272,12 +287,14 @@ mod tests {
     #[test]
     fn a_figure_holds_every_run_its_matrix_and_the_notice() {
         let runs = vec![run("runs/a", 1, 0, Some(0.9)), run("runs/b", 2, 0, None), run("<c>", 1, 3, Some(1.0))];
-        let svg = figure(&Comparison::of(runs));
+        let svg = figure(&Comparison::of(runs, None));
         for text in
             ["runs/a: test, n = 10", "runs/b: test", "&lt;c&gt;: test", ">undefined<", RESEARCH_USE, ">100.0 %<"]
         {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
+        // The legend's tick only: these runs have no controls.
+        assert_eq!(svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count(), 1, "{svg}");
         // In both bands of measures.
         assert_eq!(svg.matches(">best, by case: mean<").count(), 2);
         assert_eq!(svg.matches(">60.0 %<").count(), 3);

@@ -60,7 +60,7 @@ fn means_and_paired_intervals_are_those_of_scipy() {
         // The runs by image come in another order: pairs go by seed.
         let by_image = by_image.iter().enumerate().rev().map(|(seed, a)| run("image", seed as u64, 3, *a));
         let by_case = by_case.iter().enumerate().map(|(seed, a)| run("case", seed as u64, 0, *a));
-        let comparison = Comparison::of(by_case.chain(by_image).collect());
+        let comparison = Comparison::of(by_case.chain(by_image).collect(), None);
         let [mean, standard_deviation, difference, low, high] = golden;
 
         assert_eq!(comparison.groups.len(), 2);
@@ -82,12 +82,15 @@ fn means_and_paired_intervals_are_those_of_scipy() {
 
 #[test]
 fn one_pair_has_a_difference_and_no_interval() {
-    let comparison = Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 1, 0, 0.86), run("c", 2, 0, 0.8)]);
+    let comparison = Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 1, 0, 0.86), run("c", 2, 0, 0.8)], None);
     assert_eq!(comparison.effects[0].seeds, 1);
     let accuracy = comparison.effects[0].differences[0].unwrap();
     near(accuracy.mean, 0.1);
     assert_eq!(accuracy.interval, None);
-    assert!(Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 2, 0, 0.86)]).effects.is_empty(), "no seed in both");
+    assert!(
+        Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 2, 0, 0.86)], None).effects.is_empty(),
+        "no seed in both"
+    );
 }
 
 #[test]
@@ -96,7 +99,7 @@ fn what_is_not_alike_is_never_averaged() {
     let longer = Run { settings: "epochs = 9".into(), ..run("longer", 3, 0, 0.9) };
     let baseline = Run { recipe: "baseline".into(), ..run("baseline", 4, 0, 0.9) };
     let image = run("image", 5, 1, 0.9);
-    let comparison = Comparison::of(vec![run("first", 1, 0, 0.8), validation, longer, baseline, image]);
+    let comparison = Comparison::of(vec![run("first", 1, 0, 0.8), validation, longer, baseline, image], None);
     assert_eq!(comparison.groups.len(), 5);
     assert!(comparison.groups.iter().all(|group| group.mean.is_none()));
     assert!(comparison.effects.is_empty());
@@ -107,7 +110,7 @@ fn what_is_not_alike_is_never_averaged() {
 #[test]
 fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
     let comparison =
-        Comparison::of(vec![run("a", 1, 0, 0.8), run("b", 2, 0, 0.9), run("c", 1, 0, 0.8), run("d", 1, 2, 0.9)]);
+        Comparison::of(vec![run("a", 1, 0, 0.8), run("b", 2, 0, 0.9), run("c", 1, 0, 0.8), run("d", 1, 2, 0.9)], None);
     assert!(comparison.groups[0].mean.is_none() && comparison.effects.is_empty());
     assert!(
         comparison.notes[0].contains("a and c have the same recipe, kind of split and seed"),
@@ -117,10 +120,17 @@ fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
 }
 
 #[test]
+fn folds_have_one_seed_and_are_not_told_to_leave_one_out() {
+    let folds = vec![run("a", 1, 0, 0.8), run("b", 1, 0, 0.9)];
+    let comparison = Comparison::of(folds, Some(Pooled::of(&[], Threshold::HALF)));
+    assert!(comparison.notes.is_empty() && comparison.groups[0].mean.is_none(), "{:?}", comparison.notes);
+}
+
+#[test]
 fn a_figure_that_a_run_lacks_has_no_mean() {
     let mut lacking = run("b", 2, 0, 0.9);
     lacking.figures.metrics.roc_auc = None;
-    let comparison = Comparison::of(vec![run("a", 1, 0, 0.8), lacking]);
+    let comparison = Comparison::of(vec![run("a", 1, 0, 0.8), lacking], None);
     let mean = comparison.groups[0].mean.as_ref().unwrap();
     assert!(mean.spreads[0].is_some() && mean.spreads[5].is_none());
 }

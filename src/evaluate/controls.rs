@@ -18,7 +18,7 @@ use crate::diagnosis::Label;
 pub enum Control {
     /// The mean of red, green and blue: 3 numbers.
     MeanColour,
-    /// The magnification and the size that the image had before it was resized.
+    /// The magnification and the width that the image had before it was resized.
     Strata,
     /// How much the grey image varies at each scale, see [`spectrum`]: 16 numbers.
     Spectrum,
@@ -57,7 +57,7 @@ impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::MeanColour => "mean colour",
-            Self::Strata => "magnification, size",
+            Self::Strata => "magnification, width",
             Self::Spectrum => "grey spectrum",
             Self::Moments => "colour moments",
             Self::FrozenTaps => "frozen taps",
@@ -113,7 +113,7 @@ impl Moments {
 pub struct Example<'a> {
     /// What it shows.
     pub truth: Label,
-    /// Its magnification and size, where they are known.
+    /// Its magnification and width, where they are known.
     pub stratum: Option<Stratum>,
     /// What the controls see of it, its colours being its own.
     pub features: &'a Features,
@@ -124,7 +124,7 @@ pub struct Fitted {
     control: Control,
     regression: Logistic,
     magnifications: Vec<u32>,
-    sizes: Vec<(u32, u32)>,
+    widths: Vec<u32>,
 }
 
 impl Fitted {
@@ -136,12 +136,12 @@ impl Fitted {
         }
         let strata = examples.iter().filter_map(|example| example.stratum);
         let magnifications: BTreeSet<u32> = strata.clone().map(|stratum| stratum.magnification).collect();
-        let sizes: BTreeSet<(u32, u32)> = strata.map(|stratum| (stratum.width, stratum.height)).collect();
+        let widths: BTreeSet<u32> = strata.map(|stratum| stratum.width).collect();
         let mut fitted = Self {
             control,
             regression: Logistic::fit(&[], &[], control.c()),
             magnifications: magnifications.into_iter().collect(),
-            sizes: sizes.into_iter().collect(),
+            widths: widths.into_iter().collect(),
         };
         let rows = examples.iter().map(|example| fitted.row(example.features, example.stratum));
         let rows = rows.collect::<Option<Vec<_>>>()?;
@@ -162,10 +162,10 @@ impl Fitted {
             Control::Moments => Some(features.moments.clone()),
             Control::FrozenTaps => Some(features.taps.as_ref()?.iter().copied().map(f64::from).collect()),
             Control::Strata => {
-                let Stratum { magnification, width, height } = stratum?;
+                let Stratum { magnification, width } = stratum?;
                 let is = |same: bool| f64::from(u8::from(same));
                 let magnifications = self.magnifications.iter().map(|other| is(*other == magnification));
-                Some(magnifications.chain(self.sizes.iter().map(|size| is(*size == (width, height)))).collect())
+                Some(magnifications.chain(self.widths.iter().map(|other| is(*other == width))).collect())
             }
         }
     }

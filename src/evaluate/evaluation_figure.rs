@@ -27,7 +27,7 @@ const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 /// The areas, a panel each.
 const AREAS: [(Measure, &str, &str); 4] = [
     (Measure::RocAuc, "ROC AUC", "images as they are"),
-    (Measure::WithinStrata, "within strata", "pairs of one magnification, size"),
+    (Measure::WithinStrata, "within strata", "pairs of one magnification, width"),
     (Measure::Exchanged, "exchanged", "with the colours of other images"),
     (Measure::ExchangedWithinStrata, "exchanged, within strata", "both"),
 ];

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::controls::Control;
+use super::intervals::mean_of_all;
+use super::measure::Measure;
 use super::predictions::{Margins, Predictions};
 use super::ranking::{roc_auc, roc_auc_within};
 use super::{Metrics, Scored, Stratum};
@@ -46,7 +48,7 @@ pub struct Figures {
     pub metrics: Metrics,
     /// The mean over cases of the share of a case's images that are called what they are.
     pub patient_recognition_rate: Option<f64>,
-    /// Over pairs of one magnification and source size.
+    /// Over pairs of one magnification and source width.
     pub within_strata: WithinStrata,
     /// With the colours of other images.
     pub exchanged: Exchanged,
@@ -109,6 +111,21 @@ impl ControlFigures {
     pub fn all(predictions: &Predictions) -> Vec<(Control, Self)> {
         let of = |control| Some((control, Self::of(control, predictions, &predictions.all())?));
         Control::ALL.into_iter().filter_map(of).collect()
+    }
+
+    /// The mean of each figure over several runs; none where one of them has none.
+    pub fn mean(runs: &[Self]) -> Self {
+        let mean = |measure: Measure| mean_of_all(runs.iter().map(|figures| measure.of_control(figures)));
+        Self {
+            roc_auc: mean(Measure::RocAuc),
+            nll: mean(Measure::Nll),
+            within_strata: WithinStrata { roc_auc: mean(Measure::WithinStrata) },
+            exchanged: Exchanged {
+                roc_auc: mean(Measure::Exchanged),
+                within_strata: mean(Measure::ExchangedWithinStrata),
+                changed: mean(Measure::Changed),
+            },
+        }
     }
 }
 

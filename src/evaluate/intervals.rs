@@ -39,9 +39,14 @@ pub fn of_means(runs: &[Predictions], threshold: Threshold) -> [Interval; Measur
 }
 
 /// The mean of some numbers; none of none.
-pub(super) fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
+fn mean(numbers: impl Iterator<Item = f64>) -> Option<f64> {
     let (sum, count) = numbers.fold((0.0, 0), |(sum, count), number| (sum + number, count + 1));
     (count > 0).then(|| sum / f64::from(count))
+}
+
+/// The mean of numbers that are all there; none where one is missing.
+pub fn mean_of_all(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    mean(numbers.collect::<Option<Vec<_>>>()?.into_iter())
 }
 
 /// Draws as many cases as there are from each group of them, and measures the images of these, group by group.

@@ -1,6 +1,6 @@
 //! The figures that runs are compared by, each with its names and its place among the figures.
 
-use super::Figures;
+use super::{ControlFigures, Figures};
 
 /// The figures that runs are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +17,11 @@ pub enum Measure {
     F1,
     /// The area under the ROC curve.
     RocAuc,
-    /// The same over pairs of one magnification and source size.
+    /// The same over pairs of one magnification and source width.
     WithinStrata,
     /// The area under the ROC curve with the colours of other images.
     Exchanged,
-    /// The same over pairs of one magnification and source size.
+    /// The same over pairs of one magnification and source width.
     ExchangedWithinStrata,
     /// The share of decisions that change with the colours.
     Changed,
@@ -122,6 +122,20 @@ impl Measure {
             Self::Changed => exchanged.changed,
             Self::HardNll => hard.nll,
             Self::Choice => figures.choice(),
+        }
+    }
+
+    /// Its value among the figures of a control; none where it is not one of those.
+    pub fn of_control(self, figures: &ControlFigures) -> Option<f64> {
+        let ControlFigures { roc_auc, nll, within_strata, exchanged } = figures;
+        match self {
+            Self::Nll => *nll,
+            Self::RocAuc => *roc_auc,
+            Self::WithinStrata => within_strata.roc_auc,
+            Self::Exchanged => exchanged.roc_auc,
+            Self::ExchangedWithinStrata => exchanged.within_strata,
+            Self::Changed => exchanged.changed,
+            _ => None,
         }
     }
 }

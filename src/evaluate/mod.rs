@@ -28,6 +28,7 @@ pub use evaluation::{Evaluation, Group, Section, Setting, ShiftFigures, TrainedO
 pub use evaluation_figure::evaluation_figure;
 pub use exchange::exchanges;
 pub use figures::{ControlFigures, Exchanged, Figures, Hard, WithinStrata};
+pub use intervals::mean_of_all;
 pub use logistic::Logistic;
 pub use measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};

@@ -64,7 +64,7 @@ pub struct Observation {
 pub struct Training {
     /// What it shows.
     pub truth: Label,
-    /// Its magnification and size, where they are known.
+    /// Its magnification and width, where they are known.
     pub stratum: Option<Stratum>,
     /// What the controls see of it.
     pub features: Features,

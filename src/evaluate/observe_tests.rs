@@ -36,7 +36,7 @@ impl Drawn {
             truth: self.label,
             case: self.case.to_string(),
             subtype: "F".into(),
-            stratum: Some(Stratum { magnification: self.magnification, width: 700, height: 460 }),
+            stratum: Some(Stratum { magnification: self.magnification, width: 700 }),
         }
     }
 }

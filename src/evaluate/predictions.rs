@@ -4,7 +4,7 @@
 //! | column | what it holds |
 //! |---|---|
 //! | `filename`, `truth` | the image and what it shows, `benign` or `malignant` |
-//! | `magnification`, `source_width`, `source_height` | its stratum; empty where it is not known |
+//! | `magnification`, `source_width` | its stratum; empty where it is not known |
 //! | `margin`, `probability_malignant` | what the network says of the image |
 //! | `exchanged_1` ... | its margins of copies with the colours of other images |
 //! | `mean_colour`, `mean_colour_exchanged_1` ... | the same of a control, and so on for each of them |
@@ -104,8 +104,10 @@ impl Predictions {
 }
 
 /// The first columns, whatever the others are.
-const FIXED: [&str; 7] =
-    ["filename", "truth", "magnification", "source_width", "source_height", "margin", "probability_malignant"];
+const FIXED: [&str; 6] = ["filename", "truth", "magnification", "source_width", "margin", "probability_malignant"];
+
+/// What a probability may be off by where a file was rounded by another program.
+const ROUNDED: f64 = 1e-3;
 
 /// Writes the predictions in their order; the file is there whole or not at all.
 ///
@@ -122,7 +124,7 @@ pub fn write(path: &Path, predictions: &Predictions) -> Result<(), EvaluateError
         let cell = |of: fn(Stratum) -> u32| stratum.map_or_else(String::new, |stratum| of(stratum).to_string());
         let margin = predictions.network.plain[index];
         let mut row = vec![subject.filename.clone(), subject.truth.lower().to_owned()];
-        row.extend([cell(|s| s.magnification), cell(|s| s.width), cell(|s| s.height)]);
+        row.extend([cell(|s| s.magnification), cell(|s| s.width)]);
         row.extend([digits(margin), digits(Probability::from_margin(margin).get())]);
         row.extend(columns.iter().map(|(_, margins)| digits(margins[index])));
         writer.write_record(row).map_err(|error| failed(error.into()))?;
@@ -176,7 +178,7 @@ struct Columns<'a> {
     header: &'a csv::StringRecord,
     filename: usize,
     truth: usize,
-    stratum: Option<[usize; 3]>,
+    stratum: Option<[usize; 2]>,
     probability: usize,
     network: Judge,
     controls: Vec<(Control, Judge)>,
@@ -196,13 +198,13 @@ impl<'a> Columns<'a> {
             plain,
             exchanged: (1..).map_while(|draw| find(&format!("{prefix}exchanged_{draw}"))).collect(),
         };
-        let stratum = ["magnification", "source_width", "source_height"].map(find);
+        let stratum = find("magnification").zip(find("source_width"));
         let control = |control: Control| Some((control, judge(find(control.key())?, &format!("{}_", control.key()))));
         Ok(Self {
             header,
             filename: require("filename")?,
             truth: require("truth")?,
-            stratum: if let [Some(a), Some(b), Some(c)] = stratum { Some([a, b, c]) } else { None },
+            stratum: stratum.map(|(magnification, width)| [magnification, width]),
             probability: require("probability_malignant")?,
             network: judge(require("margin")?, ""),
             controls: Control::ALL.into_iter().filter_map(control).collect(),
@@ -222,18 +224,22 @@ impl<'a> Columns<'a> {
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let truth = Label::ALL.into_iter().find(|label| label.lower() == cell(self.truth));
         let truth = truth.ok_or_else(|| format!("{:?} is neither benign nor malignant", cell(self.truth)))?;
-        self.number::<Probability>(record, self.probability, |value| {
+        let probability = self.number::<Probability>(record, self.probability, |value| {
             Probability::new(value).map_err(|error| error.to_string())
         })?;
         self.add_margins(record, &self.network, &mut predictions.network)?;
+        let margin = self.number(record, self.network.plain, Ok)?;
+        if (Probability::from_margin(margin).get() - probability.get()).abs() > ROUNDED {
+            return Err(format!("a margin of {margin} is not a probability of {}", probability.get()));
+        }
         for ((_, judge), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
             self.add_margins(record, judge, margins)?;
         }
         let stratum = match self.stratum {
             Some(columns) if columns.iter().all(|column| !cell(*column).is_empty()) => {
-                let [magnification, width, height] = columns
+                let [magnification, width] = columns
                     .map(|column| cell(column).parse::<u32>().map_err(|error| self.unfit(column, &error.to_string())));
-                Some(Stratum { magnification: magnification?, width: width?, height: height? })
+                Some(Stratum { magnification: magnification?, width: width? })
             }
             _ => None,
         };

@@ -17,7 +17,7 @@ fn predictions() -> Predictions {
         truth: Label::ALL[i % 2],
         case: i.to_string(),
         subtype: "F".to_owned(),
-        stratum: (i > 0).then_some(Stratum { magnification: 40, width: 700, height: 460 }),
+        stratum: (i > 0).then_some(Stratum { magnification: 40, width: 700 }),
     });
     let judge = |factor| Margins { plain: margins(factor), exchanged: vec![margins(-factor), margins(factor / 3.0)] };
     Predictions {
@@ -34,7 +34,7 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
     let path = dir.path().join("predictions.csv");
     write(&path, &predictions).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant,exchanged_1,\
+    let header = "filename,truth,magnification,source_width,margin,probability_malignant,exchanged_1,\
                   exchanged_2,mean_colour,mean_colour_exchanged_1,mean_colour_exchanged_2,strata,";
     assert!(text.starts_with(header), "{text}");
 
@@ -48,7 +48,7 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
 fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
-    let rows = "a.png,benign,-1,0.2\nb.png,malignant,1,0.7\n";
+    let rows = "a.png,benign,-1,0.269\nb.png,malignant,1,0.731\n";
     std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
     let predictions = read(&path, &tell).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
@@ -66,6 +66,7 @@ fn rows_that_are_no_predictions_are_refused_by_line() {
         ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
         ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
         ("a.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
+        ("a.png,benign,1,0.2", "a margin of 1 is not a probability of 0.2"),
         ("a.png,benign", "fields"),
     ] {
         std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();

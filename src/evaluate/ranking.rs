@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn stratum(magnification: u32) -> Option<Stratum> {
-        Some(Stratum { magnification, width: 700, height: 460 })
+        Some(Stratum { magnification, width: 700 })
     }
 
     /// ```python

@@ -2,16 +2,15 @@
 
 use crate::diagnosis::Label;
 
-/// Images of one stratum were taken at one magnification and had one size before they were resized: nothing but what
-/// they show tells them apart.
+/// Images of one stratum were taken at one magnification and had one width before they were resized: nothing but what
+/// they show tells them apart. The height does not count: BreakHis has images of 700x460 and of 700x456, which are of one
+/// scale, and the few of the second kind are all malignant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stratum {
     /// How many times larger than life.
     pub magnification: u32,
     /// Pixels from left to right.
     pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
 }
 
 /// What is known of an image beside its pixels.
@@ -25,6 +24,6 @@ pub struct Subject {
     pub case: String,
     /// The histological subtype.
     pub subtype: String,
-    /// Its magnification and size; none where nobody wrote them down.
+    /// Its magnification and width; none where nobody wrote them down.
     pub stratum: Option<Stratum>,
 }

@@ -185,11 +185,13 @@ impl Kept {
         augmentation: &Augmentation,
     ) -> Result<(Self, Option<ColourStatistics>), PixelsError> {
         let exchanged = augmentation.exchange > 0.0;
-        let resized = preprocess.resized(image)?;
-        let colours = exchanged.then(|| ColourStatistics::of(&resized));
         if augmentation.zoom == 0.0 {
+            let resized = preprocess.resized(image)?;
+            let colours = exchanged.then(|| ColourStatistics::of(&resized));
             return Ok((Self::Resized(resized), colours));
         }
+        let colours = exchanged.then(|| Ok::<_, PixelsError>(ColourStatistics::of(&preprocess.resized(image)?)));
+        let colours = colours.transpose()?;
         let side = (2 * preprocess.size).min(image.width().max(image.height()));
         let larger = Preprocess { size: side, ..preprocess.clone() };
         Ok((Self::Larger(larger.square(image)?), colours))

@@ -164,8 +164,10 @@ fn a_folder_that_cannot_be_compared_is_refused_with_a_reason() {
     assert!(broken("test-predictions.csv", "filename,truth,margin,probability_malignant\n").contains("no predictions"));
     let header = "filename,truth,margin,probability_malignant\n";
     assert!(broken("test-predictions.csv", &format!("{header}a.png,benign,x,0.5\n")).contains("line 2"));
-    let moved = format!("{header}SOB_B_F-14-100-100-000.png,benign,-1,0.2\n");
-    assert!(broken("test-predictions.csv", &moved).contains("in its train part"));
+    let row = |truth: &str, rest: &str| format!("{header}SOB_B_F-14-100-100-000.png,{truth},{rest}\n");
+    assert!(broken("test-predictions.csv", &row("benign", "-1,0.2689")).contains("in its train part"));
+    let message = broken("test-predictions.csv", &row("malignant", "-1,0.2689"));
+    assert!(message.contains("calls SOB_B_F-14-100-100-000.png malignant, and by its name it is benign"), "{message}");
 }
 
 #[test]
@@ -189,7 +191,7 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     for (run, part) in runs.iter().zip(["test", "validation"]) {
         let path = run.join(format!("{part}-predictions.csv"));
         let mut rows = String::from(
-            "filename,truth,magnification,source_width,source_height,margin,probability_malignant,exchanged_1,\
+            "filename,truth,magnification,source_width,margin,probability_malignant,exchanged_1,\
              mean_colour,mean_colour_exchanged_1\n",
         );
         for (index, line) in fs::read_to_string(&path).unwrap().lines().skip(1).enumerate() {
@@ -198,7 +200,7 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
             // The copies of every other image are called the opposite; colour calls all images malignant.
             let sign = if index % 2 == 0 { "" } else { "-" };
             let copy = format!("{sign}{margin}").replace("--", "");
-            rows += &format!("{file},{truth},100,700,460,{margin},{probability},{copy},1,-1\n");
+            rows += &format!("{file},{truth},100,700,{margin},{probability},{copy},1,-1\n");
         }
         fs::write(path, rows).unwrap();
     }
@@ -212,6 +214,8 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     let pooled = line(&output, &["within", "strata"]);
     // The value and its interval, then the mean of .9167 and 1 and its own.
     assert!(pooled.len() == 10 && pooled[6] == "0.9583", "{output}");
+    let mean = output.lines().skip_while(|line| !line.starts_with("mean colour")).nth(1).unwrap();
+    assert_eq!(mean.split_whitespace().collect::<Vec<_>>()[..5], ["mean", "of", "the", "runs", "0.5000"], "{output}");
 
     let table = printed(&["compare", "--format", "csv", paths[0], paths[1]]);
     let mut reader = csv::Reader::from_reader(table.as_bytes());
@@ -221,4 +225,17 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     assert_eq!(&rows[0][column("changed")], "0.5");
     let control = rows.iter().find(|row| &row[0] == "control").unwrap();
     assert_eq!((&control[column("control")], &control[column("roc_auc")]), ("mean_colour", "0.5"));
+    assert!(rows.iter().all(|row| !row[0].starts_with("pooled")));
+
+    let table = printed(&["compare", "--pool", "--format", "csv", paths[0], paths[1]]);
+    let rows: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(table.as_bytes()).records().map(Result::unwrap).collect();
+    let cell = |kind: &str, name: &str| -> f64 {
+        let row = rows.iter().find(|row| &row[0] == kind).unwrap_or_else(|| panic!("no row {kind} in {table}"));
+        row[column(name)].parse().unwrap()
+    };
+    assert_eq!(cell("pooled", "n"), 24.0);
+    assert!(cell("pooled_low", "nll") < cell("pooled", "nll") && cell("pooled", "nll") < cell("pooled_high", "nll"));
+    assert!((cell("mean_of_runs", "within_strata") - (0.9167 + 1.0) / 2.0).abs() < 1e-3, "{table}");
+    assert_eq!((cell("pooled_control", "roc_auc"), cell("mean_of_runs_control", "changed")), (0.5, 1.0));
 }

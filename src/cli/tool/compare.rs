@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::inputs::told_by_name;
 use super::{comparison_csv, comparison_text, output};
-use crate::breakhis::{Part, Split};
+use crate::breakhis::{Part, SlideName, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{Comparison, MeasuredPart, Pooled, Run, figure};
 use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
@@ -25,7 +25,7 @@ pub struct CompareArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Also take the predictions of all runs together, each of which held out other pictures (the folds of a
-    /// cross-validation), with intervals over cases; not in CSV.
+    /// cross-validation), with intervals over cases.
     #[arg(long)]
     pool: bool,
     /// Also draw the measures side by side and the confusion matrices.
@@ -63,7 +63,7 @@ pub(super) fn read(dirs: &[PathBuf], pooled: bool) -> anyhow::Result<Comparison>
     let read = dirs.iter().map(|dir| read_run(dir)).collect::<anyhow::Result<Vec<_>>>()?;
     let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
     let pooled = pooled.then(|| pool(&runs, &predictions)).transpose()?;
-    Ok(Comparison { pooled, ..Comparison::of(runs) })
+    Ok(Comparison::of(runs, pooled))
 }
 
 /// All predictions together, and the runs' means.
@@ -121,6 +121,12 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
     let rows = predictions::read(&path, &told_by_name)?;
     if rows.subjects.is_empty() {
         bail!("{} holds no predictions", path.display());
+    }
+    for Subject { filename, truth, .. } in &rows.subjects {
+        let shows = filename.parse::<SlideName>()?.label();
+        if shows != *truth {
+            bail!("{} calls {filename} {}, and by its name it is {}", path.display(), truth.lower(), shows.lower());
+        }
     }
     let mut names = rows.subjects.iter().map(|subject| &subject.filename);
     if let Some(name) = names.find(|name| split.part_of(name) != Some(part)) {

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::evaluate::Confusion;
-use crate::evaluate::comparison::{Comparison, Difference, Group, Mean, Measure, Run, SplitEffect};
+use crate::evaluate::comparison::{
+    Comparison, Difference, Group, Interval, MEASURES, Mean, Measure, Pooled, PooledControl, Run, SplitEffect,
+};
 
 /// A row; `kind` says of what. What is not defined, or means nothing in a row, is empty.
 #[derive(Default, Serialize)]
@@ -34,19 +36,20 @@ struct Row<'a> {
     changed: Option<f64>,
     hard_nll: Option<f64>,
     choice: Option<f64>,
-    /// The control, in rows of the kind `control`.
+    /// The control, in rows of a control.
     control: &'static str,
 }
 
-/// A row a run, and further ones for each mean, standard deviation, difference and end of its interval, and for each
-/// control on the images of each run. Numbers have all their digits.
+/// A row a run, and further ones for each mean, standard deviation, difference and end of its interval, for each control
+/// on the images of each run, and for the predictions of all runs together. Numbers have all their digits.
 pub(super) fn csv(comparison: &Comparison) -> anyhow::Result<String> {
     let runs = comparison.runs().map(row_of_run);
     let means = comparison.groups.iter().flat_map(rows_of_mean);
     let effects = comparison.effects.iter().flat_map(rows_of_effect);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let controls = comparison.runs().flat_map(rows_of_controls);
-    for row in runs.chain(means).chain(effects).chain(controls) {
+    let pooled = comparison.pooled.iter().flat_map(rows_of_pooled);
+    for row in runs.chain(means).chain(effects).chain(controls).chain(pooled) {
         writer.serialize(row)?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
@@ -97,20 +100,40 @@ fn row_of_run(run: &Run) -> Row<'_> {
 }
 
 fn rows_of_controls(run: &Run) -> impl Iterator<Item = Row<'_>> {
-    run.controls.iter().map(|(control, figures)| Row {
-        kind: "control",
-        run: Some(&run.name),
-        part: run.part.to_string(),
-        n: Some(run.figures.metrics.n),
-        nll: figures.nll,
-        roc_auc: figures.roc_auc,
-        within_strata: figures.within_strata.roc_auc,
-        exchanged: figures.exchanged.roc_auc,
-        exchanged_within_strata: figures.exchanged.within_strata,
-        changed: figures.exchanged.changed,
-        control: control.key(),
-        ..Row::default()
+    run.controls.iter().map(|(control, figures)| {
+        let row = Row {
+            kind: "control",
+            run: Some(&run.name),
+            part: run.part.to_string(),
+            n: Some(run.figures.metrics.n),
+            control: control.key(),
+            ..Row::default()
+        };
+        row.with(Measure::ALL.map(|measure| (measure, measure.of_control(figures))))
     })
+}
+
+fn rows_of_pooled(pooled: &Pooled) -> Vec<Row<'_>> {
+    let Pooled { figures, intervals, means, mean_intervals, controls, .. } = pooled;
+    let row = |kind, control| Row { kind, n: Some(figures.metrics.n), control, ..Row::default() };
+    let (low, high) = (|ends: &Interval| ends.map(|(low, _)| low), |ends: &Interval| ends.map(|(_, high)| high));
+    let all = |numbers: [Option<f64>; MEASURES]| Measure::ALL.into_iter().zip(numbers);
+    let areas = |numbers: [Option<f64>; Measure::AREAS.len()]| Measure::AREAS.into_iter().zip(numbers);
+    let mut rows = vec![
+        row("pooled", "").with(Measure::ALL.map(|measure| (measure, measure.of(figures)))),
+        row("pooled_low", "").with(all(intervals.each_ref().map(low))),
+        row("pooled_high", "").with(all(intervals.each_ref().map(high))),
+        row("mean_of_runs", "").with(areas(*means)),
+        row("mean_of_runs_low", "").with(areas(mean_intervals.each_ref().map(low))),
+        row("mean_of_runs_high", "").with(areas(mean_intervals.each_ref().map(high))),
+    ];
+    for PooledControl { control, figures, means } in controls {
+        for (kind, figures) in [("pooled_control", figures), ("mean_of_runs_control", means)] {
+            let measured = Measure::ALL.map(|measure| (measure, measure.of_control(figures)));
+            rows.push(row(kind, control.key()).with(measured));
+        }
+    }
+    rows
 }
 
 fn rows_of_mean(group: &Group) -> Vec<Row<'_>> {

@@ -4,7 +4,9 @@ use super::evaluation_text::row_of;
 use super::table::{Table, interval, number};
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Confusion;
-use crate::evaluate::comparison::{Comparison, Difference, Group, Measure, Pooled, Run, SplitKind, Spread};
+use crate::evaluate::comparison::{
+    Comparison, Difference, Group, Measure, Pooled, PooledControl, Run, SplitKind, Spread,
+};
 
 /// Columns of text: the runs, their confusion matrices, what a split by image adds, and notes.
 pub(super) fn text(comparison: &Comparison) -> String {
@@ -37,7 +39,7 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
 }
 
 /// What the measures beside the report's are.
-const TISSUE: &str = "What is not tissue: areas under the ROC curve over pairs of one magnification and source size (within \
+const TISSUE: &str = "What is not tissue: areas under the ROC curve over pairs of one magnification and source width (within \
                       strata), with the colours of other images (exchanged) and both; choice is the mean of the two within \
                       strata; the share of decisions that change; the loss where the mean colour errs";
 
@@ -155,7 +157,10 @@ fn pooled(pooled: &Pooled) -> Vec<Table> {
     let rows = Measure::ALL.into_iter().zip(*intervals).map(row).collect();
     let mut tables = vec![Table::new(title, 1, &header, rows)];
     if !controls.is_empty() {
-        let rows = controls.iter().map(|(control, figures)| row_of(&control.to_string(), Some(figures))).collect();
+        let rows = controls.iter().flat_map(|PooledControl { control, figures, means }| {
+            [row_of(&control.to_string(), Some(figures)), row_of("  mean of the runs", Some(means))]
+        });
+        let rows = rows.collect();
         let header = ["control", "ROC AUC", "within strata", "exchanged", "exch. in strata", "changed", "NLL"];
         tables.push(Table::new("Controls that know no tissue or go by colour, on all these images", 1, &header, rows));
     }

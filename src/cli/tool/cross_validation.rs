@@ -11,10 +11,12 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 
+use super::table::number;
 use super::train::{Job, Trained, Training, conclude, figures};
 use super::{compare, comparison_text, output};
 use crate::breakhis::{Folds, Part};
 use crate::evaluate::comparison::{Measure, Pooled};
+use crate::evaluate::mean_of_all;
 use crate::train::RunConfig;
 
 /// What the folder of a run that holds out a fold has in it once it has ended.
@@ -166,9 +168,7 @@ fn report(repeats: &[Repeat]) -> anyhow::Result<()> {
 fn mean(repeats: &[Pooled]) -> anyhow::Result<String> {
     let mut text = format!("Mean of the pooled figures over {} repeats\n", repeats.len());
     for measure in Measure::ALL {
-        let figures: Option<Vec<f64>> = repeats.iter().map(|pooled| measure.of(&pooled.figures)).collect();
-        let mean = figures.map(|figures| figures.iter().sum::<f64>() / figures.len() as f64);
-        let mean = mean.map_or_else(|| "undefined".to_owned(), |mean| format!("{mean:.4}"));
+        let mean = number(mean_of_all(repeats.iter().map(|pooled| measure.of(&pooled.figures))));
         writeln!(text, "{:<16}{mean:>9}", measure.name())?;
     }
     Ok(text)
@@ -216,10 +216,7 @@ impl CrossValidated {
             over += &format!(", the mean of {} repeats", repeats.len());
         }
         // A figure that is not defined in one of the repeats has no mean.
-        let mean = |name: &String| -> Option<f64> {
-            let all: Option<Vec<f64>> = repeats.iter().map(|figures| figures.get(name).copied()).collect();
-            all.map(|all| all.iter().sum::<f64>() / all.len() as f64)
-        };
+        let mean = |name: &String| mean_of_all(repeats.iter().map(|figures| figures.get(name).copied()));
         let figures = first.keys().filter_map(|name| Some((name.clone(), mean(name)?))).collect();
         Ok(Self { figures, over })
     }

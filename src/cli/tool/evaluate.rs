@@ -30,7 +30,7 @@ pub struct EvaluateArguments {
     #[command(flatten)]
     init: InitArguments,
     /// Copies of each image that get the colour statistics of another one, whatever that one shows.
-    #[arg(long, value_name = "NUMBER", default_value_t = EXCHANGES, value_parser = RangedU64ValueParser::<usize>::new().range(0..=100))]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = EXCHANGES, value_parser = RangedU64ValueParser::<usize>::new().range(0..=100))]
     exchanges: usize,
     /// Decides which other images lend their colours.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]

@@ -111,7 +111,7 @@ fn tissue_title(evaluation: &Evaluation) -> String {
     let setting = &evaluation.setting;
     format!(
         "What is not tissue: areas under the ROC curve of the network and of controls that know no tissue or go by colour\n\
-         (within strata: pairs of one magnification and source size; exchanged: {} copies of each image with the colours \
+         (within strata: pairs of one magnification and source width; exchanged: {} copies of each image with the colours \
          of others, seed {};\ncontrols are fitted to {};\nfrozen taps are {})",
         setting.exchanges, setting.exchange_seed, setting.controls_fitted_to, setting.frozen_taps
     )

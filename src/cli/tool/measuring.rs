@@ -80,7 +80,7 @@ impl Measuring<'_> {
     pub(super) fn train_part(&self, pictures: &[&Picture]) -> anyhow::Result<TrainPart> {
         let images = each(pictures, |_, picture| {
             let (prepared, subject) = self.prepare(picture)?;
-            let features = self.look(|observer| observer.features(&prepared))?;
+            let features = self.look(picture, |observer| observer.features(&prepared))?;
             Ok(Training { truth: subject.truth, stratum: subject.stratum, features })
         })?;
         let cases: BTreeSet<_> = pictures.iter().map(|picture| picture.name.case()).collect();
@@ -107,20 +107,25 @@ impl Measuring<'_> {
             let (prepared, subject) = self.prepare(picture)?;
             let lent: Vec<ColourStatistics> =
                 lenders[index].iter().filter_map(|lender| colours.get(lender).copied()).collect();
-            self.look(|observer| observer.observe(subject, &prepared, (&lent, self.shifts), size))
+            self.look(picture, |observer| observer.observe(subject, &prepared, (&lent, self.shifts), size))
         })?;
         Ok(conclude(observations, train.map(|train| train.images.as_slice())))
     }
 
-    /// Lends the network and the backbone as functions of images.
-    fn look<T>(&self, work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>) -> anyhow::Result<T> {
+    /// Lends the network and the backbone as functions of images; an error names the image that they fail on.
+    fn look<T>(
+        &self,
+        picture: &Picture,
+        work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
+    ) -> anyhow::Result<T> {
         let network = |image: &[f32]| {
             let (prediction, taps) = self.classifier.look(image)?;
             Ok(Seen { margin: prediction.margin, taps })
         };
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));
         let backbone = backbone.as_ref();
-        Ok(work(Observer { network: &network, backbone: backbone.map(|taps| taps as _) })?)
+        let observer = Observer { network: &network, backbone: backbone.map(|taps| taps as _) };
+        work(observer).with_context(|| picture.path.display().to_string())
     }
 
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.
@@ -136,13 +141,13 @@ impl Measuring<'_> {
             image: resized(own, &image)?,
             for_backbone: other.map(|other| resized(other, &image)).transpose()?,
         };
-        let (width, height) = picture.source_size.unwrap_or_else(|| image.dimensions());
+        let width = picture.source_width.unwrap_or_else(|| image.width());
         let subject = Subject {
             filename: picture.file_name().to_owned(),
             truth: picture.label(),
             case: picture.name.case().to_string(),
             subtype: picture.name.subtype().to_string(),
-            stratum: Some(Stratum { magnification: picture.name.magnification().times(), width, height }),
+            stratum: Some(Stratum { magnification: picture.name.magnification().times(), width }),
         };
         Ok((prepared, subject))
     }
@@ -157,7 +162,7 @@ fn each<T: Send>(
     let work = |(index, picture): (usize, &&Picture)| {
         let done = work(index, picture);
         progress.inc(1);
-        done.with_context(|| picture.path.display().to_string())
+        done
     };
     let results: Vec<anyhow::Result<T>> = pictures.par_iter().enumerate().map(work).collect();
     progress.finish_and_clear();
