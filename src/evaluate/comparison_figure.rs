@@ -123,8 +123,8 @@ fn legend(svg: &mut Svg, y: f64) {
         svg.text((x + 16.0, y), Anchor::Start, TEXT, text);
         x += 280.0;
     }
-    svg.line(&[(x + 180.0, y - 9.0), (x + 180.0, y + 1.0)], TICK);
-    svg.text((x + 188.0, y), Anchor::Start, TEXT, "controls on the same images");
+    svg.line(&[(x + 230.0, y - 8.0), (x + 230.0, y)], TICK);
+    svg.text((x + 238.0, y), Anchor::Start, TEXT, "controls on the same images");
 }
 
 /// A band of panels whose rows begin at `top`, a panel a measure.
@@ -159,7 +159,7 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
         }
         for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
             for x in row.controls.iter().filter_map(|control| control[index]).map(|number| scale.at(number)) {
-                svg.line(&[(x, y - 7.0), (x, y + 7.0)], TICK);
+                svg.line(&[(x, y + 8.0), (x, y + 15.0)], TICK);
             }
             draw_number(svg, row.numbers[index], look(row.split), scale, (pixels, y));
         }
