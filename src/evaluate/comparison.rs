@@ -172,10 +172,10 @@ impl PooledControl {
     fn all(runs: &[Predictions], together: &Predictions) -> Vec<Self> {
         let of = |(control, figures): (Control, ControlFigures)| {
             let of_run = |run: &Predictions| ControlFigures::of(control, run, &run.all());
-            let means = ControlFigures::mean(&runs.iter().map(of_run).collect::<Option<Vec<_>>>()?);
-            Some(Self { control, figures, means })
+            let means = ControlFigures::mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
+            Self { control, figures, means }
         };
-        ControlFigures::all(together).into_iter().filter_map(of).collect()
+        ControlFigures::all(together).into_iter().map(of).collect()
     }
 }
 
@@ -222,11 +222,10 @@ impl Comparison {
             }
         }
         let mut notes = Vec::new();
-        for group in &mut groups {
+        // Runs that held out different images differ in more than their seeds; they are put together instead.
+        for group in groups.iter_mut().filter(|_| pooled.is_none()) {
             match twins(&group.runs) {
                 None => group.mean = Mean::of(&group.runs),
-                // Folds have one seed, and are put together instead.
-                Some(_) if pooled.is_some() => {}
                 Some([first, second]) => notes.push(format!(
                     "{} and {} have the same recipe, kind of split and seed, so there are no means and differences over \
                      seeds; leave one of them out, or put folds together by --pool",

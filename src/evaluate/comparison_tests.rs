@@ -120,10 +120,12 @@ fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
 }
 
 #[test]
-fn folds_have_one_seed_and_are_not_told_to_leave_one_out() {
-    let folds = vec![run("a", 1, 0, 0.8), run("b", 1, 0, 0.9)];
-    let comparison = Comparison::of(folds, Some(Pooled::of(&[], Threshold::HALF)));
-    assert!(comparison.notes.is_empty() && comparison.groups[0].mean.is_none(), "{:?}", comparison.notes);
+fn folds_have_no_mean_over_seeds_and_are_not_told_to_leave_one_out() {
+    for seed in [1, 2] {
+        let folds = vec![run("a", 1, 0, 0.8), run("b", seed, 0, 0.9)];
+        let comparison = Comparison::of(folds, Some(Pooled::of(&[], Threshold::HALF)));
+        assert!(comparison.notes.is_empty() && comparison.groups[0].mean.is_none(), "{:?}", comparison.notes);
+    }
 }
 
 #[test]

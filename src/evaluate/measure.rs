@@ -135,7 +135,8 @@ impl Measure {
             Self::Exchanged => exchanged.roc_auc,
             Self::ExchangedWithinStrata => exchanged.within_strata,
             Self::Changed => exchanged.changed,
-            _ => None,
+            Self::Choice => Some((within_strata.roc_auc? + exchanged.within_strata?) / 2.0),
+            Self::Accuracy | Self::Precision | Self::Recall | Self::F1 | Self::HardNll => None,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use super::controls::Control;
@@ -138,10 +139,23 @@ fn digits(number: f64) -> String {
     format!("{number:?}")
 }
 
-/// Gives the case and the subtype of a file name, or why it tells none.
-pub type Tell<'a> = &'a dyn Fn(&str) -> Result<(String, String), String>;
+/// What a file name says of its image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it shows.
+    pub truth: Label,
+    /// How many times larger than life.
+    pub magnification: u32,
+    /// The person it comes from.
+    pub case: String,
+    /// The histological subtype.
+    pub subtype: String,
+}
 
-/// Reads what [`write()`] wrote. `tell` gives the case and the subtype of a file name.
+/// Reads a file name, or says why it cannot be read.
+pub type Tell<'a> = &'a dyn Fn(&str) -> Result<Told, String>;
+
+/// Reads what [`write()`] wrote; rows must say what their file names say, by `tell`.
 ///
 /// # Errors
 /// When the file cannot be read, or a row is not a prediction; the error names the line.
@@ -228,25 +242,47 @@ impl<'a> Columns<'a> {
             Probability::new(value).map_err(|error| error.to_string())
         })?;
         self.add_margins(record, &self.network, &mut predictions.network)?;
-        let margin = self.number(record, self.network.plain, Ok)?;
+        let margin = predictions.network.plain.last().copied().unwrap_or_default();
         if (Probability::from_margin(margin).get() - probability.get()).abs() > ROUNDED {
             return Err(format!("a margin of {margin} is not a probability of {}", probability.get()));
         }
         for ((_, judge), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
             self.add_margins(record, judge, margins)?;
         }
-        let stratum = match self.stratum {
-            Some(columns) if columns.iter().all(|column| !cell(*column).is_empty()) => {
-                let [magnification, width] = columns
-                    .map(|column| cell(column).parse::<u32>().map_err(|error| self.unfit(column, &error.to_string())));
-                Some(Stratum { magnification: magnification?, width: width? })
-            }
-            _ => None,
-        };
         let filename = cell(self.filename).to_owned();
-        let (case, subtype) = tell(&filename)?;
+        let told = tell(&filename)?;
+        if told.truth != truth {
+            return Err(format!(
+                "{filename} is called {}, and by its name it is {}",
+                truth.lower(),
+                told.truth.lower()
+            ));
+        }
+        let stratum = self.stratum(record)?;
+        if let Some(Stratum { magnification, .. }) =
+            stratum.filter(|stratum| stratum.magnification != told.magnification)
+        {
+            return Err(format!(
+                "{filename} is said to be at {magnification}X, and by its name it is at {}X",
+                told.magnification
+            ));
+        }
+        let Told { case, subtype, .. } = told;
         predictions.subjects.push(Subject { filename, truth, case, subtype, stratum });
         Ok(())
+    }
+
+    /// The magnification and the width of a row; none where both cells are empty.
+    fn stratum(&self, record: &csv::StringRecord) -> Result<Option<Stratum>, String> {
+        let Some(columns) = self.stratum else { return Ok(None) };
+        if columns.iter().all(|column| record.get(*column).unwrap_or_default().is_empty()) {
+            return Ok(None);
+        }
+        let [magnification, width] = columns.map(|column| {
+            let pixels = record.get(column).unwrap_or_default().parse::<NonZeroU32>();
+            pixels.map(NonZeroU32::get).map_err(|error| self.unfit(column, &error.to_string()))
+        });
+        Ok(Some(Stratum { magnification: magnification?, width: width? }))
     }
 
     fn add_margins(&self, record: &csv::StringRecord, judge: &Judge, margins: &mut Margins) -> Result<(), String> {

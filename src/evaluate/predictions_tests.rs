@@ -4,8 +4,9 @@ use super::*;
 use crate::diagnosis::Threshold;
 use crate::evaluate::Figures;
 
-fn tell(name: &str) -> Result<(String, String), String> {
-    Ok((name[..1].to_owned(), "F".to_owned()))
+fn tell(name: &str) -> Result<Told, String> {
+    let truth = if name.starts_with(['1', '3', 'b']) { Label::Malignant } else { Label::Benign };
+    Ok(Told { truth, magnification: 40, case: name[..1].to_owned(), subtype: "F".to_owned() })
 }
 
 const MARGINS: [f64; 5] = [0.1 + 0.2, -1e-300, 1.0 / 3.0, 37.123456789012345, -800.5];
@@ -66,10 +67,21 @@ fn rows_that_are_no_predictions_are_refused_by_line() {
         ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
         ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
         ("a.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
-        ("a.png,benign,1,0.2", "a margin of 1 is not a probability of 0.2"),
+        ("a.png,benign,1,0.7297", "a margin of 1 is not a probability of 0.7297"),
+        ("b.png,benign,1,0.731", "b.png is called benign, and by its name it is malignant"),
         ("a.png,benign", "fields"),
     ] {
         std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();
+        let refusal = read(&path, &tell).unwrap_err().to_string();
+        assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
+    }
+    for (cells, message) in [
+        ("40,0", "the column source_width does not fit: number would be zero"),
+        ("40,", "the column source_width does not fit: cannot parse integer from empty string"),
+        ("100,700", "a.png is said to be at 100X, and by its name it is at 40X"),
+    ] {
+        let header = "filename,truth,margin,probability_malignant,magnification,source_width";
+        std::fs::write(&path, format!("{header}\na.png,benign,1,0.7317,{cells}\n")).unwrap();
         let refusal = read(&path, &tell).unwrap_err().to_string();
         assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
     }

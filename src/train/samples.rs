@@ -190,8 +190,7 @@ impl Kept {
             let colours = exchanged.then(|| ColourStatistics::of(&resized));
             return Ok((Self::Resized(resized), colours));
         }
-        let colours = exchanged.then(|| Ok::<_, PixelsError>(ColourStatistics::of(&preprocess.resized(image)?)));
-        let colours = colours.transpose()?;
+        let colours = if exchanged { Some(ColourStatistics::of(&preprocess.resized(image)?)) } else { None };
         let side = (2 * preprocess.size).min(image.width().max(image.height()));
         let larger = Preprocess { size: side, ..preprocess.clone() };
         Ok((Self::Larger(larger.square(image)?), colours))

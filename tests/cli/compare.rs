@@ -91,7 +91,7 @@ fn runs_stand_side_by_side_with_means_over_seeds_and_differences_between_splits(
 }
 
 #[test]
-fn the_same_figures_come_as_markdown_csv_and_svg() {
+fn the_same_figures_come_as_markdown_csv_json_and_svg() {
     let root = tempfile::tempdir().unwrap();
     let runs = [draw(&root, "a|b", &best(1, true, 1)), draw(&root, "c", &best(1, false, 0))];
     let figure = root.path().join("figure.svg");
@@ -111,6 +111,12 @@ fn the_same_figures_come_as_markdown_csv_and_svg() {
     assert_eq!(kinds, ["run", "run", "difference", "interval_low", "interval_high"]);
     assert_eq!(rows[0][column("accuracy")].parse::<f64>().unwrap(), 11.0 / 12.0);
     assert_eq!((&rows[0][column("tp")], &rows[0][column("fn")], &rows[3][column("accuracy")]), ("5", "1", ""));
+
+    let objects: serde_json::Value = serde_json::from_str(&as_format("json")).unwrap();
+    let objects = objects.as_array().unwrap();
+    assert_eq!(objects.len(), rows.len());
+    assert_eq!((&objects[0]["kind"], &objects[0]["tp"], &objects[0]["fn"]), (&"run".into(), &5.into(), &1.into()));
+    assert!(objects[0]["accuracy"] == 11.0 / 12.0 && objects[3]["accuracy"].is_null(), "{objects:?}");
 
     let silent = printed(&[&["compare", "--figure", text(&figure)], &paths[..]].concat());
     assert!(!silent.contains("<svg"));
@@ -167,7 +173,10 @@ fn a_folder_that_cannot_be_compared_is_refused_with_a_reason() {
     let row = |truth: &str, rest: &str| format!("{header}SOB_B_F-14-100-100-000.png,{truth},{rest}\n");
     assert!(broken("test-predictions.csv", &row("benign", "-1,0.2689")).contains("in its train part"));
     let message = broken("test-predictions.csv", &row("malignant", "-1,0.2689"));
-    assert!(message.contains("calls SOB_B_F-14-100-100-000.png malignant, and by its name it is benign"), "{message}");
+    assert!(
+        message.contains("SOB_B_F-14-100-100-000.png is called malignant, and by its name it is benign"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -181,6 +190,9 @@ fn runs_that_hold_out_different_pictures_are_pooled_and_others_are_not() {
     assert!(low < 0.8 && high == 1.0 && row[3] == "to", "{output}");
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&runs[1])]);
     assert!(message.contains("both predict") && message.contains("different images can be pooled"), "{message}");
+    let longer = draw(&root, "c", &Drawn { changes: &["epochs=9".to_owned()], ..best(1, true, 2) });
+    let message = complaint(&["compare", "--pool", text(&runs[0]), text(&longer)]);
+    assert!(message.contains("were not trained alike; only runs of one recipe can be pooled"), "{message}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lobule::diagnosis::Threshold;
+use lobule::evaluate::predictions::Told;
 use lobule::evaluate::{ControlFigures, Figures, Predictions, predictions};
 use lobule::model::{Architecture, WeightsFile};
 use serde_json::Value;
@@ -45,9 +46,10 @@ fn network(dir: &Path) -> PathBuf {
     path
 }
 
-fn tell(name: &str) -> Result<(String, String), String> {
+fn tell(name: &str) -> Result<Told, String> {
     let name: lobule::breakhis::SlideName = name.parse().map_err(|error| format!("{error}"))?;
-    Ok((name.case().to_string(), name.subtype().to_string()))
+    let (case, subtype) = (name.case().to_string(), name.subtype().to_string());
+    Ok(Told { truth: name.label(), magnification: name.magnification().times(), case, subtype })
 }
 
 fn read(file: &Path) -> Predictions {

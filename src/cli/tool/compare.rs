@@ -7,8 +7,8 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
 use super::inputs::told_by_name;
-use super::{comparison_csv, comparison_text, output};
-use crate::breakhis::{Part, SlideName, Split};
+use super::{comparison_rows, comparison_text, output};
+use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{Comparison, MeasuredPart, Pooled, Run, figure};
 use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
@@ -41,6 +41,8 @@ enum Format {
     Markdown,
     /// One table for other programs.
     Csv,
+    /// The rows of that table as a list of objects.
+    Json,
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
@@ -52,7 +54,8 @@ pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     let text = match arguments.format {
         Format::Text => comparison_text::text(&comparison),
         Format::Markdown => comparison_text::markdown(&comparison),
-        Format::Csv => comparison_csv::csv(&comparison)?,
+        Format::Csv => comparison_rows::csv(&comparison)?,
+        Format::Json => comparison_rows::json(&comparison)?,
     };
     output::print(&text)?;
     Ok(())
@@ -68,6 +71,12 @@ pub(super) fn read(dirs: &[PathBuf], pooled: bool) -> anyhow::Result<Comparison>
 
 /// All predictions together, and the runs' means.
 fn pool(runs: &[Run], predictions: &[Predictions]) -> anyhow::Result<Pooled> {
+    if let Some((first, other)) = runs.split_first().and_then(|(first, others)| {
+        let unlike = |other: &&Run| (&other.recipe, &other.settings) != (&first.recipe, &first.settings);
+        Some((first, others.iter().find(unlike)?))
+    }) {
+        bail!("{} and {} were not trained alike; only runs of one recipe can be pooled", first.name, other.name);
+    }
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (run, predictions) in runs.iter().zip(predictions) {
         for Subject { filename, .. } in &predictions.subjects {
@@ -121,12 +130,6 @@ fn read_predictions(dir: &Path, split: &Split) -> anyhow::Result<(MeasuredPart, 
     let rows = predictions::read(&path, &told_by_name)?;
     if rows.subjects.is_empty() {
         bail!("{} holds no predictions", path.display());
-    }
-    for Subject { filename, truth, .. } in &rows.subjects {
-        let shows = filename.parse::<SlideName>()?.label();
-        if shows != *truth {
-            bail!("{} calls {filename} {}, and by its name it is {}", path.display(), truth.lower(), shows.lower());
-        }
     }
     let mut names = rows.subjects.iter().map(|subject| &subject.filename);
     if let Some(name) = names.find(|name| split.part_of(name) != Some(part)) {

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::weights::WeightsArguments;
 use crate::breakhis::{SlideName, Split};
+use crate::evaluate::predictions::Told;
 use crate::model::Classifier;
 use crate::pixels::{self, DecodeLimits, RgbImage};
 
@@ -87,10 +88,15 @@ impl InitArguments {
     }
 }
 
-/// The case and the subtype that a file name tells.
-pub(super) fn told_by_name(file_name: &str) -> Result<(String, String), String> {
+/// What a file name says of its image.
+pub(super) fn told_by_name(file_name: &str) -> Result<Told, String> {
     let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
-    Ok((name.case().to_string(), name.subtype().to_string()))
+    Ok(Told {
+        truth: name.label(),
+        magnification: name.magnification().times(),
+        case: name.case().to_string(),
+        subtype: name.subtype().to_string(),
+    })
 }
 
 /// Decodes a picture; the error names it.

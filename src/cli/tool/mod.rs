@@ -5,7 +5,7 @@ use clap::Subcommand;
 mod audit_text;
 mod bench;
 mod compare;
-mod comparison_csv;
+mod comparison_rows;
 mod comparison_text;
 mod cross_validation;
 mod dataset;

@@ -1,23 +1,23 @@
-//! A comparison as one CSV table for other programs.
+//! A comparison as one table for other programs, in CSV or JSON.
 
 use serde::Serialize;
 
-use crate::evaluate::Confusion;
 use crate::evaluate::comparison::{
     Comparison, Difference, Group, Interval, MEASURES, Mean, Measure, Pooled, PooledControl, Run, SplitEffect,
 };
+use crate::evaluate::{Confusion, Figures, Metrics};
 
-/// A row; `kind` says of what. What is not defined, or means nothing in a row, is empty.
+/// A row; `kind` says of what. What is not defined, or means nothing in a row, is empty (null in JSON).
 #[derive(Default, Serialize)]
 struct Row<'a> {
     kind: &'static str,
     run: Option<&'a str>,
-    recipe: &'a str,
-    split: String,
+    recipe: Option<&'a str>,
+    split: Option<String>,
     shared_cases: Option<usize>,
-    part: String,
+    part: Option<String>,
     seed: Option<u64>,
-    seeds: usize,
+    seeds: Option<usize>,
     n: Option<usize>,
     accuracy: Option<f64>,
     nll: Option<f64>,
@@ -37,22 +37,32 @@ struct Row<'a> {
     hard_nll: Option<f64>,
     choice: Option<f64>,
     /// The control, in rows of a control.
-    control: &'static str,
+    control: Option<&'static str>,
 }
 
 /// A row a run, and further ones for each mean, standard deviation, difference and end of its interval, for each control
 /// on the images of each run, and for the predictions of all runs together. Numbers have all their digits.
-pub(super) fn csv(comparison: &Comparison) -> anyhow::Result<String> {
+fn rows(comparison: &Comparison) -> impl Iterator<Item = Row<'_>> {
     let runs = comparison.runs().map(row_of_run);
     let means = comparison.groups.iter().flat_map(rows_of_mean);
     let effects = comparison.effects.iter().flat_map(rows_of_effect);
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let controls = comparison.runs().flat_map(rows_of_controls);
     let pooled = comparison.pooled.iter().flat_map(rows_of_pooled);
-    for row in runs.chain(means).chain(effects).chain(controls).chain(pooled) {
+    runs.chain(means).chain(effects).chain(controls).chain(pooled)
+}
+
+/// The rows with their names above them.
+pub(super) fn csv(comparison: &Comparison) -> anyhow::Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows(comparison) {
         writer.serialize(row)?;
     }
     Ok(String::from_utf8(writer.into_inner()?)?)
+}
+
+/// The rows as a list of objects.
+pub(super) fn json(comparison: &Comparison) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&rows(comparison).collect::<Vec<_>>())? + "\n")
 }
 
 impl Row<'_> {
@@ -76,27 +86,28 @@ impl Row<'_> {
         }
         self
     }
+
+    /// With all figures of a network.
+    fn of(self, figures: &Figures) -> Self {
+        let Metrics { n, confusion: Confusion { tp, fn_, fp, tn }, .. } = figures.metrics;
+        let row = Self { n: Some(n), tn: Some(tn), fp: Some(fp), fn_: Some(fn_), tp: Some(tp), ..self };
+        row.with(Measure::ALL.map(|measure| (measure, measure.of(figures))))
+    }
 }
 
 fn row_of_run(run: &Run) -> Row<'_> {
-    let Confusion { tp, fn_, fp, tn } = run.figures.metrics.confusion;
     let row = Row {
         kind: "run",
         run: Some(&run.name),
-        recipe: &run.recipe,
-        split: run.split().to_string(),
+        recipe: Some(&run.recipe),
+        split: Some(run.split().to_string()),
         shared_cases: Some(run.shared_cases),
-        part: run.part.to_string(),
+        part: Some(run.part.to_string()),
         seed: Some(run.seed),
-        seeds: 1,
-        n: Some(run.figures.metrics.n),
-        tn: Some(tn),
-        fp: Some(fp),
-        fn_: Some(fn_),
-        tp: Some(tp),
+        seeds: Some(1),
         ..Row::default()
     };
-    row.with(Measure::ALL.map(|measure| (measure, measure.of(&run.figures))))
+    row.of(&run.figures)
 }
 
 fn rows_of_controls(run: &Run) -> impl Iterator<Item = Row<'_>> {
@@ -104,9 +115,9 @@ fn rows_of_controls(run: &Run) -> impl Iterator<Item = Row<'_>> {
         let row = Row {
             kind: "control",
             run: Some(&run.name),
-            part: run.part.to_string(),
+            part: Some(run.part.to_string()),
             n: Some(run.figures.metrics.n),
-            control: control.key(),
+            control: Some(control.key()),
             ..Row::default()
         };
         row.with(Measure::ALL.map(|measure| (measure, measure.of_control(figures))))
@@ -120,17 +131,17 @@ fn rows_of_pooled(pooled: &Pooled) -> Vec<Row<'_>> {
     let all = |numbers: [Option<f64>; MEASURES]| Measure::ALL.into_iter().zip(numbers);
     let areas = |numbers: [Option<f64>; Measure::AREAS.len()]| Measure::AREAS.into_iter().zip(numbers);
     let mut rows = vec![
-        row("pooled", "").with(Measure::ALL.map(|measure| (measure, measure.of(figures)))),
-        row("pooled_low", "").with(all(intervals.each_ref().map(low))),
-        row("pooled_high", "").with(all(intervals.each_ref().map(high))),
-        row("mean_of_runs", "").with(areas(*means)),
-        row("mean_of_runs_low", "").with(areas(mean_intervals.each_ref().map(low))),
-        row("mean_of_runs_high", "").with(areas(mean_intervals.each_ref().map(high))),
+        row("pooled", None).of(figures),
+        row("pooled_low", None).with(all(intervals.each_ref().map(low))),
+        row("pooled_high", None).with(all(intervals.each_ref().map(high))),
+        row("mean_of_runs", None).with(areas(*means)),
+        row("mean_of_runs_low", None).with(areas(mean_intervals.each_ref().map(low))),
+        row("mean_of_runs_high", None).with(areas(mean_intervals.each_ref().map(high))),
     ];
     for PooledControl { control, figures, means } in controls {
         for (kind, figures) in [("pooled_control", figures), ("mean_of_runs_control", means)] {
             let measured = Measure::ALL.map(|measure| (measure, measure.of_control(figures)));
-            rows.push(row(kind, control.key()).with(measured));
+            rows.push(row(kind, Some(control.key())).with(measured));
         }
     }
     rows
@@ -140,10 +151,10 @@ fn rows_of_mean(group: &Group) -> Vec<Row<'_>> {
     let (Some(Mean { seeds, spreads }), Some(run)) = (&group.mean, group.runs.first()) else { return Vec::new() };
     let row = |kind| Row {
         kind,
-        recipe: &run.recipe,
-        split: run.split().to_string(),
-        part: run.part.to_string(),
-        seeds: *seeds,
+        recipe: Some(&run.recipe),
+        split: Some(run.split().to_string()),
+        part: Some(run.part.to_string()),
+        seeds: Some(*seeds),
         ..Row::default()
     };
     let measured = || Measure::ALL.into_iter().zip(spreads);
@@ -158,10 +169,10 @@ fn rows_of_effect(effect: &SplitEffect) -> Vec<Row<'_>> {
     let row = |kind, number: fn(Difference) -> Option<f64>| {
         let row = Row {
             kind,
-            recipe: &effect.recipe,
-            split: "by image - by case".to_owned(),
-            part: effect.part.to_string(),
-            seeds: effect.seeds,
+            recipe: Some(&effect.recipe),
+            split: Some("by image - by case".to_owned()),
+            part: Some(effect.part.to_string()),
+            seeds: Some(effect.seeds),
             ..Row::default()
         };
         row.with(Measure::OF_SPLITS.into_iter().zip(effect.differences.map(|difference| difference.and_then(number))))
