@@ -250,7 +250,7 @@ fn shade(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::evaluate::comparison::MeasuredPart;
-    use crate::evaluate::{Exchanged, Figures, Hard, WithinStrata};
+    use crate::evaluate::{Control, ControlFigures, Exchanged, Figures, Hard, WithinStrata};
 
     fn run(name: &str, seed: u64, shared_cases: usize, roc_auc: Option<f64>) -> Run {
         Run {
@@ -294,11 +294,29 @@ mod tests {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
         // The legend's tick only: these runs have no controls.
-        assert_eq!(svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count(), 1, "{svg}");
+        assert_eq!(ticks(&svg), 1);
         // In both bands of measures.
         assert_eq!(svg.matches(">best, by case: mean<").count(), 2);
         assert_eq!(svg.matches(">60.0 %<").count(), 3);
         assert!(!svg.contains("NaN"));
+    }
+
+    fn ticks(svg: &str) -> usize {
+        svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count()
+    }
+
+    #[test]
+    fn controls_are_ticks_in_the_panels_of_the_figures_that_they_have() {
+        let mut run = run("runs/a", 1, 0, Some(0.9));
+        let control = ControlFigures {
+            roc_auc: Some(0.3),
+            nll: Some(0.7),
+            within_strata: WithinStrata { roc_auc: Some(0.2) },
+            exchanged: Exchanged::default(),
+        };
+        run.controls = vec![(Control::MeanColour, control.clone()), (Control::Strata, control)];
+        // Each has an area, an area within strata and a loss, beside the tick of the legend.
+        assert_eq!(ticks(&figure(&Comparison::of(vec![run], None))), 7);
     }
 
     #[test]

@@ -59,6 +59,17 @@ fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
 }
 
 #[test]
+fn columns_that_nobody_knows_are_passed_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("predictions.csv");
+    let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant";
+    std::fs::write(&path, format!("{header}\na.png,benign,40,700,460,-1,0.2689\nb.png,malignant,,,,1,0.7311\n"))
+        .unwrap();
+    let strata: Vec<_> = read(&path, &tell).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
+    assert_eq!(strata, [Some(Stratum { magnification: 40, width: 700 }), None]);
+}
+
+#[test]
 fn rows_that_are_no_predictions_are_refused_by_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
