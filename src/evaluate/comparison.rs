@@ -83,7 +83,12 @@ impl Run {
     }
 
     fn is_trained_like(&self, other: &Self) -> bool {
-        (&self.recipe, &self.settings, self.part) == (&other.recipe, &other.settings, other.part)
+        self.has_the_recipe_of(other) && self.part == other.part
+    }
+
+    /// Whether both were trained by one recipe in all its settings.
+    pub fn has_the_recipe_of(&self, other: &Self) -> bool {
+        (&self.recipe, &self.settings) == (&other.recipe, &other.settings)
     }
 }
 

@@ -85,8 +85,13 @@ impl Figures {
 
     /// What networks are chosen by: the mean of the areas within strata, as the images are and exchanged.
     pub fn choice(&self) -> Option<f64> {
-        Some((self.within_strata.roc_auc? + self.exchanged.within_strata?) / 2.0)
+        choice(&self.within_strata, &self.exchanged)
     }
+}
+
+/// The mean of the areas within strata, as the images are and exchanged.
+pub(super) fn choice(as_they_are: &WithinStrata, exchanged: &Exchanged) -> Option<f64> {
+    Some((as_they_are.roc_auc? + exchanged.within_strata?) / 2.0)
 }
 
 impl ControlFigures {

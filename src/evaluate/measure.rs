@@ -1,5 +1,6 @@
 //! The figures that runs are compared by, each with its names and its place among the figures.
 
+use super::figures::choice;
 use super::{ControlFigures, Figures};
 
 /// The figures that runs are compared by.
@@ -135,7 +136,7 @@ impl Measure {
             Self::Exchanged => exchanged.roc_auc,
             Self::ExchangedWithinStrata => exchanged.within_strata,
             Self::Changed => exchanged.changed,
-            Self::Choice => Some((within_strata.roc_auc? + exchanged.within_strata?) / 2.0),
+            Self::Choice => choice(within_strata, exchanged),
             Self::Accuracy | Self::Precision | Self::Recall | Self::F1 | Self::HardNll => None,
         }
     }

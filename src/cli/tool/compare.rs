@@ -71,10 +71,7 @@ pub(super) fn read(dirs: &[PathBuf], pooled: bool) -> anyhow::Result<Comparison>
 
 /// All predictions together, and the runs' means.
 fn pool(runs: &[Run], predictions: &[Predictions]) -> anyhow::Result<Pooled> {
-    if let Some((first, other)) = runs.split_first().and_then(|(first, others)| {
-        let unlike = |other: &&Run| (&other.recipe, &other.settings) != (&first.recipe, &first.settings);
-        Some((first, others.iter().find(unlike)?))
-    }) {
+    if let Some([first, other]) = runs.array_windows().find(|[first, other]| !first.has_the_recipe_of(other)) {
         bail!("{} and {} were not trained alike; only runs of one recipe can be pooled", first.name, other.name);
     }
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
