@@ -1,4 +1,4 @@
-//! The words every room shares: what a picture shows, how sure a network is, and where the line is drawn.
+//! The words every room shares: what an image shows, how sure a network is, and where the line is drawn.
 
 use std::fmt;
 
@@ -98,7 +98,7 @@ impl From<Probability> for f64 {
     }
 }
 
-/// An operating point: a picture is called malignant when its probability of malignancy is at least this.
+/// An operating point: an image is called malignant when its probability of malignancy is at least this.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Threshold(Probability);
 

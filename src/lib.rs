@@ -1,4 +1,4 @@
-//! Lobule classifies breast-histology pictures of the BreakHis data set as benign or malignant.
+//! Lobule classifies breast-histology images of the BreakHis data set as benign or malignant.
 //!
 //! For research use only. Not for use in diagnostic procedures.
 //!

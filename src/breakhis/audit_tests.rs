@@ -17,13 +17,13 @@ fn an_audit_counts_what_is_sound_and_names_what_is_not() {
     draw(&file("SOB_M_DC-14-13412-200-001.png"), 4);
     draw(&file("SOB_M_LC-14-13412-200-001.png"), 4);
     draw(&file("SOB_M_PC-14-3-200-001.png"), 1);
-    fs::write(file("SOB_M_PC-14-3-200-002.png"), "no picture").unwrap();
+    fs::write(file("SOB_M_PC-14-3-200-002.png"), "no image").unwrap();
     fs::write(file("SOB_M_A-14-3-200-003.png"), "").unwrap();
     fs::write(file("notes.txt"), "").unwrap();
 
     let dataset = Dataset::open(dir.path()).unwrap();
     let audit = audit(&dataset, None).unwrap();
-    assert_eq!((audit.pictures, audit.slides, audit.cases, audit.ignored), (7, 5, 4, 1));
+    assert_eq!((audit.images, audit.slides, audit.cases, audit.ignored), (7, 5, 4, 1));
     let kind = |kind: &str| audit.labels.iter().chain(&audit.subtypes).find(|count| count.kind == kind).unwrap();
     assert_eq!((kind("benign").found, kind("benign").published), (3, 2480));
     assert_eq!((kind("malignant 200X").found, kind("malignant 200X").published), (4, 1390));
@@ -42,7 +42,7 @@ fn an_audit_counts_what_is_sound_and_names_what_is_not() {
     assert_eq!(
         audit.faults(),
         [
-            "unreadable pictures: 1",
+            "unreadable images: 1",
             "files with names that cannot be read: 1",
             "groups of identical files under both labels: 1",
             "groups of identical files under different cases: 1"
@@ -69,7 +69,7 @@ fn an_audit_finds_the_cases_on_both_sides_of_a_split() {
     assert_eq!(found.parts[&Part::Test], PartCount { benign: 1, malignant: 1, cases: 2 });
     assert_eq!(found.shared_cases.len(), 1);
     assert_eq!(found.shared_cases[0].case.to_string(), "1");
-    assert_eq!(found.shared_cases[0].pictures, BTreeMap::from([(Part::Train, 1), (Part::Test, 1)]));
+    assert_eq!(found.shared_cases[0].images, BTreeMap::from([(Part::Train, 1), (Part::Test, 1)]));
     assert!(audit.identical[0].parts_differ);
     assert!(audit.faults().contains(&"cases in more than one part of the split: 1".to_owned()));
 }

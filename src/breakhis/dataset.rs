@@ -1,4 +1,4 @@
-//! The pictures of a folder, whatever its layout.
+//! The images of a folder, whatever its layout.
 //!
 //! In: a BreaKHis_v1 tree at any depth, a flat folder of `SOB_...` files, `train/benign/...`-like folders, or a folder
 //! with a `manifest.csv`. Out: a [`Dataset`], sorted by file name so that nothing depends on the file system.
@@ -11,9 +11,9 @@ use super::error::examples;
 use super::{BreakhisError, Magnification, SlideName, SlideNameError, Subtype, files, manifest};
 use crate::diagnosis::Label;
 
-/// One picture of BreakHis: where it is and what its name says.
+/// One image of BreakHis: where it is and what its name says.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct ImageFile {
     /// Where the file is.
     pub path: PathBuf,
     /// What the file name says.
@@ -24,7 +24,7 @@ pub struct Picture {
     doubts: Vec<String>,
 }
 
-impl Picture {
+impl ImageFile {
     /// `root` is the folder of the data set; the folders between it and the file may tell against the name.
     pub(super) fn new(root: &Path, path: PathBuf, file_name: String, name: SlideName) -> Self {
         let folders = path.strip_prefix(root).ok().and_then(Path::parent);
@@ -35,7 +35,7 @@ impl Picture {
         Self { path, name, source_width: None, file_name, doubts }
     }
 
-    /// The bare file name, by which splits know the picture.
+    /// The bare file name, by which splits know the image.
     pub fn file_name(&self) -> &str {
         &self.file_name
     }
@@ -58,23 +58,23 @@ pub struct Ignored {
     pub path: PathBuf,
     /// Why it is left out.
     pub reason: String,
-    /// Whether it looks as if it should have been a picture of BreakHis.
+    /// Whether it looks as if it should have been an image of BreakHis.
     pub misnamed: bool,
 }
 
-/// The pictures of a folder, sorted by file name.
+/// The images of a folder, sorted by file name.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     root: PathBuf,
-    pictures: Vec<Picture>,
+    images: Vec<ImageFile>,
     ignored: Vec<Ignored>,
 }
 
 impl Dataset {
-    /// Finds the pictures of a folder. Nothing is decoded.
+    /// Finds the images of a folder. Nothing is decoded.
     ///
     /// # Errors
-    /// When the folder is missing, is a file, cannot be read or holds no picture of BreakHis; when one file name is
+    /// When the folder is missing, is a file, cannot be read or holds no image of BreakHis; when one file name is
     /// there twice; when a manifest does not fit the files.
     pub fn open(dir: &Path) -> Result<Self, BreakhisError> {
         let metadata = fs::metadata(dir).map_err(|source| match source.kind() {
@@ -87,14 +87,14 @@ impl Dataset {
 
         let files = files::under(dir).map_err(BreakhisError::read(dir))?;
         let listed = files.contains(&dir.join(manifest::FILE_NAME));
-        let (mut pictures, ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
-        if pictures.is_empty() {
-            return Err(BreakhisError::NoPictures { dir: dir.to_owned(), found: found_instead(&ignored) });
+        let (mut images, ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
+        if images.is_empty() {
+            return Err(BreakhisError::NoImages { dir: dir.to_owned(), found: found_instead(&ignored) });
         }
-        pictures.sort_by(|a, b| a.file_name.cmp(&b.file_name));
-        refuse_twins(&pictures)?;
+        images.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        refuse_twins(&images)?;
 
-        let dataset = Self { root: dir.to_owned(), pictures, ignored };
+        let dataset = Self { root: dir.to_owned(), images, ignored };
         dataset.warn_of_doubts();
         Ok(dataset)
     }
@@ -104,9 +104,9 @@ impl Dataset {
         &self.root
     }
 
-    /// The pictures, sorted by file name; never empty.
-    pub fn pictures(&self) -> &[Picture] {
-        &self.pictures
+    /// The images, sorted by file name; never empty.
+    pub fn images(&self) -> &[ImageFile] {
+        &self.images
     }
 
     /// The files that are no part of it.
@@ -116,12 +116,12 @@ impl Dataset {
 
     fn warn_of_doubts(&self) {
         let doubtful: Vec<&str> =
-            self.pictures.iter().filter(|p| !p.doubts.is_empty()).map(Picture::file_name).collect();
+            self.images.iter().filter(|p| !p.doubts.is_empty()).map(ImageFile::file_name).collect();
         let misnamed: Vec<&str> =
             self.ignored.iter().filter(|i| i.misnamed).filter_map(|i| i.path.file_name()?.to_str()).collect();
         let hint = "`lobule dataset audit` tells why";
         if !doubtful.is_empty() {
-            tracing::warn!("the names may not mean what they say of {}; {hint}", examples("picture", &doubtful));
+            tracing::warn!("the names may not mean what they say of {}; {hint}", examples("image", &doubtful));
         }
         if !misnamed.is_empty() {
             tracing::warn!("the names cannot be read, so these are left out: {}; {hint}", examples("file", &misnamed));
@@ -129,22 +129,22 @@ impl Dataset {
     }
 }
 
-fn by_name(root: &Path, files: Vec<PathBuf>) -> (Vec<Picture>, Vec<Ignored>) {
-    let (mut pictures, mut ignored) = (Vec::new(), Vec::new());
+fn by_name(root: &Path, files: Vec<PathBuf>) -> (Vec<ImageFile>, Vec<Ignored>) {
+    let (mut images, mut ignored) = (Vec::new(), Vec::new());
     for path in files {
         let Some(file_name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
             ignored.push(Ignored { path, reason: "its name is not Unicode".into(), misnamed: false });
             continue;
         };
         match file_name.parse() {
-            Ok(name) => pictures.push(Picture::new(root, path, file_name, name)),
+            Ok(name) => images.push(ImageFile::new(root, path, file_name, name)),
             Err(error) => {
                 let misnamed = matches!(error, SlideNameError::Malformed(_) | SlideNameError::Contradiction { .. });
                 ignored.push(Ignored { path, reason: error.to_string(), misnamed });
             }
         }
     }
-    (pictures, ignored)
+    (images, ignored)
 }
 
 fn found_instead(ignored: &[Ignored]) -> String {
@@ -152,7 +152,7 @@ fn found_instead(ignored: &[Ignored]) -> String {
     if names.is_empty() { "it is empty".into() } else { format!("it holds {}", examples("other file", &names)) }
 }
 
-fn refuse_twins(sorted: &[Picture]) -> Result<(), BreakhisError> {
+fn refuse_twins(sorted: &[ImageFile]) -> Result<(), BreakhisError> {
     let Some(twins) = sorted.windows(2).find(|pair| pair[0].file_name == pair[1].file_name) else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 use super::*;
 
-/// A folder with empty files, which is all that finding pictures needs.
+/// A folder with empty files, which is all that finding images needs.
 fn folder(files: &[&str]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for file in files {
@@ -12,7 +12,7 @@ fn folder(files: &[&str]) -> tempfile::TempDir {
 }
 
 fn names(dataset: &Dataset) -> Vec<&str> {
-    dataset.pictures().iter().map(Picture::file_name).collect()
+    dataset.images().iter().map(ImageFile::file_name).collect()
 }
 
 fn refusal(dir: &Path) -> String {
@@ -40,7 +40,7 @@ fn a_tree_a_flat_folder_and_label_folders_hold_the_same_data_set() {
         let dataset = Dataset::open(dir.path()).unwrap();
         assert_eq!(names(&dataset), [A, DC, LC]);
         assert!(dataset.ignored().is_empty());
-        assert!(dataset.pictures().iter().all(|picture| picture.doubts().is_empty()));
+        assert!(dataset.images().iter().all(|image| image.doubts().is_empty()));
     }
 }
 
@@ -60,7 +60,7 @@ fn a_folder_that_says_something_else_than_the_name_is_a_doubt() {
     for path in [format!("benign/{DC}"), format!("400X/{DC}"), format!("lobular_carcinoma/{DC}")] {
         let dir = folder(&[&path]);
         let dataset = Dataset::open(dir.path()).unwrap();
-        assert_eq!(dataset.pictures()[0].doubts().len(), 1, "{path}");
+        assert_eq!(dataset.images()[0].doubts().len(), 1, "{path}");
     }
 }
 
@@ -89,11 +89,8 @@ fn a_manifest_decides_what_belongs_to_the_data_set() {
     fs::write(dir.path().join("manifest.csv"), manifest).unwrap();
     let dataset = Dataset::open(dir.path()).unwrap();
     assert_eq!(names(&dataset), [A, DC]);
-    assert_eq!(dataset.pictures()[0].path, dir.path().join("images").join(A));
-    assert_eq!(
-        dataset.pictures().iter().map(|picture| picture.source_width).collect::<Vec<_>>(),
-        [Some(700), Some(224)]
-    );
+    assert_eq!(dataset.images()[0].path, dir.path().join("images").join(A));
+    assert_eq!(dataset.images().iter().map(|image| image.source_width).collect::<Vec<_>>(), [Some(700), Some(224)]);
     assert_eq!(dataset.ignored().len(), 1);
     assert_eq!(dataset.ignored()[0].reason, "not in the manifest");
 }
@@ -107,7 +104,7 @@ fn a_manifest_that_does_not_fit_is_refused_by_line() {
         (format!("filename,magnification\n{A},400\n"), "line 2: the column magnification says \"400\""),
         (format!("filename\n{LC}\n"), "line 2: SOB_M_LC-14-15570C-400-003.png is neither in"),
         (format!("filename\n{A}\n{A}\n"), "line 3: SOB_B_A-14-22549AB-40-001.png is listed a second time"),
-        ("filename\ncat.png\n".into(), "line 2: cat.png: not a BreakHis picture"),
+        ("filename\ncat.png\n".into(), "line 2: cat.png: not a BreakHis image"),
         (format!("file,label\n{A},benign\n"), "there is no column \"filename\"; its columns are file, label"),
         (format!("filename,label\n{A}\n"), "line 2: 1 fields where the header has 2"),
         (format!("filename,source_width\n{A},700\n{DC},0\n"), "line 3: \"0\" is not a number of pixels"),

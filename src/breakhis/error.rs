@@ -12,7 +12,7 @@ pub enum BreakhisError {
     #[error("there is no folder {}", .0.display())]
     Missing(PathBuf),
     /// A file stands where a folder should.
-    #[error("{} is a file; give the folder that holds the pictures", .0.display())]
+    #[error("{} is a file; give the folder that holds the images", .0.display())]
     NotAFolder(PathBuf),
     /// A file or folder cannot be read.
     #[error("cannot read {}", path.display())]
@@ -30,12 +30,12 @@ pub enum BreakhisError {
         /// What the system says.
         source: io::Error,
     },
-    /// The folder holds no picture of BreakHis.
+    /// The folder holds no image of BreakHis.
     #[error(
-        "no BreakHis picture in {}: {found}. Pictures keep their original names, such as SOB_M_DC-14-2523-40-010.png, \
+        "no BreakHis image in {}: {found}. Images keep their original names, such as SOB_M_DC-14-2523-40-010.png, \
          because these tell the label and the case", dir.display()
     )]
-    NoPictures {
+    NoImages {
         /// The folder.
         dir: PathBuf,
         /// What is there instead.
@@ -64,7 +64,7 @@ pub enum BreakhisError {
         /// What is wrong and what to do.
         reason: String,
     },
-    /// A picture of a split whose name does not tell its case.
+    /// An image of a split whose name does not tell its case.
     #[error("{file_name} in the split: {reason}")]
     Misnamed {
         /// The name.
@@ -72,10 +72,10 @@ pub enum BreakhisError {
         /// What is wrong with it.
         reason: SlideNameError,
     },
-    /// Too few pictures or cases to fill three parts.
+    /// Too few images or cases to fill three parts.
     #[error("cannot split {found} {what} into train, validation and test; at least 3 are needed")]
     TooFew {
-        /// `pictures` or `cases`.
+        /// `images` or `cases`.
         what: &'static str,
         /// How many there are.
         found: usize,
@@ -88,12 +88,12 @@ pub enum BreakhisError {
         /// How many folds were asked for.
         folds: u32,
     },
-    /// A split and a data set hold different pictures.
-    #[error("the split does not fit the pictures in {}: {difference}", dir.display())]
+    /// A split and a data set hold different images.
+    #[error("the split does not fit the images in {}: {difference}", dir.display())]
     OtherData {
         /// The folder of the data set.
         dir: PathBuf,
-        /// How many and which pictures only one of them holds.
+        /// How many and which images only one of them holds.
         difference: String,
     },
 }
@@ -105,7 +105,7 @@ impl BreakhisError {
     }
 }
 
-/// The number of names and the first few of them: `12 pictures (a.png, b.png, c.png, ...)`.
+/// The number of names and the first few of them: `12 images (a.png, b.png, c.png, ...)`.
 pub(super) fn examples(what: &str, names: &[&str]) -> String {
     const SHOWN: usize = 3;
     let more = if names.len() > SHOWN { ", ..." } else { "" };

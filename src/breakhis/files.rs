@@ -1,15 +1,15 @@
-//! Finding pictures in folders.
+//! Finding images in folders.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// The endings of the picture formats that are read, in small letters.
+/// The endings of the image formats that are read, in small letters.
 pub const PICTURE_EXTENSIONS: [&str; 7] = ["png", "webp", "jpg", "jpeg", "tif", "tiff", "bmp"];
 
 /// A file name without its ending, when that is one of [`PICTURE_EXTENSIONS`] in any case.
-pub fn picture_stem(file_name: &str) -> Option<&str> {
+pub fn image_stem(file_name: &str) -> Option<&str> {
     let (stem, extension) = file_name.rsplit_once('.')?;
     PICTURE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)).then_some(stem)
 }

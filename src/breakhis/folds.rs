@@ -34,8 +34,8 @@ impl Folds {
     pub fn deal(dataset: &Dataset, count: u32, seed: u64) -> Result<Self, BreakhisError> {
         // A person with images of both labels is dealt once, where most of them belong.
         let mut of_case: BTreeMap<Case, [usize; 2]> = BTreeMap::new();
-        for picture in dataset.pictures() {
-            of_case.entry(picture.name.case()).or_default()[picture.label().index()] += 1;
+        for image in dataset.images() {
+            of_case.entry(image.name.case()).or_default()[image.label().index()] += 1;
         }
         if count < 2 || of_case.len() < count as usize {
             return Err(BreakhisError::TooFewForFolds { cases: of_case.len(), folds: count });
@@ -60,7 +60,7 @@ impl Folds {
             }
         }
         let fold = |case: Case| fold_of_case.get(&case).copied().unwrap_or_default();
-        let rows = dataset.pictures().iter().map(|picture| (picture.file_name().to_owned(), fold(picture.name.case())));
+        let rows = dataset.images().iter().map(|image| (image.file_name().to_owned(), fold(image.name.case())));
         Ok(Self { folds: rows.collect() })
     }
 

@@ -7,8 +7,8 @@ use crate::breakhis::Subtype;
 /// Benign and malignant images of each fold.
 fn sizes(folds: &Folds, dataset: &Dataset) -> Vec<[usize; 2]> {
     let mut sizes = vec![[0; 2]; folds.numbers().len()];
-    for picture in dataset.pictures() {
-        sizes[folds.folds[picture.file_name()] as usize][picture.label().index()] += 1;
+    for image in dataset.images() {
+        sizes[folds.folds[image.file_name()] as usize][image.label().index()] += 1;
     }
     sizes
 }
@@ -16,7 +16,7 @@ fn sizes(folds: &Folds, dataset: &Dataset) -> Vec<[usize; 2]> {
 #[test]
 fn no_case_is_in_two_folds_and_each_label_is_even_in_images() {
     let (_dir, dataset) = like_breakhis();
-    let total = Label::ALL.map(|label| dataset.pictures().iter().filter(|p| p.label() == label).count());
+    let total = Label::ALL.map(|label| dataset.images().iter().filter(|p| p.label() == label).count());
     for seed in 0..20 {
         // The largest benign case alone is more than a fifth of its label, so no dealing is even with more folds.
         let folds = Folds::deal(&dataset, 3, seed).unwrap();
@@ -24,9 +24,9 @@ fn no_case_is_in_two_folds_and_each_label_is_even_in_images() {
         let held_out = |fold| {
             let split = folds.held_out(fold);
             assert!(split.shared_cases().unwrap().is_empty(), "seed {seed}, fold {fold}");
-            split.pictures(&dataset, Part::Validation).unwrap().len()
+            split.images(&dataset, Part::Validation).unwrap().len()
         };
-        assert_eq!((0..3).map(held_out).sum::<usize>(), dataset.pictures().len(), "each image is held out once");
+        assert_eq!((0..3).map(held_out).sum::<usize>(), dataset.images().len(), "each image is held out once");
         for (fold, images) in sizes(&folds, &dataset).into_iter().enumerate() {
             for (images, total) in images.into_iter().zip(total) {
                 let off = (images as f64 / total as f64 - 1.0 / 3.0).abs();
@@ -57,8 +57,8 @@ fn the_seed_decides_the_dealing() {
     assert_eq!(deal(7), deal(7));
     // Which cases are together, whatever the fold's number.
     let together = |folds: &Folds| -> BTreeSet<BTreeSet<Case>> {
-        let of = |fold| dataset.pictures().iter().filter(move |p| folds.folds[p.file_name()] == fold);
-        folds.numbers().into_iter().map(|fold| of(fold).map(|picture| picture.name.case()).collect()).collect()
+        let of = |fold| dataset.images().iter().filter(move |p| folds.folds[p.file_name()] == fold);
+        folds.numbers().into_iter().map(|fold| of(fold).map(|image| image.name.case()).collect()).collect()
     };
     assert_ne!(together(&deal(7)), together(&deal(8)));
 }

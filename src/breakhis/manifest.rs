@@ -1,4 +1,4 @@
-//! A folder with a `manifest.csv`: the table decides which pictures belong to the data set.
+//! A folder with a `manifest.csv`: the table decides which images belong to the data set.
 //!
 //! In: columns `filename` and, where they are there, `label`, `subtype`, `patient`, `case` and `magnification`, which
 //! must say what the file name says; `source_width`, the width of the image before it was squeezed for the copy,
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::table::{Row, Table};
-use super::{BreakhisError, Ignored, Picture, SlideName};
+use super::{BreakhisError, Ignored, ImageFile, SlideName};
 
 /// The name of the table in the root of the folder.
 pub(super) const FILE_NAME: &str = "manifest.csv";
@@ -24,8 +24,8 @@ const FIELDS: [Field; 5] = [
     ("magnification", |name| name.magnification().times().to_string()),
 ];
 
-/// The pictures of the table, and those of `files` (everything under `dir`) that are not among them.
-pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec<Ignored>), BreakhisError> {
+/// The images of the table, and those of `files` (everything under `dir`) that are not among them.
+pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<ImageFile>, Vec<Ignored>), BreakhisError> {
     let path = dir.join(FILE_NAME);
     let table = Table::open(&path)?;
     let file_name = table.require("filename")?;
@@ -34,36 +34,35 @@ pub(super) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<Picture>, Vec
 
     let source_width = table.find("source_width");
     let present: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let mut pictures = Vec::with_capacity(table.rows().len());
+    let mut images = Vec::with_capacity(table.rows().len());
     let mut seen = HashSet::new();
     for row in table.rows() {
         if !seen.insert(row.cell(file_name)) {
             return Err(table.error(Some(row), format!("{} is listed a second time", row.cell(file_name))));
         }
-        let mut picture =
-            picture(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
-        agree(row, &columns, &picture.name).map_err(|reason| table.error(Some(row), reason))?;
+        let mut image = image(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
+        agree(row, &columns, &image.name).map_err(|reason| table.error(Some(row), reason))?;
         if let Some(column) = source_width {
             let width = pixels(row.cell(column)).map_err(|reason| table.error(Some(row), reason))?;
-            picture.source_width = Some(width);
+            image.source_width = Some(width);
         }
-        pictures.push(picture);
+        images.push(image);
     }
 
-    let listed: HashSet<&Path> = pictures.iter().map(|picture| picture.path.as_path()).collect();
+    let listed: HashSet<&Path> = images.iter().map(|image| image.path.as_path()).collect();
     let rest = files.iter().filter(|file| !listed.contains(file.as_path()) && **file != path);
     let ignored = rest
         .map(|file| Ignored { path: file.clone(), reason: "not in the manifest".into(), misnamed: false })
         .collect();
-    Ok((pictures, ignored))
+    Ok((images, ignored))
 }
 
-fn picture(dir: &Path, file_name: &str, present: &HashSet<&Path>) -> Result<Picture, String> {
+fn image(dir: &Path, file_name: &str, present: &HashSet<&Path>) -> Result<ImageFile, String> {
     let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
     let places = [dir.join(file_name), dir.join("images").join(file_name)];
     let path = places.into_iter().find(|path| present.contains(path.as_path()));
     let path = path.ok_or_else(|| format!("{file_name} is neither in {0} nor in {0}/images", dir.display()))?;
-    Ok(Picture::new(dir, path, file_name.to_owned(), name))
+    Ok(ImageFile::new(dir, path, file_name.to_owned(), name))
 }
 
 /// A width.

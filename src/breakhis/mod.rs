@@ -1,6 +1,6 @@
 //! What BreakHis is: slide names, labels, cases, folders, manifests, splits, audit. Knows no model.
 //!
-//! In: a folder of pictures whose names follow BreakHis. Out: a [`Dataset`], a [`Split`] of it into parts that share
+//! In: a folder of images whose names follow BreakHis. Out: a [`Dataset`], a [`Split`] of it into parts that share
 //! no person, and an [`Audit`] of what is wrong with either.
 //!
 //! ```no_run
@@ -9,7 +9,7 @@
 //! # fn main() -> Result<(), lobule::breakhis::BreakhisError> {
 //! let dataset = Dataset::open("BreaKHis_v1".as_ref())?;
 //! let split = Split::by_case(&dataset, 7)?;
-//! let train = split.pictures(&dataset, Part::Train)?;
+//! let train = split.images(&dataset, Part::Train)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -30,7 +30,7 @@ mod subtype;
 mod table;
 
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
-pub use dataset::{Dataset, Ignored, Picture};
+pub use dataset::{Dataset, Ignored, ImageFile};
 pub use error::BreakhisError;
 pub use folds::Folds;
 pub use magnification::Magnification;

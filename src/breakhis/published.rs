@@ -1,4 +1,4 @@
-//! The counts of the whole of BreakHis, to hold a copy against: 7,909 pictures of 81 slides.
+//! The counts of the whole of BreakHis, to hold a copy against: 7,909 images of 81 slides.
 //!
 //! Spanhol, Oliveira, Petitjean, Heutte: "A Dataset for Breast Cancer Histopathological Image Classification", IEEE
 //! TBME 63(7), 2016. The official page's 652 for benign 40X is a slip.
@@ -6,12 +6,12 @@
 use super::{Magnification, Subtype};
 use crate::diagnosis::Label;
 
-/// Pictures of a label.
+/// Images of a label.
 pub(super) fn of_label(label: Label) -> usize {
     Magnification::ALL.into_iter().map(|magnification| of_magnification(label, magnification)).sum()
 }
 
-/// Pictures of a label at a magnification.
+/// Images of a label at a magnification.
 pub(super) fn of_magnification(label: Label, magnification: Magnification) -> usize {
     match label {
         Label::Benign => [625, 644, 623, 588][magnification as usize],
@@ -19,7 +19,7 @@ pub(super) fn of_magnification(label: Label, magnification: Magnification) -> us
     }
 }
 
-/// Pictures and slides of a subtype. The slides are 82 in all, because 14-13412 counts under DC and under LC.
+/// Images and slides of a subtype. The slides are 82 in all, because 14-13412 counts under DC and under LC.
 pub(super) fn of_subtype(subtype: Subtype) -> (usize, usize) {
     match subtype {
         Subtype::Adenosis => (444, 4),
@@ -41,8 +41,8 @@ mod tests {
     fn the_published_tables_add_up() {
         assert_eq!(Label::ALL.map(of_label), [2480, 5429]);
         let subtypes = Subtype::ALL.map(of_subtype);
-        assert_eq!(subtypes[..4].iter().map(|(pictures, _)| pictures).sum::<usize>(), 2480);
-        assert_eq!(subtypes[4..].iter().map(|(pictures, _)| pictures).sum::<usize>(), 5429);
+        assert_eq!(subtypes[..4].iter().map(|(images, _)| images).sum::<usize>(), 2480);
+        assert_eq!(subtypes[4..].iter().map(|(images, _)| images).sum::<usize>(), 5429);
         assert_eq!(subtypes.iter().map(|(_, slides)| slides).sum::<usize>(), 82);
     }
 }

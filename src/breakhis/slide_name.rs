@@ -1,4 +1,4 @@
-//! The file names of BreakHis, which carry everything that is known of a picture:
+//! The file names of BreakHis, which carry everything that is known of an image:
 //! `SOB_<B|M>_<subtype>-<year>-<slide>-<magnification>-<number>.png`, for example `SOB_M_DC-14-2523-40-010.png`.
 //!
 //! In: a file name. Out: a [`SlideName`], with its [`NameDoubt`]s where a copy holds a stray form that can still be
@@ -75,22 +75,22 @@ pub enum NameDoubt {
     #[error("the magnification should be a bare number")]
     Magnification,
     /// `...-40-1`
-    #[error("the picture's number should have three digits")]
+    #[error("the image's number should have three digits")]
     Number,
 }
 
 /// Why a file name is not one of BreakHis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SlideNameError {
-    /// The ending is not that of a picture.
-    #[error("not a picture: its name ends in none of {}", files::PICTURE_EXTENSIONS.join(", "))]
-    NotAPicture,
+    /// The ending is not that of an image.
+    #[error("not an image: its name ends in none of {}", files::PICTURE_EXTENSIONS.join(", "))]
+    NotAnImage,
     /// The name does not begin with SOB.
-    #[error("not a BreakHis picture: its name does not begin with SOB_")]
+    #[error("not a BreakHis image: its name does not begin with SOB_")]
     NotBreakhis,
     /// It begins with SOB, but the fields are not there.
     #[error(
-        "not the name of a BreakHis picture ({0}); names are SOB_<B|M>_<subtype>-<yy>-<slide>-<magnification>-<number>, \
+        "not the name of a BreakHis image ({0}); names are SOB_<B|M>_<subtype>-<yy>-<slide>-<magnification>-<number>, \
          such as SOB_M_DC-14-2523-40-010.png"
     )]
     Malformed(String),
@@ -107,7 +107,7 @@ pub enum SlideNameError {
     },
 }
 
-/// What a file name of BreakHis says of its picture.
+/// What a file name of BreakHis says of its image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlideName {
     subtype: Subtype,
@@ -143,7 +143,7 @@ impl SlideName {
         self.magnification
     }
 
-    /// The number of the picture among those of its slide and magnification.
+    /// The number of the image among those of its slide and magnification.
     pub fn number(&self) -> u16 {
         self.number
     }
@@ -171,7 +171,7 @@ impl FromStr for SlideName {
 
     /// Reads a bare file name, with its extension and without a folder.
     fn from_str(file_name: &str) -> Result<Self, SlideNameError> {
-        let stem = files::picture_stem(file_name).ok_or(SlideNameError::NotAPicture)?;
+        let stem = files::image_stem(file_name).ok_or(SlideNameError::NotAnImage)?;
         let capitals = stem.to_ascii_uppercase();
         let fields: Vec<&str> = capitals.split(['-', '_']).collect();
         if fields[0].trim_start_matches('S') != "OB" {
@@ -192,7 +192,7 @@ impl FromStr for SlideName {
         let magnification = Magnification::from_times(times.strip_suffix('X').unwrap_or(times))
             .ok_or_else(|| malformed("a magnification (40, 100, 200 or 400)", times))?;
         let sequence = Some(number).filter(|text| is_digits(text)).and_then(|text| text.parse().ok());
-        let sequence = sequence.ok_or_else(|| malformed("the number of a picture", number))?;
+        let sequence = sequence.ok_or_else(|| malformed("the number of an image", number))?;
         if said != subtype.label() {
             return Err(SlideNameError::Contradiction { letter: if letter == "B" { 'B' } else { 'M' }, said, subtype });
         }
@@ -273,8 +273,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_one_way_is_an_error() {
         let error = |name: &str| name.parse::<SlideName>().expect_err(name);
-        assert_eq!(error("SOB_M_DC-14-2523-40-010"), SlideNameError::NotAPicture);
-        assert_eq!(error("SOB_M_DC-14-2523-40-010.txt"), SlideNameError::NotAPicture);
+        assert_eq!(error("SOB_M_DC-14-2523-40-010"), SlideNameError::NotAnImage);
+        assert_eq!(error("SOB_M_DC-14-2523-40-010.txt"), SlideNameError::NotAnImage);
         assert_eq!(error("holiday.png"), SlideNameError::NotBreakhis);
         assert_eq!(error("._SOB_M_DC-14-2523-40-010.png"), SlideNameError::NotBreakhis);
         for name in [

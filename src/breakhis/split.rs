@@ -1,7 +1,7 @@
-//! Which picture belongs to which part: train, validation or test.
+//! Which image belongs to which part: train, validation or test.
 //!
-//! In: a [`Dataset`] and a seed, or a split file. Out: a [`Split`], and the pictures of each part of it. By image is
-//! the split of the report (and of most papers): it puts pictures of one person on both sides. By case does not.
+//! In: a [`Dataset`] and a seed, or a split file. Out: a [`Split`], and the images of each part of it. By image is
+//! the split of the report (and of most papers): it puts images of one person on both sides. By case does not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::error::examples;
-use super::{BreakhisError, Case, Dataset, Picture, SlideName, split_by_case};
+use super::{BreakhisError, Case, Dataset, ImageFile, SlideName, split_by_case};
 use crate::diagnosis::Label;
 
 /// A part of a split.
@@ -32,7 +32,7 @@ impl Part {
     /// All parts.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
 
-    /// The share of the pictures that the part is to hold: 60, 20 and 20 %.
+    /// The share of the images that the part is to hold: 60, 20 and 20 %.
     pub fn share(self) -> f64 {
         match self {
             Self::Train => 0.6,
@@ -60,7 +60,7 @@ impl FromStr for Part {
     }
 }
 
-/// The part of each picture, by file name.
+/// The part of each image, by file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
     pub(super) parts: BTreeMap<String, Part>,
@@ -68,19 +68,19 @@ pub struct Split {
 
 impl Split {
     /// 60/20/20 by image, each label split in the same proportions: scikit-learn's `train_test_split(stratify=...)`
-    /// twice, in sizes though not in its random numbers. **Pictures of one person land on both sides.**
+    /// twice, in sizes though not in its random numbers. **Images of one person land on both sides.**
     ///
     /// # Errors
-    /// With fewer than 3 pictures.
+    /// With fewer than 3 images.
     pub fn by_image(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
-        let total = dataset.pictures().len();
+        let total = dataset.images().len();
         if total < 3 {
-            return Err(BreakhisError::TooFew { what: "pictures", found: total });
+            return Err(BreakhisError::TooFew { what: "images", found: total });
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut names = Label::ALL.map(|label| {
-            let of_label = dataset.pictures().iter().filter(|picture| picture.label() == label);
-            of_label.map(|picture| picture.file_name().to_owned()).collect::<Vec<_>>()
+            let of_label = dataset.images().iter().filter(|image| image.label() == label);
+            of_label.map(|image| image.file_name().to_owned()).collect::<Vec<_>>()
         });
         names.iter_mut().for_each(|names| names.shuffle(&mut rng));
 
@@ -102,40 +102,40 @@ impl Split {
     /// # Errors
     /// With fewer than 3 cases.
     pub fn by_case(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
-        let cases: BTreeSet<_> = dataset.pictures().iter().map(|picture| picture.name.case()).collect();
+        let cases: BTreeSet<_> = dataset.images().iter().map(|image| image.name.case()).collect();
         if cases.len() < 3 {
             return Err(BreakhisError::TooFew { what: "cases", found: cases.len() });
         }
-        let of_case = split_by_case::assign(dataset.pictures(), &mut ChaCha8Rng::seed_from_u64(seed));
-        let pictures = dataset.pictures().iter();
-        Ok(Self { parts: pictures.map(|p| (p.file_name().to_owned(), of_case[&p.name.case()])).collect() })
+        let of_case = split_by_case::assign(dataset.images(), &mut ChaCha8Rng::seed_from_u64(seed));
+        let images = dataset.images().iter();
+        Ok(Self { parts: images.map(|p| (p.file_name().to_owned(), of_case[&p.name.case()])).collect() })
     }
 
     /// Every image in the train part: nothing is held out, so nothing can be measured.
     pub fn all_for_training(dataset: &Dataset) -> Self {
-        let pictures = dataset.pictures().iter();
-        Self { parts: pictures.map(|picture| (picture.file_name().to_owned(), Part::Train)).collect() }
+        let images = dataset.images().iter();
+        Self { parts: images.map(|image| (image.file_name().to_owned(), Part::Train)).collect() }
     }
 
-    /// The part of a picture, by its file name.
+    /// The part of an image, by its file name.
     pub fn part_of(&self, file_name: &str) -> Option<Part> {
         self.parts.get(file_name).copied()
     }
 
-    /// The pictures of one part, in the order of the data set.
+    /// The images of one part, in the order of the data set.
     ///
     /// # Errors
-    /// When the split and the data set do not hold the same pictures: figures from such a pair would be of something
+    /// When the split and the data set do not hold the same images: figures from such a pair would be of something
     /// else than the split says.
-    pub fn pictures<'a>(&self, dataset: &'a Dataset, part: Part) -> Result<Vec<&'a Picture>, BreakhisError> {
+    pub fn images<'a>(&self, dataset: &'a Dataset, part: Part) -> Result<Vec<&'a ImageFile>, BreakhisError> {
         self.check(dataset)?;
-        Ok(dataset.pictures().iter().filter(|picture| self.part_of(picture.file_name()) == Some(part)).collect())
+        Ok(dataset.images().iter().filter(|image| self.part_of(image.file_name()) == Some(part)).collect())
     }
 
-    /// The cases with pictures in more than one part, by the names of the pictures alone: each of them leaks.
+    /// The cases with images in more than one part, by the names of the images alone: each of them leaks.
     ///
     /// # Errors
-    /// When a name is not one of BreakHis, so that nobody knows whose picture it is.
+    /// When a name is not one of BreakHis, so that nobody knows whose image it is.
     pub fn shared_cases(&self) -> Result<BTreeSet<Case>, BreakhisError> {
         let mut part_of_case = BTreeMap::new();
         let mut shared = BTreeSet::new();
@@ -149,19 +149,19 @@ impl Split {
         Ok(shared)
     }
 
-    /// Refuses a data set that does not hold exactly the pictures of this split.
+    /// Refuses a data set that does not hold exactly the images of this split.
     pub(super) fn check(&self, dataset: &Dataset) -> Result<(), BreakhisError> {
-        let present: BTreeSet<&str> = dataset.pictures().iter().map(Picture::file_name).collect();
+        let present: BTreeSet<&str> = dataset.images().iter().map(ImageFile::file_name).collect();
         let absent: Vec<&str> = self.parts.keys().map(String::as_str).filter(|name| !present.contains(name)).collect();
         let unknown: Vec<&str> = present.iter().copied().filter(|name| !self.parts.contains_key(*name)).collect();
         let difference = match (absent.is_empty(), unknown.is_empty()) {
             (true, true) => return Ok(()),
-            (false, true) => format!("{} of the split not there", examples("picture", &absent)),
-            (true, false) => format!("{} not in the split", examples("picture", &unknown)),
+            (false, true) => format!("{} of the split not there", examples("image", &absent)),
+            (true, false) => format!("{} not in the split", examples("image", &unknown)),
             (false, false) => format!(
                 "{} of the split not there, {} not in the split",
-                examples("picture", &absent),
-                examples("picture", &unknown)
+                examples("image", &absent),
+                examples("image", &unknown)
             ),
         };
         Err(BreakhisError::OtherData { dir: dataset.root().to_owned(), difference })
@@ -171,7 +171,7 @@ impl Split {
 /// Shares `size` out over two strata in proportion to their counts, the remainder to the larger fraction.
 fn proportionally(size: usize, counts: [usize; 2]) -> [usize; 2] {
     let total = counts[0] + counts[1];
-    // `size` is at most `total`, so neither share exceeds its count; half a picture goes to the first stratum.
+    // `size` is at most `total`, so neither share exceeds its count; half an image goes to the first stratum.
     let first = (2 * size * counts[0] + total) / (2 * total);
     [first, size - first]
 }

@@ -1,6 +1,6 @@
 //! Shares whole cases out over the parts of a split.
 //!
-//! In: pictures and random numbers. Out: a part for each case. Cases are thrown into parts at random; then single cases
+//! In: images and random numbers. Out: a part for each case. Cases are thrown into parts at random; then single cases
 //! are moved and pairs are swapped for as long as that brings the parts nearer to their shares. With a few large cases
 //! this ends in a different place from each start, so the best of several is taken.
 
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Case, Magnification, Part, Picture};
+use super::{Case, ImageFile, Magnification, Part};
 use crate::diagnosis::Label;
 
 const LABELS: usize = Label::ALL.len();
@@ -26,14 +26,14 @@ const MISSING_LABEL: f64 = 1e3;
 /// What an empty part costs: more than all labels that could be missing.
 const EMPTY_PART: f64 = 1e5;
 
-/// Numbers of pictures by label and magnification.
+/// Numbers of images by label and magnification.
 type Counts = [[f64; MAGNIFICATIONS]; LABELS];
 
-pub(super) fn assign(pictures: &[Picture], rng: &mut ChaCha8Rng) -> BTreeMap<Case, Part> {
+pub(super) fn assign(images: &[ImageFile], rng: &mut ChaCha8Rng) -> BTreeMap<Case, Part> {
     let mut counts: BTreeMap<Case, Counts> = BTreeMap::new();
-    for picture in pictures {
-        let counts = counts.entry(picture.name.case()).or_default();
-        counts[picture.label().index()][picture.name.magnification() as usize] += 1.0;
+    for image in images {
+        let counts = counts.entry(image.name.case()).or_default();
+        counts[image.label().index()][image.name.magnification() as usize] += 1.0;
     }
     let cases: Vec<(Case, Counts)> = counts.into_iter().collect();
 
@@ -122,7 +122,7 @@ impl Balance {
         add(&mut self.held[part], counts, sign);
     }
 
-    /// The squared distances from the shares: of all pictures, of each label, of each magnification within a label.
+    /// The squared distances from the shares: of all images, of each label, of each magnification within a label.
     fn cost(&self) -> f64 {
         let all: f64 = self.total.as_flattened().iter().sum();
         let mut cost = 0.0;

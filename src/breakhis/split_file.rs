@@ -26,7 +26,7 @@ impl Split {
     /// Reads what [`Split::write`] wrote.
     ///
     /// # Errors
-    /// When the file is not such a table, names a part that does not exist or a picture twice.
+    /// When the file is not such a table, names a part that does not exist or an image twice.
     pub fn read(path: &Path) -> Result<Self, BreakhisError> {
         let table = Table::open(path)?;
         if table.find("part").is_none() && table.find("fold").is_some() {
@@ -38,11 +38,11 @@ impl Split {
         Ok(Self { parts })
     }
 
-    /// Reads `filename,fold` rows: the pictures of the fold that is held out are for validation, all others for
+    /// Reads `filename,fold` rows: the images of the fold that is held out are for validation, all others for
     /// training. There is no test part.
     ///
     /// # Errors
-    /// When the file is not such a table, holds a picture twice, or does not hold that fold.
+    /// When the file is not such a table, holds an image twice, or does not hold that fold.
     pub fn from_folds(path: &Path, held_out: u32) -> Result<Self, BreakhisError> {
         let folds = Folds::read(path)?;
         let known = folds.numbers();
@@ -70,7 +70,7 @@ pub(super) fn rows_once<T>(
         }
     }
     if values.is_empty() {
-        return Err(table.error(None, "it holds no pictures".into()));
+        return Err(table.error(None, "it holds no images".into()));
     }
     Ok(values)
 }

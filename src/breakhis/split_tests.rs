@@ -4,14 +4,14 @@ use std::path::Path;
 use super::*;
 use crate::breakhis::{Magnification, Subtype};
 
-/// Empty files with these names; `case` numbers start at 1 and each holds so many pictures.
+/// Empty files with these names; `case` numbers start at 1 and each holds so many images.
 pub(in crate::breakhis) fn drawn(cases: &[(Subtype, usize)]) -> (tempfile::TempDir, Dataset) {
     let dir = tempfile::tempdir().unwrap();
-    for (case, &(subtype, pictures)) in cases.iter().enumerate() {
-        for picture in 0..pictures {
+    for (case, &(subtype, images)) in cases.iter().enumerate() {
+        for image in 0..images {
             let letter = if subtype.label() == Label::Benign { 'B' } else { 'M' };
-            let times = Magnification::ALL[picture % 4].times();
-            let name = format!("SOB_{letter}_{subtype}-14-{}-{times}-{picture:03}.png", case + 1);
+            let times = Magnification::ALL[image % 4].times();
+            let name = format!("SOB_{letter}_{subtype}-14-{}-{times}-{image:03}.png", case + 1);
             fs::write(dir.path().join(name), "").unwrap();
         }
     }
@@ -27,13 +27,13 @@ pub(in crate::breakhis) fn like_breakhis() -> (tempfile::TempDir, Dataset) {
 }
 
 fn cases_of(split: &Split, dataset: &Dataset, part: Part) -> BTreeSet<crate::breakhis::Case> {
-    split.pictures(dataset, part).unwrap().iter().map(|picture| picture.name.case()).collect()
+    split.images(dataset, part).unwrap().iter().map(|image| image.name.case()).collect()
 }
 
-/// Benign and malignant pictures of a part.
+/// Benign and malignant images of a part.
 fn labels_of(split: &Split, dataset: &Dataset, part: Part) -> [usize; 2] {
-    let pictures = split.pictures(dataset, part).unwrap();
-    Label::ALL.map(|label| pictures.iter().filter(|picture| picture.label() == label).count())
+    let images = split.images(dataset, part).unwrap();
+    Label::ALL.map(|label| images.iter().filter(|image| image.label() == label).count())
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn by_image_has_the_sizes_of_the_report_on_the_whole_of_breakhis() {
 #[test]
 fn by_case_shares_no_case_and_comes_near_to_its_shares() {
     let (_dir, dataset) = like_breakhis();
-    let total = Label::ALL.map(|label| dataset.pictures().iter().filter(|p| p.label() == label).count());
+    let total = Label::ALL.map(|label| dataset.images().iter().filter(|p| p.label() == label).count());
     for seed in 0..20 {
         let split = Split::by_case(&dataset, seed).unwrap();
         let [train, validation, test] = Part::ALL.map(|part| cases_of(&split, &dataset, part));
@@ -85,7 +85,7 @@ fn by_case_never_leaves_a_part_with_one_label_where_it_can_be_avoided() {
     }
     let (_dir, dataset) = drawn(&[(Adenosis, 3), (MucinousCarcinoma, 50), (MucinousCarcinoma, 1)]);
     let split = Split::by_case(&dataset, 3).unwrap();
-    assert!(Part::ALL.iter().all(|&part| !split.pictures(&dataset, part).unwrap().is_empty()));
+    assert!(Part::ALL.iter().all(|&part| !split.images(&dataset, part).unwrap().is_empty()));
 }
 
 #[test]
@@ -106,15 +106,15 @@ fn a_seed_gives_what_it_always_gave() {
     assert_eq!(cases.join(" "), "5 6 7 9 14 15 35 36 37");
     let by_image = Split::by_image(&dataset, 7).unwrap();
     let first: Vec<&str> =
-        by_image.pictures(&dataset, Part::Test).unwrap().iter().take(4).map(|p| p.file_name()).collect();
+        by_image.images(&dataset, Part::Test).unwrap().iter().take(4).map(|p| p.file_name()).collect();
     let numbers: Vec<&str> = first.iter().filter_map(|name| name.strip_prefix("SOB_B_F-14-1-100-")).collect();
     assert_eq!(numbers, ["001.png", "005.png", "033.png", "093.png"]);
 }
 
 #[test]
-fn too_few_pictures_or_cases_are_refused() {
+fn too_few_images_or_cases_are_refused() {
     let (_dir, dataset) = drawn(&[(Subtype::Adenosis, 1), (Subtype::DuctalCarcinoma, 1)]);
-    assert!(Split::by_image(&dataset, 0).unwrap_err().to_string().contains("cannot split 2 pictures"));
+    assert!(Split::by_image(&dataset, 0).unwrap_err().to_string().contains("cannot split 2 images"));
     assert!(Split::by_case(&dataset, 0).unwrap_err().to_string().contains("cannot split 2 cases"));
 }
 
@@ -150,13 +150,13 @@ fn cases_in_two_parts_are_found_by_the_names_alone() {
 fn a_fold_that_is_held_out_is_for_validation() {
     let (dir, dataset) = drawn(&[(Subtype::Adenosis, 2), (Subtype::DuctalCarcinoma, 2)]);
     let path = dir.path().join("folds.csv");
-    let row = |(i, picture): (usize, &Picture)| format!("{},{}\n", picture.file_name(), i % 2);
-    let rows: String = dataset.pictures().iter().enumerate().map(row).collect();
+    let row = |(i, image): (usize, &ImageFile)| format!("{},{}\n", image.file_name(), i % 2);
+    let rows: String = dataset.images().iter().enumerate().map(row).collect();
     fs::write(&path, format!("filename,fold\n{rows}")).unwrap();
 
     let split = Split::from_folds(&path, 1).unwrap();
-    assert_eq!(Part::ALL.map(|part| split.pictures(&dataset, part).unwrap().len()), [2, 2, 0]);
-    assert_eq!(split.part_of(dataset.pictures()[1].file_name()), Some(Part::Validation));
+    assert_eq!(Part::ALL.map(|part| split.images(&dataset, part).unwrap().len()), [2, 2, 0]);
+    assert_eq!(split.part_of(dataset.images()[1].file_name()), Some(Part::Validation));
     assert!(Split::from_folds(&path, 5).unwrap_err().to_string().contains("there is no fold 5; its folds are 0, 1"));
     assert!(Split::read(&path).unwrap_err().to_string().contains("--fold"));
 }
@@ -169,7 +169,7 @@ fn broken_split_files_are_refused_by_line() {
         ("filename,part\na.png,train\na.png,test\n", "line 3: a.png is listed a second time"),
         ("filename,part\na.png,tests\n", "line 2: \"tests\" is not a part; parts are train, validation and test"),
         ("name,part\na.png,test\n", "there is no column \"filename\""),
-        ("filename,part\n", "it holds no pictures"),
+        ("filename,part\n", "it holds no images"),
         ("", "there is no column \"part\""),
     ] {
         fs::write(&path, text).unwrap();
@@ -185,7 +185,7 @@ fn a_split_of_other_data_is_refused_with_examples() {
     let mut split = Split::by_image(&dataset, 1).unwrap();
     split.parts.remove("SOB_B_A-14-1-100-001.png");
     split.parts.insert("other.png".into(), Part::Test);
-    let refusal = split.pictures(&dataset, Part::Train).unwrap_err().to_string();
-    assert!(refusal.contains("1 picture (other.png) of the split not there"), "{refusal}");
-    assert!(refusal.contains("1 picture (SOB_B_A-14-1-100-001.png) not in the split"), "{refusal}");
+    let refusal = split.images(&dataset, Part::Train).unwrap_err().to_string();
+    assert!(refusal.contains("1 image (other.png) of the split not there"), "{refusal}");
+    assert!(refusal.contains("1 image (SOB_B_A-14-1-100-001.png) not in the split"), "{refusal}");
 }

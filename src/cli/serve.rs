@@ -28,11 +28,11 @@ pub struct ServeArguments {
     #[command(flatten)]
     weights: WeightsArguments,
 
-    /// Pictures that are judged at the same time, each on its own thread [default: one for each CPU].
+    /// Images that are judged at the same time, each on its own thread [default: one for each CPU].
     #[arg(long, env = "LOBULE_THREADS", value_name = "N", value_parser = count(1024))]
     threads: Option<usize>,
 
-    /// Pictures that may wait for a thread; further ones are answered 503 [default: 16 for each thread].
+    /// Images that may wait for a thread; further ones are answered 503 [default: 16 for each thread].
     #[arg(long, env = "LOBULE_QUEUE", value_name = "N")]
     queue: Option<usize>,
 
@@ -40,7 +40,7 @@ pub struct ServeArguments {
     #[arg(long, env = "LOBULE_CONNECTIONS", value_name = "N", value_parser = count(1 << 20))]
     connections: Option<usize>,
 
-    /// Pictures of one batch [default: 64].
+    /// Images of one batch [default: 64].
     #[arg(long, env = "LOBULE_BATCH", value_name = "N", value_parser = count(4096))]
     batch: Option<usize>,
 
@@ -52,7 +52,7 @@ pub struct ServeArguments {
     #[arg(long, env = "LOBULE_UPLOAD_MEMORY", value_name = "BYTES")]
     upload_memory: Option<usize>,
 
-    /// Pixels (width times height) that a picture may have [default: what fits into memory, at most 64000000].
+    /// Pixels (width times height) that an image may have [default: what fits into memory, at most 64000000].
     #[arg(long, env = "LOBULE_MAX_PIXELS", value_name = "PIXELS")]
     max_pixels: Option<u64>,
 
@@ -60,7 +60,7 @@ pub struct ServeArguments {
     #[arg(long, env = "LOBULE_READ_TIMEOUT", value_name = "SECONDS", value_parser = seconds())]
     read_timeout: Option<u64>,
 
-    /// Seconds that a picture may wait for a thread [default: 10].
+    /// Seconds that an image may wait for a thread [default: 10].
     #[arg(long, env = "LOBULE_QUEUE_TIMEOUT", value_name = "SECONDS", value_parser = seconds())]
     queue_timeout: Option<u64>,
 

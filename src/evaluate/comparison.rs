@@ -20,7 +20,7 @@ use crate::diagnosis::Threshold;
 pub enum SplitKind {
     /// No case is in two parts.
     ByCase,
-    /// Pictures of one person are in different parts, so figures are better than on other persons.
+    /// Images of one person are in different parts, so figures are better than on other persons.
     ByImage,
 }
 
@@ -62,7 +62,7 @@ pub struct Run {
     pub settings: String,
     /// Its seed.
     pub seed: u64,
-    /// Cases with pictures in more than one part of its split.
+    /// Cases with images in more than one part of its split.
     pub shared_cases: usize,
     /// What its figures are of.
     pub part: MeasuredPart,
@@ -141,7 +141,7 @@ pub struct Difference {
     pub interval: Option<(f64, f64)>,
 }
 
-/// Runs that each held out other pictures, put together as if one network had predicted them all.
+/// Runs that each held out other images, put together as if one network had predicted them all.
 #[derive(Clone, Debug)]
 pub struct Pooled {
     /// How many runs.

@@ -42,7 +42,7 @@ pub fn figure(comparison: &Comparison) -> String {
     legend(&mut svg, 54.0);
     draw_rows(&mut svg, &rows, ROWS, &Measure::OF_REPORT);
     draw_rows(&mut svg, &rows, ROWS + band, &Measure::OF_TISSUE);
-    let heading = "Confusion matrices: what pictures show (rows) and what they were called (columns)";
+    let heading = "Confusion matrices: what images show (rows) and what they were called (columns)";
     svg.text((MARGIN, matrices - 14.0), Anchor::Start, HEADING, heading);
     for (index, run) in runs.into_iter().enumerate() {
         let (column, row) = (index % MATRICES_IN_A_ROW, index / MATRICES_IN_A_ROW);
@@ -116,7 +116,7 @@ fn legend(svg: &mut Svg, y: f64) {
     let mut x = MARGIN;
     for (split, text) in [
         (SplitKind::ByCase, "split by case: no person is in two parts"),
-        (SplitKind::ByImage, "split by image: pictures of one person are in several parts, which flatters"),
+        (SplitKind::ByImage, "split by image: images of one person are in several parts, which flatters"),
     ] {
         let (marker, fill) = look(split);
         svg.marker((x + 5.0, y - 4.0), marker, 4.5, fill);
@@ -229,7 +229,7 @@ fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &Run) {
     }
 }
 
-/// A cell: pictures, and their share of the class, where there is one.
+/// A cell: images, and their share of the class, where there is one.
 fn draw_cell(svg: &mut Svg, (x, y): Place, count: usize, share: Option<f64>) {
     let known = share.unwrap_or(0.0);
     svg.rectangle((x, y), CELL.0 - 2.0, CELL.1 - 2.0, &shade(known));

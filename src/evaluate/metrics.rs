@@ -9,10 +9,10 @@ use super::ranking::{average_precision, roc_auc};
 use crate::diagnosis::{Label, Threshold};
 use crate::model::Prediction;
 
-/// What a picture shows, and what a network said of it.
+/// What an image shows, and what a network said of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scored {
-    /// What the picture shows.
+    /// What the image shows.
     pub truth: Label,
     /// What the network said.
     pub prediction: Prediction,
@@ -32,19 +32,19 @@ pub struct Confusion {
     pub tn: usize,
 }
 
-/// The figures of one set of pictures at one threshold. A figure that is not defined (no malignant picture, say) is
+/// The figures of one set of images at one threshold. A figure that is not defined (no malignant image, say) is
 /// `None`, and `null` in JSON.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Metrics {
-    /// Pictures.
+    /// Images.
     pub n: usize,
     /// Right decisions among all.
     pub accuracy: Option<f64>,
-    /// Malignant pictures among those called malignant.
+    /// Malignant images among those called malignant.
     pub precision: Option<f64>,
-    /// Pictures called malignant among the malignant: the sensitivity.
+    /// Images called malignant among the malignant: the sensitivity.
     pub recall: Option<f64>,
-    /// Pictures called benign among the benign.
+    /// Images called benign among the benign.
     pub specificity: Option<f64>,
     /// The harmonic mean of precision and recall.
     pub f1: Option<f64>,

@@ -1,9 +1,9 @@
 //! 2-D convolution, channels last, by gathering patches and multiplying matrices.
 //!
-//! In: pictures (batch, height, width, channels) and a kernel (kernel * kernel * channels, filters) whose rows run
+//! In: images (batch, height, width, channels) and a kernel (kernel * kernel * channels, filters) whose rows run
 //! over kernel row, kernel column, channel. Out: (batch, out height, out width, filters). Patches are gathered a tile
 //! at a time, so they stay in the cache and are never kept: keeping them for the backward pass would take 50 MB a
-//! picture in DenseNet121. A 1x1 convolution gathers nothing.
+//! image in DenseNet121. A 1x1 convolution gathers nothing.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -27,7 +27,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, geometry: Geometry) -> Result<Tensor>
     }
     let (tall, wide) = (height + 2 * geometry.padding, width + 2 * geometry.padding);
     if tall < geometry.kernel || wide < geometry.kernel {
-        bail!("conv2d: pictures of {height}x{width} are too small for {geometry:?}");
+        bail!("conv2d: images of {height}x{width} are too small for {geometry:?}");
     }
     slices::ready(x)?.apply_op2(&slices::ready(weight)?, Conv2d { geometry })
 }
@@ -49,11 +49,11 @@ impl Conv2d {
 /// Overwrites `out` (batch, out height, out width, filters).
 pub(super) fn forward(x: &[f32], weight: &[f32], plane: Plane, filters: usize, out: &mut [f32]) {
     let tile = plane.tile();
-    let pictures = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
-    pictures.for_each(|(picture, out)| {
+    let images = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
+    images.for_each(|(image, out)| {
         out.par_chunks_mut(tile * filters).enumerate().for_each_init(Vec::new, |scratch, (index, out)| {
             let count = out.len() / filters;
-            let patches = plane.patches(picture, index * tile, count, scratch);
+            let patches = plane.patches(image, index * tile, count, scratch);
             let sizes = Sizes { rows: count, depth: plane.depth(), columns: filters };
             matmul(Matrix::of(patches, plane.depth()), Matrix::of(weight, filters), out, sizes, false);
         });
@@ -61,7 +61,7 @@ pub(super) fn forward(x: &[f32], weight: &[f32], plane: Plane, filters: usize, o
 }
 
 /// The gradient of the kernel: the sum over all output pixels of patch times gradient. `gradient` writes that of one
-/// picture's output (out height, out width, filters).
+/// image's output (out height, out width, filters).
 pub(super) fn weight_gradient(
     x: &[f32],
     plane: Plane,
@@ -71,14 +71,14 @@ pub(super) fn weight_gradient(
     let (tile, batch) = (plane.tile(), x.len() / plane.input());
     let group = batch.div_ceil(GROUPS).max(1);
     let groups = x.par_chunks(group * plane.input()).enumerate();
-    let partial = groups.map(|(index, pictures)| {
+    let partial = groups.map(|(index, images)| {
         let mut sum = vec![0.0; plane.depth() * filters];
         let (mut scratch, mut whole) = (Vec::new(), vec![0.0; plane.positions() * filters]);
-        for (number, picture) in (index * group..).zip(pictures.chunks_exact(plane.input())) {
+        for (number, image) in (index * group..).zip(images.chunks_exact(plane.input())) {
             gradient(number, &mut whole);
             for (index, gradient) in whole.chunks(tile * filters).enumerate() {
                 let count = gradient.len() / filters;
-                let patches = plane.patches(picture, index * tile, count, &mut scratch);
+                let patches = plane.patches(image, index * tile, count, &mut scratch);
                 let sizes = Sizes { rows: plane.depth(), depth: count, columns: filters };
                 let patches = Matrix::transposed(patches, plane.depth());
                 matmul(patches, Matrix::of(gradient, filters), &mut sum, sizes, true);
@@ -93,7 +93,7 @@ pub(super) fn weight_gradient(
     sum
 }
 
-/// The gradient of the pictures: itself a convolution, of the output's gradient with the kernel turned around.
+/// The gradient of the images: itself a convolution, of the output's gradient with the kernel turned around.
 fn input_gradient(gradient: &[f32], weight: &[f32], plane: Plane, batch: usize, filters: usize) -> Vec<f32> {
     let Geometry { kernel, stride, padding } = plane.geometry;
     let (taps, channels) = (kernel * kernel, plane.channels);
@@ -150,11 +150,11 @@ impl CustomOp2 for Conv2d {
         let (batch, plane) = self.plane(x.shape())?;
         let (_, filters) = weight.dims2()?;
         let (dx, dw) = slices::with([x, weight, gradient], |[xs, ws, gradient]| {
-            // A picture needs no gradient, and neither does a kernel that is not trained.
+            // An image needs no gradient, and neither does a kernel that is not trained.
             let dx = x.track_op().then(|| input_gradient(gradient, ws, plane, batch, filters));
             let size = plane.positions() * filters;
-            let of_picture = |index: usize, out: &mut [f32]| out.copy_from_slice(&gradient[index * size..][..size]);
-            let dw = weight.track_op().then(|| weight_gradient(xs, plane, filters, of_picture));
+            let of_image = |index: usize, out: &mut [f32]| out.copy_from_slice(&gradient[index * size..][..size]);
+            let dw = weight.track_op().then(|| weight_gradient(xs, plane, filters, of_image));
             (dx, dw)
         })?;
         let dx = dx.map(|data| slices::tensor(data, x.shape())).transpose()?;
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_equals_its_single_pictures() -> Result<()> {
+    fn a_batch_equals_its_single_images() -> Result<()> {
         let geometry = Geometry { kernel: 3, stride: 1, padding: 1 };
         let (x, weight) = (filled(&[5, 9, 9, 16], 1), filled(&[144, 8], 2));
         let batch = conv2d(&x, &weight, geometry)?;

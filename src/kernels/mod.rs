@@ -1,14 +1,14 @@
 //! The operators that candle lacks or does slowly, as candle custom ops with gradients.
 //!
-//! Everything is f32, contiguous and channels-last: pictures are (batch, height, width, channels), and an operator
+//! Everything is f32, contiguous and channels-last: images are (batch, height, width, channels), and an operator
 //! that treats pixels alike sees them as (rows, channels). Each file holds one operator: plain loops over slices,
 //! then the custom op around them, then its tests (finite differences, and candle's own operator where that is right).
-//! Two rooms hold DenseNet's backbone as a whole: `inference` lays it out for one picture, [`training`] makes its
+//! Two rooms hold DenseNet's backbone as a whole: `inference` lays it out for one image, [`training`] makes its
 //! gradients and keeps little. They compute what the operators one by one compute, which tests hold them to, with the
 //! vector instructions of `simd` and the transforms of `winograd`. `heap` is no operator; it is here because it asks the
 //! allocator itself.
 //!
-//! Sums that run over pictures are made in groups whose number does not depend on the number of threads, so results
+//! Sums that run over images are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 
 mod bias;

@@ -1,16 +1,16 @@
-//! The patches of a picture that a kernel multiplies, gathered into the rows of a matrix.
+//! The patches of an image that a kernel multiplies, gathered into the rows of a matrix.
 //!
-//! In: a picture (height, width, channels) and a [`Geometry`]. Out: rows of kernel * kernel * channels values, one for
+//! In: an image (height, width, channels) and a [`Geometry`]. Out: rows of kernel * kernel * channels values, one for
 //! each output pixel.
 
-/// How a square kernel moves over a picture.
+/// How a square kernel moves over an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Side of the kernel in pixels.
     pub kernel: usize,
     /// Pixels between two positions.
     pub stride: usize,
-    /// Zeros around the picture, in pixels on each side.
+    /// Zeros around the image, in pixels on each side.
     pub padding: usize,
 }
 
@@ -23,7 +23,7 @@ impl Geometry {
 
 /// Floats in a tile of patches: half a megabyte, which leaves room in a level-2 cache for the kernel.
 const TILE: usize = 128 * 1024;
-/// One picture's sizes, and those of what is made of it.
+/// One image's sizes, and those of what is made of it.
 #[derive(Clone, Copy)]
 pub(super) struct Plane {
     pub(super) geometry: Geometry,
@@ -65,13 +65,13 @@ impl Plane {
     /// The patches of `count` output pixels from `first` on: `count` rows of `depth` values.
     pub(super) fn patches<'a>(
         &self,
-        picture: &'a [f32],
+        image: &'a [f32],
         first: usize,
         count: usize,
         scratch: &'a mut Vec<f32>,
     ) -> &'a [f32] {
         if self.pointwise() {
-            return &picture[first * self.channels..(first + count) * self.channels];
+            return &image[first * self.channels..(first + count) * self.channels];
         }
         let Geometry { kernel, stride, padding } = self.geometry;
         let (channels, strip) = (self.channels, kernel * self.channels);
@@ -79,7 +79,7 @@ impl Plane {
         scratch.resize(count * self.depth(), 0.0);
         for (row, patch) in scratch.chunks_exact_mut(self.depth()).enumerate() {
             let (oy, ox) = ((first + row) / self.out_width, (first + row) % self.out_width);
-            // The kernel's columns that lie inside the picture.
+            // The kernel's columns that lie inside the image.
             let left = ox * stride;
             let from = padding.saturating_sub(left);
             let to = (self.width + padding).saturating_sub(left).min(kernel);
@@ -93,7 +93,7 @@ impl Plane {
                 let source = (y * self.width + left + from - padding) * channels;
                 let length = (to - from) * channels;
                 let target = ky * strip + from * channels;
-                patch[target..target + length].copy_from_slice(&picture[source..source + length]);
+                patch[target..target + length].copy_from_slice(&image[source..source + length]);
             }
         }
         scratch

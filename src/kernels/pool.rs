@@ -1,6 +1,6 @@
 //! Pooling, channels last, with gradients that are right for any size: candle's are not.
 //!
-//! In: pictures (batch, height, width, channels). Out: (batch, out height, out width, channels), or (batch, channels)
+//! In: images (batch, height, width, channels). Out: (batch, out height, out width, channels), or (batch, channels)
 //! for the global average.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -13,12 +13,12 @@ use super::slices;
 /// output. Of equal values the first one, row by row, gets the gradient.
 ///
 /// # Errors
-/// When a picture is smaller than the window.
+/// When an image is smaller than the window.
 pub fn max_pool(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
     let (_, height, width, _) = x.dims4()?;
     let Geometry { kernel, stride, padding } = geometry;
     if stride == 0 || padding >= kernel || height.min(width) + 2 * padding < kernel {
-        bail!("max_pool: pictures of {height}x{width} do not fit {geometry:?}");
+        bail!("max_pool: images of {height}x{width} do not fit {geometry:?}");
     }
     slices::ready(x)?.apply_op1(MaxPool { geometry })
 }
@@ -26,23 +26,23 @@ pub fn max_pool(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
 /// The mean of each 2x2 window; an odd last row or column is left out.
 ///
 /// # Errors
-/// When a picture is smaller than the window.
+/// When an image is smaller than the window.
 pub fn average_pool_2x2(x: &Tensor) -> Result<Tensor> {
     let (_, height, width, _) = x.dims4()?;
     if height < 2 || width < 2 {
-        bail!("average_pool_2x2: pictures of {height}x{width} are too small");
+        bail!("average_pool_2x2: images of {height}x{width} are too small");
     }
     slices::ready(x)?.apply_op1(AveragePool)
 }
 
-/// The mean of each channel over a picture: (batch, height, width, channels) to (batch, channels).
+/// The mean of each channel over an image: (batch, height, width, channels) to (batch, channels).
 ///
 /// # Errors
 /// When `x` has not four axes.
 pub fn global_average_pool(x: &Tensor) -> Result<Tensor> {
     let (_, height, width, _) = x.dims4()?;
     if height * width == 0 {
-        bail!("global_average_pool: a picture without pixels");
+        bail!("global_average_pool: an image without pixels");
     }
     slices::ready(x)?.apply_op1(GlobalAveragePool)
 }
@@ -52,7 +52,7 @@ struct MaxPool {
 }
 
 impl MaxPool {
-    /// Calls `f` with each output pixel's index and the input pixels of its window, as offsets into a picture.
+    /// Calls `f` with each output pixel's index and the input pixels of its window, as offsets into an image.
     fn windows(&self, height: usize, width: usize, mut f: impl FnMut(usize, &[usize])) {
         let Geometry { kernel, stride, padding } = self.geometry;
         let (out_height, out_width) = (self.geometry.output(height), self.geometry.output(width));
@@ -80,8 +80,8 @@ impl CustomOp1 for MaxPool {
         let x = slices::of_storage(self.name(), storage, layout)?;
         let (out_height, out_width) = (self.geometry.output(height), self.geometry.output(width));
         let mut out = vec![f32::NEG_INFINITY; batch * out_height * out_width * channels];
-        let pictures = out.par_chunks_exact_mut(out_height * out_width * channels);
-        pictures.zip(x.par_chunks_exact(height * width * channels)).for_each(|(out, x)| {
+        let images = out.par_chunks_exact_mut(out_height * out_width * channels);
+        images.zip(x.par_chunks_exact(height * width * channels)).for_each(|(out, x)| {
             self.windows(height, width, |index, window| {
                 let out = &mut out[index * channels..][..channels];
                 for &pixel in window {
@@ -100,8 +100,8 @@ impl CustomOp1 for MaxPool {
         let spread = |x: &[f32], gradient: &[f32]| {
             let mut dx = vec![0.0; x.len()];
             let plane = height * width * channels;
-            let pictures = dx.par_chunks_exact_mut(plane).zip(x.par_chunks_exact(plane));
-            pictures.zip(gradient.par_chunks_exact(size)).for_each(|((dx, x), gradient)| {
+            let images = dx.par_chunks_exact_mut(plane).zip(x.par_chunks_exact(plane));
+            images.zip(gradient.par_chunks_exact(size)).for_each(|((dx, x), gradient)| {
                 let mut best = vec![(f32::NEG_INFINITY, 0usize); channels];
                 self.windows(height, width, |index, window| {
                     best.fill((f32::NEG_INFINITY, 0));
@@ -136,8 +136,8 @@ impl CustomOp1 for AveragePool {
         let x = slices::of_storage(self.name(), storage, layout)?;
         let (out_height, out_width) = (height / 2, width / 2);
         let mut out = vec![0.0; batch * out_height * out_width * channels];
-        let pictures = out.par_chunks_exact_mut(out_height * out_width * channels);
-        pictures.zip(x.par_chunks_exact(height * width * channels)).for_each(|(out, x)| {
+        let images = out.par_chunks_exact_mut(out_height * out_width * channels);
+        images.zip(x.par_chunks_exact(height * width * channels)).for_each(|(out, x)| {
             for (index, out) in out.chunks_exact_mut(channels).enumerate() {
                 let first = index / out_width * 2 * width + index % out_width * 2;
                 for pixel in [first, first + 1, first + width, first + width + 1] {
@@ -154,9 +154,9 @@ impl CustomOp1 for AveragePool {
         let (_, out_height, out_width, _) = out.dims4()?;
         let dx = slices::with([gradient], |[gradient]| {
             let mut dx = vec![0.0; batch * height * width * channels];
-            let pictures = dx.par_chunks_exact_mut(height * width * channels);
+            let images = dx.par_chunks_exact_mut(height * width * channels);
             let size = out_height * out_width * channels;
-            pictures.zip(gradient.par_chunks_exact(size)).for_each(|(dx, gradient)| {
+            images.zip(gradient.par_chunks_exact(size)).for_each(|(dx, gradient)| {
                 for (index, g) in gradient.chunks_exact(channels).enumerate() {
                     let first = index / out_width * 2 * width + index % out_width * 2;
                     for pixel in [first, first + 1, first + width, first + width + 1] {
@@ -181,8 +181,8 @@ impl CustomOp1 for GlobalAveragePool {
         let (batch, height, width, channels) = layout.shape().dims4()?;
         let x = slices::of_storage(self.name(), storage, layout)?;
         let mut out = vec![0.0; batch * channels];
-        let pictures = x.par_chunks_exact(height * width * channels);
-        out.par_chunks_exact_mut(channels).zip(pictures).for_each(|(out, x)| {
+        let images = x.par_chunks_exact(height * width * channels);
+        out.par_chunks_exact_mut(channels).zip(images).for_each(|(out, x)| {
             x.chunks_exact(channels).for_each(|pixel| slices::add_into(out, pixel));
             out.iter_mut().for_each(|o| *o /= (height * width) as f32);
         });
@@ -193,8 +193,8 @@ impl CustomOp1 for GlobalAveragePool {
         let (_, height, width, channels) = x.dims4()?;
         let dx = slices::with([gradient], |[gradient]| {
             let mut dx = vec![0.0; x.elem_count()];
-            let pictures = dx.par_chunks_exact_mut(height * width * channels);
-            pictures.zip(gradient.par_chunks_exact(channels)).for_each(|(dx, gradient)| {
+            let images = dx.par_chunks_exact_mut(height * width * channels);
+            images.zip(gradient.par_chunks_exact(channels)).for_each(|(dx, gradient)| {
                 for pixel in dx.chunks_exact_mut(channels) {
                     pixel.iter_mut().zip(gradient).for_each(|(d, g)| *d = g / (height * width) as f32);
                 }

@@ -65,7 +65,7 @@ impl Architecture {
         })
     }
 
-    /// Checks numbers that come from a file, for pictures of `size` times `size` pixels.
+    /// Checks numbers that come from a file, for images of `size` times `size` pixels.
     ///
     /// # Errors
     /// A sentence that says which number makes no network.
@@ -84,7 +84,7 @@ impl Architecture {
                 if !(2..=6).contains(&net.blocks.len()) {
                     return Err(format!("{} dense blocks; there must be from 2 to 6", net.blocks.len()));
                 }
-                // The stem and the pool behind it quarter the picture, and each block but the last halves it.
+                // The stem and the pool behind it quarter the image, and each block but the last halves it.
                 let widths = vec![net.stem, net.growth, net.bottleneck, net.tap, net.hidden];
                 (widths, net.blocks.clone(), net.dropout, 4 << (net.blocks.len() - 1))
             }
@@ -99,7 +99,7 @@ impl Architecture {
             return Err(format!("a dropout of {dropout}; it must be from 0 up to, but not, 1"));
         }
         if size < smallest {
-            return Err(format!("pictures of {size}x{size} pixels; there must be at least {smallest}x{smallest}"));
+            return Err(format!("images of {size}x{size} pixels; there must be at least {smallest}x{smallest}"));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The fused DenseNet's backbone as it is trained: [`crate::kernels::training`] over the topology's layers.
 //!
-//! In: pictures and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
+//! In: images and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
 //! made. The network's plain forward pass in [`super::Network`] computes the same, operator by operator.
 
 use candle_core::backprop::GradStore;
@@ -9,13 +9,13 @@ use candle_core::{Result, Tensor};
 use super::parameters::{NormPolicy, Parameters};
 use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
 use crate::kernels::training::{
-    Affine, FeatureGradient, Features, NormGradient, Pictures, Squeezed, Stem, Workspace, tap, transition,
+    Affine, BatchShape, FeatureGradient, Features, NormGradient, Squeezed, Stem, Workspace, tap, transition,
 };
 use crate::kernels::{Moments, with_slices};
 
 /// What a forward pass keeps for the backward one.
 pub(super) struct Tape {
-    pictures: Tensor,
+    images: Tensor,
     stem: Stem,
     stem_norm: Affine,
     blocks: Vec<TapedBlock>,
@@ -47,13 +47,13 @@ impl Backbone<'_> {
     pub(super) fn forward(
         self,
         workspace: &mut Workspace,
-        pictures: &Tensor,
+        images: &Tensor,
         policy: NormPolicy,
     ) -> Result<(Vec<Tensor>, Tape)> {
-        let size = sizes(pictures)?;
+        let size = sizes(images)?;
         workspace.prepare(size);
         let weight = self.weight(&self.net.stem.name)?;
-        let stem = with_slices([pictures, &weight], |[x, weight]| {
+        let stem = with_slices([images, &weight], |[x, weight]| {
             Stem::convolve(workspace, x, size, self.net.stem.geometry, weight)
         })?;
         let stem_norm = self.affine(&self.net.stem_norm, &stem.moments, policy)?;
@@ -65,12 +65,12 @@ impl Backbone<'_> {
                 taped.push(self.layer(workspace, layer, &mut features, policy)?);
             }
             if tap.is_some() {
-                let shape = (features.pictures().count, features.channels());
-                taps.push(Tensor::from_vec(tap::forward(workspace, &features), shape, pictures.device())?);
+                let shape = (features.images().count, features.channels());
+                taps.push(Tensor::from_vec(tap::forward(workspace, &features), shape, images.device())?);
             }
             let Some(transition) = transition else {
                 blocks.push(TapedBlock { features, layers: taped, transition: None });
-                return Ok((taps, Tape { pictures: pictures.clone(), stem, stem_norm, blocks }));
+                return Ok((taps, Tape { images: images.clone(), stem, stem_norm, blocks }));
             };
             let norm = self.affine(&transition.norm, features.moments(), policy)?;
             let weight = self.weight(&transition.conv.name)?;
@@ -105,7 +105,7 @@ impl Backbone<'_> {
         taps: &[Tensor],
         store: &mut GradStore,
     ) -> Result<()> {
-        let Tape { pictures, stem, stem_norm, blocks } = tape;
+        let Tape { images, stem, stem_norm, blocks } = tape;
         let mut taps = taps.iter().rev();
         let mut behind: Option<(Features, FeatureGradient)> = None;
         for (block, taped) in self.net.blocks.iter().zip(blocks).rev() {
@@ -140,9 +140,9 @@ impl Backbone<'_> {
             behind = Some((features, gradient));
         }
         let Some((features, gradient)) = behind else { return Ok(()) };
-        let size = sizes(&pictures)?;
+        let size = sizes(&images)?;
         let geometry = (self.net.stem.geometry, STEM_POOL);
-        let (kernel, of_norm) = with_slices([&pictures], |[x]| {
+        let (kernel, of_norm) = with_slices([&images], |[x]| {
             stem.backward(workspace, (x, size), geometry, &stem_norm, (&features, &gradient))
         })?;
         self.insert(store, &self.net.stem.name, "weight", kernel)?;
@@ -175,7 +175,7 @@ impl Backbone<'_> {
     }
 }
 
-fn sizes(pictures: &Tensor) -> Result<Pictures> {
-    let (count, height, width, _) = pictures.dims4()?;
-    Ok(Pictures { count, height, width })
+fn sizes(images: &Tensor) -> Result<BatchShape> {
+    let (count, height, width, _) = images.dims4()?;
+    Ok(BatchShape { count, height, width })
 }

@@ -1,6 +1,6 @@
-//! A loaded network with its preprocessing: pictures in, predictions out.
+//! A loaded network with its preprocessing: images in, predictions out.
 //!
-//! In: RGB pictures of any size. Out: a [`Prediction`] each. Shared by reference between threads.
+//! In: RGB images of any size. Out: a [`Prediction`] each. Shared by reference between threads.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -29,12 +29,12 @@ pub struct ModelCard {
     pub sha256: String,
 }
 
-/// What a network says of one picture.
+/// What a network says of one image.
 #[derive(Clone, Copy, Debug)]
 pub struct Prediction {
     /// The logit of malignant minus that of benign; probabilities saturate where this does not.
     pub margin: f64,
-    /// The probability that the picture shows a malignant tumour.
+    /// The probability that the image shows a malignant tumour.
     pub probability_malignant: Probability,
 }
 
@@ -107,7 +107,7 @@ impl Classifier {
         Self::from_bytes(&read_bytes(path)?, &path.display().to_string(), threads)
     }
 
-    /// Takes a weights file's bytes; `origin` names them in errors. A picture that is alone is computed by `threads`
+    /// Takes a weights file's bytes; `origin` names them in errors. An image that is alone is computed by `threads`
     /// threads, several at a time by the thread that brings each.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl Classifier {
         self.metadata.threshold
     }
 
-    /// How pictures are prepared for it.
+    /// How images are prepared for it.
     pub fn preprocess(&self) -> &Preprocess {
         &self.metadata.preprocess
     }
@@ -162,15 +162,15 @@ impl Classifier {
         self.level
     }
 
-    /// Where the time of a picture goes in the backbone, see [`FastNetwork::steps`].
+    /// Where the time of an image goes in the backbone, see [`FastNetwork::steps`].
     ///
     /// # Errors
-    /// When the picture cannot be prepared.
+    /// When the image cannot be prepared.
     pub fn steps(&self, image: &RgbImage, rounds: usize) -> Result<Option<Vec<Step>>, ModelError> {
         self.network.steps(&self.preprocess().tensor(image)?, rounds)
     }
 
-    /// Predicts for one picture.
+    /// Predicts for one image.
     ///
     /// # Errors
     /// When the network fails on it.

@@ -70,7 +70,7 @@ pub enum ModelError {
         /// For example `NaN or infinity`.
         what: &'static str,
     },
-    /// A picture could not be brought to a tensor.
+    /// An image could not be brought to a tensor.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
     /// The vector instructions that were asked for cannot be used.

@@ -1,6 +1,6 @@
-//! The way of a fused network's pictures at inference: the laid-out backbone, then the head in candle.
+//! The way of a fused network's images at inference: the laid-out backbone, then the head in candle.
 //!
-//! In: a [`Network`], and pictures. Out: logits, those of [`Network::forward`] to rounding.
+//! In: a [`Network`], and images. Out: logits, those of [`Network::forward`] to rounding.
 
 use candle_core::{Error, Result, Tensor};
 
@@ -12,7 +12,7 @@ use crate::kernels::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, Level, StemWeights, Step, TransitionWeights,
 };
 
-/// A network that only answers. The fused one is laid out for pictures of one size; the baseline stays as it is.
+/// A network that only answers. The fused one is laid out for images of one size; the baseline stays as it is.
 pub struct FastNetwork {
     /// The network; where there is a backbone, only its head still has parameters.
     network: Network,
@@ -63,11 +63,11 @@ fn affine(norm: &Norm, parameters: &Parameters) -> Result<Affine> {
 }
 
 impl FastNetwork {
-    /// Lays a network out for square pictures of `size` pixels a side, with vector instructions of `level`. A picture
+    /// Lays a network out for square images of `size` pixels a side, with vector instructions of `level`. An image
     /// that is alone is computed by `threads` threads, several at a time by the thread that brings each.
     ///
     /// # Errors
-    /// When the pictures are too small for the network.
+    /// When the images are too small for the network.
     pub fn new(network: Network, size: usize, level: Level, threads: usize) -> std::result::Result<Self, ModelError> {
         let Topology::Fused(net) = network.topology() else { return Ok(Self { network, backbone: None }) };
         let backbone = Backbone::new(&backbone_weights(net, network.parameters())?, size, level, threads)?;
@@ -75,37 +75,34 @@ impl FastNetwork {
         Ok(Self { network: network.without_backbone(), backbone: Some((backbone, taps)) })
     }
 
-    /// The logits (batch, 2) of pictures (batch, size, size, 3).
+    /// The logits (batch, 2) of images (batch, size, size, 3).
     ///
     /// # Errors
-    /// When the pictures have another size.
-    pub fn forward(&self, pictures: &Tensor) -> std::result::Result<Tensor, ModelError> {
-        Ok(self.forward_with_taps(pictures)?.0)
+    /// When the images have another size.
+    pub fn forward(&self, images: &Tensor) -> std::result::Result<Tensor, ModelError> {
+        Ok(self.forward_with_taps(images)?.0)
     }
 
     /// The logits, and what the head saw, as [`Self::pooled_taps`].
     ///
     /// # Errors
-    /// When the pictures have another size.
-    pub fn forward_with_taps(
-        &self,
-        pictures: &Tensor,
-    ) -> std::result::Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
-        let taps = self.pooled_taps(pictures)?;
+    /// When the images have another size.
+    pub fn forward_with_taps(&self, images: &Tensor) -> std::result::Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
+        let taps = self.pooled_taps(images)?;
         let logits = match &taps {
             Some(taps) => self.network.forward_taps(taps, Mode::Inference),
-            None => self.network.forward(pictures, Mode::Inference),
+            None => self.network.forward(images, Mode::Inference),
         };
         Ok((logits?, taps))
     }
 
-    /// What the head sees of pictures (batch, size, size, 3), as [`Network::pooled_taps`].
+    /// What the head sees of images (batch, size, size, 3), as [`Network::pooled_taps`].
     ///
     /// # Errors
-    /// When the pictures have another size.
-    pub fn pooled_taps(&self, pictures: &Tensor) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
+    /// When the images have another size.
+    pub fn pooled_taps(&self, images: &Tensor) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
         let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
-        let pooled = pictures.contiguous()?.apply_op1_no_bwd(backbone)?;
+        let pooled = images.contiguous()?.apply_op1_no_bwd(backbone)?;
         let mut taps = Vec::new();
         let mut from = 0;
         for &channels in widths {
@@ -115,13 +112,13 @@ impl FastNetwork {
         Ok(Some(taps))
     }
 
-    /// Where the time of a picture (size, size, 3) goes in the backbone, on one thread: of `rounds`, each step's median.
+    /// Where the time of an image (size, size, 3) goes in the backbone, on one thread: of `rounds`, each step's median.
     /// `None` for a network without a backbone.
     ///
     /// # Errors
-    /// When the picture has another size.
-    pub fn steps(&self, picture: &Tensor, rounds: usize) -> std::result::Result<Option<Vec<Step>>, ModelError> {
+    /// When the image has another size.
+    pub fn steps(&self, image: &Tensor, rounds: usize) -> std::result::Result<Option<Vec<Step>>, ModelError> {
         let Some((backbone, _)) = &self.backbone else { return Ok(None) };
-        Ok(Some(backbone.steps(&picture.flatten_all()?.to_vec1::<f32>()?, rounds)?))
+        Ok(Some(backbone.steps(&image.flatten_all()?.to_vec1::<f32>()?, rounds)?))
     }
 }

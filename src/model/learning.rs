@@ -20,13 +20,13 @@ pub struct Pass<'a> {
 }
 
 impl Network {
-    /// The forward pass of a training step on pictures (batch, height, width, 3). The moving moments take a step.
+    /// The forward pass of a training step on images (batch, height, width, 3). The moving moments take a step.
     ///
     /// # Errors
-    /// When the network has no backbone, or the pictures' size does not fit it.
+    /// When the network has no backbone, or the images' size does not fit it.
     pub fn learn(
         &self,
-        pictures: &Tensor,
+        images: &Tensor,
         training: Training,
         workspace: &mut Workspace,
     ) -> Result<Pass<'_>, ModelError> {
@@ -35,7 +35,7 @@ impl Network {
             return Err(candle_core::Error::Msg("the baseline has no backbone".into()).into());
         };
         let backbone = Backbone { net, parameters: self.parameters() };
-        let (taps, tape) = backbone.forward(workspace, pictures, training.backbone)?;
+        let (taps, tape) = backbone.forward(workspace, images, training.backbone)?;
         // The head is candle's; what it sees is a variable to it, so that its gradient is told.
         let vars = taps.iter().map(Var::from_tensor).collect::<candle_core::Result<Vec<Var>>>()?;
         let seen: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
@@ -93,7 +93,7 @@ mod tests {
         Network::new(architecture, parameters)
     }
 
-    fn pictures(shape: (usize, usize, usize, usize)) -> Tensor {
+    fn images(shape: (usize, usize, usize, usize)) -> Tensor {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let count = shape.0 * shape.1 * shape.2 * shape.3;
         let values = (0..count).map(|_| rng.random_range(-1.0f32..1.0)).collect();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     fn training(source: NormMode) -> Training {
-        // By the moments of three pictures the head's gradients would cancel to rounding errors.
+        // By the moments of three images the head's gradients would cancel to rounding errors.
         let head = NormPolicy { source: NormMode::Moving, momentum: 0.9 };
         Training { backbone: NormPolicy { source, momentum: 0.9 }, head, dropout: Some(3) }
     }
@@ -126,15 +126,15 @@ mod tests {
         (flat(logits), network.parameters().iter().map(parameter).collect())
     }
 
-    fn by_candle(fused: &Fused, pictures: &Tensor, training: Training) -> Step {
+    fn by_candle(fused: &Fused, images: &Tensor, training: Training) -> Step {
         let network = network(fused);
-        let logits = network.forward(pictures, Mode::Training(training)).unwrap();
+        let logits = network.forward(images, Mode::Training(training)).unwrap();
         collect(&network, &logits, &loss(&logits).backward().unwrap())
     }
 
-    fn learned(fused: &Fused, pictures: &Tensor, training: Training, workspace: &mut Workspace) -> Step {
+    fn learned(fused: &Fused, images: &Tensor, training: Training, workspace: &mut Workspace) -> Step {
         let network = network(fused);
-        let pass = network.learn(pictures, training, workspace).unwrap();
+        let pass = network.learn(images, training, workspace).unwrap();
         let logits = pass.logits().clone();
         let store = pass.backward(&loss(&logits), workspace).unwrap();
         collect(&network, &logits, &store)
@@ -162,9 +162,9 @@ mod tests {
             for source in [NormMode::Batch, NormMode::Moving] {
                 for level in Level::available() {
                     let mut workspace = Workspace::new(level);
-                    let (pictures, training) = (pictures(size), training(source));
-                    let (logits, tensors) = by_candle(&fused, &pictures, training);
-                    let ours = learned(&fused, &pictures, training, &mut workspace);
+                    let (images, training) = (images(size), training(source));
+                    let (logits, tensors) = by_candle(&fused, &images, training);
+                    let ours = learned(&fused, &images, training, &mut workspace);
                     close(&ours.0, &logits, "logits", 1e-4);
                     assert!(ours.1.keys().eq(tensors.keys()));
                     for (name, tensor) in &tensors {
@@ -181,13 +181,13 @@ mod tests {
     fn a_step_does_not_depend_on_the_memory_of_the_last_one_nor_on_the_threads() {
         let mut workspace = Workspace::new(Level::from_environment().unwrap());
         let training = training(NormMode::Batch);
-        let mut run = |pictures: &Tensor| learned(&wide(), pictures, training, &mut workspace);
-        let first = run(&pictures((5, 32, 32, 3)));
-        assert_eq!(run(&pictures((5, 32, 32, 3))), first);
-        run(&pictures((4, 32, 32, 3)));
+        let mut run = |images: &Tensor| learned(&wide(), images, training, &mut workspace);
+        let first = run(&images((5, 32, 32, 3)));
+        assert_eq!(run(&images((5, 32, 32, 3))), first);
+        run(&images((4, 32, 32, 3)));
         for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(|| run(&pictures((5, 32, 32, 3)))), first);
+            assert_eq!(pool.install(|| run(&images((5, 32, 32, 3)))), first);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The networks in candle, the classifier around one, and the weights file it comes from.
 //!
-//! In: pictures and a weights file. Out: a [`Prediction`] a picture. Knows no HTTP, no command line, no data set.
+//! In: images and a weights file. Out: a [`Prediction`] an image. Knows no HTTP, no command line, no data set.
 //!
 //! [`Architecture`] is the one description of a network: its layers, their names and their sizes. [`Network`] walks
 //! it forward with [`Parameters`], which are filled by [`Parameters::initial`] or from a [`WeightsFile`].

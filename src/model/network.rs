@@ -1,6 +1,6 @@
 //! The forward pass of both networks in candle, channels last.
 //!
-//! In: pictures (batch, height, width, 3), preprocessed. Out: logits (batch, 2), benign first. The topology says what
+//! In: images (batch, height, width, 3), preprocessed. Out: logits (batch, 2), benign first. The topology says what
 //! is computed; this file says how each kind of layer is.
 
 use candle_core::{Result, Tensor};
@@ -69,31 +69,31 @@ impl Network {
         &self.parameters
     }
 
-    /// Whether what it says of a picture in training depends on the others of its batch, by batch norms.
+    /// Whether what it says of an image in training depends on the others of its batch, by batch norms.
     pub fn sees_samples_together(&self) -> bool {
         matches!(self.topology, Topology::Fused(_))
     }
 
-    /// The logits (batch, 2) of pictures (batch, height, width, 3).
+    /// The logits (batch, 2) of images (batch, height, width, 3).
     ///
     /// # Errors
-    /// When the pictures' size does not fit the network.
-    pub fn forward(&self, pictures: &Tensor, mode: Mode) -> std::result::Result<Tensor, ModelError> {
+    /// When the images' size does not fit the network.
+    pub fn forward(&self, images: &Tensor, mode: Mode) -> std::result::Result<Tensor, ModelError> {
         Ok(match &self.topology {
-            Topology::Baseline(net) => self.baseline(net, pictures, mode)?,
-            Topology::Fused(net) => self.head(net, &self.taps(net, pictures, mode)?, mode)?,
+            Topology::Baseline(net) => self.baseline(net, images, mode)?,
+            Topology::Fused(net) => self.head(net, &self.taps(net, images, mode)?, mode)?,
         })
     }
 
-    /// What the head sees of pictures (batch, height, width, 3): each tap pooled, (batch, channels). `None` for a
+    /// What the head sees of images (batch, height, width, 3): each tap pooled, (batch, channels). `None` for a
     /// network without taps.
     ///
     /// # Errors
-    /// When the pictures' size does not fit the network.
-    pub fn pooled_taps(&self, pictures: &Tensor, mode: Mode) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
+    /// When the images' size does not fit the network.
+    pub fn pooled_taps(&self, images: &Tensor, mode: Mode) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
         Ok(match &self.topology {
             Topology::Baseline(_) => None,
-            Topology::Fused(net) => Some(self.taps(net, pictures, mode)?),
+            Topology::Fused(net) => Some(self.taps(net, images, mode)?),
         })
     }
 
@@ -108,8 +108,8 @@ impl Network {
         }
     }
 
-    fn baseline(&self, net: &BaselineNet, pictures: &Tensor, mode: Mode) -> Result<Tensor> {
-        let mut x = pictures.clone();
+    fn baseline(&self, net: &BaselineNet, images: &Tensor, mode: Mode) -> Result<Tensor> {
+        let mut x = images.clone();
         for conv in &net.blocks {
             x = max_pool(&bias_relu(&self.conv(conv, &x, mode)?, &self.get(&conv.name, "bias", mode)?)?, BLOCK_POOL)?;
         }
@@ -117,8 +117,8 @@ impl Network {
         self.dense(&net.output, &self.drop(&x, net.dropout, mode)?, mode)
     }
 
-    fn taps(&self, net: &FusedNet, pictures: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
-        let x = self.norm_relu(&net.stem_norm, &self.conv(&net.stem, pictures, mode)?, mode)?;
+    fn taps(&self, net: &FusedNet, images: &Tensor, mode: Mode) -> Result<Vec<Tensor>> {
+        let x = self.norm_relu(&net.stem_norm, &self.conv(&net.stem, images, mode)?, mode)?;
         let mut x = max_pool(&x, STEM_POOL)?;
         let mut taps = Vec::new();
         for Block { layers, tap, transition } in &net.blocks {

@@ -17,7 +17,7 @@ impl Architecture {
         }
     }
 
-    /// Numbers that the convolutions put out for one picture of `size` pixels a side, which a training step keeps.
+    /// Numbers that the convolutions put out for one image of `size` pixels a side, which a training step keeps.
     pub fn activations(&self, size: usize) -> usize {
         match self.topology() {
             Topology::Baseline(net) => {

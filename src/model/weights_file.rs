@@ -52,7 +52,7 @@ pub struct Metadata {
     pub architecture: Architecture,
     /// The classes in the order of the outputs.
     pub classes: [Label; 2],
-    /// How pictures are prepared for it.
+    /// How images are prepared for it.
     pub preprocess: Preprocess,
     /// What logits are divided by before they become probabilities.
     pub temperature: f64,
@@ -71,7 +71,7 @@ pub struct Metadata {
 /// What a network was trained on, and how; free text for people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
-    /// The data set and how many pictures of it.
+    /// The data set and how many images of it.
     pub data: String,
     /// The parts it was split into.
     pub split: String,

@@ -1,6 +1,6 @@
-//! The eight symmetries of the square: tissue has no upright, so each turn and mirror image is as good a picture.
+//! The eight symmetries of the square: tissue has no upright, so each turn and mirror image is as good an image.
 //!
-//! In and out: square pictures as [`super::Preprocess::pixels`] gives them, rows of pixels of three channels.
+//! In and out: square images as [`super::Preprocess::pixels`] gives them, rows of pixels of three channels.
 
 /// A symmetry of the square. Turns are counter-clockwise, as Keras's and numpy's `rot90` turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,12 +19,12 @@ pub enum Dihedral {
     FlipUpDown,
     /// Rows become columns: mirrored at the diagonal from the top left.
     Transpose,
-    /// Mirrored at the diagonal from the top right: `fliplr(rot90(picture))`.
+    /// Mirrored at the diagonal from the top right: `fliplr(rot90(image))`.
     AntiTranspose,
 }
 
 impl Dihedral {
-    /// All eight, the unchanged picture first.
+    /// All eight, the unchanged image first.
     pub const ALL: [Self; 8] = [
         Self::Identity,
         Self::Rotate90,
@@ -41,8 +41,8 @@ impl Dihedral {
     /// # Panics
     /// When a slice does not hold `size * size * 3` numbers.
     pub fn apply(self, source: &[f32], size: usize, target: &mut [f32]) {
-        assert_eq!(source.len(), size * size * 3, "a picture of side {size}");
-        assert_eq!(target.len(), source.len(), "source and target hold pictures of one size");
+        assert_eq!(source.len(), size * size * 3, "an image of side {size}");
+        assert_eq!(target.len(), source.len(), "source and target hold images of one size");
         if size == 0 || self == Self::Identity {
             target.copy_from_slice(source);
             return;
@@ -68,7 +68,7 @@ impl Dihedral {
     }
 }
 
-/// The report's three samples of each picture: the original, `rot90` then flipped left to right, and `rot180` then
+/// The report's three samples of each image: the original, `rot90` then flipped left to right, and `rot180` then
 /// flipped left to right. A turn followed by a flip is again one of the eight.
 pub fn report_views() -> [Dihedral; 3] {
     [Dihedral::Identity, Dihedral::AntiTranspose, Dihedral::FlipUpDown]
@@ -80,19 +80,19 @@ mod tests {
 
     use super::*;
 
-    /// The numbers 0, 1, 2, ... as a picture: no two pixels are alike.
+    /// The numbers 0, 1, 2, ... as an image: no two pixels are alike.
     fn counting(size: usize) -> Vec<f32> {
         (0..size * size * 3).map(|i| i as f32).collect()
     }
 
     fn applied(symmetries: &[Dihedral], size: usize) -> Vec<f32> {
-        let mut picture = counting(size);
+        let mut image = counting(size);
         for symmetry in symmetries {
-            let mut turned = vec![0.0; picture.len()];
-            symmetry.apply(&picture, size, &mut turned);
-            picture = turned;
+            let mut turned = vec![0.0; image.len()];
+            symmetry.apply(&image, size, &mut turned);
+            image = turned;
         }
-        picture
+        image
     }
 
     #[test]
@@ -118,12 +118,12 @@ mod tests {
 
     #[test]
     fn the_eight_are_a_group() {
-        let key = |picture: Vec<f32>| picture.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-        let pictures: HashSet<_> = Dihedral::ALL.iter().map(|&s| key(applied(&[s], 4))).collect();
-        assert_eq!(pictures.len(), 8, "no two do the same");
+        let key = |image: Vec<f32>| image.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+        let images: HashSet<_> = Dihedral::ALL.iter().map(|&s| key(applied(&[s], 4))).collect();
+        assert_eq!(images.len(), 8, "no two do the same");
         for first in Dihedral::ALL {
             let products: HashSet<_> = Dihedral::ALL.iter().map(|&second| key(applied(&[first, second], 4))).collect();
-            assert_eq!(products, pictures, "{first:?} then any other is one of the eight, and one undoes it");
+            assert_eq!(products, images, "{first:?} then any other is one of the eight, and one undoes it");
         }
         assert_eq!(applied(&[Dihedral::Rotate90; 4], 5), counting(5));
         assert_eq!(applied(&[Dihedral::Rotate90, Dihedral::Rotate270], 5), counting(5));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_pictures_are_no_exception() {
+    fn the_smallest_images_are_no_exception() {
         for symmetry in Dihedral::ALL {
             symmetry.apply(&[], 0, &mut []);
             assert_eq!(applied(&[symmetry], 1), counting(1));

@@ -3,7 +3,7 @@
 //! The format is told from the bytes, never from a name. Grey becomes three equal channels, palettes are looked up, 16
 //! bits and floats (0 to 1) are rounded to 8, CMYK is converted, and transparent pixels are blended onto white, the
 //! colour of an empty slide. EXIF's orientation is applied. Colour profiles are not, as they are not where networks of
-//! this field are trained. Of an animation or a multi-page file the first picture is taken.
+//! this field are trained. Of an animation or a multi-page file the first image is taken.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -22,10 +22,10 @@ pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
 /// The JPEG decoder counts no memory; the limit on pixels is what holds it.
 const BYTES_PER_PIXEL: u64 = 8;
 
-/// What a decoder may always allocate, for tables and profiles that do not grow with the picture.
+/// What a decoder may always allocate, for tables and profiles that do not grow with the image.
 const BYTES_AT_LEAST: u64 = 16 << 20;
 
-/// How large a picture may be before anything is decoded.
+/// How large an image may be before anything is decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeLimits {
     /// Bytes of the encoded file.
@@ -35,7 +35,7 @@ pub struct DecodeLimits {
 }
 
 impl Default for DecodeLimits {
-    /// 32 MiB and 64 million pixels (8000x8000). A microscope camera's picture has up to some 20 million pixels and
+    /// 32 MiB and 64 million pixels (8000x8000). A microscope camera's image has up to some 20 million pixels and
     /// BreakHis's has 0.3; what is larger is a whole slide, which is not what these networks judge. 32 MiB is also
     /// the most that Cloud Run passes on in one HTTP/1 request.
     fn default() -> Self {
@@ -75,13 +75,13 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Decodes a picture to 8-bit RGB.
+/// Decodes an image to 8-bit RGB.
 ///
 /// # Errors
 /// - [`PixelsError::TooManyBytes`], [`PixelsError::TooManyPixels`] and [`PixelsError::TooMuchMemory`] when it goes
 ///   beyond `limits`; nothing of its size has been allocated then.
 /// - [`PixelsError::UnknownFormat`] when the bytes do not begin as one of [`FORMATS`] does.
-/// - [`PixelsError::Undecodable`] when they do and still are no picture.
+/// - [`PixelsError::Undecodable`] when they do and still are no image.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
     if bytes.len() > limits.max_bytes {
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
@@ -115,11 +115,11 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
         return Err(PixelsError::TooMuchMemory { limit: limits.max_memory() });
     }
 
-    // A picture whose metadata is broken is still a picture.
+    // An image whose metadata is broken is still an image.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    picture.apply_orientation(orientation);
-    Ok(if picture.color().has_alpha() { on_white(&picture.into_rgba8()) } else { picture.into_rgb8() })
+    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    image.apply_orientation(orientation);
+    Ok(if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8() })
 }
 
 /// The format by the first bytes, and its name.
@@ -131,15 +131,15 @@ fn detect(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PixelsError> {
         Ok(format @ ImageFormat::WebP) => return Ok((format, "WebP")),
         Ok(format @ ImageFormat::Bmp) => return Ok((format, "BMP")),
         Ok(other) => {
-            format!("{} pictures are not read", other.extensions_str().first().unwrap_or(&"such").to_uppercase())
+            format!("{} images are not read", other.extensions_str().first().unwrap_or(&"such").to_uppercase())
         }
         Err(_) if bytes.is_empty() => "the file is empty".into(),
-        Err(_) => "the file is not a picture of a known format".into(),
+        Err(_) => "the file is not an image of a known format".into(),
     };
     Err(PixelsError::UnknownFormat { found })
 }
 
-/// The decoder's reason in a few words of one line: it may go to whoever sent the picture.
+/// The decoder's reason in a few words of one line: it may go to whoever sent the image.
 fn reason(error: &ImageError) -> String {
     const LONGEST: usize = 120;
     let text = match error {
@@ -157,9 +157,9 @@ fn reason(error: &ImageError) -> String {
 }
 
 /// Blends onto white: `colour * alpha + white * (1 - alpha)`, rounded to the nearest level.
-fn on_white(picture: &RgbaImage) -> RgbImage {
-    let mut opaque = RgbImage::new(picture.width(), picture.height());
-    for (target, source) in opaque.pixels_mut().zip(picture.pixels()) {
+fn on_white(image: &RgbaImage) -> RgbImage {
+    let mut opaque = RgbImage::new(image.width(), image.height());
+    for (target, source) in opaque.pixels_mut().zip(image.pixels()) {
         let [red, green, blue, alpha] = source.0.map(u32::from);
         target.0 = [red, green, blue].map(|colour| ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
     }

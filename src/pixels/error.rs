@@ -8,15 +8,15 @@ use super::decode::FORMATS;
 /// What goes wrong between bytes and a tensor.
 #[derive(Debug, thiserror::Error)]
 pub enum PixelsError {
-    /// The bytes are not a picture in a format that is read (HTTP 415).
+    /// The bytes are not an image in a format that is read (HTTP 415).
     #[error("{found}; the formats that are read are {FORMATS}")]
     UnknownFormat {
-        /// What the bytes are, as a clause: "the file is empty", "GIF pictures are not read".
+        /// What the bytes are, as a clause: "the file is empty", "GIF images are not read".
         found: String,
     },
 
-    /// The picture is broken, or uses a variant of its format that is not read (HTTP 422).
-    #[error("this {format} picture cannot be decoded: {reason}; check that the file is whole, or save it again as PNG")]
+    /// The image is broken, or uses a variant of its format that is not read (HTTP 422).
+    #[error("this {format} image cannot be decoded: {reason}; check that the file is whole, or save it again as PNG")]
     Undecodable {
         /// The format that its first bytes announce.
         format: &'static str,
@@ -25,7 +25,7 @@ pub enum PixelsError {
     },
 
     /// The encoded file is too large (HTTP 413).
-    #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed picture")]
+    #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed image")]
     TooManyBytes {
         /// Its length, or one more than the limit where reading stopped there.
         bytes: u64,
@@ -33,9 +33,9 @@ pub enum PixelsError {
         limit: usize,
     },
 
-    /// The picture has too many pixels (HTTP 413).
+    /// The image has too many pixels (HTTP 413).
     #[error(
-        "the picture is {width}x{height} pixels, and at most {limit} pixels are read; send a smaller picture or a crop"
+        "the image is {width}x{height} pixels, and at most {limit} pixels are read; send a smaller image or a crop"
     )]
     TooManyPixels {
         /// Its width as its header gives it.
@@ -46,9 +46,9 @@ pub enum PixelsError {
         limit: u64,
     },
 
-    /// The picture has few enough pixels, but decoding it takes too much memory (HTTP 413).
+    /// The image has few enough pixels, but decoding it takes too much memory (HTTP 413).
     #[error(
-        "decoding the picture would take more than {limit} bytes of memory; send it with 8 bits a channel, or smaller"
+        "decoding the image would take more than {limit} bytes of memory; send it with 8 bits a channel, or smaller"
     )]
     TooMuchMemory {
         /// The most that a decoder may allocate.
@@ -64,8 +64,8 @@ pub enum PixelsError {
         source: io::Error,
     },
 
-    /// A file that was read and is not a picture that can be used.
-    #[error("cannot use the picture {path}", path = path.display())]
+    /// A file that was read and is not an image that can be used.
+    #[error("cannot use the image {path}", path = path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -73,12 +73,12 @@ pub enum PixelsError {
         source: Box<PixelsError>,
     },
 
-    /// A preprocessing that no picture can go through, for instance from a weights file that was edited.
+    /// A preprocessing that no image can go through, for instance from a weights file that was edited.
     #[error("the preprocessing cannot be used: {0}")]
     Preprocess(String),
 
-    /// A picture that cannot be resized.
-    #[error("a picture of {width}x{height} pixels cannot be resized: {reason}")]
+    /// An image that cannot be resized.
+    #[error("an image of {width}x{height} pixels cannot be resized: {reason}")]
     Resize {
         /// Its width.
         width: u32,
@@ -89,6 +89,6 @@ pub enum PixelsError {
     },
 
     /// The numbers do not fit into a tensor.
-    #[error("the picture cannot be made a tensor: {0}")]
+    #[error("the image cannot be made a tensor: {0}")]
     Tensor(#[from] candle_core::Error),
 }

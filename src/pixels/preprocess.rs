@@ -121,7 +121,7 @@ impl Preprocess {
         }
     }
 
-    /// A picture as an f32 tensor of shape (size, size, 3).
+    /// An image as an f32 tensor of shape (size, size, 3).
     ///
     /// # Errors
     /// As [`Self::pixels`].
@@ -138,20 +138,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_picture_becomes_its_scaled_and_centred_channels() {
-        let picture = RgbImage::from_pixel(700, 460, Rgb([255, 0, 51]));
-        let tensor = Preprocess::report().tensor(&picture).unwrap();
+    fn a_plain_image_becomes_its_scaled_and_centred_channels() {
+        let image = RgbImage::from_pixel(700, 460, Rgb([255, 0, 51]));
+        let tensor = Preprocess::report().tensor(&image).unwrap();
         assert_eq!(tensor.dims(), [128, 128, 3]);
-        assert_eq!(Preprocess::report().pixels(&picture).unwrap()[..3], [1.0, 0.0, 0.2]);
+        assert_eq!(Preprocess::report().pixels(&image).unwrap()[..3], [1.0, 0.0, 0.2]);
         // [(v / 255 - m) / s for v, m, s in zip((255, 0, 51), (.485, .456, .406), (.229, .224, .225))]
         let want = [2.248_908_3_f32, -2.035_714_3, -0.915_555_6];
-        let got = Preprocess::imagenet().pixels(&picture).unwrap();
+        let got = Preprocess::imagenet().pixels(&image).unwrap();
         assert!(got.chunks_exact(3).all(|pixel| pixel.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-6)), "{got:?}");
     }
 
     #[test]
     fn what_a_file_holds_is_checked_before_it_is_used() {
-        let picture = RgbImage::new(4, 4);
+        let image = RgbImage::new(4, 4);
         let good = Preprocess::report();
         for bad in [
             Preprocess { size: 0, ..good.clone() },
@@ -161,7 +161,7 @@ mod tests {
             Preprocess { std: [1.0, -1.0, 1.0], ..good.clone() },
             Preprocess { std: [f32::INFINITY, 1.0, 1.0], ..good.clone() },
         ] {
-            assert!(matches!(bad.pixels(&picture), Err(PixelsError::Preprocess(_))), "{bad:?}");
+            assert!(matches!(bad.pixels(&image), Err(PixelsError::Preprocess(_))), "{bad:?}");
         }
     }
 

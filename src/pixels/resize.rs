@@ -1,4 +1,4 @@
-//! A picture of any size to a square of the network's size, by one of two rules that give different numbers.
+//! An image of any size to a square of the network's size, by one of two rules that give different numbers.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::PixelsError;
 
-/// How a picture is brought to the network's size. The sides are scaled each by their own factor, as the report does.
+/// How an image is brought to the network's size. The sides are scaled each by their own factor, as the report does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resampling {
@@ -108,7 +108,7 @@ mod tests {
 
     use super::*;
 
-    /// A picture in which every pixel and channel differs from its neighbours.
+    /// An image in which every pixel and channel differs from its neighbours.
     fn mosaic(width: u32, height: u32) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| {
             let v = (x * 37 + y * 91 + x * y * 5) as u8;
@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn antialiased_is_the_triangle_filter_to_one_level_up_and_down() {
         for (width, height, size) in [(70, 46, 13), (9, 31, 16), (16, 16, 16), (1, 1, 5)] {
-            let picture = mosaic(width, height);
-            let ours = resize(&picture, size, Resampling::Antialiased).unwrap();
-            let worst = triangle(&picture, size)
+            let image = mosaic(width, height);
+            let ours = resize(&image, size, Resampling::Antialiased).unwrap();
+            let worst = triangle(&image, size)
                 .iter()
                 .zip(&ours)
                 .map(|(want, got)| (want - f64::from(*got)).abs())
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn both_leave_a_picture_of_the_right_size_and_a_plain_picture_as_they_are() {
+    fn both_leave_an_image_of_the_right_size_and_a_plain_image_as_they_are() {
         let square = mosaic(24, 24);
         let same: Vec<f32> = square.as_raw().iter().copied().map(f32::from).collect();
         let plain = RgbImage::from_pixel(31, 7, Rgb([201, 99, 150]));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_without_pixels_is_refused() {
+    fn an_image_without_pixels_is_refused() {
         for resampling in [Resampling::Bilinear, Resampling::Antialiased] {
             assert!(matches!(resize(&RgbImage::new(0, 4), 8, resampling), Err(PixelsError::Resize { .. })));
         }

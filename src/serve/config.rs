@@ -15,24 +15,24 @@ pub struct Config {
     pub listen: SocketAddr,
     /// A weights file; `None` takes the network that is built in.
     pub weights: Option<PathBuf>,
-    /// Pictures that are decoded and judged at the same time, each on a thread of its own.
+    /// Images that are decoded and judged at the same time, each on a thread of its own.
     pub threads: usize,
-    /// Pictures that may wait for one of these threads; the next one is answered 503.
+    /// Images that may wait for one of these threads; the next one is answered 503.
     pub queue: usize,
     /// Connections that may be open; the next one is answered 503 and closed.
     pub connections: usize,
-    /// Pictures of one batch.
+    /// Images of one batch.
     pub batch: usize,
     /// Bytes of a request's body, the multipart framing included.
     pub max_body_bytes: usize,
     /// Bytes of all bodies that are in memory at the same time; what comes beyond is answered 503.
     pub upload_memory: usize,
-    /// How large a picture may be before anything is decoded.
+    /// How large an image may be before anything is decoded.
     pub limits: DecodeLimits,
     /// How long a client may take to send the headers of a request, and again for its body; and how long a connection
     /// may stay open without a request.
     pub read_timeout: Duration,
-    /// How long a picture may wait for a thread.
+    /// How long an image may wait for a thread.
     pub queue_timeout: Duration,
     /// How long a request may take as a whole.
     pub request_timeout: Duration,
@@ -44,7 +44,7 @@ pub struct Config {
     pub origins: Vec<Origin>,
 }
 
-/// Bytes that a decoded picture takes for each pixel, at most: 16 bits of four channels, and its 8-bit copy.
+/// Bytes that a decoded image takes for each pixel, at most: 16 bits of four channels, and its 8-bit copy.
 const BYTES_PER_PIXEL: u64 = 12;
 
 /// What is taken for the memory where the system does not tell: Cloud Run's default.
@@ -53,7 +53,7 @@ const UNKNOWN_MEMORY: usize = 512 << 20;
 impl Config {
     /// Limits for so many threads (`None`: one for each core) on a machine with so many free bytes (`None`: unknown).
     ///
-    /// Half of the memory is for pictures that are being decoded, a quarter for uploads; the network takes 60 MB.
+    /// Half of the memory is for images that are being decoded, a quarter for uploads; the network takes 60 MB.
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
         let threads = threads.unwrap_or_else(machine::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);
@@ -63,7 +63,7 @@ impl Config {
             listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
             weights: None,
             threads,
-            // A quarter of a second's work at 15 ms a picture, so that who waits still gets a quick answer.
+            // A quarter of a second's work at 15 ms an image, so that who waits still gets a quick answer.
             queue: 16 * threads,
             connections: 1024,
             batch: 64,
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_machine_reads_smaller_pictures_and_a_large_one_no_larger_than_sense() {
+    fn a_small_machine_reads_smaller_images_and_a_large_one_no_larger_than_sense() {
         let small = Config::for_machine(Some(1), Some(512 << 20));
         assert_eq!((small.queue, small.limits.max_pixels, small.upload_memory), (16, 22_369_621, 128 << 20));
         let large = Config::for_machine(Some(8), Some(1 << 40));

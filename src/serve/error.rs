@@ -109,7 +109,7 @@ impl HttpError {
 
     /// All threads are busy and the queue is full, the memory for uploads is used up, or either would take too long.
     pub(super) fn overloaded() -> Self {
-        let detail = "The service has as many pictures waiting as it takes. Send this request again in a second.";
+        let detail = "The service has as many images waiting as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_none_is_the_clients_to_know() {
+    fn an_image_that_is_none_is_the_clients_to_know() {
         let error = HttpError::from(PixelsError::UnknownFormat { found: "the file is empty".into() });
         assert_eq!(error.code, Code::NotAnImage);
         assert!(error.detail.starts_with("The file is empty") && error.detail.ends_with('.'), "{}", error.detail);

@@ -1,9 +1,9 @@
-//! The threads that judge pictures, and the bounded queue before them.
+//! The threads that judge images, and the bounded queue before them.
 //!
-//! Decoding and inference take milliseconds of a CPU, for which an event loop must never wait; so each picture becomes
+//! Decoding and inference take milliseconds of a CPU, for which an event loop must never wait; so each image becomes
 //! a job for one of a few threads. The queue is short: beyond it a client is told at once to come back, instead of
 //! waiting for an answer that it will have given up on. Whoever goes away, or has waited too long, leaves the queue at
-//! once and frees its place and its picture.
+//! once and frees its place and its image.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::error::HttpError;
 use crate::model::Prediction;
 
-/// What a picture's bytes became, and how long each step took.
+/// What an image's bytes became, and how long each step took.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judgement {
     pub(super) prediction: Prediction,
@@ -27,10 +27,10 @@ pub(super) struct Judgement {
     pub(super) inference: Duration,
 }
 
-/// From the bytes of a picture to a judgement; runs on the threads of this file.
+/// From the bytes of an image to a judgement; runs on the threads of this file.
 pub(super) type Judge = dyn Fn(&Bytes) -> Result<Judgement, HttpError> + Send + Sync;
 
-/// A judgement and the time that the picture waited for it.
+/// A judgement and the time that the image waited for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Judged {
     pub(super) judgement: Judgement,
@@ -49,7 +49,7 @@ pub(super) struct Inference {
 struct Line {
     jobs: Mutex<Jobs>,
     arrived: Condvar,
-    /// A permit for each picture that waits or is being judged.
+    /// A permit for each image that waits or is being judged.
     places: Semaphore,
 }
 
@@ -62,13 +62,13 @@ struct Jobs {
 
 struct Job {
     number: u64,
-    picture: Bytes,
+    image: Bytes,
     since: Instant,
     reply: oneshot::Sender<Result<Judged, HttpError>>,
 }
 
 impl Inference {
-    /// Starts `threads` threads with `queue` places before them, counted for all of them together. No picture waits
+    /// Starts `threads` threads with `queue` places before them, counted for all of them together. No image waits
     /// longer than `patience`.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl Inference {
         Ok(Self { _closes: Arc::new(Closes(Arc::clone(&line))), line, patience })
     }
 
-    /// Whether a picture that came now would be taken.
+    /// Whether an image that came now would be taken.
     ///
     /// # Errors
     /// 503 when it would not.
@@ -91,28 +91,28 @@ impl Inference {
         if self.line.places.available_permits() > 0 { Ok(()) } else { Err(HttpError::overloaded()) }
     }
 
-    /// Hands a picture to the threads and waits for what they say.
+    /// Hands an image to the threads and waits for what they say.
     ///
     /// # Errors
-    /// The judge's own, 503 when the queue is full or the picture waited too long, and 500 when the judge panics.
-    pub(super) async fn judge(&self, picture: Bytes) -> Result<Judged, HttpError> {
+    /// The judge's own, 503 when the queue is full or the image waited too long, and 500 when the judge panics.
+    pub(super) async fn judge(&self, image: Bytes) -> Result<Judged, HttpError> {
         let _place = self.line.places.try_acquire().map_err(|_| HttpError::overloaded())?;
-        self.judge_in_place(picture).await
+        self.judge_in_place(image).await
     }
 
     /// As [`Self::judge`], but waits for a place in the queue as long as for a thread.
     ///
     /// # Errors
     /// As [`Self::judge`].
-    pub(super) async fn judge_when_there_is_room(&self, picture: Bytes) -> Result<Judged, HttpError> {
+    pub(super) async fn judge_when_there_is_room(&self, image: Bytes) -> Result<Judged, HttpError> {
         let place = timeout(self.patience, self.line.places.acquire()).await;
         let _place = place.map_err(|_| HttpError::overloaded())?;
-        self.judge_in_place(picture).await
+        self.judge_in_place(image).await
     }
 
-    async fn judge_in_place(&self, picture: Bytes) -> Result<Judged, HttpError> {
+    async fn judge_in_place(&self, image: Bytes) -> Result<Judged, HttpError> {
         let (reply, mut answer) = oneshot::channel();
-        let ticket = self.line.enter(picture, reply);
+        let ticket = self.line.enter(image, reply);
         let answered = match timeout(self.patience, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if ticket.withdraw() => return Err(HttpError::overloaded()),
@@ -121,7 +121,7 @@ impl Inference {
         answered.unwrap_or_else(|_| Err(HttpError::internal("an inference thread ended within a job")))
     }
 
-    /// Pictures that wait for a thread.
+    /// Images that wait for a thread.
     pub(super) fn waiting(&self) -> usize {
         self.line.lock().waiting.len()
     }
@@ -133,11 +133,11 @@ impl Line {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, picture: Bytes, reply: oneshot::Sender<Result<Judged, HttpError>>) -> Ticket<'_> {
+    fn enter(&self, image: Bytes, reply: oneshot::Sender<Result<Judged, HttpError>>) -> Ticket<'_> {
         let mut jobs = self.lock();
         let number = jobs.next_number;
         jobs.next_number += 1;
-        jobs.waiting.push_back(Job { number, picture, since: Instant::now(), reply });
+        jobs.waiting.push_back(Job { number, image, since: Instant::now(), reply });
         drop(jobs);
         self.arrived.notify_one();
         Ticket { line: self, number }
@@ -182,10 +182,10 @@ impl Drop for Closes {
 }
 
 fn work(judge: &Judge, line: &Line) {
-    while let Some(Job { picture, since, reply, .. }) = line.next() {
+    while let Some(Job { image, since, reply, .. }) = line.next() {
         let queue = since.elapsed();
         // A job owns nothing that another job sees, so nothing can be left half done.
-        let outcome = catch_unwind(AssertUnwindSafe(|| judge(&picture)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| judge(&image)));
         let answer = outcome.unwrap_or_else(|panic| Err(HttpError::internal(panic_message(&*panic))));
         // A client that has gone by now takes no answer.
         let _ = reply.send(answer.map(|judgement| Judged { judgement, queue }));
@@ -194,7 +194,7 @@ fn work(judge: &Judge, line: &Line) {
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("a panic while judging a picture: {}", text.unwrap_or("without a message"))
+    format!("a panic while judging an image: {}", text.unwrap_or("without a message"))
 }
 
 #[cfg(test)]
@@ -231,14 +231,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_answers_500_and_the_thread_goes_on() {
-        let judge: Arc<Judge> = Arc::new(|picture: &Bytes| {
-            assert!(!picture.is_empty(), "an empty picture");
+        let judge: Arc<Judge> = Arc::new(|image: &Bytes| {
+            assert!(!image.is_empty(), "an empty image");
             Ok(judgement(1.0))
         });
         let inference = Inference::start(&judge, 1, 1, PATIENCE).unwrap();
         let error = inference.judge(Bytes::new()).await.unwrap_err();
         assert_eq!(error.code, Code::Internal);
-        assert!(error.log.unwrap().contains("an empty picture"));
+        assert!(error.log.unwrap().contains("an empty image"));
         assert!(inference.judge(Bytes::from_static(b"x")).await.is_ok());
     }
 

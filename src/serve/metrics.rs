@@ -21,7 +21,7 @@ use crate::model::ModelCard;
 /// The content type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Upper ends of the buckets of times, in seconds: from a page that lies in memory to a picture that waited long.
+/// Upper ends of the buckets of times, in seconds: from a page that lies in memory to an image that waited long.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// How long the steps of a prediction took, those of a batch together; a step that was not reached has no time.
@@ -124,8 +124,8 @@ impl Metrics {
         registry.register_with_unit("request_duration", what, Unit::Seconds, self.durations.clone());
         let what = "Time of a prediction's steps: read, queue, decode, inference";
         registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
-        registry.register("predictions", "Pictures that were judged, by label", self.predictions.clone());
-        registry.register("queue_waiting", "Pictures that wait for a thread", self.waiting.clone());
+        registry.register("predictions", "Images that were judged, by label", self.predictions.clone());
+        registry.register("queue_waiting", "Images that wait for a thread", self.waiting.clone());
         registry.register("requests_in_flight", "Requests that are being answered", self.in_flight.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
         let what = "Connections that were closed because too many were open";
@@ -145,7 +145,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a picture that was judged.
+    /// Counts an image that was judged.
     pub(super) fn judged(&self, label: Label) {
         self.predictions.get_or_create(&PredictionLabels { label: label.lower() }).inc();
     }

@@ -1,19 +1,19 @@
 //! The hyper service and its page.
 //!
-//! In: HTTP requests with pictures. Out: predictions as JSON or as a page. [`run`] loads the network, judges a first
-//! picture with it, and only then binds the port, so that whoever reaches the service is answered.
+//! In: HTTP requests with images. Out: predictions as JSON or as a page. [`run`] loads the network, judges a first
+//! image with it, and only then binds the port, so that whoever reaches the service is answered.
 //!
 //! # The way of a request
 //!
 //! `server` accepts the connection; `router` finds the route and `access` who may ask; `exchange` stands around it, from
 //! the request's id (`trace`) to the answer's headers, the one log line and what `metrics` counts; `predict` answers:
-//! `upload` gets the pictures' bytes out of the body, as far as the `budget` of memory goes, `inference` queues them for
+//! `upload` gets the images' bytes out of the body, as far as the `budget` of memory goes, `inference` queues them for
 //! a thread that decodes and judges, and `reply` or `page` writes the answer for a program or a browser. Whatever goes
 //! wrong on this way is an `error::HttpError`.
 //!
 //! # What a deployer relies on
 //!
-//! - Everything has a limit: connections, bytes of a body and of all bodies, pixels, time to send, pictures that wait and
+//! - Everything has a limit: connections, bytes of a body and of all bodies, pixels, time to send, images that wait and
 //!   how long. See [`Config`].
 //! - The event loop never waits for a CPU, a panic in one request is a 500 for that request alone, and a full queue is
 //!   answered 503 at once.
@@ -64,7 +64,7 @@ use metrics::Metrics;
 /// What ends the service, or keeps it from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The network could not be loaded, or failed on a first picture.
+    /// The network could not be loaded, or failed on a first image.
     #[error("the network cannot be used")]
     Model(#[from] ModelError),
     /// The address could not be bound.
@@ -90,7 +90,7 @@ fn why_not_bound(error: &io::Error) -> String {
     }
 }
 
-/// What the requests share. It exists only once the network has judged a first picture.
+/// What the requests share. It exists only once the network has judged a first image.
 struct Service {
     config: Config,
     classifier: Arc<Classifier>,
@@ -173,9 +173,9 @@ fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
 }
 
 fn judge(classifier: Arc<Classifier>, limits: pixels::DecodeLimits) -> Arc<Judge> {
-    Arc::new(move |picture: &Bytes| {
+    Arc::new(move |image: &Bytes| {
         let began = Instant::now();
-        let image = pixels::decode(picture, &limits)?;
+        let image = pixels::decode(image, &limits)?;
         let decode = began.elapsed();
         let prediction = classifier.predict(&image).map_err(HttpError::from)?;
         Ok(Judgement { prediction, decode, inference: began.elapsed() - decode })

@@ -37,7 +37,7 @@ const SCRIPT: &str = include_str!("pages/script.js");
 /// The heading over what went wrong by what was sent.
 const FAILED: &str = "That did not work";
 
-/// The largest picture, in bytes, that a result page shows again; one of BreakHis has half of it.
+/// The largest image, in bytes, that a result page shows again; one of BreakHis has half of it.
 const MAX_SHOWN: usize = 1 << 20;
 
 /// The content security policy of every answer.
@@ -71,9 +71,9 @@ pub(super) fn home(card: &ModelCard, config: &Config) -> String {
     layout("Lobule", &fill(HOME, &content))
 }
 
-/// One picture's part of a page of results.
+/// One image's part of a page of results.
 pub(super) struct Card<'a> {
-    /// The picture.
+    /// The image.
     pub(super) file: &'a File,
     /// What became of it.
     pub(super) outcome: Result<(&'a Judged, Threshold), &'a HttpError>,
@@ -81,7 +81,7 @@ pub(super) struct Card<'a> {
     pub(super) json: String,
 }
 
-/// The page with the results for pictures.
+/// The page with the results for images.
 pub(super) fn results(cards: &[Card<'_>], model: &ModelCard, request_id: &str) -> String {
     let title = match cards {
         [Card { outcome: Ok((judged, _)), .. }] => judged.judgement.prediction.label().to_string(),
@@ -134,7 +134,7 @@ fn result(card: &Card<'_>, judged: &Judged, threshold: Threshold, model: &ModelC
     ];
     let shown = shown(&card.file.content);
     let mut slots: Vec<_> = text.iter().map(|(name, text)| (*name, Slot::Text(text))).collect();
-    slots.push(("picture", Slot::Html(&shown)));
+    slots.push(("image", Slot::Html(&shown)));
     fill(RESULT, &slots)
 }
 
@@ -189,17 +189,17 @@ fn percent(probability: Probability) -> String {
     }
 }
 
-/// The picture itself, where it is small and of a format that browsers show.
-fn shown(picture: &Bytes) -> String {
-    let format = match image::guess_format(picture) {
+/// The image itself, where it is small and of a format that browsers show.
+fn shown(image: &Bytes) -> String {
+    let format = match image::guess_format(image) {
         Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp)) => format,
         _ => return String::new(),
     };
-    if picture.len() > MAX_SHOWN {
+    if image.len() > MAX_SHOWN {
         return String::new();
     }
-    let data = BASE64_STANDARD.encode(picture);
-    format!("<img src=\"data:{};base64,{data}\" alt=\"The picture that was sent\">", format.to_mime_type())
+    let data = BASE64_STANDARD.encode(image);
+    format!("<img src=\"data:{};base64,{data}\" alt=\"The image that was sent\">", format.to_mime_type())
 }
 
 /// What stands in the place of a `{{name}}`.
@@ -255,12 +255,12 @@ mod tests {
     use crate::model::Prediction;
     use crate::serve::inference::Judgement;
 
-    fn example(picture: &'static [u8], probability: f64) -> String {
+    fn example(image: &'static [u8], probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let judgement = Judgement { prediction, decode: Duration::from_micros(1234), inference: Duration::ZERO };
         let card = ModelCard { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let judged = Judged { judgement, queue: Duration::ZERO };
-        let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(picture) };
+        let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(image) };
         let broken = HttpError::internal("");
         let cards = [
             Card { file: &file, outcome: Ok((&judged, Threshold::HALF)), json: "{\"<\": 1}".into() },
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_small_picture_that_browsers_show_is_shown_again() {
+    fn only_a_small_image_that_browsers_show_is_shown_again() {
         assert!(example(b"\x89PNG\r\n\x1a\n", 0.5).contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\""));
         assert!(!example(b"II*\0", 0.5).contains("<img"), "TIFF");
         let large: &'static [u8] = [b"\x89PNG\r\n\x1a\n".as_slice(), &[0; MAX_SHOWN]].concat().leak();

@@ -1,4 +1,4 @@
-//! `POST /predict` and `POST /predict/batch`: pictures in, a prediction for each out, as JSON or as a page.
+//! `POST /predict` and `POST /predict/batch`: images in, a prediction for each out, as JSON or as a page.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::{Service, milliseconds, page};
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::ModelCard;
 
-/// Answers `POST /predict`: one picture.
+/// Answers `POST /predict`: one image.
 ///
 /// # Errors
-/// What is wrong with the query, the upload or the picture, 503 when the service is full, and 500.
+/// What is wrong with the query, the upload or the image, 503 when the service is full, and 500.
 pub(super) async fn predict(
     service: &Service,
     request: &Parts,
@@ -44,7 +44,7 @@ pub(super) async fn predict(
     Ok(html(page::results(&[card], service.classifier.card(), &exchange.request_id)))
 }
 
-/// Answers `POST /predict/batch`: several pictures, each with a result or an error of its own.
+/// Answers `POST /predict/batch`: several images, each with a result or an error of its own.
 ///
 /// # Errors
 /// What is wrong with the query or the upload as a whole, 503 when the service is full, and 500.
@@ -100,28 +100,28 @@ async fn read(
     Ok((threshold, upload))
 }
 
-/// Judges pictures, as many at a time as there are threads: more would only keep others out of the queue.
+/// Judges images, as many at a time as there are threads: more would only keep others out of the queue.
 async fn judge_all(service: &Service, files: &[File]) -> Vec<Result<Judged, HttpError>> {
     // Dropped, because the client has gone, a set ends its tasks.
     let mut running = JoinSet::new();
-    let mut outcomes: Vec<_> = files.iter().map(|_| Err(HttpError::internal("a picture was not judged"))).collect();
-    let mut pictures = files.iter().map(|file| file.content.clone()).enumerate();
+    let mut outcomes: Vec<_> = files.iter().map(|_| Err(HttpError::internal("an image was not judged"))).collect();
+    let mut images = files.iter().map(|file| file.content.clone()).enumerate();
     loop {
         while running.len() < service.config.threads
-            && let Some((index, picture)) = pictures.next()
+            && let Some((index, image)) = images.next()
         {
             let inference = service.inference.clone();
-            running.spawn(async move { (index, inference.judge_when_there_is_room(picture).await) });
+            running.spawn(async move { (index, inference.judge_when_there_is_room(image).await) });
         }
         match running.join_next().await {
             Some(Ok((index, outcome))) => outcomes[index] = outcome,
-            Some(Err(error)) => tracing::error!(%error, "a picture of a batch was not judged"),
+            Some(Err(error)) => tracing::error!(%error, "an image of a batch was not judged"),
             None => return outcomes,
         }
     }
 }
 
-/// Adds a judged picture to what is told of the request.
+/// Adds a judged image to what is told of the request.
 fn note(service: &Service, exchange: &mut Exchange<'_>, judged: &Judged) {
     service.metrics.judged(judged.judgement.prediction.label());
     let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
@@ -130,7 +130,7 @@ fn note(service: &Service, exchange: &mut Exchange<'_>, judged: &Judged) {
     add(&mut exchange.phases.inference, judged.judgement.inference);
 }
 
-/// What was found in a picture.
+/// What was found in an image.
 #[derive(Serialize)]
 struct Finding {
     label: Label,
@@ -185,7 +185,7 @@ struct BatchAnswer<'a> {
     notice: &'static str,
 }
 
-/// What became of one picture of a batch.
+/// What became of one image of a batch.
 #[derive(Serialize)]
 struct Entry<'a> {
     /// Its place in the request, from 0.

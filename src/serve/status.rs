@@ -18,11 +18,11 @@ use crate::pixels::Preprocess;
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 
 /// What the network is for, in the words of its model card.
-const INTENDED_USE: &str = "Research on the classification of breast-histology pictures in the manner of BreakHis: \
+const INTENDED_USE: &str = "Research on the classification of breast-histology images in the manner of BreakHis: \
                             haematoxylin and eosin, 40X to 400X, tumours only.";
 
 /// What it is not for.
-const OUT_OF_SCOPE: &str = "Any decision about a patient; pictures of other laboratories, stains, organs or normal \
+const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other laboratories, stains, organs or normal \
                             tissue, which get a label too.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
@@ -95,7 +95,7 @@ pub(super) fn health() -> Result<Reply, HttpError> {
     json(&json!({ "status": "alive" }))
 }
 
-/// Answers `GET /ready`: a [`Service`] exists only after its network has been loaded and has judged a first picture.
+/// Answers `GET /ready`: a [`Service`] exists only after its network has been loaded and has judged a first image.
 ///
 /// # Errors
 /// 503 once the service has been told to stop.

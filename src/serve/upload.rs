@@ -1,6 +1,6 @@
-//! From a request to the bytes of the pictures in it, however the client has packed them.
+//! From a request to the bytes of the images in it, however the client has packed them.
 //!
-//! A picture comes as a file in any field of multipart/form-data, or as the body itself. Every length is limited before
+//! An image comes as a file in any field of multipart/form-data, or as the body itself. Every length is limited before
 //! it is read; nothing is written to a disk. The name of a file is given back to the client that sent it, and to nobody
 //! else.
 
@@ -19,12 +19,12 @@ use super::budget::{Budget, Budgeted, NoRoom, Share};
 use super::config::Config;
 use super::error::{Code, HttpError};
 
-/// Fields of a form that are no pictures; what a page sends beside them is few.
+/// Fields of a form that are no images; what a page sends beside them is few.
 const OTHER_FIELDS: usize = 32;
 
-/// How to send a picture, for whoever did not.
-const HOW: &str = "Send one picture as a file in a field of multipart/form-data, or as the body itself with a content \
-                   type such as image/png; with curl: -F image=@picture.png";
+/// How to send an image, for whoever did not.
+const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself with a content \
+                   type such as image/png; with curl: -F image=@image.png";
 
 /// What came with a request, and the memory that it takes.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(super) struct File {
     pub(super) content: Bytes,
 }
 
-/// How many pictures a request may bring.
+/// How many images a request may bring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
     /// One, and it is not empty.
@@ -52,7 +52,7 @@ pub(super) enum Expected {
     AtMost(usize),
 }
 
-/// Reads the pictures of a request.
+/// Reads the images of a request.
 ///
 /// # Errors
 /// 400 when there is none, or more than one where one is expected, or the form is broken; 408 when it takes too long;
@@ -83,7 +83,7 @@ where
     Ok(Upload { files, _share: share })
 }
 
-/// How the picture lies in the body.
+/// How the image lies in the body.
 enum Packing {
     Raw,
     Form { boundary: String },
@@ -120,7 +120,7 @@ where
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
 {
     let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
-    // A body is no entry of a form that somebody may have left empty: without bytes there is no picture.
+    // A body is no entry of a form that somebody may have left empty: without bytes there is no image.
     if content.is_empty() {
         return Err(no_image("The body is empty."));
     }
@@ -157,7 +157,7 @@ where
         } // `next_field` reads over what is left of any other field.
         others += 1;
         if others > OTHER_FIELDS {
-            let detail = format!("The form has more than {OTHER_FIELDS} fields besides its pictures. Send fewer.");
+            let detail = format!("The form has more than {OTHER_FIELDS} fields besides its images. Send fewer.");
             return Err(HttpError::new(Code::TooLarge, detail));
         }
     }
@@ -168,7 +168,7 @@ fn too_many(files: &[File], expected: Expected) -> Result<(), HttpError> {
     match expected {
         Expected::One if files.len() > 1 => Err(HttpError::new(
             Code::SeveralImages,
-            "There is more than one file in this form. Send one picture a request, or all of them to /predict/batch.",
+            "There is more than one file in this form. Send one image a request, or all of them to /predict/batch.",
         )),
         Expected::AtMost(most) if files.len() > most => Err(HttpError::new(
             Code::TooLarge,
@@ -180,7 +180,7 @@ fn too_many(files: &[File], expected: Expected) -> Result<(), HttpError> {
 
 fn accept(files: Vec<File>, chosen_nothing: bool, expected: Expected) -> Result<Vec<File>, HttpError> {
     match files.as_slice() {
-        [] if chosen_nothing => Err(no_image("No picture was chosen.")),
+        [] if chosen_nothing => Err(no_image("No image was chosen.")),
         [] => Err(no_image("There is no file in this form.")),
         [file] if file.content.is_empty() && expected == Expected::One => Err(no_image("The file is empty.")),
         _ => Ok(files),
@@ -208,7 +208,7 @@ fn too_large(config: &Config) -> HttpError {
     let limit = config.max_body_bytes;
     HttpError::new(
         Code::TooLarge,
-        format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed picture."),
+        format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed image."),
     )
 }
 

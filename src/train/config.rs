@@ -16,7 +16,7 @@ pub struct RunConfig {
     pub version: String,
     /// Decides start values, shuffling, augmentation and dropout, and the split where none was given.
     pub seed: u64,
-    /// The data in words, with the numbers of pictures and cases.
+    /// The data in words, with the numbers of images and cases.
     pub data: String,
     /// The split in words.
     pub split: String,
@@ -25,7 +25,7 @@ pub struct RunConfig {
     /// The cases of the train part, as their numbers in the file names, sorted; the weights file names them.
     #[serde(default)]
     pub trained_on: Vec<String>,
-    /// Pictures that could not be read and were left out.
+    /// Images that could not be read and were left out.
     pub skipped: Vec<String>,
     /// The recipe, every value of it.
     pub recipe: Recipe,

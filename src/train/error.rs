@@ -10,16 +10,16 @@ use crate::pixels::PixelsError;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     /// A part that training needs holds nothing.
-    #[error("the {0} part holds no pictures; check the split")]
+    #[error("the {0} part holds no images; check the split")]
     EmptyPart(&'static str),
     /// Nothing can be learned from one class.
-    #[error("the {part} part holds {benign} benign and {malignant} malignant pictures; both classes are needed")]
+    #[error("the {part} part holds {benign} benign and {malignant} malignant images; both classes are needed")]
     OneClass {
         /// `train` or `validation`.
         part: &'static str,
-        /// Benign pictures.
+        /// Benign images.
         benign: usize,
-        /// Malignant pictures.
+        /// Malignant images.
         malignant: usize,
     },
     /// A recipe that needs a validation part, where nothing is held out.
@@ -41,7 +41,7 @@ pub enum TrainError {
         /// What is wrong with it.
         reason: String,
     },
-    /// Pictures that cannot be read.
+    /// Images that cannot be read.
     #[error("{}", unreadable(.0))]
     Unreadable(Vec<Unreadable>),
     /// A training that does not fit into memory.
@@ -109,7 +109,7 @@ pub enum TrainError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A picture cannot be read.
+    /// An image cannot be read.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
     /// The network or its weights file.
@@ -123,7 +123,7 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
-/// A picture that cannot be read.
+/// An image that cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {
     /// Where it is.
@@ -142,13 +142,13 @@ impl std::fmt::Display for Unreadable {
     }
 }
 
-fn unreadable(pictures: &[Unreadable]) -> String {
-    let shown: Vec<String> = pictures.iter().take(5).map(Unreadable::to_string).collect();
-    let more = pictures.len() - shown.len();
+fn unreadable(images: &[Unreadable]) -> String {
+    let shown: Vec<String> = images.iter().take(5).map(Unreadable::to_string).collect();
+    let more = images.len() - shown.len();
     let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let count = pictures.len();
+    let count = images.len();
     format!(
-        "{count} pictures cannot be read; mend or remove them, or go on without them by --skip-unreadable:\n  {}{rest}",
+        "{count} images cannot be read; mend or remove them, or go on without them by --skip-unreadable:\n  {}{rest}",
         shown.join("\n  ")
     )
 }

@@ -107,7 +107,7 @@ fn train(
     let mut batches = shown.chunks(recipe.batch).skip(position.steps);
     let draw = |batch: &[Sample]| samples.batch(batch);
     let mut next = batches.next().map(|batch| (batch, draw(batch)));
-    while let Some((batch, pictures)) = next.take() {
+    while let Some((batch, images)) = next.take() {
         if progress.interrupted() {
             return Ok(End::Interrupted);
         }
@@ -115,12 +115,12 @@ fn train(
         let number = position.epochs * steps + position.steps;
         let dropout = stream(seed, Purpose::Dropout, number).random();
         let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-        let (pictures, targets) = (pictures?, taught.of(batch));
+        let (images, targets) = (images?, taught.of(batch));
         let memory = (&mut *adam, &mut *workspace);
-        // The next step's pictures are drawn beside this one.
+        // The next step's images are drawn beside this one.
         let coming = batches.next();
         let (done, drawn) =
-            rayon::join(|| step(network, memory, recipe, (&pictures, &targets), dropout, rate), || coming.map(draw));
+            rayon::join(|| step(network, memory, recipe, (&images, &targets), dropout, rate), || coming.map(draw));
         next = coming.zip(drawn);
         let (loss, right) = done?;
         if !loss.is_finite() {

@@ -1,4 +1,4 @@
-//! The fit loop on small drawn pictures and a small network.
+//! The fit loop on small drawn images and a small network.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,15 +61,15 @@ fn recipe(name: &str, changes: &[&str]) -> Recipe {
 /// Stripes for malignant and flat grey for benign, with noise.
 fn samples(count: usize, seed: u64) -> Samples {
     let mut rng = stream(seed, Purpose::Views, 9);
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     let mut labels = Vec::new();
     for index in 0..count {
         let label = Label::ALL[index % 2];
         let stripe = |x: usize| if label == Label::Malignant && x % 4 < 2 { 1.0 } else { 0.0 };
-        pictures.push((0..32 * 32 * 3).map(|i| stripe(i / 3 % 32) + rng.random_range(-0.3..0.3)).collect());
+        images.push((0..32 * 32 * 3).map(|i| stripe(i / 3 % 32) + rng.random_range(-0.3..0.3)).collect());
         labels.push(label);
     }
-    Samples::of(Preprocess { size: 32, ..Preprocess::report() }, pictures, labels)
+    Samples::of(Preprocess { size: 32, ..Preprocess::report() }, images, labels)
 }
 
 fn start(recipe: &Recipe, seed: u64) -> Result<State, TrainError> {

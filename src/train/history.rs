@@ -37,9 +37,9 @@ pub struct Figures {
     pub validation_loss: Option<f64>,
     /// Share of the validation part that is right at a threshold of one half, as are the next three.
     pub validation_accuracy: Option<f64>,
-    /// Malignant pictures among those called malignant.
+    /// Malignant images among those called malignant.
     pub validation_precision: Option<f64>,
-    /// Pictures called malignant among the malignant.
+    /// Images called malignant among the malignant.
     pub validation_recall: Option<f64>,
     /// The harmonic mean of the two.
     pub validation_f1: Option<f64>,

@@ -1,6 +1,6 @@
 //! Whether there is memory for a training, asked before it begins.
 //!
-//! In: a recipe and the number of pictures. Out: an estimate of what the training needs, and what the system can give.
+//! In: a recipe and the number of images. Out: an estimate of what the training needs, and what the system can give.
 
 use super::error::TrainError;
 use super::recipe::Recipe;
@@ -12,7 +12,7 @@ use crate::model::Architecture;
 const NUMBER: usize = 4;
 
 /// Bytes that a training will need at its peak; measured ones were from .7 to 1 of it.
-fn needed(recipe: &Recipe, pictures: usize) -> usize {
+fn needed(recipe: &Recipe, images: usize) -> usize {
     let size = recipe.preprocess.size as usize;
     let tensors: usize = recipe.architecture.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
     // Weights, gradients, two moments, the best epoch's, and what writes them to a file.
@@ -25,15 +25,15 @@ fn needed(recipe: &Recipe, pictures: usize) -> usize {
     };
     let batch = recipe.batch * size * size * 3;
     let step = 2 * batch + numbers * recipe.architecture.activations(size);
-    NUMBER * (weights + step + pictures * size * size * 3)
+    NUMBER * (weights + step + images * size * size * 3)
 }
 
 /// Refuses a training that cannot fit into memory.
 ///
 /// # Errors
 /// When the system tells how much it can give, and that is less than the training needs.
-pub fn check_memory(recipe: &Recipe, pictures: usize) -> Result<(), TrainError> {
-    let needed = needed(recipe, pictures);
+pub fn check_memory(recipe: &Recipe, images: usize) -> Result<(), TrainError> {
+    let needed = needed(recipe, images);
     match available_memory() {
         Some(available) if available < needed => {
             let mib = |bytes: usize| bytes >> 20;

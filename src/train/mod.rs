@@ -1,6 +1,6 @@
 //! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folder of a run.
 //!
-//! In: pictures of a data set and its split, a [`Recipe`], a seed and, where the recipe wants them, tensors of another
+//! In: images of a data set and its split, a [`Recipe`], a seed and, where the recipe wants them, tensors of another
 //! program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
 //! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 

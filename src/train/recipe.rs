@@ -40,7 +40,7 @@ pub struct Recipe {
     pub decay: Decay,
     /// Which epoch's weights the run ends with.
     pub keep: Keep,
-    /// What is made of each picture.
+    /// What is made of each image.
     pub augmentation: Augmentation,
     /// When to stop before the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct Recipe {
     pub backbone_norm: NormPolicy,
     /// How the head normalises while it is trained.
     pub head_norm: NormPolicy,
-    /// How pictures are prepared.
+    /// How images are prepared.
     pub preprocess: Preprocess,
     /// The network.
     pub architecture: Architecture,
@@ -88,7 +88,7 @@ pub enum Keep {
     Last,
 }
 
-/// What is made of each picture of the training part, anew in each epoch.
+/// What is made of each image of the training part, anew in each epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -102,11 +102,11 @@ pub struct Augmentation {
     pub exchange: f64,
 }
 
-/// The turns and mirror images of a picture that an epoch shows.
+/// The turns and mirror images of an image that an epoch shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Views {
-    /// The picture as it is.
+    /// The image as it is.
     Identity,
     /// The report's three, each of them a sample.
     Report,

@@ -3,14 +3,14 @@
 //! | file | what it holds | written |
 //! |---|---|---|
 //! | `config.toml` | what the run was asked to do | at the start |
-//! | `split.csv` | the part of each picture | at the start |
+//! | `split.csv` | the part of each image | at the start |
 //! | `last.safetensors` | everything that is needed to go on | after each epoch and Ctrl-C |
 //! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
 //! | `curves.svg` | the epochs so far as a figure | with it |
 //! | `train/`, `validation/` | the epochs so far for TensorBoard, which are added to in their place | with it |
 //! | `best.safetensors` | the weights with the lowest validation loss | with it |
 //! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
-//! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each picture | at the end |
+//! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each image | at the end |
 //!
 //! A run that holds nothing out has neither predictions nor `best.safetensors`.
 //!

@@ -12,13 +12,13 @@ use rayon::prelude::*;
 use super::error::{TrainError, Unreadable};
 use super::recipe::{Augmentation, Views};
 use super::seed::{Purpose, stream};
-use crate::breakhis::Picture;
+use crate::breakhis::ImageFile;
 use crate::diagnosis::Label;
 use crate::pixels::{
     ColourStatistics, Crop, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage, StainChange, read, report_views,
 };
 
-/// Pictures that a network takes at once where nothing is learned.
+/// Images that a network takes at once where nothing is learned.
 pub(super) const CHUNK: usize = 32;
 
 /// The images of one part.
@@ -54,24 +54,24 @@ pub(super) struct Sample {
 impl Samples {
     /// Reads and decodes the images that can be read; the others are named with their reasons.
     pub fn load(
-        pictures: &[&Picture],
+        images: &[&ImageFile],
         preprocess: &Preprocess,
         augmentation: &Augmentation,
     ) -> (Self, Vec<Unreadable>) {
         let limits = DecodeLimits::default();
-        let keep = |picture: &&Picture| {
-            let kept = read(&picture.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));
-            kept.map_err(|source| Unreadable { path: picture.path.clone(), source })
+        let keep = |image: &&ImageFile| {
+            let kept = read(&image.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));
+            kept.map_err(|source| Unreadable { path: image.path.clone(), source })
         };
-        let kept: Vec<Result<_, Unreadable>> = pictures.par_iter().map(keep).collect();
+        let kept: Vec<Result<_, Unreadable>> = images.par_iter().map(keep).collect();
         let mut samples = Self::of(preprocess.clone(), Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
-        for (picture, kept) in pictures.iter().zip(kept) {
+        for (file, kept) in images.iter().zip(kept) {
             match kept {
                 Ok((image, colours)) => {
                     samples.images.push(image);
                     samples.colours.extend(colours);
-                    samples.labels.push(picture.label());
+                    samples.labels.push(file.label());
                 }
                 Err(error) => unreadable.push(error),
             }
@@ -85,7 +85,7 @@ impl Samples {
         Self { preprocess, images: images.into_iter().map(Kept::Resized).collect(), colours, labels }
     }
 
-    /// How many pictures there are.
+    /// How many images there are.
     pub fn len(&self) -> usize {
         self.images.len()
     }
@@ -129,7 +129,7 @@ impl Samples {
         shown
     }
 
-    /// All pictures in their order, unchanged.
+    /// All images in their order, unchanged.
     pub(super) fn as_they_are(&self) -> Vec<Sample> {
         (0..self.len()).map(|index| Sample::plain(index, Dihedral::Identity)).collect()
     }
@@ -209,8 +209,8 @@ mod tests {
 
     fn samples(count: usize) -> Samples {
         let preprocess = Preprocess { size: 4, ..Preprocess::report() };
-        let pictures = (0..count).map(|i| (0..48).map(|j| ((i * 48 + j) % 97) as f32 / 97.0).collect()).collect();
-        Samples::of(preprocess, pictures, (0..count).map(|i| Label::ALL[i % 2]).collect())
+        let images = (0..count).map(|i| (0..48).map(|j| ((i * 48 + j) % 97) as f32 / 97.0).collect()).collect();
+        Samples::of(preprocess, images, (0..count).map(|i| Label::ALL[i % 2]).collect())
     }
 
     fn shown(recipe: &str, changes: &[&str], epoch: usize) -> Vec<Sample> {
@@ -254,13 +254,13 @@ mod tests {
             image.save(dir.path().join(format!("SOB_{class}-14-{}-100-001.png", case + 10))).unwrap();
         }
         let dataset = Dataset::open(dir.path()).unwrap();
-        let mut pictures: Vec<&Picture> = dataset.pictures().iter().collect();
-        pictures.sort_by_key(|picture| picture.name.case());
+        let mut files: Vec<&ImageFile> = dataset.images().iter().collect();
+        files.sort_by_key(|file| file.name.case());
         let none = ["views=identity", "stain=0", "zoom=0", "exchange=0"].map(|value| format!("augmentation.{value}"));
         let changes = none.into_iter().chain(changes.iter().map(ToString::to_string)).collect::<Vec<_>>();
         let recipe = Recipe::named("best", &changes).unwrap();
         let preprocess = Preprocess { size: 16, ..recipe.preprocess.clone() };
-        let (samples, unreadable) = Samples::load(&pictures, &preprocess, &recipe.augmentation);
+        let (samples, unreadable) = Samples::load(&files, &preprocess, &recipe.augmentation);
         assert!(unreadable.is_empty(), "{unreadable:?}");
         (images, samples, recipe)
     }

@@ -12,14 +12,14 @@ use super::target::Target;
 use crate::kernels::training::Workspace;
 use crate::model::{Mode, Network};
 
-/// What a step came to before it moved the network: the mean loss, and how many pictures were right.
+/// What a step came to before it moved the network: the mean loss, and how many images were right.
 type Figures = (f64, usize);
 
-/// Moves `network` by one step on pictures (batch, height, width, 3). Returns the mean loss before it, and of how many
-/// pictures the network was right; `dropout` decides what is dropped, `rate` is Adam's step size.
+/// Moves `network` by one step on images (batch, height, width, 3). Returns the mean loss before it, and of how many
+/// images the network was right; `dropout` decides what is dropped, `rate` is Adam's step size.
 ///
 /// # Errors
-/// When the pictures do not fit the network.
+/// When the images do not fit the network.
 pub fn step(
     network: &Network,
     (adam, workspace): (&mut Adam, &mut Workspace),
@@ -42,10 +42,10 @@ fn whole(
     network: &Network,
     workspace: &mut Workspace,
     recipe: &Recipe,
-    (pictures, targets): (&Tensor, &[Target]),
+    (images, targets): (&Tensor, &[Target]),
     dropout: u64,
 ) -> Result<(Figures, GradStore), TrainError> {
-    let pass = network.learn(pictures, recipe.training(dropout), workspace)?;
+    let pass = network.learn(images, recipe.training(dropout), workspace)?;
     let loss = loss(pass.logits(), targets)?;
     let figures = (f64::from(loss.to_scalar::<f32>()?), right(pass.logits(), targets)?);
     Ok((figures, pass.backward(&loss, workspace)?))
@@ -59,20 +59,20 @@ pub(super) const PART: usize = 8;
 fn by_parts(
     network: &Network,
     recipe: &Recipe,
-    (pictures, targets): (&Tensor, &[Target]),
+    (images, targets): (&Tensor, &[Target]),
     dropout: u64,
 ) -> Result<(Figures, GradStore), TrainError> {
     let part = |(index, targets_of_part): (usize, &[Target])| -> Result<(Figures, GradStore), TrainError> {
-        let pictures = pictures.narrow(0, index * PART, targets_of_part.len())?;
+        let images = images.narrow(0, index * PART, targets_of_part.len())?;
         let training = recipe.training(dropout.wrapping_add(index as u64));
-        let logits = network.forward(&pictures, Mode::Training(training))?;
+        let logits = network.forward(&images, Mode::Training(training))?;
         let share = targets_of_part.len() as f64 / targets.len() as f64;
         let loss = loss(&logits, targets_of_part)?.affine(share, 0.0)?;
         Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, targets_of_part)?), loss.backward()?))
     };
     let parts: Vec<Result<_, TrainError>> = targets.par_chunks(PART).enumerate().map(part).collect();
     let mut parts = parts.into_iter();
-    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a step without pictures".into()))?;
+    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a step without images".into()))?;
     let ((mut loss, mut right), mut sum) = first?;
     for part in parts {
         let ((its_loss, its_right), gradients) = part?;

@@ -1,4 +1,4 @@
-//! What each picture of the training part is taught as: its label, and how surely.
+//! What each image of the training part is taught as: its label, and how surely.
 //!
 //! In: the part and a recipe. Out: a [`Target`] for each image. It comes from the label alone, never from the image, so
 //! that nothing in it depends on colour.
@@ -7,7 +7,7 @@ use super::recipe::Recipe;
 use super::samples::{Sample, Samples};
 use crate::diagnosis::Label;
 
-/// What a network should say of a picture.
+/// What a network should say of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
     /// What it should call it.
@@ -26,7 +26,7 @@ impl Target {
 /// The training part with its targets.
 pub(super) struct Taught<'a> {
     pub(super) samples: &'a Samples,
-    /// In the order of the pictures.
+    /// In the order of the images.
     targets: Vec<Target>,
 }
 

@@ -1,7 +1,7 @@
 //! Who may ask: the token, and other sites' scripts.
 
 use super::client::{Answer, call, get, post};
-use super::picture::noise;
+use super::drawn::noise;
 use super::service::{Service, lobule, run_to_its_end};
 
 const TOKEN: &str = "s3cret-token";
@@ -70,7 +70,7 @@ fn no_other_sites_script_is_let_in_unless_it_is_named() {
         assert_eq!(answer.header("access-control-allow-origin"), origin);
         assert_eq!(answer.header("access-control-allow-methods"), "POST");
         assert!(answer.header("access-control-allow-headers").contains("authorization"));
-        for body in [noise(8), b"no picture".to_vec()] {
+        for body in [noise(8), b"no image".to_vec()] {
             let answer = post(&service.address, "/predict").header("origin", origin).body("image/png", body).send();
             assert_eq!(answer.header("access-control-allow-origin"), origin, "errors can be read too");
             assert!(answer.header("vary").contains("origin"));

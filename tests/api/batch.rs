@@ -1,18 +1,18 @@
-//! `POST /predict/batch`: several pictures, each with a result or an error of its own.
+//! `POST /predict/batch`: several images, each with a result or an error of its own.
 
 use image::ImageFormat;
 
 use super::client::{Part, post};
-use super::picture::{grey, large, noise, truncated};
+use super::drawn::{grey, large, noise, truncated};
 use super::service::Service;
 
 #[test]
-fn each_picture_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_came() {
+fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_came() {
     let service = Service::start(&["--max-pixels", "1000000"]);
     let parts = [
         Part::file("image", "dark.png", &grey(40, ImageFormat::Png)),
-        Part::text("comment", "no picture"),
-        Part::file("image", "text.png", b"This is no picture."),
+        Part::text("comment", "no image"),
+        Part::file("image", "text.png", b"This is no image."),
         Part::file("other", "cut.png", &truncated()),
         Part::file("image", "", b""),
         Part::file("image", "empty.png", b""),
@@ -46,7 +46,7 @@ fn each_picture_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_the
     for (index, level) in [(0, 40), (5, 220)] {
         let alone = post(&service.address, "/predict").body("image/png", grey(level, ImageFormat::Png)).send().json();
         for field in ["label", "confidence", "probability_malignant"] {
-            assert_eq!(entries[index][field], alone[field], "{field} is what the picture alone is answered");
+            assert_eq!(entries[index][field], alone[field], "{field} is what the image alone is answered");
         }
         assert_eq!(entries[index]["threshold"], 0.3);
         assert!(entries[index]["timings_ms"]["inference"].as_f64().unwrap() > 0.0);
@@ -54,7 +54,7 @@ fn each_picture_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_the
 }
 
 #[test]
-fn a_batch_has_a_limit_and_needs_a_picture() {
+fn a_batch_has_a_limit_and_needs_an_image() {
     let service = Service::start(&["--batch", "3"]);
     let batch = |count: usize| {
         let parts: Vec<_> = (0..count).map(|_| Part::file("image", "a.png", &noise(8))).collect();
@@ -80,17 +80,16 @@ fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
 }
 
 #[test]
-fn a_browser_gets_a_page_with_a_part_for_each_picture() {
+fn a_browser_gets_a_page_with_a_part_for_each_image() {
     let service = Service::start(&[]);
     let parts = [
         Part::file("image", "one.png", &noise(32)),
-        Part::file("image", "<two>.png", b"This is no picture."),
+        Part::file("image", "<two>.png", b"This is no image."),
         Part::file("image", "", b""),
     ];
     let page = post(&service.address, "/predict/batch").header("accept", "text/html").form(&parts).send();
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
-    for part in ["one.png", "&#60;two&#62;.png", "The file is not a picture", "data-field=\"json\"", "the decision is"]
-    {
+    for part in ["one.png", "&#60;two&#62;.png", "The file is not an image", "data-field=\"json\"", "the decision is"] {
         assert!(page.body.contains(part), "{part} is missing");
     }
     assert_eq!(page.body.matches("<article").count(), 2);

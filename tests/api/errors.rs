@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 
 use super::client::{Part, call, get, post, raw, read_answer, read_to_the_end};
-use super::picture::{bomb, grey, large, noise, truncated};
+use super::drawn::{bomb, grey, large, noise, truncated};
 use super::service::Service;
 
 #[test]
@@ -25,7 +25,7 @@ fn what_is_not_there_is_404_and_what_is_not_taken_405_with_allow() {
 }
 
 #[test]
-fn a_request_without_a_picture_is_400() {
+fn a_request_without_an_image_is_400() {
     let service = Service::start(&[]);
     let predict = || post(&service.address, "/predict");
     let without = [
@@ -40,8 +40,8 @@ fn a_request_without_a_picture_is_400() {
         let answer = call.send();
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "no_image"), "{what}");
     }
-    let picture = grey(90, image::ImageFormat::Png);
-    let two = [Part::file("image", "a.png", &picture), Part::file("image", "b.png", &picture)];
+    let image = grey(90, image::ImageFormat::Png);
+    let two = [Part::file("image", "a.png", &image), Part::file("image", "b.png", &image)];
     assert_eq!(predict().form(&two).send().code(), "several_images");
 }
 
@@ -70,19 +70,19 @@ fn a_broken_form_is_400() {
 }
 
 #[test]
-fn a_threshold_that_is_none_is_400_before_the_picture_is_looked_at() {
+fn a_threshold_that_is_none_is_400_before_the_image_is_looked_at() {
     let service = Service::start(&[]);
     for query in ["threshold=high", "threshold=1.01", "threshold=", "threshold=NaN", "threshold=.2&threshold=.3"] {
-        let answer = post(&service.address, &format!("/predict?{query}")).body("image/png", "no picture").send();
+        let answer = post(&service.address, &format!("/predict?{query}")).body("image/png", "no image").send();
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "bad_threshold"), "{query}");
     }
 }
 
 #[test]
-fn what_is_no_picture_is_415_and_a_broken_one_422() {
+fn what_is_no_image_is_415_and_a_broken_one_422() {
     let service = Service::start(&[]);
     let predict = || post(&service.address, "/predict");
-    let text = predict().file("image", "slide.png", b"This is text in a file that is named as a picture.").send();
+    let text = predict().file("image", "slide.png", b"This is text in a file that is named as an image.").send();
     assert_eq!((text.status.as_u16(), text.code().as_str()), (415, "not_an_image"));
     let typed = predict().body("application/json", "{\"image\": 1}").send();
     assert_eq!((typed.status.as_u16(), typed.code().as_str()), (415, "unsupported_media_type"));
@@ -152,9 +152,9 @@ fn a_body_that_does_not_arrive_is_408() {
 #[test]
 fn a_full_queue_is_503_with_retry_after_and_the_others_are_answered() {
     let service = Service::start(&["--threads", "1", "--queue", "1"]);
-    let picture = large();
+    let image = large();
     let answers: Vec<_> = thread::scope(|scope| {
-        let ask = || post(&service.address, "/predict").body("image/png", picture.clone()).send();
+        let ask = || post(&service.address, "/predict").body("image/png", image.clone()).send();
         let clients: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });

@@ -9,7 +9,7 @@ use image::ImageFormat;
 use proptest::prelude::*;
 
 use super::client::{Part, form, get, post, raw, read_answer, read_to_the_end};
-use super::picture::{flat_png_with_text, grey, jpeg_that_says, noise, tiff_with_offset};
+use super::drawn::{flat_png_with_text, grey, jpeg_that_says, noise, tiff_with_offset};
 use super::service::Service;
 
 fn good(service: &Service) {
@@ -20,11 +20,11 @@ fn good(service: &Service) {
 fn forms_that_are_made_to_cost_much_are_refused() {
     let service = Service::start(&[]);
     let began = Instant::now();
-    let picture = noise(16);
+    let image = noise(16);
     let huge_header = format!("X-Filler: {}\r\n", "a".repeat(1 << 20));
     let header = [b"--frontier\r\n".as_slice(), huge_header.as_bytes(), b"\r\nx\r\n--frontier--\r\n"].concat();
     let many_headers = format!("--frontier\r\n{}\r\nx\r\n--frontier--\r\n", "X-A: b\r\n".repeat(10_000));
-    let inner = form(&[Part::file("image", "a.png", &picture)]);
+    let inner = form(&[Part::file("image", "a.png", &image)]);
     let nested = [
         b"--outer\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Type: multipart/mixed; boundary=frontier\r\n\r\n"
             .as_slice(),
@@ -55,17 +55,17 @@ fn forms_that_are_made_to_cost_much_are_refused() {
 }
 
 #[test]
-fn pictures_that_are_made_to_cost_much_are_refused() {
+fn images_that_are_made_to_cost_much_are_refused() {
     let service = Service::start(&["--max-pixels", "1000000"]);
     let began = Instant::now();
-    for (what, picture, status, code) in [
+    for (what, image, status, code) in [
         ("a JPEG of 65,500x65,500", jpeg_that_says(65_500, 65_500), 413, "too_large"),
         ("a JPEG of no size", jpeg_that_says(0, 0), 422, "undecodable_image"),
         ("a TIFF whose directory is behind its end", tiff_with_offset(u32::MAX), 422, "undecodable_image"),
         ("a TIFF whose directory is itself", tiff_with_offset(0), 422, "undecodable_image"),
         ("a TIFF whose directory is its header", tiff_with_offset(4), 422, "undecodable_image"),
     ] {
-        let answer = post(&service.address, "/predict").body("image/*", picture).send();
+        let answer = post(&service.address, "/predict").body("image/*", image).send();
         assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{what}");
     }
     let texts = flat_png_with_text(64 << 20);
@@ -155,7 +155,7 @@ fn uploads_share_a_memory_and_beyond_it_are_told_to_come_back() {
 }
 
 #[test]
-fn a_picture_that_waits_too_long_is_told_to_come_back() {
+fn an_image_that_waits_too_long_is_told_to_come_back() {
     let service = Service::start(&["--request-timeout", "1"]);
     let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nbegin";
     let answer = read_answer(&mut raw(&service.address, head.as_bytes()));
@@ -167,34 +167,34 @@ fn cases() -> ProptestConfig {
 }
 
 #[test]
-fn a_picture_in_any_form_is_the_same_picture() {
+fn an_image_in_any_form_is_the_same_image() {
     let service = Service::start(&[]);
     let text = "[ -~]{0,40}";
     let name = "[a-zA-Z0-9 _.-]{1,20}";
     proptest!(cases(), |(before in prop::collection::vec(text, 0..4), field in name, name in name, level in 0u8..=255)| {
-        let picture = grey(level, ImageFormat::Png);
+        let image = grey(level, ImageFormat::Png);
         let mut parts: Vec<_> = before.iter().map(|text| Part::text("note", text)).collect();
-        parts.push(Part::file(&field, &name, &picture));
+        parts.push(Part::file(&field, &name, &image));
         let packed = post(&service.address, "/predict").form(&parts).send();
-        let alone = post(&service.address, "/predict").body("image/png", picture).send();
+        let alone = post(&service.address, "/predict").body("image/png", image).send();
         prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
     });
 }
 
 #[test]
-fn a_damaged_picture_is_judged_or_refused_and_never_an_error_of_ours() {
+fn a_damaged_image_is_judged_or_refused_and_never_an_error_of_ours() {
     let service = Service::start(&["--max-pixels", "100000"]);
     let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp];
     let format = prop::sample::select(formats.to_vec());
     let damage = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
     proptest!(cases(), |(format in format, damage in damage, keep in 0.2f64..=1.0)| {
-        let mut picture = grey(128, format);
-        picture.truncate((picture.len() as f64 * keep) as usize);
+        let mut image = grey(128, format);
+        image.truncate((image.len() as f64 * keep) as usize);
         for (at, byte) in damage {
-            let at = at.index(picture.len());
-            picture[at] = byte;
+            let at = at.index(image.len());
+            image[at] = byte;
         }
-        let answer = post(&service.address, "/predict").body("image/*", picture).send();
+        let answer = post(&service.address, "/predict").body("image/*", image).send();
         prop_assert!([200, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
     });
 }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::{get, post, raw, read_answer, read_to_the_end, try_read_answer};
-use super::picture::{large, noise};
+use super::drawn::{large, noise};
 use super::service::{Service, lobule, run_to_its_end};
 
 #[test]
@@ -69,12 +69,12 @@ fn while_it_stops_it_is_not_ready_and_closes_connections_with_an_answer() {
 
 #[test]
 fn clients_that_go_on_asking_lose_no_request_when_it_is_restarted() {
-    let picture = noise(32);
+    let image = noise(32);
     for _ in 0..5 {
         let service = Service::start(&[]);
         let address = service.address.clone();
         let (asked, answered) = thread::scope(|scope| {
-            let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| ask_until_it_is_gone(&address, &picture))).collect();
+            let clients: Vec<_> = (0..4).map(|_| scope.spawn(|| ask_until_it_is_gone(&address, &image))).collect();
             thread::sleep(Duration::from_millis(200));
             service.send_signal("TERM");
             let counts = clients.into_iter().map(|client| client.join().unwrap());
@@ -86,11 +86,11 @@ fn clients_that_go_on_asking_lose_no_request_when_it_is_restarted() {
     }
 }
 
-/// Posts a picture again and again on connections that are kept while the service keeps them; how many requests were
+/// Posts an image again and again on connections that are kept while the service keeps them; how many requests were
 /// sent on a connection that was accepted, and how many of these were answered.
-fn ask_until_it_is_gone(address: &str, picture: &[u8]) -> (usize, usize) {
-    let head = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", picture.len());
-    let message = [head.as_bytes(), picture].concat();
+fn ask_until_it_is_gone(address: &str, image: &[u8]) -> (usize, usize) {
+    let head = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", image.len());
+    let message = [head.as_bytes(), image].concat();
     let (mut asked, mut answered) = (0, 0);
     while let Ok(mut stream) = std::net::TcpStream::connect(address) {
         loop {

@@ -10,11 +10,11 @@
 mod access;
 mod batch;
 mod client;
+mod drawn;
 mod errors;
 mod hostile;
 mod lifecycle;
 mod observability;
-mod picture;
 mod predictions;
 mod service;
 mod shapes;

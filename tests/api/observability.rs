@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::client::{get, post};
-use super::picture::noise;
+use super::drawn::noise;
 use super::service::{Service, lobule};
 
 #[test]
@@ -27,12 +27,12 @@ fn metric(text: &str, line: &str) -> Option<f64> {
 }
 
 #[test]
-fn metrics_count_requests_pictures_and_phases_and_nothing_of_a_client() {
+fn metrics_count_requests_images_and_phases_and_nothing_of_a_client() {
     let service = Service::start(&[]);
     for _ in 0..3 {
         post(&service.address, "/predict").body("image/png", noise(16)).send();
     }
-    post(&service.address, "/predict").body("image/png", "no picture").send();
+    post(&service.address, "/predict").body("image/png", "no image").send();
     get(&service.address, "/Jane_Doe").send();
     let answer = get(&service.address, "/metrics").send();
     assert_eq!(answer.status, 200);
@@ -75,13 +75,13 @@ fn on_cloud_run_a_log_line_carries_the_trace_and_the_request() {
     let mut command = lobule();
     command.args(["serve", "--listen", "127.0.0.1:0"]).env("K_SERVICE", "lobule").env("GOOGLE_CLOUD_PROJECT", "clinic");
     let service = Service::spawn(command);
-    let picture = noise(16);
-    let length = picture.len().to_string();
+    let image = noise(16);
+    let length = image.len().to_string();
     post(&service.address, "/predict")
         .header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"))
         .header("x-request-id", "traced")
         .header("content-length", &length)
-        .body("image/png", picture)
+        .body("image/png", image)
         .send();
     let line: Value = serde_json::from_str(&service.wait_for_log("traced")).unwrap();
     assert_eq!(line["logging.googleapis.com/trace"], format!("projects/clinic/traces/{TRACE}"));

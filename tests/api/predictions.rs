@@ -6,7 +6,7 @@ use image::ImageFormat;
 use serde_json::Value;
 
 use super::client::{Answer, Part, post};
-use super::picture::{grey, noise};
+use super::drawn::{grey, noise};
 use super::service::Service;
 
 /// The probability of a prediction, after checking that the answer keeps the contract.
@@ -33,27 +33,27 @@ fn probability(answer: &Answer) -> f64 {
 }
 
 #[test]
-fn a_picture_may_come_in_any_field_or_as_the_body() {
+fn an_image_may_come_in_any_field_or_as_the_body() {
     let service = Service::start(&[]);
-    let picture = noise(64);
+    let image = noise(64);
     let predict = || post(&service.address, "/predict");
-    let expected = probability(&predict().file("image", "a.png", &picture).send());
+    let expected = probability(&predict().file("image", "a.png", &image).send());
 
-    for field in ["file", "picture[]", "", "Bild"] {
-        assert_eq!(probability(&predict().file(field, "a.png", &picture).send()), expected, "field {field:?}");
+    for field in ["file", "image[]", "", "Bild"] {
+        assert_eq!(probability(&predict().file(field, "a.png", &image).send()), expected, "field {field:?}");
     }
     let among_others = [
         Part::text("comment", "a field before it"),
         Part::file("other", "", b""),
-        Part::file("image", "a.png", &picture),
+        Part::file("image", "a.png", &image),
         Part::text("submit", "Classify"),
     ];
     assert_eq!(probability(&predict().form(&among_others).send()), expected);
     for content_type in ["image/png", "image/jpeg", "IMAGE/X-UNKNOWN; a=b", "application/octet-stream"] {
-        let raw = predict().body(content_type, picture.clone()).send();
+        let raw = predict().body(content_type, image.clone()).send();
         assert_eq!(probability(&raw), expected, "{content_type}: the bytes tell the format, not the header");
     }
-    assert_eq!(probability(&predict().file("image", "a.png", &picture).send_h2c()), expected, "h2c");
+    assert_eq!(probability(&predict().file("image", "a.png", &image).send_h2c()), expected, "h2c");
 }
 
 #[test]
@@ -83,9 +83,9 @@ fn the_threshold_moves_the_decision_and_not_the_label() {
 fn a_form_without_scripts_gets_a_page() {
     let service = Service::start(&[]);
     let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    let picture = noise(32);
-    let json = post(&service.address, "/predict").file("image", "a.png", &picture).send().json();
-    let page = post(&service.address, "/predict").header("accept", accept).file("image", "a.png", &picture).send();
+    let image = noise(32);
+    let json = post(&service.address, "/predict").file("image", "a.png", &image).send().json();
+    let page = post(&service.address, "/predict").header("accept", accept).file("image", "a.png", &image).send();
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(page.header("cache-control"), "no-store");
@@ -106,11 +106,11 @@ fn a_form_without_scripts_gets_a_page() {
     let error = post(&service.address, "/predict").header("accept", accept).file("image", "", b"").send();
     assert_eq!(error.status, 400);
     assert_eq!(error.header("content-type"), "text/html; charset=utf-8");
-    assert!(error.body.contains("No picture was chosen.") && error.body.contains("href=\"/\""));
+    assert!(error.body.contains("No image was chosen.") && error.body.contains("href=\"/\""));
 }
 
 #[test]
-fn clients_at_the_same_time_are_each_answered_for_their_own_picture() {
+fn clients_at_the_same_time_are_each_answered_for_their_own_image() {
     let service = Service::start(&["--threads", "2", "--queue", "64"]);
     let predict = |level: u8| {
         let answer = post(&service.address, "/predict").file("image", "a.png", &grey(level, ImageFormat::Png)).send();
@@ -123,5 +123,5 @@ fn clients_at_the_same_time_are_each_answered_for_their_own_picture() {
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
     assert_eq!(alone, together);
-    assert!(alone.windows(2).any(|pair| pair[0] != pair[1]), "pictures that differ have answers that differ");
+    assert!(alone.windows(2).any(|pair| pair[0] != pair[1]), "images that differ have answers that differ");
 }

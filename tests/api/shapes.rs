@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use super::client::Part;
 use super::client::{form, get, raw, read_answer, read_to_the_end};
-use super::picture::{large, noise};
+use super::drawn::{large, noise};
 use super::service::Service;
 
 #[test]
 fn one_connection_answers_many_requests() {
     let service = Service::start(&[]);
     let mut stream = raw(&service.address, b"");
-    let picture = form(&[Part::file("image", "a.png", &noise(16))]);
+    let image = form(&[Part::file("image", "a.png", &noise(16))]);
     for _ in 0..3 {
         write!(
             stream,
             "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=frontier\r\n\
              Content-Length: {}\r\n\r\n",
-            picture.len()
+            image.len()
         )
         .unwrap();
-        stream.write_all(&picture).unwrap();
+        stream.write_all(&image).unwrap();
         assert!(read_answer(&mut stream).starts_with("HTTP/1.1 200"));
         stream.write_all(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345").unwrap();
         assert!(read_answer(&mut stream).starts_with("HTTP/1.1 404"), "an answer that does not read the body");
@@ -62,14 +62,14 @@ fn nonsense_is_refused_and_harms_nobody_else() {
 }
 
 #[test]
-fn a_client_that_goes_is_logged_and_its_waiting_picture_is_not_judged() {
+fn a_client_that_goes_is_logged_and_its_waiting_image_is_not_judged() {
     let service = Service::start(&["--threads", "1"]);
-    let send = |picture: &[u8], id: &str| {
+    let send = |image: &[u8], id: &str| {
         let head = format!(
             "POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n",
-            picture.len()
+            image.len()
         );
-        raw(&service.address, &[head.as_bytes(), picture].concat())
+        raw(&service.address, &[head.as_bytes(), image].concat())
     };
     let first = send(&large(), "first");
     let second = send(&large(), "second");

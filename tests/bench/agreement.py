@@ -1,4 +1,4 @@
-"""Whether lobule and all peers give the same probability for the same picture."""
+"""Whether lobule and all peers give the same probability for the same image."""
 
 import sys
 
@@ -11,7 +11,7 @@ TOLERANCE = 1e-4
 
 
 def run(arguments):
-    """One picture through lobule and through each form of each peer."""
+    """One image through lobule and through each form of each peer."""
     folder = models.folder(arguments)
     command = [arguments.lobule, "predict", "--weights", arguments.weights, "--format", "json", models.TISSUE]
     lobule = run_lobule(command)["probability_malignant"]

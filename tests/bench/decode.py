@@ -1,7 +1,7 @@
 """From the bytes of a PNG of 700x460 pixels to the network's input, on one thread."""
 
 import models
-import picture
+import image
 import table
 from turns import Lobule, Peer, can, ratios, run_lobule, take_turns
 
@@ -13,7 +13,7 @@ def run(arguments):
         return table.markdown(title, ["skipped"], [["this lobule has no `bench --decode FILE`"]]), {}
     folder = models.folder(arguments)
     file = folder / "drawn.png"
-    file.write_bytes(picture.drawn_png())
+    file.write_bytes(image.drawn_png())
     peers = [Peer(arguments, name, "one thread", engine=engine, folder=folder, threads=1, file=file)
              for name, engine in [("Pillow and numpy", "pillow"), ("OpenCV", "opencv")]]
     rounds = take_turns([*peers, lobule(arguments, file)], arguments.rounds, arguments.seconds)
@@ -28,7 +28,7 @@ def run(arguments):
 
 
 def lobule(arguments, file):
-    """`lobule bench --decode` with as many pictures as fill a turn."""
+    """`lobule bench --decode` with as many images as fill a turn."""
     def command(images):
         return [arguments.lobule, "bench", "--weights", arguments.weights, "--decode", file, "--threads", "1",
                 "--images", str(images), "--json"]

@@ -132,15 +132,15 @@ HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\n"
 
 def hostile():
     """One hostile request: what is sent, and whether the connection is held open for a while."""
-    picture = bytearray(PICTURE.read_bytes())
+    image = bytearray(PICTURE.read_bytes())
     kind = random.randrange(9)
-    if kind == 0:  # a damaged picture
+    if kind == 0:  # a damaged image
         for _ in range(20):
-            picture[random.randrange(len(picture))] = random.randrange(256)
-    elif kind == 1:  # a picture that is cut off
-        picture = picture[:random.randrange(1, len(picture))]
+            image[random.randrange(len(image))] = random.randrange(256)
+    elif kind == 1:  # an image that is cut off
+        image = image[:random.randrange(1, len(image))]
     elif kind == 2:  # noise
-        picture = bytearray(random.randbytes(random.randrange(1, 100_000)))
+        image = bytearray(random.randbytes(random.randrange(1, 100_000)))
     elif kind == 3:  # a body that never comes
         return f"{HEAD}Content-Length: 30000000\r\n\r\n".encode() + bytes(random.randrange(100_000)), True
     elif kind == 4:  # chunks that are none
@@ -156,7 +156,7 @@ def hostile():
         return message[:random.randrange(len(message))], False
     else:  # HTTP/2 that stops after its beginning
         return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + random.randbytes(50), False
-    return f"{HEAD}Content-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n".encode() + bytes(picture), False
+    return f"{HEAD}Content-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n".encode() + bytes(image), False
 
 
 def soak(arguments):

@@ -1,7 +1,7 @@
 """The peers: for each, one function that loads it and gives back a function doing one unit of its work.
 
 `Work.call` does it once and returns the probability of malignancy, or nothing where there is none; `Work.images` is
-how many pictures that is. Libraries are imported where they are used, so that a process holds only its own peer.
+how many images that is. Libraries are imported where they are used, so that a process holds only its own peer.
 """
 
 import io
@@ -37,8 +37,8 @@ def keras_predict(folder, threads, inter_op=1, jit=False):
 
     model = keras.models.load_model(folder / "network.keras")
     model.compile(jit_compile=jit)
-    picture = np.load(folder / "picture.npy")
-    return Work(lambda: model.predict(picture, verbose=0)[0, 1])
+    image = np.load(folder / "image.npy")
+    return Work(lambda: model.predict(image, verbose=0)[0, 1])
 
 
 def tensorflow_graph(folder, threads, inter_op=1, form="frozen"):
@@ -48,19 +48,19 @@ def tensorflow_graph(folder, threads, inter_op=1, form="frozen"):
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     model = keras.models.load_model(folder / "network.keras")
-    picture = tf.constant(np.load(folder / "picture.npy"))
-    signature = [tf.TensorSpec(picture.shape, tf.float32)]
+    image = tf.constant(np.load(folder / "image.npy"))
+    signature = [tf.TensorSpec(image.shape, tf.float32)]
     graph = tf.function(lambda x: model(x, training=False), input_signature=signature, jit_compile=form == "xla")
     if form == "frozen":
         frozen = convert_variables_to_constants_v2(graph.get_concrete_function())
-        return Work(lambda: frozen(picture)[0].numpy()[0, 1])
-    return Work(lambda: graph(picture).numpy()[0, 1])
+        return Work(lambda: frozen(image)[0].numpy()[0, 1])
+    return Work(lambda: graph(image).numpy()[0, 1])
 
 
-def picture_in_form(folder, form):
-    """The picture as the input of that form of the network wants it."""
-    picture = np.load(folder / "picture.npy")
-    return picture if form == "nhwc" else np.ascontiguousarray(picture.transpose(0, 3, 1, 2))
+def image_in_form(folder, form):
+    """The image as the input of that form of the network wants it."""
+    image = np.load(folder / "image.npy")
+    return image if form == "nhwc" else np.ascontiguousarray(image.transpose(0, 3, 1, 2))
 
 
 def onnxruntime(folder, threads, form="nchw", spinning=True):
@@ -73,7 +73,7 @@ def onnxruntime(folder, threads, form="nchw", spinning=True):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     session = onnxruntime.InferenceSession(folder / f"{form}.onnx", options, providers=["CPUExecutionProvider"])
-    inputs = {session.get_inputs()[0].name: picture_in_form(folder, form)}
+    inputs = {session.get_inputs()[0].name: image_in_form(folder, form)}
     return Work(lambda: session.run(None, inputs)[0][0, 1])
 
 
@@ -84,7 +84,7 @@ def openvino(folder, threads, form="nchw", pinning=True):
     settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads,
                 "ENABLE_CPU_PINNING": pinning}
     request = openvino.Core().compile_model(folder / f"{form}.xml", "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(picture_in_form(folder, form)))
+    request.set_input_tensor(openvino.Tensor(image_in_form(folder, form)))
 
     def call():
         request.infer()
@@ -102,14 +102,14 @@ def keras_training(folder, threads, inter_op=1, jit=False, form="train_on_batch"
     model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy", jit_compile=jit)
     random = np.random.default_rng(1)
     images = batch if form == "train_on_batch" else 4 * batch
-    pictures = random.normal(size=(images, 128, 128, 3)).astype(np.float32)
+    images = random.normal(size=(images, 128, 128, 3)).astype(np.float32)
     labels = np.eye(2, dtype=np.float32)[random.integers(0, 2, images)]
 
     def call():
         if form == "train_on_batch":
-            model.train_on_batch(pictures, labels)
+            model.train_on_batch(images, labels)
         else:
-            model.fit(pictures, labels, batch_size=batch, epochs=1, shuffle=False, verbose=0)
+            model.fit(images, labels, batch_size=batch, epochs=1, shuffle=False, verbose=0)
 
     return Work(call, images)
 
@@ -125,8 +125,8 @@ def pillow(folder, threads, file):
     mean, scale = 255 * np.float32(rule["mean"]), 1 / (255 * np.float32(rule["std"]))
 
     def call():
-        picture = Image.open(io.BytesIO(data)).convert("RGB")
-        pixels = np.asarray(picture.resize((128, 128), Image.Resampling.BILINEAR), np.float32)
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        pixels = np.asarray(image.resize((128, 128), Image.Resampling.BILINEAR), np.float32)
         np.multiply(pixels - mean, scale)
 
     return Work(call)

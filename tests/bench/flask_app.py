@@ -11,7 +11,7 @@ import keras
 from flask import Flask, jsonify, request
 from PIL import Image
 
-from picture import preprocess
+from image import preprocess
 
 FOLDER = Path(os.environ["LOBULE_PEERS_MODEL"])
 RULE = json.loads((FOLDER / "preprocess.json").read_text())

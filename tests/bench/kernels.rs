@@ -26,20 +26,20 @@ fn filled(shape: &[usize]) -> Tensor {
     Tensor::from_vec(numbers, shape, &Device::Cpu).unwrap()
 }
 
-/// One picture through the laid-out network, on one thread.
+/// One image through the laid-out network, on one thread.
 #[divan::bench(args = Level::available())]
 fn fast_network(bencher: Bencher<'_, '_>, level: Level) {
     let network = FastNetwork::new(network(), SIZE, level, 1).unwrap();
-    let picture = filled(&[1, SIZE, SIZE, 3]);
-    bencher.bench(|| network.forward(black_box(&picture)).unwrap());
+    let image = filled(&[1, SIZE, SIZE, 3]);
+    bencher.bench(|| network.forward(black_box(&image)).unwrap());
 }
 
 /// The same, operator by operator.
 #[divan::bench]
 fn plain_network(bencher: Bencher<'_, '_>) {
     let network = network();
-    let picture = filled(&[1, SIZE, SIZE, 3]);
-    bencher.bench(|| network.forward(black_box(&picture), Mode::Inference).unwrap());
+    let image = filled(&[1, SIZE, SIZE, 3]);
+    bencher.bench(|| network.forward(black_box(&image), Mode::Inference).unwrap());
 }
 
 /// Packing and transforming the weights, on all threads.
@@ -63,7 +63,7 @@ fn average_pool(bencher: Bencher<'_, '_>) {
     bencher.bench(|| average_pool_2x2(black_box(&x)).unwrap());
 }
 
-/// From the bytes of a picture to the network's input.
+/// From the bytes of an image to the network's input.
 #[divan::bench]
 fn decode_and_prepare(bencher: Bencher<'_, '_>) {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tissue.png")).unwrap();

@@ -1,4 +1,4 @@
-"""The time for one picture of 128x128 pixels in f32, network only, on one thread and on two."""
+"""The time for one image of 128x128 pixels in f32, network only, on one thread and on two."""
 
 import statistics
 
@@ -26,10 +26,10 @@ def run(arguments):
             rows.append([player.name, player.setting, threads, table.digits(result["peer"]),
                          table.digits(result["lobule"]), table.ratio(result)])
         figures[f"{threads} threads"] = {"settings_p50_ms": settings, "results": results}
-    title = f"Latency of one picture, f32, medians of {arguments.rounds} rounds"
+    title = f"Latency of one image, f32, medians of {arguments.rounds} rounds"
     columns = ["peer", "its best setting", "threads", "peer, ms", "lobule, ms",
                "lobule / peer (below 1: lobule is faster)"]
-    note = "Lobule's time includes making the input of a 128x128 picture; the peers get the finished tensor."
+    note = "Lobule's time includes making the input of a 128x128 image; the peers get the finished tensor."
     return table.markdown(title, columns, rows, [note]), figures
 
 
@@ -54,7 +54,7 @@ def engines(threads):
 
 
 def lobule(arguments, threads):
-    """`lobule bench` with as many pictures as fill a turn: it times each one alone, and then all side by side."""
+    """`lobule bench` with as many images as fill a turn: it times each one alone, and then all side by side."""
     def command(images):
         return [arguments.lobule, "bench", "--weights", arguments.weights, "--threads", str(threads),
                 "--images", str(images), "--json"]

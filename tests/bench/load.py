@@ -1,4 +1,4 @@
-"""A load generator on raw sockets: clients that post one picture again and again.
+"""A load generator on raw sockets: clients that post one image again and again.
 
     python load.py PORT FILE CLIENTS --seconds S | --requests N
 
@@ -25,7 +25,7 @@ class Client:
         self.socket = None
 
     def request(self):
-        """Sends the picture; the answer's status and body."""
+        """Sends the image; the answer's status and body."""
         if self.socket is None:
             self.socket = socket.create_connection(("127.0.0.1", self.port), TIMEOUT)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -62,7 +62,7 @@ class Client:
 
 
 def post(file):
-    """The request's bytes: a form with the picture in its field `file`."""
+    """The request's bytes: a form with the image in its field `file`."""
     boundary = "lobule-peers"
     body = (f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{file.name}"\r\n'
             f"Content-Type: image/png\r\n\r\n").encode() + file.read_bytes() + f"\r\n--{boundary}--\r\n".encode()

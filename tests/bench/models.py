@@ -3,7 +3,7 @@
     python models.py WEIGHTS FOLDER
 
 leaves in the folder: `network.keras`; three forms of it in ONNX and OpenVINO's own format, because it differs from
-peer to peer which is the fastest; `picture.npy`, the preprocessed picture of the timings; `preprocess.json`.
+peer to peer which is the fastest; `image.npy`, the preprocessed image of the timings; `preprocess.json`.
 The forms are `nhwc` (input as Keras has it), `nchw` (input transposed) and `norms` (nchw whose multiplications and
 additions by channel, which is what the converter makes of a batch norm, are one BatchNormalization again).
 """
@@ -21,7 +21,7 @@ FORMS = ["nhwc", "nchw", "norms"]
 
 def folder(arguments):
     """The folder with the models of the given weights file, which is filled when it is not there yet."""
-    programs = [Path(__file__).with_name(name) for name in ["models.py", "network.py", "picture.py"]]
+    programs = [Path(__file__).with_name(name) for name in ["models.py", "network.py", "image.py"]]
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in [arguments.weights, *programs])).hexdigest()[:12]
     target = arguments.venv / "models" / digest
     if not target.is_dir():
@@ -43,11 +43,11 @@ def convert(weights, target):
     from PIL import Image
 
     import network
-    from picture import preprocess
+    from image import preprocess
 
     rule = network.metadata(weights)["preprocess"]
     (target / "preprocess.json").write_text(json.dumps(rule))
-    np.save(target / "picture.npy", preprocess(Image.open(TISSUE), rule))
+    np.save(target / "image.npy", preprocess(Image.open(TISSUE), rule))
     model = network.load(weights)
     model.save(target / "network.keras")
     write_onnx(model, target)
@@ -60,9 +60,9 @@ def write_onnx(model, target):
     import tensorflow as tf
     import tf2onnx
 
-    signature = [tf.TensorSpec((1, 128, 128, 3), tf.float32, name="pictures")]
-    function = tf.function(lambda pictures: model(pictures, training=False), input_signature=signature)
-    for form, transposed in [("nhwc", None), ("nchw", ["pictures"])]:
+    signature = [tf.TensorSpec((1, 128, 128, 3), tf.float32, name="images")]
+    function = tf.function(lambda images: model(images, training=False), input_signature=signature)
+    for form, transposed in [("nhwc", None), ("nchw", ["images"])]:
         converted, _ = tf2onnx.convert.from_function(function, signature, opset=18, inputs_as_nchw=transposed)
         onnx.save(converted, target / f"{form}.onnx")
     join_norms(converted)

@@ -1,7 +1,7 @@
 """The fused DenseNet121 in Keras, with the weights of a lobule weights file.
 
 In: a weights file (safetensors, tensors named and laid out as torchvision does it). Out: a `keras.Model` from
-preprocessed pictures (batch, 128, 128, 3) to probabilities (batch, 2), benign first. The same network with weights
+preprocessed images (batch, 128, 128, 3) to probabilities (batch, 2), benign first. The same network with weights
 from a formula is in tests/fixtures/keras_golden.py.
 """
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import models
-import picture
+import image
 import table
 from processes import Service
 from turns import ratios
@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 def run(arguments):
     """Start, latency, throughput and memory of both, and whether lobule's memory grows."""
     file = models.folder(arguments) / "drawn.png"
-    file.write_bytes(picture.drawn_png())
+    file.write_bytes(image.drawn_png())
     figures = {"starts": starts(arguments, file)}
     services = {name: start(arguments, name, file) for name in ["flask", "lobule"]}
     flask, lobule = (probability(service) for service in services.values())

@@ -1,7 +1,7 @@
 //! The page in a real browser: Chromium, driven through chromedriver, against the real binary.
 //!
 //! Where there is no chromedriver the tests say that they were skipped. With `LOBULE_SCREENSHOTS=DIR` they leave
-//! pictures of what they saw in that folder.
+//! images of what they saw in that folder.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,9 +28,9 @@ const ENTER: &str = "\u{E007}";
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-/// A picture on the disk that the browser can choose, drawn as pink tissue with dark nuclei.
-fn picture(folder: &tempfile::TempDir) -> PathBuf {
-    let path = folder.path().join("picture.png");
+/// An image on the disk that the browser can choose, drawn as pink tissue with dark nuclei.
+fn image(folder: &tempfile::TempDir) -> PathBuf {
+    let path = folder.path().join("image.png");
     let drawn = RgbImage::from_fn(350, 230, |x, y| {
         let nucleus = (x % 23).abs_diff(11).pow(2) + (y % 19).abs_diff(9).pow(2) < 20 + (x * y) % 17;
         Rgb(if nucleus { [96, 60, 140] } else { [232, 190 - (x % 40) as u8, 214] })
@@ -40,7 +40,7 @@ fn picture(folder: &tempfile::TempDir) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_picture_is_classified_with_scripts_off() -> Outcome {
+async fn an_image_is_classified_with_scripts_off() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: false, dark: false, width: 1280 }).await? else { return Ok(()) };
     let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
     let page = &browser.client;
@@ -52,7 +52,7 @@ async fn a_picture_is_classified_with_scripts_off() -> Outcome {
     browser.screenshot("home-without-scripts").await?;
     assert!(page.find(Locator::Css("footer")).await?.text().await?.contains(RESEARCH_USE));
     page.find(Locator::Css("label[for=image]")).await?;
-    page.find(Locator::Id("image")).await?.send_keys(&picture(&folder).to_string_lossy()).await?;
+    page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
     page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
 
     let label = page.wait().for_element(Locator::Css("h2[data-field=label]")).await?.text().await?;
@@ -63,31 +63,31 @@ async fn a_picture_is_classified_with_scripts_off() -> Outcome {
     let fill = page.find(Locator::Css(".bar .fill")).await?.rectangle().await?.2;
     let track = page.find(Locator::Css(".bar .track")).await?.rectangle().await?.2;
     assert!(fill > 0.0 && fill < track, "the bar is drawn: {fill} of {track}");
-    assert!(page.find(Locator::Css("figure img")).await?.rectangle().await?.2 > 100.0, "the picture is shown");
+    assert!(page.find(Locator::Css("figure img")).await?.rectangle().await?.2 > 100.0, "the image is shown");
     browser.screenshot("result-without-scripts").await?;
 
-    page.find(Locator::LinkText("Classify another picture")).await?.send_keys(ENTER).await?;
+    page.find(Locator::LinkText("Classify another image")).await?.send_keys(ENTER).await?;
     page.wait().for_element(Locator::Id("upload")).await?;
     browser.close().await
 }
 
 #[tokio::test]
-async fn a_broken_picture_gets_an_error_page_with_scripts_off() -> Outcome {
+async fn a_broken_image_gets_an_error_page_with_scripts_off() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: false, dark: true, width: 1280 }).await? else { return Ok(()) };
     let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
     let page = &browser.client;
     let text = folder.path().join("text.png");
-    std::fs::write(&text, "This is no picture.")?;
+    std::fs::write(&text, "This is no image.")?;
 
     page.goto(&service.url("/")).await?;
     page.find(Locator::Id("image")).await?.send_keys(&text.to_string_lossy()).await?;
     page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
-    let back = page.wait().for_element(Locator::LinkText("Classify another picture")).await?;
+    let back = page.wait().for_element(Locator::LinkText("Classify another image")).await?;
     let title = page.find(Locator::Css("main h1")).await?.text().await?;
     browser.screenshot("error-without-scripts-dark").await?;
     assert_eq!(title, "That did not work");
     let problem = page.find(Locator::Css(".problem")).await?.text().await?;
-    assert!(problem.contains("text.png") && problem.contains("not a picture"), "{problem}");
+    assert!(problem.contains("text.png") && problem.contains("not an image"), "{problem}");
     back.send_keys(ENTER).await?;
     page.wait().for_element(Locator::Id("upload")).await?;
     page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
@@ -116,7 +116,7 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
         assert_eq!(browser.faults().await?, Vec::<String>::new(), "{name}");
         let camera = page.find(Locator::Id("camera")).await?.is_displayed().await?;
         assert_eq!(camera, width < 500, "the camera is offered where there is one");
-        page.find(Locator::Id("image")).await?.send_keys(&picture(&folder).to_string_lossy()).await?;
+        page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
         page.wait().for_element(Locator::Css("#chosen li")).await?;
         browser.screenshot(&format!("chosen-{name}")).await?;
         page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
@@ -143,16 +143,16 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
 }
 
 #[tokio::test]
-async fn several_pictures_each_get_a_result_or_an_error_and_one_too_large_is_not_sent() -> Outcome {
+async fn several_images_each_get_a_result_or_an_error_and_one_too_large_is_not_sent() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
     let (service, folder) = (Service::start(&["--max-bytes", "500000"]), tempfile::tempdir()?);
     let page = &browser.client;
     let (text, large) = (folder.path().join("text.png"), folder.path().join("large.png"));
-    std::fs::write(&text, "This is no picture.")?;
+    std::fs::write(&text, "This is no image.")?;
     std::fs::write(&large, vec![0; 500_001])?;
 
     page.goto(&service.url("/")).await?;
-    let files = [picture(&folder), text, large].map(|path| path.to_string_lossy().into_owned()).join("\n");
+    let files = [image(&folder), text, large].map(|path| path.to_string_lossy().into_owned()).join("\n");
     page.find(Locator::Id("image")).await?.send_keys(&files).await?;
     page.wait().for_element(Locator::Css("#chosen li:nth-child(3)")).await?;
     let refusal = page.find(Locator::Css("#chosen .refusal")).await?.text().await?;
@@ -164,7 +164,7 @@ async fn several_pictures_each_get_a_result_or_an_error_and_one_too_large_is_not
         problems.push(problem.text().await?);
     }
     assert!(
-        problems.len() == 2 && problems[0].contains("not a picture") && problems[1].contains("too large"),
+        problems.len() == 2 && problems[0].contains("not an image") && problems[1].contains("too large"),
         "{problems:?}"
     );
     page.find(Locator::Css("#outcome .result h2")).await?;
@@ -173,20 +173,20 @@ async fn several_pictures_each_get_a_result_or_an_error_and_one_too_large_is_not
     assert_eq!(service.log().matches("route=\"/predict\"").count(), 2, "{}", service.log());
     browser.screenshot("several").await?;
     assert_eq!(browser.faults().await?, Vec::<String>::new());
-    // A refused picture is an answer of the service, which the console tells as well.
+    // A refused image is an answer of the service, which the console tells as well.
     let complaints = browser.complaints(&service.url("/")).await?;
     assert!(complaints.iter().all(|complaint| complaint.contains("status of 415")), "{complaints:?}");
     browser.close().await
 }
 
 #[tokio::test]
-async fn a_picture_can_be_dropped_or_pasted_and_a_drawn_one_tried() -> Outcome {
+async fn an_image_can_be_dropped_or_pasted_and_a_drawn_one_tried() -> Outcome {
     let Some(browser) = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await? else { return Ok(()) };
     let service = Service::start(&[]);
     let page = &browser.client;
     page.goto(&service.url("/")).await?;
 
-    // WebDriver can neither drag a file nor fill a clipboard: the events are made by hand, of a picture of the page's.
+    // WebDriver can neither drag a file nor fill a clipboard: the events are made by hand, of an image of the page's.
     let give = "const [kind, target] = arguments;
         document.querySelector('.sample canvas').toBlob((blob) => {
           const data = new DataTransfer();
@@ -242,7 +242,7 @@ async fn a_service_with_a_token_asks_for_it() -> Outcome {
     let (service, folder) = (Service::start_with(&[("LOBULE_TOKEN", "s3cret")], &[]), tempfile::tempdir()?);
     let page = &browser.client;
     page.goto(&service.url("/")).await?;
-    page.find(Locator::Id("image")).await?.send_keys(&picture(&folder).to_string_lossy()).await?;
+    page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
     page.find(Locator::Css("button[type=submit]")).await?.click().await?;
     let problem = page.wait().for_element(Locator::Css("#outcome .problem")).await?.text().await?;
     assert!(problem.contains("token"), "{problem}");

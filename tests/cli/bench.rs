@@ -15,7 +15,7 @@ fn the_json_holds_what_the_contract_names() {
 }
 
 #[test]
-fn no_pictures_and_no_threads_are_refused() {
+fn no_images_and_no_threads_are_refused() {
     assert!(complaint(&["bench", "--images", "0"]).contains("--images"));
     assert!(complaint(&["bench", "--threads", "0"]).contains("--threads"));
 }
@@ -36,7 +36,7 @@ fn the_roofline_counts_the_work_of_each_step() {
 }
 
 #[test]
-fn the_way_of_one_picture_to_the_network_is_timed_in_two_steps() {
+fn the_way_of_one_image_to_the_network_is_timed_in_two_steps() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("slide.png");
     draw(&file, 77);
@@ -53,7 +53,7 @@ fn the_way_of_one_picture_to_the_network_is_timed_in_two_steps() {
 }
 
 #[test]
-fn a_file_that_is_no_picture_is_named() {
+fn a_file_that_is_no_image_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("letter.png");
     std::fs::write(&file, "To whom it may concern").unwrap();

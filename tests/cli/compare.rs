@@ -14,14 +14,14 @@ struct Drawn<'a> {
     changes: &'a [String],
     seed: u64,
     by_case: bool,
-    /// Malignant pictures of the six of a part that are called benign.
+    /// Malignant images of the six of a part that are called benign.
     missed: usize,
     parts: &'a [&'a str],
 }
 
 const PARTS: [&str; 3] = ["train", "validation", "test"];
 
-/// A run on six benign and six malignant cases of three pictures each.
+/// A run on six benign and six malignant cases of three images each.
 fn draw(root: &TempDir, name: &str, drawn: &Drawn<'_>) -> PathBuf {
     let dir = root.path().join(name);
     fs::create_dir_all(&dir).unwrap();
@@ -180,7 +180,7 @@ fn a_folder_that_cannot_be_compared_is_refused_with_a_reason() {
 }
 
 #[test]
-fn runs_that_hold_out_different_pictures_are_pooled_and_others_are_not() {
+fn runs_that_hold_out_different_images_are_pooled_and_others_are_not() {
     let root = tempfile::tempdir().unwrap();
     let runs = [draw(&root, "a", &best(1, true, 2)), draw(&root, "b", &best(2, true, 3))];
     let output = printed(&["compare", "--pool", text(&runs[0])]);

@@ -188,7 +188,7 @@ fn a_split_of_other_data_is_refused_with_examples() {
 }
 
 #[test]
-fn no_figures_are_given_when_a_picture_cannot_be_read() {
+fn no_figures_are_given_when_an_image_cannot_be_read() {
     let dir = breakhis_tree();
     fs::write(dir.path().join("SOB_B_A-14-77-40-001.png"), "this is text").unwrap();
     let message = complaint(&["evaluate", "--data", text(dir.path())]);

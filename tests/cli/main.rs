@@ -9,6 +9,6 @@ mod evaluate;
 mod folds;
 mod house;
 mod predict;
-mod real_pictures;
+mod real_images;
 mod support;
 mod train;

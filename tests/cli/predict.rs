@@ -37,17 +37,17 @@ pub(crate) fn in_all_formats(inputs: &[&str]) -> [Vec<Vec<String>>; 3] {
     [table, json, csv]
 }
 
-fn three_pictures(dir: &Path) {
+fn three_images(dir: &Path) {
     draw(&dir.join("b.png"), 10);
     draw(&dir.join("deep/er/a.bmp"), 120);
     draw(&dir.join("c.TIFF"), 250);
-    fs::write(dir.join("notes.txt"), "not a picture").unwrap();
+    fs::write(dir.join("notes.txt"), "not an image").unwrap();
 }
 
 #[test]
 fn a_folder_is_predicted_in_order_and_the_three_formats_agree() {
     let dir = tempfile::tempdir().unwrap();
-    three_pictures(dir.path());
+    three_images(dir.path());
     let [table, json, csv] = in_all_formats(&[text(dir.path())]);
     let files: Vec<&str> = table.iter().map(|row| row[0].as_str()).collect();
     let expected = ["b.png", "c.TIFF", "deep/er/a.bmp"].map(|name| dir.path().join(name));
@@ -59,7 +59,7 @@ fn a_folder_is_predicted_in_order_and_the_three_formats_agree() {
 #[test]
 fn an_answer_is_consistent_in_itself() {
     let dir = tempfile::tempdir().unwrap();
-    three_pictures(dir.path());
+    three_images(dir.path());
     for line in printed(&["predict", "--format", "json", text(dir.path())]).lines() {
         let answer: Value = serde_json::from_str(line).unwrap();
         let probability = answer["probability_malignant"].as_f64().unwrap();
@@ -110,10 +110,10 @@ fn data_on_stdout_stays_clean_and_the_notice_stands_on_stderr() {
 }
 
 #[test]
-fn pictures_that_fail_are_named_and_the_others_go_on() {
+fn images_that_fail_are_named_and_the_others_go_on() {
     let dir = tempfile::tempdir().unwrap();
-    three_pictures(dir.path());
-    fs::write(dir.path().join("text.png"), "no picture").unwrap();
+    three_images(dir.path());
+    fs::write(dir.path().join("text.png"), "no image").unwrap();
     let whole = fs::read(dir.path().join("b.png")).unwrap();
     fs::write(dir.path().join("truncated.png"), &whole[..whole.len() / 2]).unwrap();
     let missing = dir.path().join("missing.png");
@@ -131,10 +131,10 @@ fn pictures_that_fail_are_named_and_the_others_go_on() {
 }
 
 #[test]
-fn inputs_that_hold_no_picture_are_refused_by_name() {
+fn inputs_that_hold_no_image_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let message = complaint(&["predict", text(dir.path())]);
-    assert!(message.contains("no picture (png,") && message.contains(text(dir.path())), "{message}");
+    assert!(message.contains("no image (png,") && message.contains(text(dir.path())), "{message}");
     let missing = dir.path().join("missing");
     let message = complaint(&["predict", text(&missing)]);
     assert!(message.contains(&format!("cannot read {}", missing.display())), "{message}");

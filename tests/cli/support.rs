@@ -1,4 +1,4 @@
-//! Running the program, and drawing pictures to run it on.
+//! Running the program, and drawing images to run it on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,14 +31,14 @@ pub(crate) fn complaint(arguments: &[&str]) -> String {
     stderr
 }
 
-/// A small picture in two colours that no other `shade` gives.
+/// A small image in two colours that no other `shade` gives.
 pub(crate) fn draw(path: &Path, shade: u8) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let pixel = |x: u32, _| if x < 10 { Rgb([shade, 80, 160]) } else { Rgb([200, shade, 200]) };
     RgbImage::from_fn(24, 16, pixel).save(path).unwrap();
 }
 
-/// A BreaKHis_v1 tree of 6 benign and 6 malignant cases, each of 5 pictures at 100X.
+/// A BreaKHis_v1 tree of 6 benign and 6 malignant cases, each of 5 images at 100X.
 pub(crate) fn breakhis_tree() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for case in 1..=6_u8 {
@@ -57,13 +57,13 @@ pub(crate) fn breakhis_tree() -> TempDir {
     dir
 }
 
-/// The folder of real pictures, or `None`, which is told, where it is missing.
+/// The folder of real images, or `None`, which is told, where it is missing.
 pub(crate) fn real_breakhis() -> Option<PathBuf> {
     let dir = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| PathBuf::from("../shared/breakhis"), PathBuf::from);
     if dir.is_dir() {
         return Some(dir);
     }
-    println!("SKIPPED: no real pictures in {}; LOBULE_BREAKHIS names another folder", dir.display());
+    println!("SKIPPED: no real images in {}; LOBULE_BREAKHIS names another folder", dir.display());
     None
 }
 

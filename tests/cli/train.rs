@@ -62,9 +62,9 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     let split = fs::read_to_string(out.join("split.csv")).unwrap();
     assert_eq!(split.lines().count(), 61);
     for part in ["validation", "test"] {
-        let pictures = split.lines().filter(|line| line.ends_with(part)).count();
+        let images = split.lines().filter(|line| line.ends_with(part)).count();
         let predictions = fs::read_to_string(out.join(format!("{part}-predictions.csv"))).unwrap();
-        assert_eq!(predictions.lines().count(), pictures + 1);
+        assert_eq!(predictions.lines().count(), images + 1);
     }
 
     let weights = out.join("weights.safetensors");
@@ -204,29 +204,29 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
 }
 
 #[test]
-fn pictures_that_cannot_be_read_are_named_at_the_start_or_left_out() {
+fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let data = breakhis_tree();
     let work = tempfile::tempdir().unwrap();
-    let pictures = walkdir(data.path());
-    for broken in [&pictures[0], &pictures[7]] {
+    let images = walkdir(data.path());
+    for broken in [&images[0], &images[7]] {
         let bytes = fs::read(broken).unwrap();
         fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
     }
     let out = work.path().join("run");
     let mut train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
     let message = complaint(&words(&train));
-    assert!(message.contains("2 pictures cannot be read") && message.contains("--skip-unreadable"), "{message}");
-    assert!(message.contains(text(&pictures[7])), "{message}");
+    assert!(message.contains("2 images cannot be read") && message.contains("--skip-unreadable"), "{message}");
+    assert!(message.contains(text(&images[7])), "{message}");
     assert!(!out.exists(), "nothing was made");
 
     train.push("--skip-unreadable".into());
     lobule(&words(&train)).assert().success();
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
-    let name = pictures[7].file_name().unwrap().to_str().unwrap();
+    let name = images[7].file_name().unwrap().to_str().unwrap();
     assert!(config.contains("skipped") && config.contains(name), "{config}");
 }
 
-/// The pictures below a folder.
+/// The images below a folder.
 fn walkdir(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -244,10 +244,10 @@ fn walkdir(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn weights_of_another_kind_are_refused_with_a_reason() {
     let work = tempfile::tempdir().unwrap();
-    let picture = work.path().join("picture.png");
-    crate::support::draw(&picture, 100);
+    let image = work.path().join("image.png");
+    crate::support::draw(&image, 100);
     let weights = work.path().join("weights.safetensors");
-    let refused = || complaint(&["predict", "--weights", text(&weights), text(&picture)]);
+    let refused = || complaint(&["predict", "--weights", text(&weights), text(&image)]);
 
     assert!(refused().contains("cannot read the weights file"));
     fs::write(&weights, "no tensors").unwrap();
@@ -274,7 +274,7 @@ fn tensors_without_lobules_description_are_told_apart_from_damaged_files() {
         println!("SKIPPED: no {}", imagenet.display());
         return;
     }
-    let picture = dir.join("originals");
-    let message = complaint(&["predict", "--weights", text(&imagenet), text(&picture)]);
+    let image = dir.join("originals");
+    let message = complaint(&["predict", "--weights", text(&imagenet), text(&image)]);
     assert!(message.contains("no usable Lobule metadata") && message.contains("--init"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Any bytes as a picture: they are decoded within the limits or refused, and nothing panics.
+//! Any bytes as an image: they are decoded within the limits or refused, and nothing panics.
 
 #![no_main]
 
@@ -8,8 +8,8 @@ use lobule::pixels::{DecodeLimits, decode};
 const LIMITS: DecodeLimits = DecodeLimits { max_bytes: 1 << 16, max_pixels: 1 << 18 };
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(picture) = decode(bytes, &LIMITS) {
-        let (width, height) = picture.dimensions();
+    if let Ok(image) = decode(bytes, &LIMITS) {
+        let (width, height) = image.dimensions();
         assert!(width > 0 && height > 0 && u64::from(width) * u64::from(height) <= LIMITS.max_pixels);
     }
 });

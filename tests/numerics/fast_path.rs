@@ -32,12 +32,12 @@ fn networks_of_odd_sizes_answer_alike() -> Result<(), ModelError> {
 }
 
 #[test]
-fn a_batch_answers_as_its_single_pictures() -> Result<(), ModelError> {
+fn a_batch_answers_as_its_single_images() -> Result<(), ModelError> {
     let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
-    let pictures = pictures(3, 128)?;
-    let batch = network.forward(&pictures)?;
+    let images = images(3, 128)?;
+    let batch = network.forward(&images)?;
     for index in 0..3 {
-        let single = network.forward(&pictures.narrow(0, index, 1)?)?;
+        let single = network.forward(&images.narrow(0, index, 1)?)?;
         // The head's matrix products add up in another order for another number of rows.
         assert!(distance(&single, &batch.narrow(0, index, 1)?)? < 1e-5);
     }
@@ -45,16 +45,16 @@ fn a_batch_answers_as_its_single_pictures() -> Result<(), ModelError> {
 }
 
 #[test]
-fn pictures_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError> {
+fn images_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError> {
     let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
-    let pictures = pictures(8, 128)?;
-    let alone: Vec<Tensor> = (0..8).map(|i| network.forward(&pictures.narrow(0, i, 1)?)).collect::<Result<_, _>>()?;
+    let images = images(8, 128)?;
+    let alone: Vec<Tensor> = (0..8).map(|i| network.forward(&images.narrow(0, i, 1)?)).collect::<Result<_, _>>()?;
     std::thread::scope(|scope| {
         for (index, want) in alone.iter().enumerate() {
-            let (network, pictures) = (&network, &pictures);
+            let (network, images) = (&network, &images);
             scope.spawn(move || {
                 for _ in 0..3 {
-                    let single = network.forward(&pictures.narrow(0, index, 1).unwrap()).unwrap();
+                    let single = network.forward(&images.narrow(0, index, 1).unwrap()).unwrap();
                     assert_eq!(distance(&single, want).unwrap(), 0.0);
                 }
             });
@@ -64,9 +64,9 @@ fn pictures_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelErro
 }
 
 #[test]
-fn pictures_of_another_size_are_refused() -> Result<(), ModelError> {
+fn images_of_another_size_are_refused() -> Result<(), ModelError> {
     let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 64, best(), 1)?;
-    let error = network.forward(&pictures(1, 128)?).unwrap_err().to_string();
+    let error = network.forward(&images(1, 128)?).unwrap_err().to_string();
     assert!(error.contains("128x128x3 instead of 64x64x3"), "{error}");
     Ok(())
 }
@@ -75,7 +75,7 @@ fn pictures_of_another_size_are_refused() -> Result<(), ModelError> {
 fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelError> {
     let folder = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| "../shared/breakhis".into(), PathBuf::from);
     let Ok(entries) = std::fs::read_dir(folder.join("originals")) else {
-        eprintln!("skipped: no real pictures in {}; name their folder in LOBULE_BREAKHIS", folder.display());
+        eprintln!("skipped: no real images in {}; name their folder in LOBULE_BREAKHIS", folder.display());
         return Ok(());
     };
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/lobule.safetensors")).unwrap();
@@ -86,32 +86,32 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
         Ok::<_, ModelError>(Network::new(architecture.clone(), parameters))
     };
     let preprocess = file.metadata.preprocess;
-    let mut pictures = Vec::new();
+    let mut images = Vec::new();
     for entry in entries {
         let image = pixels::read(&entry.unwrap().path(), &DecodeLimits::default())?;
-        pictures.push(preprocess.tensor(&image)?);
+        images.push(preprocess.tensor(&image)?);
     }
-    assert_eq!(pictures.len(), 40);
-    let pictures = Tensor::stack(&pictures, 0)?;
-    let plain = probabilities(&network()?.forward(&pictures, Mode::Inference)?)?;
+    assert_eq!(images.len(), 40);
+    let images = Tensor::stack(&images, 0)?;
+    let plain = probabilities(&network()?.forward(&images, Mode::Inference)?)?;
     for level in Level::available() {
         let fast = FastNetwork::new(network()?, preprocess.size as usize, level, 2)?;
-        assert_close(&probabilities(&fast.forward(&pictures)?)?, &plain, &format!("{level}"));
+        assert_close(&probabilities(&fast.forward(&images)?)?, &plain, &format!("{level}"));
     }
     Ok(())
 }
 
 fn compare(architecture: Architecture, size: usize, teams: &[usize]) -> Result<(), ModelError> {
-    let pictures = pictures(2, size)?;
-    let plain = filled(architecture.clone())?.forward(&pictures, Mode::Inference)?;
+    let images = images(2, size)?;
+    let plain = filled(architecture.clone())?.forward(&images, Mode::Inference)?;
     let plain = probabilities(&plain)?;
     for level in Level::available() {
         for &threads in teams {
             let fast = FastNetwork::new(filled(architecture.clone())?, size, level, threads)?;
             let what = format!("{level}, {threads} threads, {size} pixels");
-            // Twice: the second picture finds the buffers as the first has left them.
+            // Twice: the second image finds the buffers as the first has left them.
             for _ in 0..2 {
-                assert_close(&probabilities(&fast.forward(&pictures)?)?, &plain, &what);
+                assert_close(&probabilities(&fast.forward(&images)?)?, &plain, &what);
             }
         }
     }
@@ -127,7 +127,7 @@ fn best() -> Level {
     Level::available().pop().unwrap()
 }
 
-fn pictures(count: usize, size: usize) -> Result<Tensor, ModelError> {
+fn images(count: usize, size: usize) -> Result<Tensor, ModelError> {
     let shape = [count, size, size, 3];
     Ok(Tensor::from_vec(formula::fill("input", &shape), &shape, &Device::Cpu)?)
 }

@@ -1,4 +1,4 @@
-//! Weights and pictures by formula, so that a network of 7 million weights is compared with Keras's without storing one
+//! Weights and images by formula, so that a network of 7 million weights is compared with Keras's without storing one
 //! of them. tests/fixtures/keras_golden.py computes the same.
 
 use image::RgbImage;
@@ -33,10 +33,10 @@ pub(crate) fn filled(architecture: Architecture) -> Result<Network, ModelError> 
     Ok(Network::new(architecture, parameters))
 }
 
-/// An 8-bit picture in which no pixel tells anything of its neighbours.
-pub(crate) fn picture(width: u32, height: u32) -> RgbImage {
+/// An 8-bit image in which no pixel tells anything of its neighbours.
+pub(crate) fn image(width: u32, height: u32) -> RgbImage {
     let count = 3 * width as usize * height as usize;
-    let bytes = bits(&format!("picture {width}x{height}"), count).map(|bits| (bits >> 24) as u8).collect();
+    let bytes = bits(&format!("image {width}x{height}"), count).map(|bits| (bits >> 24) as u8).collect();
     RgbImage::from_raw(width, height, bytes).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! What Keras's networks answer, with the weights and the pictures of [`crate::formula`].
+//! What Keras's networks answer, with the weights and the images of [`crate::formula`].
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::formula::filled;
 use crate::{fixture, formula};
 
-/// tests/fixtures/keras_forward.json: each outer list has an entry for each of the two pictures that
+/// tests/fixtures/keras_forward.json: each outer list has an entry for each of the two images that
 /// `fill("input", &[2, 128, 128, 3])` holds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +45,7 @@ pub(crate) fn keras_forward() -> KerasForward {
 }
 
 #[test]
-fn the_fixture_holds_two_pictures_that_a_network_tells_apart() {
+fn the_fixture_holds_two_images_that_a_network_tells_apart() {
     let KerasForward { baseline, fused } = keras_forward();
     for (logits, probabilities) in [(baseline.logits, baseline.probabilities), (fused.logits, fused.probabilities)] {
         assert_eq!((logits.len(), probabilities.len()), (2, 2));
@@ -56,7 +56,7 @@ fn the_fixture_holds_two_pictures_that_a_network_tells_apart() {
     }
     let blocks = ["block2", "block3", "block4"];
     assert!(fused.pooled.keys().eq(blocks) && fused.pooled_mean_absolute.keys().eq(blocks));
-    assert!(fused.pooled.values().all(|pictures| pictures.len() == 2));
+    assert!(fused.pooled.values().all(|images| images.len() == 2));
     assert!(fused.pooled_mean_absolute.values().flatten().all(|mean| (0.1..10.0).contains(mean)));
 }
 
@@ -72,29 +72,29 @@ fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
     let keras = keras_forward().fused;
     check(&network, &keras.logits, &keras.probabilities)?;
 
-    let taps = network.pooled_taps(&pictures()?, Mode::Inference)?.unwrap();
+    let taps = network.pooled_taps(&images()?, Mode::Inference)?.unwrap();
     for (tap, block) in taps.iter().zip(["block2", "block3", "block4"]) {
         let rows: Vec<Vec<f32>> = tap.to_vec2()?;
-        for (picture, row) in rows.iter().enumerate() {
-            assert_close(&row[..8], &keras.pooled[block][picture], block);
+        for (image, row) in rows.iter().enumerate() {
+            assert_close(&row[..8], &keras.pooled[block][image], block);
             let mean = row.iter().map(|value| f64::from(value.abs())).sum::<f64>() / row.len() as f64;
-            assert!((mean - keras.pooled_mean_absolute[block][picture]).abs() < 1e-4, "{block}: {mean}");
+            assert!((mean - keras.pooled_mean_absolute[block][image]).abs() < 1e-4, "{block}: {mean}");
         }
     }
     Ok(())
 }
 
-fn pictures() -> Result<Tensor, ModelError> {
+fn images() -> Result<Tensor, ModelError> {
     Ok(Tensor::from_vec(formula::fill("input", &[2, 128, 128, 3]), (2, 128, 128, 3), &Device::Cpu)?)
 }
 
 fn check(network: &Network, logits: &[[f32; 2]], probabilities: &[[f32; 2]]) -> Result<(), ModelError> {
-    let answers = network.forward(&pictures()?, Mode::Inference)?;
+    let answers = network.forward(&images()?, Mode::Inference)?;
     let softmax: Vec<Vec<f32>> = candle_nn::ops::softmax(&answers, 1)?.to_vec2()?;
     let answers: Vec<Vec<f32>> = answers.to_vec2()?;
-    for picture in 0..2 {
-        assert_close(&answers[picture], &logits[picture], "logits");
-        assert_close(&softmax[picture], &probabilities[picture], "probabilities");
+    for image in 0..2 {
+        assert_close(&answers[image], &logits[image], "logits");
+        assert_close(&softmax[image], &probabilities[image], "probabilities");
     }
     Ok(())
 }

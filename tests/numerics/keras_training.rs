@@ -1,4 +1,4 @@
-//! Training is Keras's: 20 steps from the same tensors on the same pictures, without dropout, come to the same losses,
+//! Training is Keras's: 20 steps from the same tensors on the same images, without dropout, come to the same losses,
 //! weights and moving moments.
 
 use std::collections::BTreeMap;
@@ -14,14 +14,14 @@ use serde::Deserialize;
 use crate::fixture;
 use crate::formula::{fill, filled};
 
-/// Pictures in a step.
+/// Images in a step.
 const BATCH: usize = 32;
 
 /// tests/fixtures/keras_training.json; keras_training.py beside it made it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KerasTraining {
-    /// All filters of the baseline, on smaller pictures.
+    /// All filters of the baseline, on smaller images.
     baseline: Training,
     /// DenseNet121 with blocks of 1, 2, 2 and 1 layers.
     fused: Training,
@@ -30,7 +30,7 @@ struct KerasTraining {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Training {
-    /// Side of the pictures.
+    /// Side of the images.
     size: usize,
     /// Adam's step size.
     learning_rate: f64,
@@ -154,22 +154,22 @@ fn train(architecture: &Architecture, keras: &Training) -> Result<(Vec<f64>, Sto
     let mut workspace = Workspace::new(Level::from_environment()?);
     let mut losses = Vec::new();
     for index in 0..keras.losses.len() {
-        let (pictures, targets) = batch(index, keras.size)?;
+        let (images, targets) = batch(index, keras.size)?;
         let (memory, seed) = ((&mut adam, &mut workspace), 0);
-        let (loss, _) = step(&network, memory, &recipe, (&pictures, &targets), seed, keras.learning_rate)?;
+        let (loss, _) = step(&network, memory, &recipe, (&images, &targets), seed, keras.learning_rate)?;
         losses.push(loss);
     }
     Ok((losses, network.parameters().stored()?))
 }
 
-/// Noise around a tone of its own for each picture; the red ones are malignant.
+/// Noise around a tone of its own for each image; the red ones are malignant.
 fn batch(step: usize, size: usize) -> Result<(Tensor, Vec<Target>), TrainError> {
     let tones = fill(&format!("tones{step}.input"), &[BATCH, 1, 1, 3]);
-    let mut pictures = fill(&format!("pictures{step}.input"), &[BATCH, size, size, 3]);
-    for (picture, tone) in pictures.chunks_exact_mut(size * size * 3).zip(tones.chunks_exact(3)) {
-        picture.iter_mut().enumerate().for_each(|(index, value)| *value = (*value - 0.5) + (tone[index % 3] - 0.5));
+    let mut images = fill(&format!("pictures{step}.input"), &[BATCH, size, size, 3]);
+    for (image, tone) in images.chunks_exact_mut(size * size * 3).zip(tones.chunks_exact(3)) {
+        image.iter_mut().enumerate().for_each(|(index, value)| *value = (*value - 0.5) + (tone[index % 3] - 0.5));
     }
     let label = |tone: &[f32]| if tone[0] > 0.5 { Label::Malignant } else { Label::Benign };
     let targets = tones.chunks_exact(3).map(|tone| Target::of(label(tone))).collect();
-    Ok((Tensor::from_vec(pictures, (BATCH, size, size, 3), &Device::Cpu)?, targets))
+    Ok((Tensor::from_vec(images, (BATCH, size, size, 3), &Device::Cpu)?, targets))
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::{fixture, formula};
 
-/// One picture of `formula::picture` resized by TensorFlow and divided by 255.
+/// One image of `formula::image` resized by TensorFlow and divided by 255.
 #[derive(Deserialize)]
 struct Golden {
     width: u32,
@@ -27,7 +27,7 @@ fn bilinear_resizing_equals_tensorflows_up_and_down() {
     assert_eq!(golden.len(), 8);
     for Golden { width, height, size, at, values, mean, mean_square } in golden {
         let preprocess = Preprocess { size, ..Preprocess::report() };
-        let ours = preprocess.pixels(&formula::picture(width, height)).unwrap();
+        let ours = preprocess.pixels(&formula::image(width, height)).unwrap();
         let case = format!("{width}x{height} to {size}");
         for (index, want) in at.into_iter().zip(values) {
             assert!((ours[index] - want).abs() <= 1e-5, "{case}, {index}: {} instead of {want}", ours[index]);

@@ -67,15 +67,15 @@ impl Launched {
         line.trim_matches([':', '\t', ' ']).trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Posts a picture as its plain bytes; the answer's JSON, where it is a good one.
-    fn predict(&self, picture: &[u8]) -> Value {
+    /// Posts an image as its plain bytes; the answer's JSON, where it is a good one.
+    fn predict(&self, image: &[u8]) -> Value {
         let mut stream = TcpStream::connect(("127.0.0.2", self.port)).unwrap();
         let head = format!(
             "POST /predict HTTP/1.1\r\nHost: lobule\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-            picture.len()
+            image.len()
         );
         stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(picture).unwrap();
+        stream.write_all(image).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
@@ -131,13 +131,13 @@ fn from_the_upload_to_a_prediction() {
     build.keep_launch_layers();
 
     let by_the_tool = said_by_the_tool();
-    let picture = fs::read(root().join("tests/fixtures/tissue.png")).unwrap();
+    let image = fs::read(root().join("tests/fixtures/tissue.png")).unwrap();
     let starts: Vec<_> = (0..5)
         .map(|_| {
             let launched = launch(&build);
             let start = launched.start;
             // The port is bound when the model is loaded, so the first request is answered like any other.
-            assert_eq!(launched.predict(&picture)["label"], by_the_tool["label"]);
+            assert_eq!(launched.predict(&image)["label"], by_the_tool["label"]);
             launched.stop();
             start
         })
@@ -145,14 +145,14 @@ fn from_the_upload_to_a_prediction() {
     println!("from exec to the bound port: {starts:?}");
 
     let launched = launch(&build);
-    let answer = launched.predict(&picture);
+    let answer = launched.predict(&image);
     let probability = |answer: &Value| answer["probability_malignant"].as_f64().unwrap();
     assert!((probability(&answer) - probability(&by_the_tool)).abs() < 1e-3, "{answer}");
     let idle = launched.kib("VmRSS");
     let concurrency = deploy::concurrency(&text("README.md")).unwrap();
     thread::scope(|scope| {
         for _ in 0..concurrency {
-            scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&picture)["label"], by_the_tool["label"])));
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&image)["label"], by_the_tool["label"])));
         }
     });
     let busy = launched.kib("VmHWM");

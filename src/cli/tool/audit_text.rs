@@ -9,25 +9,25 @@ const SHOWN: usize = 20;
 
 /// The whole audit, a section for each kind of finding.
 pub(super) fn render(audit: &Audit) -> String {
-    let mut text = format!("{} pictures, {} slides, {} cases\n", audit.pictures, audit.slides, audit.cases);
+    let mut text = format!("{} images, {} slides, {} cases\n", audit.images, audit.slides, audit.cases);
     if audit.ignored > 0 {
         text += &format!("{} other files are ignored\n", audit.ignored);
     }
-    text += &format!("\n{:<18}{:>9}{:>11}\n", "pictures", "here", "published");
+    text += &format!("\n{:<18}{:>9}{:>11}\n", "images", "here", "published");
     audit.labels.iter().for_each(|count| text += &count_line(count));
     text += &format!("\n{:<18}{:>9}{:>11}{:>9}{:>11}\n", "subtype", "here", "published", "slides", "published");
     audit.subtypes.iter().for_each(|count| text += &count_line(count));
     let sizes: Vec<String> = audit.sizes.iter().map(|(size, count)| format!("{size} ({count})")).collect();
     text += &format!("\nsizes: {}\n", sizes.join(", "));
 
-    text += &section("unreadable pictures", &audit.unreadable, finding_line);
+    text += &section("unreadable images", &audit.unreadable, finding_line);
     text += &section("names that cannot be read (left out)", &audit.misnamed, finding_line);
     text += &section("doubtful names", &audit.doubtful, finding_line);
     text += &section("identical files", &audit.identical, identical_line);
     if let Some(split) = &audit.split {
         text += &format!("\n{}", render_parts(split));
         text += &section("cases in more than one part", &split.shared_cases, |shared| {
-            let parts: Vec<String> = shared.pictures.iter().map(|(part, count)| format!("{part} {count}")).collect();
+            let parts: Vec<String> = shared.images.iter().map(|(part, count)| format!("{part} {count}")).collect();
             format!("{}: {}", shared.case, parts.join(", "))
         });
     }
@@ -36,7 +36,7 @@ pub(super) fn render(audit: &Audit) -> String {
 
 /// The parts of a split as a table.
 pub(super) fn render_parts(split: &SplitAudit) -> String {
-    let mut text = format!("{:<12}{:>9}{:>9}{:>11}{:>7}\n", "part", "pictures", "benign", "malignant", "cases");
+    let mut text = format!("{:<12}{:>9}{:>9}{:>11}{:>7}\n", "part", "images", "benign", "malignant", "cases");
     for (part, count) in &split.parts {
         let (benign, malignant) = (count.benign, count.malignant);
         let _ = writeln!(text, "{part:<12}{:>9}{benign:>9}{malignant:>11}{:>7}", benign + malignant, count.cases);

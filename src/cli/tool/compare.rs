@@ -24,7 +24,7 @@ pub struct CompareArguments {
     /// How the table is printed.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// Also take the predictions of all runs together, each of which held out other pictures (the folds of a
+    /// Also take the predictions of all runs together, each of which held out other images (the folds of a
     /// cross-validation), with intervals over cases.
     #[arg(long)]
     pool: bool,

@@ -113,7 +113,7 @@ fn matrices(comparison: &Comparison) -> Table {
         let counts = [tn, fp, fn_, tp].map(|count| count.to_string());
         std::iter::once(run.name.clone()).chain(counts).collect()
     };
-    let title = "Confusion matrices, in pictures".to_owned();
+    let title = "Confusion matrices, in images".to_owned();
     let rows = comparison.runs().map(row).collect();
     Table { title, words: 1, header: header.map(str::to_owned).to_vec(), rows }
 }

@@ -196,7 +196,7 @@ impl CrossValidated {
             }
             let folds = Folds::read(&path)?;
             // Fails where the folds are of other images.
-            folds.held_out(0).pictures(training.dataset, Part::Train).with_context(|| path.display().to_string())?;
+            folds.held_out(0).images(training.dataset, Part::Train).with_context(|| path.display().to_string())?;
             let runs = runs(&folder, &folds);
             for run in &runs {
                 check(run, training, &start)?;

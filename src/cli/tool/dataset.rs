@@ -12,17 +12,17 @@ use crate::breakhis::{self, Dataset, Split, SplitAudit};
 /// What to do with a copy of BreakHis.
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
-    /// Reads every picture and tells what is wrong with the data, or with a split of it. Leaves with code 1 when
+    /// Reads every image and tells what is wrong with the data, or with a split of it. Leaves with code 1 when
     /// something must be mended.
     Audit(AuditArguments),
-    /// Shares the pictures out over train, validation and test: 60, 20 and 20 %.
+    /// Shares the images out over train, validation and test: 60, 20 and 20 %.
     Split(SplitOffArguments),
 }
 
 /// Arguments of `lobule dataset audit`.
 #[derive(Debug, Args)]
 pub struct AuditArguments {
-    /// Folder of the pictures.
+    /// Folder of the images.
     dir: PathBuf,
     #[command(flatten)]
     split: SplitArguments,
@@ -34,12 +34,12 @@ pub struct AuditArguments {
 /// Arguments of `lobule dataset split`.
 #[derive(Debug, Args)]
 pub struct SplitOffArguments {
-    /// Folder of the pictures.
+    /// Folder of the images.
     dir: PathBuf,
     /// What is kept together.
     #[arg(long, value_enum)]
     by: Unit,
-    /// Decides which pictures go where: the same seed and data give the same split.
+    /// Decides which images go where: the same seed and data give the same split.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Where the split is written, as CSV: filename,part.
@@ -81,7 +81,7 @@ fn split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
     output::print(&audit_text::render_parts(&found))?;
     if !found.shared_cases.is_empty() {
         tracing::warn!(
-            "{} cases have pictures in more than one part, so figures from this split flatter; --by case keeps them apart",
+            "{} cases have images in more than one part, so figures from this split flatter; --by case keeps them apart",
             found.shared_cases.len()
         );
     }

@@ -10,7 +10,7 @@ use super::super::weights::WeightsArguments;
 use super::inputs::{InitArguments, SplitArguments};
 use super::measuring::{EXCHANGES, Measuring, open_backbone};
 use super::{evaluation_csv, evaluation_text, output};
-use crate::breakhis::{Dataset, Part, Picture};
+use crate::breakhis::{Dataset, ImageFile, Part};
 use crate::evaluate::{Evaluation, evaluation_figure, predictions};
 use crate::files::write_whole;
 
@@ -61,7 +61,7 @@ enum Format {
 
 pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.data)?;
-    let Chosen { pictures, train, what } = choose(&dataset, arguments)?;
+    let Chosen { images, train, what } = choose(&dataset, arguments)?;
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
     let frozen = arguments.init.path().map(|path| open_backbone(path, &metadata.architecture)).transpose()?;
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         shifts: true,
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
-    let (predicted, shifted) = measuring.measure(&pictures, train.as_ref())?;
+    let (predicted, shifted) = measuring.measure(&images, train.as_ref())?;
     if let Some(path) = &arguments.predictions {
         predictions::write(path, &predicted)?;
     }
@@ -101,9 +101,9 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
 
 /// What is measured, and what the controls are fitted to.
 struct Chosen<'a> {
-    pictures: Vec<&'a Picture>,
+    images: Vec<&'a ImageFile>,
     /// None where no other images are set apart for learning.
-    train: Option<Vec<&'a Picture>>,
+    train: Option<Vec<&'a ImageFile>>,
     /// The measured images in words.
     what: String,
 }
@@ -111,16 +111,16 @@ struct Chosen<'a> {
 fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Result<Chosen<'a>> {
     let dir = dataset.root().display();
     let Some(split) = arguments.split.read()? else {
-        let pictures = dataset.pictures().iter().collect();
-        return Ok(Chosen { pictures, train: None, what: format!("all images of {dir}") });
+        let images = dataset.images().iter().collect();
+        return Ok(Chosen { images, train: None, what: format!("all images of {dir}") });
     };
     let usual = if arguments.split.holds_out_a_fold() { Part::Validation } else { Part::Test };
     let part = arguments.part.unwrap_or(usual);
-    let pictures = split.pictures(dataset, part)?;
-    if pictures.is_empty() {
+    let images = split.images(dataset, part)?;
+    if images.is_empty() {
         bail!("the split has no images in its {part} part; --part chooses another");
     }
-    let train = if part == Part::Train { Vec::new() } else { split.pictures(dataset, Part::Train)? };
+    let train = if part == Part::Train { Vec::new() } else { split.images(dataset, Part::Train)? };
     let what = format!("{part} part of {dir}");
-    Ok(Chosen { pictures, train: Some(train).filter(|train| !train.is_empty()), what })
+    Ok(Chosen { images, train: Some(train).filter(|train| !train.is_empty()), what })
 }

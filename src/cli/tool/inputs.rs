@@ -1,4 +1,4 @@
-//! What several commands take: a network, a split, pictures.
+//! What several commands take: a network, a split, images.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -22,9 +22,9 @@ impl WeightsArguments {
 /// The unit of a split.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Unit {
-    /// All pictures of a person stay in one part, so that nothing leaks.
+    /// All images of a person stay in one part, so that nothing leaks.
     Case,
-    /// Every picture by itself, as most papers do; pictures of one person land on both sides.
+    /// Every image by itself, as most papers do; images of one person land on both sides.
     Image,
 }
 
@@ -99,7 +99,7 @@ pub(super) fn told_by_name(file_name: &str) -> Result<Told, String> {
     })
 }
 
-/// Decodes a picture; the error names it.
-pub(super) fn read_picture(path: &Path) -> anyhow::Result<RgbImage> {
+/// Decodes an image; the error names it.
+pub(super) fn read_image(path: &Path) -> anyhow::Result<RgbImage> {
     Ok(pixels::read(path, &DecodeLimits::default())?)
 }

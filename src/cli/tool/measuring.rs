@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use indicatif::ProgressBar;
 use rayon::prelude::*;
 
-use super::inputs::read_picture;
+use super::inputs::read_image;
 use super::table::thousands;
-use crate::breakhis::Picture;
+use crate::breakhis::ImageFile;
 use crate::evaluate::{
     Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, Training, conclude, exchanges,
 };
@@ -77,13 +77,13 @@ impl Measuring<'_> {
     }
 
     /// What the controls see of the train part.
-    pub(super) fn train_part(&self, pictures: &[&Picture]) -> anyhow::Result<TrainPart> {
-        let images = each(pictures, |_, picture| {
-            let (prepared, subject) = self.prepare(picture)?;
-            let features = self.look(picture, |observer| observer.features(&prepared))?;
+    pub(super) fn train_part(&self, train: &[&ImageFile]) -> anyhow::Result<TrainPart> {
+        let images = each(train, |_, image| {
+            let (prepared, subject) = self.prepare(image)?;
+            let features = self.look(image, |observer| observer.features(&prepared))?;
             Ok(Training { truth: subject.truth, stratum: subject.stratum, features })
         })?;
-        let cases: BTreeSet<_> = pictures.iter().map(|picture| picture.name.case()).collect();
+        let cases: BTreeSet<_> = train.iter().map(|image| image.name.case()).collect();
         let what = format!("the train part ({} images of {} cases)", thousands(images.len()), cases.len());
         Ok(TrainPart { images, what })
     }
@@ -92,22 +92,22 @@ impl Measuring<'_> {
     /// other cases.
     pub(super) fn measure(
         &self,
-        pictures: &[&Picture],
+        images: &[&ImageFile],
         train: Option<&TrainPart>,
     ) -> anyhow::Result<(Predictions, Shifted)> {
-        let lenders = exchanges(pictures.len(), self.exchanges, self.seed);
+        let lenders = exchanges(images.len(), self.exchanges, self.seed);
         let needed: BTreeSet<usize> = lenders.iter().flatten().copied().collect();
         let needed: Vec<usize> = needed.into_iter().collect();
-        let lending: Vec<&Picture> = needed.iter().map(|&index| pictures[index]).collect();
-        let colours = each(&lending, |_, picture| Ok(ColourStatistics::of(&self.prepare(picture)?.0.image)));
+        let lending: Vec<&ImageFile> = needed.iter().map(|&index| images[index]).collect();
+        let colours = each(&lending, |_, image| Ok(ColourStatistics::of(&self.prepare(image)?.0.image)));
         // What could not be read is told of by the second reading, beside what lends nothing.
         let colours: BTreeMap<usize, ColourStatistics> = needed.into_iter().zip(colours.unwrap_or_default()).collect();
         let size = self.classifier.preprocess().size;
-        let observations = each(pictures, |index, picture| {
-            let (prepared, subject) = self.prepare(picture)?;
+        let observations = each(images, |index, image| {
+            let (prepared, subject) = self.prepare(image)?;
             let lent: Vec<ColourStatistics> =
                 lenders[index].iter().filter_map(|lender| colours.get(lender).copied()).collect();
-            self.look(picture, |observer| observer.observe(subject, &prepared, (&lent, self.shifts), size))
+            self.look(image, |observer| observer.observe(subject, &prepared, (&lent, self.shifts), size))
         })?;
         Ok(conclude(observations, train.map(|train| train.images.as_slice())))
     }
@@ -115,7 +115,7 @@ impl Measuring<'_> {
     /// Lends the network and the backbone as functions of images; an error names the image that they fail on.
     fn look<T>(
         &self,
-        picture: &Picture,
+        image: &ImageFile,
         work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
     ) -> anyhow::Result<T> {
         let network = |image: &[f32]| {
@@ -125,15 +125,15 @@ impl Measuring<'_> {
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));
         let backbone = backbone.as_ref();
         let observer = Observer { network: &network, backbone: backbone.map(|taps| taps as _) };
-        work(observer).with_context(|| picture.path.display().to_string())
+        work(observer).with_context(|| image.path.display().to_string())
     }
 
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.
-    fn prepare(&self, picture: &Picture) -> anyhow::Result<(Prepared, Subject)> {
-        let image = read_picture(&picture.path)?;
+    fn prepare(&self, file: &ImageFile) -> anyhow::Result<(Prepared, Subject)> {
+        let image = read_image(&file.path)?;
         let own = self.classifier.preprocess();
         let resized = |preprocess: &Preprocess, image: &RgbImage| {
-            preprocess.resized(image).with_context(|| picture.path.display().to_string())
+            preprocess.resized(image).with_context(|| file.path.display().to_string())
         };
         let other = self.frozen.as_ref().map(|(backbone, _)| backbone.preprocess());
         let other = other.filter(|other| (other.size, other.resampling) != (own.size, own.resampling));
@@ -141,13 +141,13 @@ impl Measuring<'_> {
             image: resized(own, &image)?,
             for_backbone: other.map(|other| resized(other, &image)).transpose()?,
         };
-        let width = picture.source_width.unwrap_or_else(|| image.width());
+        let width = file.source_width.unwrap_or_else(|| image.width());
         let subject = Subject {
-            filename: picture.file_name().to_owned(),
-            truth: picture.label(),
-            case: picture.name.case().to_string(),
-            subtype: picture.name.subtype().to_string(),
-            stratum: Some(Stratum { magnification: picture.name.magnification().times(), width }),
+            filename: file.file_name().to_owned(),
+            truth: file.label(),
+            case: file.name.case().to_string(),
+            subtype: file.name.subtype().to_string(),
+            stratum: Some(Stratum { magnification: file.name.magnification().times(), width }),
         };
         Ok((prepared, subject))
     }
@@ -155,16 +155,16 @@ impl Measuring<'_> {
 
 /// Works on every image, in their order; figures over a part of them would be of something else.
 fn each<T: Send>(
-    pictures: &[&Picture],
-    work: impl Fn(usize, &Picture) -> anyhow::Result<T> + Sync,
+    images: &[&ImageFile],
+    work: impl Fn(usize, &ImageFile) -> anyhow::Result<T> + Sync,
 ) -> anyhow::Result<Vec<T>> {
-    let progress = ProgressBar::new(pictures.len() as u64);
-    let work = |(index, picture): (usize, &&Picture)| {
-        let done = work(index, picture);
+    let progress = ProgressBar::new(images.len() as u64);
+    let work = |(index, image): (usize, &&ImageFile)| {
+        let done = work(index, image);
         progress.inc(1);
         done
     };
-    let results: Vec<anyhow::Result<T>> = pictures.par_iter().enumerate().map(work).collect();
+    let results: Vec<anyhow::Result<T>> = images.par_iter().enumerate().map(work).collect();
     progress.finish_and_clear();
     let mut done = Vec::with_capacity(results.len());
     for result in results {
@@ -173,9 +173,9 @@ fn each<T: Send>(
             Err(error) => tracing::error!("{error:#}"),
         }
     }
-    let failed = pictures.len() - done.len();
+    let failed = images.len() - done.len();
     if failed > 0 {
-        bail!("no figures, because {failed} of {} images could not be predicted", pictures.len());
+        bail!("no figures, because {failed} of {} images could not be predicted", images.len());
     }
     Ok(done)
 }

@@ -28,9 +28,9 @@ pub enum ToolCommand {
     /// Checks or splits a copy of BreakHis.
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// Predicts for pictures and folders of pictures.
+    /// Predicts for images and folders of images.
     Predict(predict::PredictArguments),
-    /// Measures a network on pictures whose labels are known.
+    /// Measures a network on images whose labels are known.
     Evaluate(evaluate::EvaluateArguments),
     /// Trains a network by one of four recipes.
     Train(train::TrainArguments),

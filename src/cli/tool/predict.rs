@@ -1,4 +1,4 @@
-//! `lobule predict`: pictures and folders in, a line a picture out.
+//! `lobule predict`: images and folders in, a line an image out.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +8,13 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::super::weights::WeightsArguments;
-use super::inputs::read_picture;
+use super::inputs::read_image;
 use super::output::{self, digits};
 use crate::breakhis::files;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::Classifier;
 
-/// How many pictures are decoded and predicted before the next lines are printed.
+/// How many images are decoded and predicted before the next lines are printed.
 const AT_ONCE: usize = 32;
 
 /// Arguments of `lobule predict`.
@@ -25,10 +25,10 @@ pub struct PredictArguments {
     /// How the answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Call a picture malignant from this probability of malignancy on; without it, the network's own threshold.
+    /// Call an image malignant from this probability of malignancy on; without it, the network's own threshold.
     #[arg(long, value_name = "NUMBER")]
     threshold: Option<Threshold>,
-    /// Pictures, and folders whose pictures are found at any depth.
+    /// Images, and folders whose images are found at any depth.
     #[arg(required = true, value_name = "IMAGE|DIR")]
     inputs: Vec<PathBuf>,
 }
@@ -45,14 +45,14 @@ enum Format {
 }
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
-    let (pictures, mut failed) = find_pictures(&arguments.inputs);
-    let total = pictures.len() + failed;
+    let (images, mut failed) = find_images(&arguments.inputs);
+    let total = images.len() + failed;
     let classifier = arguments.weights.classifier()?;
     let threshold = arguments.threshold.unwrap_or_else(|| classifier.threshold());
-    let layout = Layout::new(arguments.format, &pictures);
+    let layout = Layout::new(arguments.format, &images);
 
     let mut answered = 0;
-    for chunk in pictures.chunks(AT_ONCE) {
+    for chunk in images.chunks(AT_ONCE) {
         let answers: Vec<_> = chunk.par_iter().map(|path| predict(&classifier, path, threshold)).collect();
         let mut text = String::new();
         for answer in answers {
@@ -88,41 +88,41 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The pictures that are named, and those in the folders that are named; what cannot be found is told and counted.
-fn find_pictures(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
-    let (mut pictures, mut failed) = (Vec::new(), 0);
+/// The images that are named, and those in the folders that are named; what cannot be found is told and counted.
+fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
+    let (mut images, mut failed) = (Vec::new(), 0);
     for input in inputs {
-        match pictures_of(input) {
-            Ok(found) => pictures.extend(found),
+        match images_of(input) {
+            Ok(found) => images.extend(found),
             Err(error) => {
                 failed += 1;
                 tracing::error!("{error:#}");
             }
         }
     }
-    (pictures, failed)
+    (images, failed)
 }
 
-fn pictures_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn images_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let metadata = std::fs::metadata(input).with_context(|| format!("cannot read {}", input.display()))?;
     if !metadata.is_dir() {
         // A file that is named is tried whatever its ending.
         return Ok(vec![input.to_owned()]);
     }
     let mut files = files::under(input).with_context(|| format!("cannot read {}", input.display()))?;
-    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_picture));
+    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_image));
     if files.is_empty() {
-        bail!("no picture ({}) in {}", files::PICTURE_EXTENSIONS.join(", "), input.display());
+        bail!("no image ({}) in {}", files::PICTURE_EXTENSIONS.join(", "), input.display());
     }
     Ok(files)
 }
 
-fn is_picture(file_name: &str) -> bool {
-    files::picture_stem(file_name).is_some()
+fn is_image(file_name: &str) -> bool {
+    files::image_stem(file_name).is_some()
 }
 
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
-    let image = read_picture(path)?;
+    let image = read_image(path)?;
     let prediction = classifier.predict(&image).with_context(|| path.display().to_string())?;
     Ok(Answer {
         file: path.display().to_string(),
@@ -134,7 +134,7 @@ fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow
     })
 }
 
-/// The answer for one picture, its fields in the order in which they are printed.
+/// The answer for one image, its fields in the order in which they are printed.
 #[derive(Serialize)]
 struct Answer {
     file: String,
@@ -168,8 +168,8 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(format: Format, pictures: &[PathBuf]) -> Self {
-        let widths = pictures.iter().map(|path| path.display().to_string().chars().count());
+    fn new(format: Format, images: &[PathBuf]) -> Self {
+        let widths = images.iter().map(|path| path.display().to_string().chars().count());
         Self { format, file_width: widths.max().unwrap_or(0).max(COLUMNS[0].len()) }
     }
 

@@ -1,4 +1,4 @@
-//! `lobule train`: pictures, a split and a recipe in; a run folder with weights, history and predictions out.
+//! `lobule train`: images, a split and a recipe in; a run folder with weights, history and predictions out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::measuring::{EXCHANGES, Measuring, open_backbone};
 use super::table::number;
 use super::terminal::Terminal;
 use super::train_all;
-use crate::breakhis::{Dataset, Part, Picture, Split};
+use crate::breakhis::{Dataset, ImageFile, Part, Split};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::{Evaluation, Figures, predictions};
 use crate::kernels::keep_large_blocks;
@@ -25,7 +25,7 @@ use crate::train::{End, Recipe, Run, RunConfig, Samples, Start, State, TrainErro
 /// Arguments of `lobule train`.
 #[derive(Debug, Args)]
 pub struct TrainArguments {
-    /// Folder of the pictures: a BreaKHis_v1 tree, a flat folder, or one with a manifest.csv.
+    /// Folder of the images: a BreaKHis_v1 tree, a flat folder, or one with a manifest.csv.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// How to train: the report's three networks, or ours.
@@ -64,7 +64,7 @@ pub struct TrainArguments {
     /// Go on with the run in the folder, to the same result as if it had never stopped; or begin it.
     #[arg(long)]
     resume: bool,
-    /// Go on without pictures that cannot be read; they are named and counted.
+    /// Go on without images that cannot be read; they are named and counted.
     #[arg(long)]
     skip_unreadable: bool,
 }
@@ -93,11 +93,11 @@ pub(super) struct Trained<'a> {
     pub(super) parts: Parts<'a>,
 }
 
-/// The pictures of a run.
+/// The images of a run.
 pub(super) struct Parts<'a> {
-    pub(super) train: Vec<&'a Picture>,
-    validation: Vec<&'a Picture>,
-    test: Vec<&'a Picture>,
+    pub(super) train: Vec<&'a ImageFile>,
+    validation: Vec<&'a ImageFile>,
+    test: Vec<&'a ImageFile>,
     /// Those of train and validation, prepared.
     samples: [Samples; 2],
     /// File names of those that could not be read.
@@ -157,7 +157,7 @@ impl<'a> Training<'a> {
         let mut state = before.unwrap_or_else(|| State::new(network, self.recipe));
         let (epochs, steps) = state.position();
         let [train, validation] = &parts.samples;
-        tracing::info!("{} pictures to train on, {} to validate on", train.len(), validation.len());
+        tracing::info!("{} images to train on, {} to validate on", train.len(), validation.len());
         if !state.history().is_empty() {
             run.save(&state)?;
             tracing::info!("going on after {epochs} epochs and {steps} steps");
@@ -179,10 +179,10 @@ impl<'a> Training<'a> {
             return Ok(false);
         }
         let before = RunConfig::read(&job.out.join("config.toml"))?;
-        let read = |part| -> anyhow::Result<Vec<&Picture>> {
-            let mut pictures = job.split.pictures(self.dataset, part)?;
-            pictures.retain(|picture| !before.skipped.contains(&file_name(&picture.path)));
-            Ok(pictures)
+        let read = |part| -> anyhow::Result<Vec<&ImageFile>> {
+            let mut images = job.split.images(self.dataset, part)?;
+            images.retain(|image| !before.skipped.contains(&file_name(&image.path)));
+            Ok(images)
         };
         let parts = [&read(Part::Train)?[..], &read(Part::Validation)?];
         let (_, start) = self.network(job.seed)?;
@@ -190,11 +190,11 @@ impl<'a> Training<'a> {
         Ok(true)
     }
 
-    fn config(&self, job: &Job, start: String, parts: [&[&Picture]; 2], skipped: Vec<String>) -> RunConfig {
+    fn config(&self, job: &Job, start: String, parts: [&[&ImageFile]; 2], skipped: Vec<String>) -> RunConfig {
         let [train, validation] = parts;
         let split = match validation {
             [] => job.how.clone(),
-            some => format!("{}; validated on {} pictures of {} cases", job.how, some.len(), cases(some)),
+            some => format!("{}; validated on {} images of {} cases", job.how, some.len(), cases(some)),
         };
         RunConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -228,10 +228,10 @@ impl<'a> Training<'a> {
     }
 
     /// Refuses a split of which a part tells nothing: without a class, or empty. Only --all may hold nothing out.
-    pub(super) fn check(&self, split: &Split) -> anyhow::Result<[Vec<&'a Picture>; 3]> {
-        let [train, validation, test] = Part::ALL.map(|part| split.pictures(self.dataset, part));
+    pub(super) fn check(&self, split: &Split) -> anyhow::Result<[Vec<&'a ImageFile>; 3]> {
+        let [train, validation, test] = Part::ALL.map(|part| split.images(self.dataset, part));
         let (train, validation) = (train?, validation?);
-        let labels = |pictures: &[&Picture]| pictures.iter().map(|picture| picture.label()).collect::<Vec<_>>();
+        let labels = |images: &[&ImageFile]| images.iter().map(|image| image.label()).collect::<Vec<_>>();
         check_classes("train", &labels(&train))?;
         if !self.arguments.all {
             check_classes("validation", &labels(&validation))?;
@@ -239,28 +239,28 @@ impl<'a> Training<'a> {
         Ok([train, validation, test?])
     }
 
-    /// Reads all pictures, so that what cannot be read is told before the work.
+    /// Reads all images, so that what cannot be read is told before the work.
     fn parts(&self, split: &Split) -> anyhow::Result<Parts<'a>> {
-        let mut pictures = self.check(split)?;
+        let mut images = self.check(split)?;
         let recipe = self.recipe;
-        check_memory(recipe, pictures[0].len() + pictures[1].len())?;
+        check_memory(recipe, images[0].len() + images[1].len())?;
         let mut unreadable = Vec::new();
-        let mut load = |pictures: &[&Picture]| {
-            let (samples, failed) = Samples::load(pictures, &recipe.preprocess, &recipe.augmentation);
+        let mut load = |images: &[&ImageFile]| {
+            let (samples, failed) = Samples::load(images, &recipe.preprocess, &recipe.augmentation);
             unreadable.extend(failed);
             samples
         };
-        let samples = [load(&pictures[0]), load(&pictures[1])];
-        load(&pictures[2]);
+        let samples = [load(&images[0]), load(&images[1])];
+        load(&images[2]);
         if !unreadable.is_empty() && !self.arguments.skip_unreadable {
             return Err(TrainError::Unreadable(unreadable).into());
         }
-        unreadable.iter().for_each(|picture| tracing::warn!("left out: {picture}"));
-        for pictures in &mut pictures {
-            pictures.retain(|picture| unreadable.iter().all(|unreadable| unreadable.path != picture.path));
+        unreadable.iter().for_each(|image| tracing::warn!("left out: {image}"));
+        for images in &mut images {
+            images.retain(|image| unreadable.iter().all(|unreadable| unreadable.path != image.path));
         }
-        let skipped = unreadable.iter().map(|picture| file_name(&picture.path)).collect();
-        let [train, validation, test] = pictures;
+        let skipped = unreadable.iter().map(|image| file_name(&image.path)).collect();
+        let [train, validation, test] = images;
         Ok(Parts { train, validation, test, samples, skipped })
     }
 }
@@ -284,11 +284,11 @@ pub(super) fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Pa
     let train = measuring.train_part(&parts.train)?;
     let mut last = None;
     let mut measured = BTreeMap::new();
-    for (part, pictures) in [(Part::Validation, &parts.validation), (Part::Test, &parts.test)] {
-        if pictures.is_empty() {
+    for (part, images) in [(Part::Validation, &parts.validation), (Part::Test, &parts.test)] {
+        if images.is_empty() {
             continue;
         }
-        let (predicted, shifted) = measuring.measure(pictures, Some(&train))?;
+        let (predicted, shifted) = measuring.measure(images, Some(&train))?;
         predictions::write(&run.path(&format!("{part}-predictions.csv")), &predicted)?;
         let evaluation = Evaluation::of(&predicted, &shifted, training, measuring.setting(Some(&train)));
         measured.extend(figures(part, &evaluation.all.figures));
@@ -331,24 +331,24 @@ pub(super) fn figures(of: impl std::fmt::Display, all: &Figures) -> BTreeMap<Str
     figures.into_iter().filter_map(|(name, value)| Some((format!("{of}_{name}"), value?))).collect()
 }
 
-fn describe(dataset: &Dataset, train: &[&Picture]) -> String {
-    let benign = train.iter().filter(|picture| picture.label() == Label::Benign).count();
+fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {
+    let benign = train.iter().filter(|image| image.label() == Label::Benign).count();
     format!(
-        "BreakHis, {} pictures; trained on {} of {} cases, {benign} benign and {} malignant",
-        dataset.pictures().len(),
+        "BreakHis, {} images; trained on {} of {} cases, {benign} benign and {} malignant",
+        dataset.images().len(),
         train.len(),
         cases(train),
         train.len() - benign
     )
 }
 
-fn cases(pictures: &[&Picture]) -> usize {
-    case_numbers(pictures).len()
+fn cases(images: &[&ImageFile]) -> usize {
+    case_numbers(images).len()
 }
 
 /// The cases of some images, sorted, as a weights file names them.
-fn case_numbers(pictures: &[&Picture]) -> Vec<String> {
-    let cases: BTreeSet<_> = pictures.iter().map(|picture| picture.name.case()).collect();
+fn case_numbers(images: &[&ImageFile]) -> Vec<String> {
+    let cases: BTreeSet<_> = images.iter().map(|image| image.name.case()).collect();
     cases.iter().map(ToString::to_string).collect()
 }
 

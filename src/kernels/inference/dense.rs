@@ -29,7 +29,7 @@ pub(super) struct DenseLayer {
 }
 
 /// Pixels of a plane from which on tiles are worth their transforms: below, their larger kernels, which are read for
-/// each picture, cost more than the multiplications that they save.
+/// each image, cost more than the multiplications that they save.
 const LEAST_PIXELS: usize = 64;
 
 impl LayerWeights {

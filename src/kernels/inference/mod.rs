@@ -1,8 +1,8 @@
 //! DenseNet's backbone as it answers: the fast path.
 //!
-//! In: the weights once, then pictures. Out: the global average of each tap. A [`Backbone`] is built for one size of
-//! pictures: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
-//! after the first pictures nothing is allocated. To candle it is one operator. It computes what the single operators
+//! In: the weights once, then images. Out: the global average of each tap. A [`Backbone`] is built for one size of
+//! images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
+//! after the first images nothing is allocated. To candle it is one operator. It computes what the single operators
 //! of this room compute, in another order: a dense block is one buffer that each layer adds its channels to, batch
 //! norm and ReLU happen on the way into a product or out of it, and large 3x3 convolutions go through Winograd's
 //! transforms.
@@ -103,46 +103,46 @@ pub struct BackboneWeights {
     pub blocks: Vec<BlockWeights>,
 }
 
-/// A backbone that is ready for pictures of one size. Shared by reference between threads.
+/// A backbone that is ready for images of one size. Shared by reference between threads.
 pub struct Backbone {
     plan: Box<dyn Walk>,
     team: Team,
     size: usize,
     taps: usize,
-    /// Pictures that are being computed.
+    /// Images that are being computed.
     busy: AtomicUsize,
 }
 
 impl Backbone {
-    /// Lays the network out for square pictures of `size` pixels a side, for `threads` threads.
+    /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
     ///
     /// # Errors
-    /// When the tensors do not fit each other, or the pictures are too small.
+    /// When the tensors do not fit each other, or the images are too small.
     pub fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
         let team = Team::new(threads.max(1));
         let plan: Box<dyn Walk> = boxed(weights, size, level, team.size())?;
         Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
     }
 
-    /// The taps of one picture (size, size, 3): all threads at its service when it is alone, one when it is not.
-    fn taps(&self, picture: &[f32], taps: &mut [f32]) {
+    /// The taps of one image (size, size, 3): all threads at its service when it is alone, one when it is not.
+    fn taps(&self, image: &[f32], taps: &mut [f32]) {
         let alone = self.busy.fetch_add(1, Ordering::AcqRel) == 0;
         let _leaves = Leaves(&self.busy);
-        self.plan.walk(picture, taps, alone.then_some(&self.team), None);
+        self.plan.walk(image, taps, alone.then_some(&self.team), None);
     }
 
-    /// Where the time of a picture (size, size, 3) goes on one thread: of `rounds` walks, each step's median.
+    /// Where the time of an image (size, size, 3) goes on one thread: of `rounds` walks, each step's median.
     ///
     /// # Errors
-    /// When the picture has another size.
-    pub fn steps(&self, picture: &[f32], rounds: usize) -> Result<Vec<Step>> {
-        if picture.len() != self.size * self.size * 3 {
-            bail!("backbone: a picture of {} numbers instead of {2}x{2}x{1}", picture.len(), 3, self.size);
+    /// When the image has another size.
+    pub fn steps(&self, image: &[f32], rounds: usize) -> Result<Vec<Step>> {
+        if image.len() != self.size * self.size * 3 {
+            bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
         }
         let (clock, mut taps) = (Clock::default(), vec![0.0; self.taps]);
         let mut walks: Vec<Vec<f64>> = Vec::new();
         for _ in 0..rounds.max(1) {
-            self.plan.walk(picture, &mut taps, None, Some(&clock));
+            self.plan.walk(image, &mut taps, None, Some(&clock));
             walks.push(clock.take());
         }
         let median = |step: usize| {
@@ -155,7 +155,7 @@ impl Backbone {
     }
 }
 
-/// Counts a picture out, also when computing it panics.
+/// Counts an image out, also when computing it panics.
 struct Leaves<'a>(&'a AtomicUsize);
 
 impl Drop for Leaves<'_> {
@@ -177,12 +177,12 @@ impl CustomOp1 for Backbone {
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, height, width, channels) = layout.shape().dims4()?;
         if [height, width, channels] != [self.size, self.size, 3] {
-            bail!("backbone: pictures of {height}x{width}x{channels} instead of {0}x{0}x3", self.size);
+            bail!("backbone: images of {height}x{width}x{channels} instead of {0}x{0}x3", self.size);
         }
-        let pictures = slices::of_storage(self.name(), storage, layout)?;
+        let images = slices::of_storage(self.name(), storage, layout)?;
         let mut taps = vec![0.0; batch * self.taps];
-        let pairs = pictures.chunks_exact(height * width * channels).zip(taps.chunks_exact_mut(self.taps));
-        pairs.for_each(|(picture, taps)| self.taps(picture, taps));
+        let pairs = images.chunks_exact(height * width * channels).zip(taps.chunks_exact_mut(self.taps));
+        pairs.for_each(|(image, taps)| self.taps(image, taps));
         slices::output(taps, (batch, self.taps))
     }
 }

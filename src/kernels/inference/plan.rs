@@ -1,6 +1,6 @@
-//! A network laid out for one size of pictures, and the walk of a picture through it.
+//! A network laid out for one size of images, and the walk of an image through it.
 //!
-//! Threads divide a picture by rows of pixels. A thread owns its rows of a block's channels from the first layer to the
+//! Threads divide an image by rows of pixels. A thread owns its rows of a block's channels from the first layer to the
 //! last; only what a 3x3 convolution reads crosses to its neighbours, so a layer needs one wait: two bottleneck
 //! buffers take turns, and a thread that writes the next one disturbs nobody who still reads the last.
 
@@ -28,8 +28,8 @@ const STEPS: usize = 3;
 pub(super) trait Walk: Send + Sync {
     /// Channels of all taps.
     fn taps(&self) -> usize;
-    /// Computes the taps of a picture, with a team or on this thread alone, and tells the clock of each step.
-    fn walk(&self, picture: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
+    /// Computes the taps of an image, with a team or on this thread alone, and tells the clock of each step.
+    fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
     /// Name and operations of each step, in the order of the clock's.
     fn steps(&self) -> Vec<(String, f64)>;
 }
@@ -40,7 +40,7 @@ pub(super) struct Plan<S> {
     threads: usize,
     stem: Stem,
     blocks: Vec<Block>,
-    /// Buffers that no picture is using.
+    /// Buffers that no image is using.
     arenas: Mutex<Vec<Arena>>,
 }
 
@@ -53,7 +53,7 @@ struct Block {
     transition: Option<Transition>,
 }
 
-/// What one picture needs.
+/// What one image needs.
 struct Arena {
     blocks: Vec<BlockBuffers>,
     scratch: Vec<Mutex<Scratch>>,
@@ -74,7 +74,7 @@ impl<S: Simd> Plan<S> {
         let mut blocks = Vec::new();
         for (index, block) in weights.blocks.iter().enumerate() {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
-                bail!("backbone: pictures of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
+                bail!("backbone: images of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
             let block = Block::new::<S>(level, block, side, channels)?;
             channels = block.transition.as_ref().map_or(0, Transition::filters);
@@ -99,7 +99,7 @@ impl<S: Simd> Plan<S> {
     }
 
     /// One thread's share of the walk.
-    fn work(&self, picture: &[f32], arena: &Arena, worker: Worker<'_>, clock: Option<&Clock>) {
+    fn work(&self, image: &[f32], arena: &Arena, worker: Worker<'_>, clock: Option<&Clock>) {
         let scratch = &mut *arena.scratch[worker.index].lock().unwrap_or_else(PoisonError::into_inner);
         let mut before: Option<(&Block, &BlockBuffers)> = None;
         for (index, (block, buffers)) in self.blocks.iter().zip(&arena.blocks).enumerate() {
@@ -112,7 +112,7 @@ impl<S: Simd> Plan<S> {
             match before {
                 None => {
                     let _running = Clock::step(clock, step);
-                    self.stem.compute(self.simd, picture, self.size, own(), &share, scratch);
+                    self.stem.compute(self.simd, image, self.size, own(), &share, scratch);
                 }
                 Some((Block { transition: Some(transition), plane: from, .. }, source)) => {
                     worker.wait();
@@ -166,11 +166,11 @@ impl<S: Simd> Walk for Plan<S> {
         steps
     }
 
-    fn walk(&self, picture: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
+    fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
         let arena = self.arena();
         match team {
-            Some(team) => team.run(|worker| self.work(picture, &arena, worker, clock)),
-            None => alone(|worker| self.work(picture, &arena, worker, clock)),
+            Some(team) => team.run(|worker| self.work(image, &arena, worker, clock)),
+            None => alone(|worker| self.work(image, &arena, worker, clock)),
         }
         let mut rest = taps;
         for (block, buffers) in self.blocks.iter().zip(&arena.blocks).filter(|(block, _)| block.tap) {
@@ -179,7 +179,7 @@ impl<S: Simd> Walk for Plan<S> {
             average(unsafe { buffers.channels.read(buffers.channels.all()) }, block.plane, tap);
             rest = behind;
         }
-        // A picture that panics takes its buffers with it.
+        // An image that panics takes its buffers with it.
         self.arenas.lock().unwrap_or_else(PoisonError::into_inner).push(arena);
     }
 }

@@ -1,4 +1,4 @@
-//! Where a picture's time goes, against what the processor can do.
+//! Where an image's time goes, against what the processor can do.
 
 use std::hint::black_box;
 use std::sync::{Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::at_level;
 use crate::kernels::simd::{Level, Simd};
 
-/// One kind of step of a picture's way through a backbone, summed over a block's layers.
+/// One kind of step of an image's way through a backbone, summed over a block's layers.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What is computed: `stem`, `block 2, 1x1`, ...
@@ -15,7 +15,7 @@ pub struct Step {
     /// Floating-point operations of its products: two for each multiplication that is done. Where a transform saves
     /// multiplications, those that are left.
     pub operations: f64,
-    /// Time of one picture on one thread.
+    /// Time of one image on one thread.
     pub seconds: f64,
 }
 

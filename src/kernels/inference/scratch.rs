@@ -36,7 +36,7 @@ pub(super) struct Scratch {
     pub(super) transformed: Aligned<f32>,
     /// For each position the products of a tile's rows.
     pub(super) products: Aligned<f32>,
-    /// The picture with zeros around it, as far as this thread needs it; what is zero stays so.
+    /// The image with zeros around it, as far as this thread needs it; what is zero stays so.
     pub(super) bordered: Aligned<f32>,
     /// The last lines of the stem's convolution.
     pub(super) lines: Aligned<f32>,
@@ -100,7 +100,7 @@ pub(super) fn activation(norm: &Affine) -> Activation {
 /// Rows that are multiplied with a matrix, from which on its weights are kept as f32.
 pub(super) const MANY_ROWS: usize = 256;
 
-/// Packs matrices with which `rows` rows of a picture are multiplied.
+/// Packs matrices with which `rows` rows of an image are multiplied.
 pub(super) fn pack<S: Simd>(matrices: &[f32], depth: usize, columns: usize, rows: usize) -> Packed {
     Packed::new(matrices, depth, columns, 2 * S::LANES, S::WIDENS && rows < MANY_ROWS)
 }

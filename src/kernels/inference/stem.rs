@@ -63,11 +63,11 @@ impl Stem {
         Needs { bordered: side * side * COLOURS, lines: self.pool.kernel * line, ..Needs::default() }
     }
 
-    /// From a picture of `size` pixels a side to the share's rows of the first block, `own`.
+    /// From an image of `size` pixels a side to the share's rows of the first block, `own`.
     pub(super) fn compute<S: Simd>(
         &self,
         simd: S,
-        picture: &[f32],
+        image: &[f32],
         size: usize,
         own: &mut [f32],
         share: &Share,
@@ -78,7 +78,7 @@ impl Stem {
         let Share { plane, rows } = share;
         let mut next = (rows.start * self.pool.stride).saturating_sub(self.pool.padding);
         let last = (rows.end.saturating_sub(1) * self.pool.stride + self.pool.kernel - self.pool.padding).min(side);
-        self.border(picture, size, next..last, &mut scratch.bordered);
+        self.border(image, size, next..last, &mut scratch.bordered);
         for y in rows.clone() {
             let top = (y * self.pool.stride).saturating_sub(self.pool.padding);
             let bottom = (y * self.pool.stride + self.pool.kernel - self.pool.padding).min(side);
@@ -92,14 +92,14 @@ impl Stem {
         }
     }
 
-    /// Copies what these lines of the convolution see of the picture to where zeros surround it.
-    fn border(&self, picture: &[f32], size: usize, lines: Range<usize>, bordered: &mut [f32]) {
+    /// Copies what these lines of the convolution see of the image to where zeros surround it.
+    fn border(&self, image: &[f32], size: usize, lines: Range<usize>, bordered: &mut [f32]) {
         let Geometry { kernel, stride, padding } = self.conv;
         let (side, line) = (size + 2 * padding, size * COLOURS);
         let end = (lines.end.saturating_sub(1) * stride + kernel).saturating_sub(padding).min(size);
         for y in (lines.start * stride).saturating_sub(padding)..end {
             let to = ((y + padding) * side + padding) * COLOURS;
-            bordered[to..to + line].copy_from_slice(&picture[y * line..][..line]);
+            bordered[to..to + line].copy_from_slice(&image[y * line..][..line]);
         }
     }
 
@@ -123,7 +123,7 @@ impl Stem {
         }
     }
 
-    /// The maximum over windows of the lines that begin at `lines`; what lies outside the picture never wins, since
+    /// The maximum over windows of the lines that begin at `lines`; what lies outside the image never wins, since
     /// nothing is below zero.
     fn maximum<S: Simd>(
         &self,

@@ -1,4 +1,4 @@
-//! Threads that compute one picture together, step by step.
+//! Threads that compute one image together, step by step.
 //!
 //! A step takes some tens of microseconds, so threads that are done wait for the others by looking, not by sleeping.
 
@@ -12,7 +12,7 @@ use super::aligned::Aligned;
 /// A fixed number of threads, the caller's own among them.
 #[derive(Debug)]
 pub(super) struct Team {
-    /// All but the caller's own thread; the lock lets one picture in at a time. None for a team of one.
+    /// All but the caller's own thread; the lock lets one image in at a time. None for a team of one.
     helpers: Option<Mutex<rayon::ThreadPool>>,
     size: usize,
 }
@@ -43,7 +43,7 @@ impl Team {
     /// Runs `work` on every thread of the team and waits for all.
     pub(super) fn run(&self, work: impl Fn(Worker<'_>) + Sync) {
         let Some(helpers) = &self.helpers else { return alone(work) };
-        // A pool whose picture panicked is as good as before: its threads wait for the next job.
+        // A pool whose image panicked is as good as before: its threads wait for the next job.
         let pool = helpers.lock().unwrap_or_else(PoisonError::into_inner);
         let barrier = Barrier::new(self.size);
         let work = |index| {
@@ -52,7 +52,7 @@ impl Team {
             work(Worker { index, count: self.size, barrier: Some(&barrier) });
             std::mem::forget(open);
         };
-        // As many jobs as threads, and one picture at a time: all of them run at once, so none waits for one that
+        // As many jobs as threads, and one image at a time: all of them run at once, so none waits for one that
         // cannot begin.
         pool.in_place_scope(|scope| {
             for index in 1..self.size {

@@ -22,7 +22,7 @@ impl<const APART: usize> Product<'_, APART> {
     /// Multiplies and stores, the padded columns too.
     ///
     /// # Panics
-    /// When the sizes do not fit; none of them comes from a picture.
+    /// When the sizes do not fit; none of them comes from an image.
     pub(super) fn compute<S: Simd>(self, simd: S) {
         let Panels { numbers, depth, columns } = self.matrix;
         assert!(self.offsets.len() == self.rows.count && (1..=S::ROWS).contains(&self.rows.count), "rows of a tile");

@@ -126,7 +126,7 @@ pub(super) fn backward(
     parts.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
     let mut kernel = vec![0.0; weight.len()];
     add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
-    (kernel, input.norm.gradient(&sums, features.pictures.rows()))
+    (kernel, input.norm.gradient(&sums, features.images.rows()))
 }
 
 /// Where the gradient of the output comes from.

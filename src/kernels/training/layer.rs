@@ -24,7 +24,7 @@ impl Squeezed {
     /// Normalises all channels of `features` and convolves them with `weight` (channels, filters).
     pub fn forward(workspace: &mut Workspace, features: &Features, norm: &Affine, weight: &[f32]) -> Self {
         let filters = weight.len() / features.channels();
-        let mut data = workspace.take(features.pictures.rows() * filters);
+        let mut data = workspace.take(features.images.rows() * filters);
         let moments = pointwise::forward(workspace.level(), features, norm, weight, &mut data);
         Self { data, moments }
     }
@@ -32,13 +32,13 @@ impl Squeezed {
     /// Normalises this, convolves it with `weight` (9 * filters, growth) and appends the result to `features`.
     pub fn grow(&self, workspace: &mut Workspace, features: &mut Features, norm: &Affine, weight: &[f32]) {
         let growth = weight.len() / 9 / self.moments.mean.len();
-        let mut out = workspace.take(features.pictures.rows() * growth);
+        let mut out = workspace.take(features.images.rows() * growth);
         let moments = conv3x3::forward(self.input(workspace, features, norm), weight, &mut out);
         features.push(out, &moments);
     }
 
     fn input<'a>(&'a self, workspace: &Workspace, features: &Features, norm: &'a Affine) -> Input<'a> {
-        Input { level: workspace.level(), grid: Grid::new(features.pictures), x: &self.data, norm }
+        Input { level: workspace.level(), grid: Grid::new(features.images), x: &self.data, norm }
     }
 
     /// Backward from panel `panel` of `features`, which [`Squeezed::grow`] appended. Adds to the gradient of the panels
@@ -85,11 +85,11 @@ mod tests {
     use super::super::super::gradcheck::filled;
     use super::super::super::norm::NormMode;
     use super::super::super::simd::Level;
-    use super::super::pictures::Pictures;
+    use super::super::batch_shape::BatchShape;
     use super::super::tap;
     use super::*;
 
-    const PICTURES: Pictures = Pictures { count: 2, height: 5, width: 6 };
+    const IMAGES: BatchShape = BatchShape { count: 2, height: 5, width: 6 };
     const INPUTS: usize = 3;
     const FILTERS: usize = 4;
     const GROWTH: usize = 2;
@@ -101,16 +101,15 @@ mod tests {
 
     /// Input, gamma and beta of the first norm, its kernel, gamma and beta of the second, its kernel.
     fn parameters() -> Vec<Vec<f32>> {
-        let sizes =
-            [PICTURES.rows() * INPUTS, INPUTS, INPUTS, INPUTS * FILTERS, FILTERS, FILTERS, 9 * FILTERS * GROWTH];
+        let sizes = [IMAGES.rows() * INPUTS, INPUTS, INPUTS, INPUTS * FILTERS, FILTERS, FILTERS, 9 * FILTERS * GROWTH];
         (1..).zip(sizes).map(|(seed, size)| numbers(size, seed)).collect()
     }
 
-    /// The sum of all features, each times a number that says how much it counts in its picture, and its gradients.
+    /// The sum of all features, each times a number that says how much it counts in its image, and its gradients.
     fn loss(p: &[Vec<f32>], mode: NormMode) -> (f64, Vec<Vec<f32>>) {
         let level = Level::from_environment().unwrap();
         let mut workspace = Workspace::new(level);
-        let mut features = Features::empty(&mut workspace, PICTURES, INPUTS);
+        let mut features = Features::empty(&mut workspace, IMAGES, INPUTS);
         features.panels[0].data.copy_from_slice(&p[0]);
         features.moments = Moments::of_rows(level, &p[0], INPUTS);
         let moving = |channels: usize| Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
@@ -123,7 +122,7 @@ mod tests {
         let norm2 = norm(&p[4], &p[5], &squeezed.moments);
         squeezed.grow(&mut workspace, &mut features, &norm2, &p[6]);
 
-        let direction = numbers(PICTURES.count * (INPUTS + GROWTH), 9);
+        let direction = numbers(IMAGES.count * (INPUTS + GROWTH), 9);
         let means = tap::forward(&workspace, &features);
         let loss = means.iter().zip(&direction).map(|(m, d)| f64::from(*m) * f64::from(*d)).sum();
         let mut gradient = FeatureGradient::empty(&mut workspace, &features);
@@ -131,7 +130,7 @@ mod tests {
         let second = (&norm2, &p[6][..]);
         let of = squeezed.backward(&mut workspace, (&features, 1), (&norm1, &p[3]), second, &mut gradient);
         let mut input = vec![0.0; p[0].len()];
-        gradient.settle(level, &features, 0, &(0..PICTURES.rows()), &mut input);
+        gradient.settle(level, &features, 0, &(0..IMAGES.rows()), &mut input);
         (loss, vec![input, of.norm1.gamma, of.norm1.beta, of.conv1, of.norm2.gamma, of.norm2.beta, of.conv2])
     }
 

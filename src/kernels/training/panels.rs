@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::moments::Moments;
 use super::super::simd::Level;
 use super::affine::{Correction, correct};
-use super::pictures::Pictures;
+use super::batch_shape::BatchShape;
 use super::workspace::Workspace;
 
 /// The widest panel.
@@ -31,23 +31,23 @@ impl Panel {
     }
 }
 
-/// What a block has made of the pictures so far, and each channel's moments over all pixels.
+/// What a block has made of the images so far, and each channel's moments over all pixels.
 pub struct Features {
-    pub(super) pictures: Pictures,
+    pub(super) images: BatchShape,
     pub(super) panels: Vec<Panel>,
     pub(super) moments: Moments,
 }
 
 impl Features {
     /// Panels for `channels` channels, their contents still to be written.
-    pub(super) fn empty(workspace: &mut Workspace, pictures: Pictures, channels: usize) -> Self {
+    pub(super) fn empty(workspace: &mut Workspace, images: BatchShape, channels: usize) -> Self {
         let starts = (0..channels).step_by(WIDEST);
         let panel = |start: usize| {
             let channels = start..(start + WIDEST).min(channels);
-            Panel { data: workspace.take(pictures.rows() * channels.len()), channels }
+            Panel { data: workspace.take(images.rows() * channels.len()), channels }
         };
         let moments = Moments { mean: Vec::new(), variance: Vec::new() };
-        Self { pictures, panels: starts.map(panel).collect(), moments }
+        Self { images, panels: starts.map(panel).collect(), moments }
     }
 
     /// Channels so far.
@@ -60,9 +60,9 @@ impl Features {
         self.panels.len()
     }
 
-    /// The size of the pictures.
-    pub fn pictures(&self) -> Pictures {
-        self.pictures
+    /// The size of the images.
+    pub fn images(&self) -> BatchShape {
+        self.images
     }
 
     /// Mean and variance of each channel.

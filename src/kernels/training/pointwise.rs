@@ -61,7 +61,7 @@ pub(super) fn backward(
     upstream: &[f32],
     gradient: &mut FeatureGradient,
 ) -> (Vec<f32>, NormGradient) {
-    let rows = input.pictures.rows();
+    let rows = input.images.rows();
     let filters = upstream.len() / rows;
     let channels = weight.len() / filters;
     let runs = input.runs(channels, BREADTH);

@@ -9,14 +9,14 @@ use super::super::moments::{Moments, Partial, combined};
 use super::super::patches::{Geometry, Plane};
 use super::super::simd::{Level, Simd};
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums, correct};
+use super::batch_shape::BatchShape;
 use super::panels::{FeatureGradient, Features};
-use super::pictures::Pictures;
 use super::workspace::Workspace;
 
 /// What the convolution of the stem made.
 pub struct Stem {
-    /// The size of its pictures.
-    pictures: Pictures,
+    /// The size of its images.
+    images: BatchShape,
     /// (pixels, filters).
     data: Vec<f32>,
     /// Of each filter, over all pixels.
@@ -24,35 +24,41 @@ pub struct Stem {
 }
 
 impl Stem {
-    /// Convolves pictures (count, height, width, channels) with `weight` (kernel * kernel * channels, filters).
-    pub fn convolve(workspace: &mut Workspace, x: &[f32], input: Pictures, geometry: Geometry, weight: &[f32]) -> Self {
+    /// Convolves images (count, height, width, channels) with `weight` (kernel * kernel * channels, filters).
+    pub fn convolve(
+        workspace: &mut Workspace,
+        x: &[f32],
+        input: BatchShape,
+        geometry: Geometry,
+        weight: &[f32],
+    ) -> Self {
         let plane = plane(x, input, geometry);
         let filters = weight.len() / plane.depth();
-        let pictures = Pictures { count: input.count, height: plane.out_height, width: plane.out_width };
-        let mut data = workspace.take(pictures.rows() * filters);
+        let images = BatchShape { count: input.count, height: plane.out_height, width: plane.out_width };
+        let mut data = workspace.take(images.rows() * filters);
         conv::forward(x, weight, plane, filters, &mut data);
         let moments = Moments::of_rows(workspace.level(), &data, filters);
-        Self { pictures, data, moments }
+        Self { images, data, moments }
     }
 
     /// The features that the first block begins with.
     pub fn pool(&self, workspace: &mut Workspace, norm: &Affine, geometry: Geometry) -> Features {
         let level = workspace.level();
-        let Pictures { count, height, width } = self.pictures;
+        let BatchShape { count, height, width } = self.images;
         let filters = self.moments.mean.len();
-        let pictures = Pictures { count, height: geometry.output(height), width: geometry.output(width) };
-        let windows = windows(self.pictures, geometry);
-        let mut features = Features::empty(workspace, pictures, filters);
+        let images = BatchShape { count, height: geometry.output(height), width: geometry.output(width) };
+        let windows = windows(self.images, geometry);
+        let mut features = Features::empty(workspace, images, filters);
         for panel in &mut features.panels {
             let (channels, columns) = (panel.channels.clone(), panel.width());
             let part = norm.part(channels.start, columns);
-            let outs = panel.data.par_chunks_exact_mut(pictures.pixels() * columns);
-            let pairs = outs.zip(self.data.par_chunks_exact(self.pictures.pixels() * filters));
-            let picture = |(out, x): (&mut [f32], &[f32])| {
+            let outs = panel.data.par_chunks_exact_mut(images.pixels() * columns);
+            let pairs = outs.zip(self.data.par_chunks_exact(self.images.pixels() * filters));
+            let image = |(out, x): (&mut [f32], &[f32])| {
                 maximum(level, (&x[channels.start..], filters), part, &windows, out);
                 Partial::of(level, out, columns)
             };
-            let moments = combined(&pairs.map(picture).collect::<Vec<_>>());
+            let moments = combined(&pairs.map(image).collect::<Vec<_>>());
             features.moments.mean.extend(moments.mean);
             features.moments.variance.extend(moments.variance);
         }
@@ -64,19 +70,19 @@ impl Stem {
     pub fn backward(
         &self,
         workspace: &Workspace,
-        (x, input): (&[f32], Pictures),
+        (x, input): (&[f32], BatchShape),
         (convolution, pool): (Geometry, Geometry),
         norm: &Affine,
         (output, upstream): (&Features, &FeatureGradient),
     ) -> (Vec<f32>, NormGradient) {
         let level = workspace.level();
         let (plane, filters) = (plane(x, input, convolution), self.moments.mean.len());
-        let windows = windows(self.pictures, pool);
-        let size = self.pictures.pixels() * filters;
-        // The gradient behind the norm of one picture, and its sums.
-        let behind = |picture: usize, gradient: &mut [f32]| -> TileSums {
-            let x = &self.data[picture * size..][..size];
-            let rows = picture * output.pictures.pixels()..(picture + 1) * output.pictures.pixels();
+        let windows = windows(self.images, pool);
+        let size = self.images.pixels() * filters;
+        // The gradient behind the norm of one image, and its sums.
+        let behind = |image: usize, gradient: &mut [f32]| -> TileSums {
+            let x = &self.data[image * size..][..size];
+            let rows = image * output.images.pixels()..(image + 1) * output.images.pixels();
             gradient.fill(0.0);
             let mut sums = TileSums::none(filters);
             for (index, panel) in output.up_to(filters).iter().enumerate() {
@@ -92,15 +98,15 @@ impl Stem {
             }
             sums
         };
-        let pictures = (0..input.count).into_par_iter();
-        let tiles = pictures.map_init(|| vec![0.0; size], |gradient, picture| behind(picture, gradient));
+        let images = (0..input.count).into_par_iter();
+        let tiles = images.map_init(|| vec![0.0; size], |gradient, image| behind(image, gradient));
         let tiles: Vec<TileSums> = tiles.collect();
         let mut sums = Sums::none(filters);
         tiles.iter().for_each(|tile| sums.add(0, tile));
-        let gradient = norm.gradient(&sums, self.pictures.rows());
-        let kernel = conv::weight_gradient(x, plane, filters, |picture, out| {
-            behind(picture, out);
-            let x = &self.data[picture * size..][..size];
+        let gradient = norm.gradient(&sums, self.images.rows());
+        let kernel = conv::weight_gradient(x, plane, filters, |image, out| {
+            behind(image, out);
+            let x = &self.data[image * size..][..size];
             let correction = (&gradient.correction.slope[..], &gradient.correction.offset[..]);
             correct(level, x, norm.whole().mean, Some(norm.whole().scale), correction, out);
         });
@@ -113,13 +119,13 @@ impl Stem {
     }
 }
 
-fn plane(x: &[f32], input: Pictures, geometry: Geometry) -> Plane {
+fn plane(x: &[f32], input: BatchShape, geometry: Geometry) -> Plane {
     Plane::new(geometry, input.height, input.width, x.len() / input.rows())
 }
 
 /// The pixels under each position of the pool, in the order of their rows.
-fn windows(pictures: Pictures, geometry: Geometry) -> Vec<Vec<usize>> {
-    let Pictures { height, width, .. } = pictures;
+fn windows(images: BatchShape, geometry: Geometry) -> Vec<Vec<usize>> {
+    let BatchShape { height, width, .. } = images;
     let Geometry { kernel, stride, padding } = geometry;
     let inside = |first: usize, size: usize| {
         (first * stride..first * stride + kernel)

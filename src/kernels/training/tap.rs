@@ -1,4 +1,4 @@
-//! The mean of each channel over a picture, where the head looks into a block, forward and backward.
+//! The mean of each channel over an image, where the head looks into a block, forward and backward.
 
 use rayon::prelude::*;
 
@@ -7,12 +7,12 @@ use super::super::simd::{Level, Simd};
 use super::panels::{FeatureGradient, Features};
 use super::workspace::Workspace;
 
-/// The means (pictures, channels).
+/// The means (images, channels).
 pub fn forward(workspace: &Workspace, features: &Features) -> Vec<f32> {
-    let (pixels, channels) = (features.pictures.pixels(), features.channels());
-    let mut out = vec![0.0; features.pictures.count * channels];
-    out.par_chunks_exact_mut(channels).enumerate().for_each(|(picture, out)| {
-        let rows = picture * pixels..(picture + 1) * pixels;
+    let (pixels, channels) = (features.images.pixels(), features.channels());
+    let mut out = vec![0.0; features.images.count * channels];
+    out.par_chunks_exact_mut(channels).enumerate().for_each(|(image, out)| {
+        let rows = image * pixels..(image + 1) * pixels;
         for panel in &features.panels {
             mean(workspace.level(), panel.rows(&rows), &mut out[panel.channels.clone()]);
         }
@@ -20,7 +20,7 @@ pub fn forward(workspace: &Workspace, features: &Features) -> Vec<f32> {
     out
 }
 
-/// Adds what each pixel has of the means' gradient (pictures, channels) to that of the features, or writes it there.
+/// Adds what each pixel has of the means' gradient (images, channels) to that of the features, or writes it there.
 pub fn backward(
     workspace: &Workspace,
     features: &Features,
@@ -28,11 +28,11 @@ pub fn backward(
     gradient: &mut FeatureGradient,
     accumulate: bool,
 ) {
-    let (pixels, channels) = (features.pictures.pixels(), features.channels());
+    let (pixels, channels) = (features.images.pixels(), features.channels());
     for (panel, gradient) in features.panels.iter().zip(&mut gradient.panels) {
         let width = panel.width();
-        let pictures = gradient.par_chunks_exact_mut(pixels * width).zip(upstream.par_chunks_exact(channels));
-        pictures.for_each(|(gradient, upstream)| {
+        let images = gradient.par_chunks_exact_mut(pixels * width).zip(upstream.par_chunks_exact(channels));
+        images.for_each(|(gradient, upstream)| {
             spread(workspace.level(), &upstream[panel.channels.clone()], accumulate, gradient);
         });
     }

@@ -12,26 +12,26 @@ use super::super::scratch::with_scratch;
 use super::super::simd::{Level, Simd};
 use super::super::slices::add_all;
 use super::affine::{Affine, NormGradient, Part, Sums, TileSums};
+use super::batch_shape::BatchShape;
 use super::panels::{FeatureGradient, Features, WIDEST};
-use super::pictures::Pictures;
 use super::workspace::Workspace;
 
 /// Pixels behind the average that are made at once.
 const TILE: usize = 128;
-/// Groups of pictures of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
+/// Groups of images of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
 const GROUPS: usize = 8;
 
-/// Pictures of half the size, an odd last row or column left out.
-fn halved(pictures: Pictures) -> Pictures {
-    Pictures { height: pictures.height / 2, width: pictures.width / 2, ..pictures }
+/// Images of half the size, an odd last row or column left out.
+fn halved(images: BatchShape) -> BatchShape {
+    BatchShape { height: images.height / 2, width: images.width / 2, ..images }
 }
 
 /// The features that the next block begins with. `weight` is (channels, filters).
 pub fn forward(workspace: &mut Workspace, input: &Features, norm: &Affine, weight: &[f32]) -> Features {
     let level = workspace.level();
     let filters = weight.len() / input.channels();
-    let mut out = Features::empty(workspace, halved(input.pictures), filters);
-    let rows = out.pictures.rows();
+    let mut out = Features::empty(workspace, halved(input.images), filters);
+    let rows = out.images.rows();
     let mut tasks: Vec<(usize, Vec<&mut [f32]>)> = (0..rows).step_by(TILE).map(|first| (first, Vec::new())).collect();
     let columns: Vec<Range<usize>> = out.panels.iter().map(|panel| panel.channels.clone()).collect();
     for panel in &mut out.panels {
@@ -75,12 +75,12 @@ pub fn backward(
     let level = workspace.level();
     let channels = input.channels();
     let filters = weight.len() / channels;
-    let (large, small) = (input.pictures, output.pictures);
+    let (large, small) = (input.images, output.images);
     let turned = transpose(weight, filters);
     let group = large.count.div_ceil(GROUPS);
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for start in (0..large.count).step_by(group) {
-        tasks.push(Task { pictures: start..(start + group).min(large.count), gradient: Vec::new() });
+        tasks.push(Task { images: start..(start + group).min(large.count), gradient: Vec::new() });
     }
     for (panel, gradient) in input.panels.iter().zip(&mut gradient.panels) {
         let parts = gradient.chunks_mut(group * large.pixels() * panel.width());
@@ -93,7 +93,7 @@ pub fn backward(
         if large.height % 2 + large.width % 2 > 0 {
             task.gradient.iter_mut().for_each(|gradient| gradient.fill(0.0));
         }
-        let rows = task.pictures.start * small.pixels()..task.pictures.end * small.pixels();
+        let rows = task.images.start * small.pixels()..task.images.end * small.pixels();
         for first in rows.clone().step_by(TILE) {
             let tile = first..(first + TILE).min(rows.end);
             let count = tile.len();
@@ -107,11 +107,11 @@ pub fn backward(
                 }
                 let sizes = Sizes { rows: count, depth: filters, columns: channels };
                 matmul(Matrix::of(dy, filters), Matrix::of(&turned, channels), act, sizes, false);
-                let base = task.pictures.start * large.pixels();
+                let base = task.images.start * large.pixels();
                 let pixels = windows(large, tile.clone(), base);
                 let panels = input.panels.iter().zip(&mut task.gradient).zip(&mut sums);
                 for ((panel, gradient), sums) in panels {
-                    let (x, width) = (panel.rows(&(base..task.pictures.end * large.pixels())), panel.width());
+                    let (x, width) = (panel.rows(&(base..task.images.end * large.pixels())), panel.width());
                     let norm = norm.part(panel.channels.start, width);
                     unpool(level, (x, gradient), norm, &pixels, (&mut act[panel.channels.start..], channels), sums);
                 }
@@ -133,18 +133,18 @@ pub fn backward(
     (kernel, norm)
 }
 
-/// Some pictures, and their rows of each panel's gradient.
+/// Some images, and their rows of each panel's gradient.
 struct Task<'a> {
-    pictures: Range<usize>,
+    images: Range<usize>,
     gradient: Vec<&'a mut [f32]>,
 }
 
 /// The four pixels that each output of a tile is the average of, counted from `base`.
-fn windows(pictures: Pictures, tile: Range<usize>, base: usize) -> Vec<[usize; 4]> {
-    let (small, width) = (halved(pictures), pictures.width);
+fn windows(images: BatchShape, tile: Range<usize>, base: usize) -> Vec<[usize; 4]> {
+    let (small, width) = (halved(images), images.width);
     let window = |out: usize| {
-        let (picture, pixel) = (out / small.pixels(), out % small.pixels());
-        let first = picture * pictures.pixels() + pixel / small.width * 2 * width + pixel % small.width * 2 - base;
+        let (image, pixel) = (out / small.pixels(), out % small.pixels());
+        let first = image * images.pixels() + pixel / small.width * 2 * width + pixel % small.width * 2 - base;
         [first, first + 1, first + width, first + width + 1]
     };
     tile.map(window).collect()
@@ -153,7 +153,7 @@ fn windows(pictures: Pictures, tile: Range<usize>, base: usize) -> Vec<[usize; 4
 /// The averages (tile, channels) of the normalised input.
 fn pool_tile(level: Level, input: &Features, norm: &Affine, tile: Range<usize>, act: &mut [f32]) {
     let channels = input.channels();
-    let pixels = windows(input.pictures, tile, 0);
+    let pixels = windows(input.images, tile, 0);
     for panel in &input.panels {
         let part = norm.part(panel.channels.start, panel.width());
         pool(level, &panel.data, part, &pixels, &mut act[panel.channels.start..], channels);

@@ -1,4 +1,4 @@
-//! Pictures by Winograd's tiles, forward and for both gradients: strips of pixels to transformed tiles, products to
+//! Images by Winograd's tiles, forward and for both gradients: strips of pixels to transformed tiles, products to
 //! pixels.
 //!
 //! A transformed set of tiles is 36 matrices, one after the other; each is (tiles, channels), or for a kernel
@@ -9,30 +9,30 @@ use std::ops::Range;
 use super::super::lanes::{over_columns, put};
 use super::super::simd::{Level, Simd};
 use super::super::winograd::{INPUTS, OUTPUTS, POSITIONS, column_of, gather, input, kernel_back, output, upstream};
-use super::pictures::Pictures;
+use super::batch_shape::BatchShape;
 
 /// Tiles that are transformed at once, so that they stay in the cache.
 const TILES: usize = 32;
 /// The fewest pieces of the work, where there are so many rows of tiles.
 const PIECES: usize = 4;
 
-/// How pictures fall into tiles, rows of tiles one after the other.
+/// How images fall into tiles, rows of tiles one after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Grid {
-    pictures: Pictures,
+    images: BatchShape,
     tall: usize,
     wide: usize,
 }
 
 impl Grid {
-    pub(super) fn new(pictures: Pictures) -> Self {
-        let (tall, wide) = (pictures.height.div_ceil(OUTPUTS), pictures.width.div_ceil(OUTPUTS));
-        Self { pictures, tall, wide }
+    pub(super) fn new(images: BatchShape) -> Self {
+        let (tall, wide) = (images.height.div_ceil(OUTPUTS), images.width.div_ceil(OUTPUTS));
+        Self { images, tall, wide }
     }
 
     /// Pieces of the work: rows of tiles, the same for any number of threads.
     pub(super) fn pieces(&self) -> Vec<Range<usize>> {
-        let total = self.pictures.count * self.tall;
+        let total = self.images.count * self.tall;
         let size = (TILES / self.wide).clamp(1, total.div_ceil(PIECES).max(1));
         (0..total).step_by(size).map(|start| start..(start + size).min(total)).collect()
     }
@@ -44,8 +44,7 @@ impl Grid {
 
     /// The pixels that rows of tiles cover.
     pub(super) fn pixels(&self, rows: &Range<usize>) -> Range<usize> {
-        let first =
-            |row: usize| row / self.tall * self.pictures.pixels() + row % self.tall * OUTPUTS * self.pictures.width;
+        let first = |row: usize| row / self.tall * self.images.pixels() + row % self.tall * OUTPUTS * self.images.width;
         first(rows.start)..first(rows.end)
     }
 
@@ -59,7 +58,7 @@ impl Grid {
     }
 
     /// Calls `each` with the strip of each row of tiles and the number of its first tile. `fill` writes a line of
-    /// pixels (width, channels), given its first pixel among those of all pictures; beyond the pictures are zeros.
+    /// pixels (width, channels), given its first pixel among those of all images; beyond the images are zeros.
     pub(super) fn strips(
         &self,
         rows: &Range<usize>,
@@ -68,9 +67,9 @@ impl Grid {
         fill: impl Fn(usize, &mut [f32]),
         mut each: impl FnMut(&[f32], usize),
     ) {
-        let Pictures { height, width, .. } = self.pictures;
+        let BatchShape { height, width, .. } = self.images;
         for (index, row) in rows.clone().enumerate() {
-            let (picture, top) = (row / self.tall, row % self.tall * OUTPUTS);
+            let (image, top) = (row / self.tall, row % self.tall * OUTPUTS);
             for (y, line) in (top..).zip(strip.chunks_exact_mut(self.line(channels))) {
                 // The first line lies above the tile.
                 let Some(y) = y.checked_sub(1).filter(|y| *y < height) else {
@@ -81,7 +80,7 @@ impl Grid {
                 let (inside, right) = rest.split_at_mut(width * channels);
                 left.fill(0.0);
                 right.fill(0.0);
-                fill((picture * height + y) * width, inside);
+                fill((image * height + y) * width, inside);
             }
             each(strip, index * self.wide);
         }
@@ -90,7 +89,7 @@ impl Grid {
     /// Puts the outputs (pixels of these rows of tiles, channels) together from `products`, which are overwritten no
     /// further than they were read.
     pub(super) fn outputs(&self, level: Level, rows: &Range<usize>, products: &[f32], out: &mut [f32]) {
-        let Pictures { height, width, .. } = self.pictures;
+        let BatchShape { height, width, .. } = self.images;
         let channels = products.len() / POSITIONS / self.tiles(rows);
         let start = self.pixels(rows).start;
         for (index, row) in rows.clone().enumerate() {
@@ -164,7 +163,7 @@ pub(super) fn upstreams(
     over_columns!(level, channels, tile(strip, channels, planes, (tiles, first)))
 }
 
-/// A row of tiles back to at most four lines of pixels; what lies beyond the picture is left out.
+/// A row of tiles back to at most four lines of pixels; what lies beyond the image is left out.
 fn output_row(
     level: Level,
     products: &[f32],

@@ -3,20 +3,20 @@
 use std::collections::HashMap;
 
 use super::super::simd::Level;
-use super::pictures::Pictures;
+use super::batch_shape::BatchShape;
 
 /// Buffers that are not in use, and the level of the vector instructions. A step that is like the last one finds all
 /// its memory here, so the system need not clear fresh pages for it.
 pub struct Workspace {
     level: Level,
-    pictures: Option<Pictures>,
+    images: Option<BatchShape>,
     free: HashMap<usize, Vec<Vec<f32>>>,
 }
 
 impl Workspace {
     /// An empty one.
     pub fn new(level: Level) -> Self {
-        Self { level, pictures: None, free: HashMap::new() }
+        Self { level, images: None, free: HashMap::new() }
     }
 
     pub(super) fn level(&self) -> Level {
@@ -33,9 +33,9 @@ impl Workspace {
         self.free.entry(buffer.len()).or_default().push(buffer);
     }
 
-    /// Gets ready for pictures of this size; buffers of another size are forgotten.
-    pub fn prepare(&mut self, pictures: Pictures) {
-        if self.pictures.replace(pictures) != Some(pictures) {
+    /// Gets ready for images of this size; buffers of another size are forgotten.
+    pub fn prepare(&mut self, images: BatchShape) {
+        if self.images.replace(images) != Some(images) {
             self.free.clear();
         }
     }

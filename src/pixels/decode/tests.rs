@@ -1,4 +1,4 @@
-//! Pictures are drawn and encoded here, damaged or not, and decoded again.
+//! Images are drawn and encoded here, damaged or not, and decoded again.
 
 use image::{ExtendedColorType, Luma, LumaA, Rgb, Rgb32FImage, Rgba};
 use rand::{Rng, SeedableRng};
@@ -15,9 +15,9 @@ fn limits() -> DecodeLimits {
     DecodeLimits::default()
 }
 
-fn encoded(picture: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    picture.into().write_to(&mut bytes, format).unwrap();
+    image.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
@@ -83,9 +83,9 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 
 #[test]
 fn lossless_formats_give_back_the_pixels_that_were_written() {
-    let picture = noise(37, 23);
+    let image = noise(37, 23);
     for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
-        assert_eq!(decode(&encoded(picture.clone(), format), &limits()).unwrap(), picture, "{format:?}");
+        assert_eq!(decode(&encoded(image.clone(), format), &limits()).unwrap(), image, "{format:?}");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_jpeg_comes_back_nearly_as_it_was() {
 
 #[test]
 fn grey_deep_and_transparent_pixels_become_8_bit_rgb_on_white() {
-    let one = |picture: DynamicImage, format| decode(&encoded(picture, format), &limits()).unwrap().get_pixel(0, 0).0;
+    let one = |image: DynamicImage, format| decode(&encoded(image, format), &limits()).unwrap().get_pixel(0, 0).0;
     let png = ImageFormat::Png;
     let grey = image::GrayImage::from_pixel(3, 3, Luma([77]));
     assert_eq!(one(grey.into(), png), [77, 77, 77]);
@@ -129,7 +129,7 @@ fn palettes_are_looked_up_and_cmyk_is_converted() {
 #[test]
 fn exif_orientation_is_applied() {
     let jpeg = encoded(flag(), ImageFormat::Jpeg);
-    // The colours of the upper corners once the picture is upright, by EXIF's definition of each value.
+    // The colours of the upper corners once the image is upright, by EXIF's definition of each value.
     let corners = [
         (1, RED, BLUE),
         (2, BLUE, RED),
@@ -153,13 +153,13 @@ fn exif_orientation_is_applied() {
 }
 
 #[test]
-fn what_is_no_picture_is_told_apart_from_a_picture_that_is_broken() {
+fn what_is_no_image_is_told_apart_from_an_image_that_is_broken() {
     for (bytes, words) in [
         (&b""[..], "the file is empty; the formats that are read are PNG, JPEG, TIFF, WebP and BMP"),
-        (b"To whom it may concern", "not a picture"),
-        (b"\x89PN", "not a picture"),
-        (b"GIF89a\x01\0\x01\0", "GIF pictures are not read"),
-        (b"RIFF\x10\0\0\0WAVEfmt ", "not a picture"),
+        (b"To whom it may concern", "not an image"),
+        (b"\x89PN", "not an image"),
+        (b"GIF89a\x01\0\x01\0", "GIF images are not read"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", "not an image"),
     ] {
         let error = decode(bytes, &limits()).unwrap_err();
         assert!(matches!(error, PixelsError::UnknownFormat { .. }) && error.to_string().contains(words), "{error}");
@@ -208,7 +208,7 @@ fn sizes_are_refused_by_the_header_alone() {
 }
 
 #[test]
-fn deep_pictures_are_held_to_the_memory_limit() {
+fn deep_images_are_held_to_the_memory_limit() {
     let floats = encoded(Rgb32FImage::new(1500, 1000), ImageFormat::Tiff);
     let error = decode(&floats, &DecodeLimits { max_pixels: 1_500_000, ..limits() }).unwrap_err();
     assert!(matches!(error, PixelsError::TooMuchMemory { .. }), "{error}");
@@ -222,10 +222,7 @@ fn reading_a_file_names_it() {
     std::fs::write(&text, "To whom it may concern").unwrap();
     assert_eq!(read(&good, &limits()).unwrap(), flag(), "the bytes decide, not the name");
     let error = read(&text, &limits()).unwrap_err();
-    assert!(
-        error.to_string().contains("cannot use the picture") && error.to_string().ends_with("letter.png"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("cannot use the image") && error.to_string().ends_with("letter.png"), "{error}");
     let error = read(&folder.path().join("none.png"), &limits()).unwrap_err();
     assert!(matches!(error, PixelsError::Read { .. }) && error.to_string().contains("none.png"), "{error}");
     let error = read(&good, &DecodeLimits { max_bytes: 10, ..limits() }).unwrap_err();
@@ -235,15 +232,15 @@ fn reading_a_file_names_it() {
 
 #[test]
 fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
-    let picture = noise(24, 18);
+    let image = noise(24, 18);
     let faint = RgbaImage::from_fn(20, 20, |x, y| Rgba([x as u8, y as u8, 9, (x * y) as u8]));
     let mut lossy = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut lossy, 50)
-        .encode(picture.as_raw(), 24, 18, ExtendedColorType::Rgb8)
+        .encode(image.as_raw(), 24, 18, ExtendedColorType::Rgb8)
         .unwrap();
     let mut files = vec![with_orientation(&lossy, 6), CMYK_JPEG.to_vec(), from_hex(PALETTE_PNG)];
     for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
-        files.push(encoded(picture.clone(), format));
+        files.push(encoded(image.clone(), format));
         files.push(encoded(faint.clone(), format));
     }
     files.push(encoded(Rgb32FImage::from_pixel(5, 5, Rgb([0.1, 0.2, 0.3])), ImageFormat::Tiff));
@@ -262,8 +259,8 @@ fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
             bytes.truncate(random.random_range(0..bytes.len()));
         }
         match decode(&bytes, &small) {
-            Ok(picture) => {
-                assert!(picture.width() > 0 && picture.height() > 0);
+            Ok(image) => {
+                assert!(image.width() > 0 && image.height() > 0);
                 decoded += 1;
             }
             Err(error) => {

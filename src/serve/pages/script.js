@@ -1,4 +1,4 @@
-// The form works without this script. With it pictures can be dropped, pasted, drawn and seen before they are sent, one
+// The form works without this script. With it images can be dropped, pasted, drawn and seen before they are sent, one
 // after the other, and the results appear in place.
 "use strict";
 {
@@ -23,13 +23,13 @@
     return made;
   };
 
-  // Pictures: what was chosen, and how it is shown before it is sent.
+  // Images: what was chosen, and how it is shown before it is sent.
 
   let chosen = [];
 
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
-  const picture = (file, description) => {
+  const image = (file, description) => {
     const image = element("img", "");
     image.alt = description;
     // A TIFF is read by the service and not by most browsers.
@@ -46,13 +46,13 @@
     list.replaceChildren(...chosen.map((file) => {
       const item = element("li", "");
       const refusal = tooLarge(file);
-      item.append(picture(file, ""), element("span", "name", file.name),
+      item.append(image(file, ""), element("span", "name", file.name),
         element("span", refusal ? "refusal" : "small", refusal || size(file.size)));
       return item;
     }));
     list.hidden = chosen.length === 0;
-    button.textContent = chosen.length > 1 ? `Classify ${chosen.length} pictures` : "Classify";
-    progress.textContent = files.length > most ? `Only the first ${most} pictures were taken.` : "";
+    button.textContent = chosen.length > 1 ? `Classify ${chosen.length} images` : "Classify";
+    progress.textContent = files.length > most ? `Only the first ${most} images were taken.` : "";
     outcome.replaceChildren();
   };
 
@@ -70,7 +70,7 @@
   document.addEventListener("paste", (event) => {
     if (event.clipboardData.files.length > 0) choose(event.clipboardData.files);
   });
-  form.querySelector("label[for=image]").textContent = "Choose pictures, drop or paste them here";
+  form.querySelector("label[for=image]").textContent = "Choose images, drop or paste them here";
 
   // Samples: drawn on the spot.
 
@@ -117,7 +117,7 @@
     [canvas.width, canvas.height] = [350, 230];
     drawTissue(canvas, drawing);
     sample.type = "button";
-    sample.setAttribute("aria-label", `Classify the drawn picture: ${drawing.name}`);
+    sample.setAttribute("aria-label", `Classify the drawn image: ${drawing.name}`);
     sample.append(canvas);
     sample.addEventListener("click", () => canvas.toBlob((blob) => {
       choose([new File([blob], `drawn-${drawing.name}.png`, { type: "image/png" })]);
@@ -159,7 +159,7 @@
     view.querySelector(".bar").setAttribute("aria-label",
       `Probability of malignancy ${percent(probability)}, threshold ${threshold}`);
     for (const end of ["x1", "x2"]) view.querySelector(".mark").setAttribute(end, 100 * threshold);
-    view.querySelector("figure").append(picture(file, "The picture that was sent"));
+    view.querySelector("figure").append(image(file, "The image that was sent"));
     if (navigator.clipboard) {
       const copy = element("button", "quiet", "Copy JSON");
       copy.type = "button";
@@ -178,7 +178,7 @@
     return view;
   };
 
-  // Sending: a request a picture, so that each has its own progress and one that fails keeps no other back.
+  // Sending: a request an image, so that each has its own progress and one that fails keeps no other back.
 
   const post = (file, tell) => new Promise((resolve) => {
     const request = new XMLHttpRequest();
@@ -218,14 +218,14 @@
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (chosen.length === 0) {
-      progress.textContent = "Choose a picture first.";
+      progress.textContent = "Choose an image first.";
       inputs[0].focus();
       return;
     }
     button.disabled = true;
     outcome.replaceChildren();
     for (const [index, file] of chosen.entries()) {
-      const which = chosen.length > 1 ? `Picture ${index + 1} of ${chosen.length}: ` : "";
+      const which = chosen.length > 1 ? `Image ${index + 1} of ${chosen.length}: ` : "";
       const tell = (what) => { progress.textContent = `${which}${what}…`; };
       tell("sending");
       outcome.append(await classify(file, tell));

@@ -11,7 +11,7 @@ use fleet::{Outcome, Request, Scaling, Seconds, Stack, Work, poisson, simulate};
 /// What starting an instance takes before its program runs. Assumed, for both.
 const PLATFORM: Seconds = 0.5;
 
-/// A picture of 520 kB at 100 Mbit/s. Assumed, for both.
+/// An image of 520 kB at 100 Mbit/s. Assumed, for both.
 const UPLOAD: Seconds = 0.042;
 
 /// The same at 8 Mbit/s.

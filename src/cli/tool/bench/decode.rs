@@ -1,4 +1,4 @@
-//! `lobule bench --decode FILE`: how long a picture takes from its bytes to the network's input, on one thread.
+//! `lobule bench --decode FILE`: how long an image takes from its bytes to the network's input, on one thread.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::super::inputs::read_picture;
+use super::super::inputs::read_image;
 use super::super::output;
 use super::{Latency, WARM_UP};
 use crate::pixels::{self, DecodeLimits, Preprocess};
@@ -39,14 +39,14 @@ pub(super) fn run(file: &Path, preprocess: &Preprocess, images: u32, json: bool)
 }
 
 fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyhow::Result<Report> {
-    read_picture(file)?; // within the limits, so that its bytes may be read as they are
+    read_image(file)?; // within the limits, so that its bytes may be read as they are
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let (mut decode_times, mut tensor_times) = (Vec::new(), Vec::new());
     for round in 0..WARM_UP + images {
         let began = Instant::now();
-        let picture = pixels::decode(&bytes, &DecodeLimits::default())?;
+        let image = pixels::decode(&bytes, &DecodeLimits::default())?;
         let decoded = Instant::now();
-        preprocess.tensor(&picture)?;
+        preprocess.tensor(&image)?;
         let prepared = Instant::now();
         if round >= WARM_UP {
             decode_times.push((decoded - began).as_secs_f64() * 1e3);

@@ -1,7 +1,7 @@
 //! `lobule bench`: how fast the network answers on this machine.
 //!
-//! Latency is the time of one picture after another with all threads at its service; throughput is that of pictures
-//! side by side. Both start from a picture of the network's own size, so decoding is not in them; `--decode` times that.
+//! Latency is the time of one image after another with all threads at its service; throughput is that of images
+//! side by side. Both start from an image of the network's own size, so decoding is not in them; `--decode` times that.
 
 mod decode;
 mod roofline;
@@ -30,13 +30,13 @@ pub struct BenchArguments {
     /// Threads to compute on [default: one for each CPU].
     #[arg(long, env = "LOBULE_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Pictures to time.
+    /// Images to time.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
-    /// Tell where a picture's time goes instead, step by step, against this processor's peak.
+    /// Tell where an image's time goes instead, step by step, against this processor's peak.
     #[arg(long)]
     roofline: bool,
-    /// Time the way of this picture to the network instead: its bytes to RGB, and RGB to the network's input.
+    /// Time the way of this image to the network instead: its bytes to RGB, and RGB to the network's input.
     #[arg(long, value_name = "FILE", conflicts_with = "roofline")]
     decode: Option<PathBuf>,
     #[command(flatten)]
@@ -86,8 +86,8 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     }
     let classifier = arguments.weights.classifier()?;
     if arguments.roofline {
-        let picture = checkered(classifier.preprocess().size);
-        return roofline::run(&classifier, &picture, arguments.images, arguments.json);
+        let image = checkered(classifier.preprocess().size);
+        return roofline::run(&classifier, &image, arguments.images, arguments.json);
     }
     if let Some(file) = &arguments.decode {
         return decode::run(file, classifier.preprocess(), arguments.images, arguments.json);
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
         serde_json::to_string(&report)? + "\n"
     } else {
         format!(
-            "{} pictures, {} threads, {}\nlatency     {}\nthroughput  {:.1} images/s\n",
+            "{} images, {} threads, {}\nlatency     {}\nthroughput  {:.1} images/s\n",
             report.images, report.threads, report.simd, report.latency_ms, report.images_per_second
         )
     };
@@ -105,23 +105,23 @@ pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Pictures that are not timed: the first ones wake threads and fill caches.
+/// Images that are not timed: the first ones wake threads and fill caches.
 pub(super) const WARM_UP: u32 = 5;
 
 fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
-    let picture = checkered(classifier.preprocess().size);
+    let image = checkered(classifier.preprocess().size);
     for _ in 0..WARM_UP {
-        classifier.predict(&picture)?;
+        classifier.predict(&image)?;
     }
     let mut times = Vec::new();
     for _ in 0..images {
         let began = Instant::now();
-        classifier.predict(&picture)?;
+        classifier.predict(&image)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
 
     let began = Instant::now();
-    (0..images).into_par_iter().try_for_each(|_| classifier.predict(&picture).map(drop))?;
+    (0..images).into_par_iter().try_for_each(|_| classifier.predict(&image).map(drop))?;
     let images_per_second = f64::from(images) / began.elapsed().as_secs_f64();
     Ok(Report {
         threads: rayon::current_num_threads(),
@@ -132,7 +132,7 @@ fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
     })
 }
 
-/// A picture that no layer can make short work of; the time does not depend on what is on it.
+/// An image that no layer can make short work of; the time does not depend on what is on it.
 fn checkered(size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| image::Rgb([(x * 37 % 256) as u8, (y * 59 % 256) as u8, (x * y % 256) as u8]))
 }

@@ -1,4 +1,4 @@
-//! `lobule bench --roofline`: where a picture's time goes, step by step, against what the processor can do.
+//! `lobule bench --roofline`: where an image's time goes, step by step, against what the processor can do.
 
 use std::fmt::Write;
 
@@ -35,9 +35,9 @@ impl Row {
     }
 }
 
-/// Prints the steps of `picture`'s way through the backbone on one thread.
-pub(super) fn run(classifier: &Classifier, picture: &RgbImage, images: u32, json: bool) -> anyhow::Result<()> {
-    let Some(steps) = classifier.steps(picture, images as usize)? else {
+/// Prints the steps of `image`'s way through the backbone on one thread.
+pub(super) fn run(classifier: &Classifier, image: &RgbImage, images: u32, json: bool) -> anyhow::Result<()> {
+    let Some(steps) = classifier.steps(image, images as usize)? else {
         bail!("{} has no backbone, and --roofline is about one", classifier.card().name);
     };
     let report = Report::new(classifier.level().to_string(), &steps, peak(classifier.level()));

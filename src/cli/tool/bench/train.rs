@@ -1,6 +1,6 @@
 //! `lobule bench --train`: how fast the network learns on this machine.
 //!
-//! A step is forward, loss, backward and Adam over a batch of drawn pictures, all layers trained and normalised by
+//! A step is forward, loss, backward and Adam over a batch of drawn images, all layers trained and normalised by
 //! their batch. Decoding and augmentation are not in it; training does them ahead of the step.
 
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub(super) struct TrainBenchArguments {
     /// Time steps of training instead of predictions.
     #[arg(long)]
     pub(super) train: bool,
-    /// Pictures in a step of training.
+    /// Images in a step of training.
     #[arg(long, value_name = "N", default_value_t = 32, requires = "train",
         value_parser = clap::value_parser!(u32).range(2..=4096))]
     batch: u32,
@@ -62,9 +62,9 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
     let mut adam = Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter)));
     let side = recipe.preprocess.size as usize;
     let targets: Vec<Target> = (0..arguments.batch as usize).map(|i| Target::of(Label::ALL[i % 2])).collect();
-    // Pictures that no two pixels of are alike; the time does not depend on what is on them.
+    // Images that no two pixels of are alike; the time does not depend on what is on them.
     let pixels = (0..targets.len() * side * side * 3).map(|i| (i * 7919 % 8191) as f32 / 4096.0 - 1.0).collect();
-    let pictures = Tensor::from_vec(pixels, (targets.len(), side, side, 3), &Device::Cpu)?;
+    let images = Tensor::from_vec(pixels, (targets.len(), side, side, 3), &Device::Cpu)?;
     let level = Level::from_environment()?;
     let mut workspace = Workspace::new(level);
     let mut times = Vec::new();
@@ -74,7 +74,7 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
             &network,
             (&mut adam, &mut workspace),
             &recipe,
-            (&pictures, &targets),
+            (&images, &targets),
             u64::from(index),
             recipe.learning_rate,
         )?;
@@ -95,7 +95,7 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{} steps of {} pictures, {} threads, {}", self.steps, self.batch, self.threads, self.simd)?;
+        writeln!(f, "{} steps of {} images, {} threads, {}", self.steps, self.batch, self.threads, self.simd)?;
         writeln!(f, "step        {}", self.step_ms)?;
         writeln!(f, "throughput  {:.1} images/s", self.images_per_second)?;
         self.peak_mib.map_or(Ok(()), |peak| writeln!(f, "memory      {peak:.0} MiB at its peak"))

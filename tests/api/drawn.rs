@@ -1,13 +1,13 @@
-//! Pictures that are drawn here, whole and broken.
+//! Images that are drawn here, whole and broken.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
-/// A flat picture of one grey, in any format.
+/// A flat image of one grey, in any format.
 pub(crate) fn grey(level: u8, format: ImageFormat) -> Vec<u8> {
-    let picture = RgbImage::from_pixel(70, 46, Rgb([level; 3]));
-    encode(picture, format)
+    let image = RgbImage::from_pixel(70, 46, Rgb([level; 3]));
+    encode(image, format)
 }
 
 /// A PNG that is light to send and takes a while to decode.
@@ -42,9 +42,9 @@ pub(crate) fn bomb() -> Vec<u8> {
     png
 }
 
-fn encode(picture: RgbImage, format: ImageFormat) -> Vec<u8> {
+fn encode(image: RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(picture).write_to(&mut bytes, format).unwrap();
+    DynamicImage::from(image).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn tiff_with_offset(offset: u32) -> Vec<u8> {
 
 /// A small PNG with a compressed text chunk that unpacks to so many bytes.
 pub(crate) fn flat_png_with_text(bytes: usize) -> Vec<u8> {
-    // The stored stream comes from a PNG too: a picture of as many zeros, whose IDAT is the same zlib.
+    // The stored stream comes from a PNG too: an image of as many zeros, whose IDAT is the same zlib.
     let side = bytes.isqrt() as u32;
     let zeros = encode(RgbImage::new(side, side / 3), ImageFormat::Png);
     let idat = zeros.windows(4).position(|mark| mark == b"IDAT").unwrap();

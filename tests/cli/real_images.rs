@@ -1,4 +1,4 @@
-//! The commands on real pictures, where a folder of them is at hand.
+//! The commands on real images, where a folder of them is at hand.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn every_original_is_predicted_and_the_three_formats_agree() {
 fn the_audit_of_the_whole_folder_finds_nothing_to_mend() {
     let Some(dir) = real_breakhis() else { return };
     let json: Value = serde_json::from_str(&printed(&["dataset", "audit", text(&dir), "--json"])).unwrap();
-    assert_eq!((&json["pictures"], &json["cases"]), (&1285.into(), &50.into()));
+    assert_eq!((&json["images"], &json["cases"]), (&1285.into(), &50.into()));
     for findings in ["unreadable", "misnamed", "doubtful", "identical"] {
         assert_eq!(json[findings], serde_json::json!([]), "{findings}");
     }

@@ -1,4 +1,4 @@
-"""Pictures: the preprocessing that a weights file asks for, and one to send, drawn by a formula.
+"""Images: the preprocessing that a weights file asks for, and one to send, drawn by a formula.
 
 The preprocessing is written with the peers' own libraries. It must give what src/pixels gives, and the group
 `agreement` holds it to that.
@@ -12,17 +12,17 @@ from PIL import Image
 WIDTH, HEIGHT = 700, 460  # as BreakHis's
 
 
-def preprocess(picture, rule):
-    """A PIL picture as f32 (1, size, size, 3); `rule` is the metadata's entry `preprocess`."""
-    picture = picture.convert("RGB")
+def preprocess(image, rule):
+    """A PIL image as f32 (1, size, size, 3); `rule` is the metadata's entry `preprocess`."""
+    image = image.convert("RGB")
     size = rule["size"]
     if rule["resampling"] == "antialiased":
         # Rows first, then columns: each pass rounds to 8 bits, so their order shows in the fourth digit.
-        for shape in [(picture.width, size), (size, size)]:
-            picture = picture.resize(shape, Image.Resampling.BILINEAR)
-        pixels = np.asarray(picture, np.float32)
+        for shape in [(image.width, size), (size, size)]:
+            image = image.resize(shape, Image.Resampling.BILINEAR)
+        pixels = np.asarray(image, np.float32)
     else:
-        pixels = bilinear(np.asarray(picture, np.float32), size)
+        pixels = bilinear(np.asarray(image, np.float32), size)
     return ((pixels / 255 - np.float32(rule["mean"])) / np.float32(rule["std"]))[None].astype(np.float32)
 
 

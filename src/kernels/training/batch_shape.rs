@@ -1,8 +1,8 @@
-//! How many pictures a step learns from, and how large they are.
+//! How many images a step learns from, and how large they are.
 
-/// Pictures of one size, batch after batch of rows.
+/// Images of one size, batch after batch of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pictures {
+pub struct BatchShape {
     /// Their number.
     pub count: usize,
     /// Height in pixels.
@@ -11,13 +11,13 @@ pub struct Pictures {
     pub width: usize,
 }
 
-impl Pictures {
-    /// Pixels of a picture.
+impl BatchShape {
+    /// Pixels of an image.
     pub fn pixels(&self) -> usize {
         self.height * self.width
     }
 
-    /// Pixels of all pictures.
+    /// Pixels of all images.
     pub fn rows(&self) -> usize {
         self.count * self.pixels()
     }
