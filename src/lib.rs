@@ -7,8 +7,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold |
-//! | [`files`] | writing files whole or not at all, for every room that writes |
-//! | [`machine`] | cores and memory, which limits depend on |
+//! | [`system`] | cores and memory, the allocator, writing files whole or not at all |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit |
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment |
 //! | [`kernels`] | the operators that candle lacks or does slowly, as custom ops with gradients |
@@ -48,12 +47,14 @@ pub mod cli;
 pub mod diagnosis;
 #[cfg(feature = "tool")]
 pub mod evaluate;
-pub mod files;
 pub mod guide;
+pub mod inference;
 pub mod kernels;
-pub mod machine;
 pub mod model;
 pub mod pixels;
+#[cfg(feature = "tool")]
+pub mod report;
 pub mod serve;
+pub mod system;
 #[cfg(feature = "tool")]
 pub mod train;

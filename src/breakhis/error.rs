@@ -99,14 +99,14 @@ pub enum BreakhisError {
 }
 
 impl BreakhisError {
-    pub(super) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Read { path, source }
     }
 }
 
 /// The number of names and the first few of them: `12 images (a.png, b.png, c.png, ...)`.
-pub(super) fn examples(what: &str, names: &[&str]) -> String {
+pub(crate) fn examples(what: &str, names: &[&str]) -> String {
     const SHOWN: usize = 3;
     let more = if names.len() > SHOWN { ", ..." } else { "" };
     let shown = names[..names.len().min(SHOWN)].join(", ");

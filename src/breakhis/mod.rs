@@ -15,25 +15,17 @@
 //! ```
 
 mod audit;
-mod dataset;
+pub mod dataset;
 mod error;
-pub mod files;
-mod folds;
-mod magnification;
-mod manifest;
-mod published;
 mod slide_name;
 mod split;
-mod split_by_case;
-mod split_file;
-mod subtype;
 mod table;
 
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
 pub use dataset::{Dataset, Ignored, ImageFile};
 pub use error::BreakhisError;
-pub use folds::Folds;
-pub use magnification::Magnification;
+pub use slide_name::magnification::Magnification;
+pub use slide_name::subtype::Subtype;
 pub use slide_name::{Case, NameDoubt, Slide, SlideName, SlideNameError};
+pub use split::folds::Folds;
 pub use split::{Part, Split};
-pub use subtype::Subtype;

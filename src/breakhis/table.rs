@@ -7,20 +7,20 @@ use csv::StringRecord;
 use super::BreakhisError;
 
 /// A CSV file whose first line names the columns.
-pub(super) struct Table<'a> {
+pub(crate) struct Table<'a> {
     path: &'a Path,
     header: StringRecord,
     rows: Vec<Row>,
 }
 
 /// One row, and the line of the file it begins on.
-pub(super) struct Row {
-    pub(super) line: u64,
+pub(crate) struct Row {
+    pub(crate) line: u64,
     record: StringRecord,
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn open(path: &'a Path) -> Result<Self, BreakhisError> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self, BreakhisError> {
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(path, e))?;
         let header = reader.headers().map_err(|e| broken(path, e))?.clone();
         let rows = reader.records().map(|record| {
@@ -30,17 +30,17 @@ impl<'a> Table<'a> {
         Ok(Self { path, rows: rows.collect::<Result<_, BreakhisError>>()?, header })
     }
 
-    pub(super) fn rows(&self) -> &[Row] {
+    pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
 
     /// The index of a column, where the file has it.
-    pub(super) fn find(&self, column: &str) -> Option<usize> {
+    pub(crate) fn find(&self, column: &str) -> Option<usize> {
         self.header.iter().position(|name| name == column)
     }
 
     /// The index of a column that must be there.
-    pub(super) fn require(&self, column: &str) -> Result<usize, BreakhisError> {
+    pub(crate) fn require(&self, column: &str) -> Result<usize, BreakhisError> {
         self.find(column).ok_or_else(|| {
             let columns: Vec<&str> = self.header.iter().collect();
             self.error(None, format!("there is no column {column:?}; its columns are {}", columns.join(", ")))
@@ -48,14 +48,14 @@ impl<'a> Table<'a> {
     }
 
     /// An error about one row, or about the whole file.
-    pub(super) fn error(&self, row: Option<&Row>, reason: String) -> BreakhisError {
+    pub(crate) fn error(&self, row: Option<&Row>, reason: String) -> BreakhisError {
         BreakhisError::Table { path: self.path.to_owned(), line: row.map(|row| row.line), reason }
     }
 }
 
 impl Row {
     /// The cell in a column that [`Table::find`] or [`Table::require`] gave.
-    pub(super) fn cell(&self, column: usize) -> &str {
+    pub(crate) fn cell(&self, column: usize) -> &str {
         // The reader refuses rows that are shorter than the header.
         self.record.get(column).unwrap_or_default()
     }

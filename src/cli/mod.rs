@@ -3,10 +3,34 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "tool")]
+mod bench;
+#[cfg(feature = "tool")]
+mod compare;
+#[cfg(feature = "tool")]
+mod cross_validation;
+#[cfg(feature = "tool")]
+mod dataset;
+#[cfg(feature = "tool")]
+mod evaluate;
+#[cfg(feature = "tool")]
+mod inputs;
+#[cfg(feature = "tool")]
+mod interrupt;
 pub mod logging;
+#[cfg(feature = "tool")]
+mod measuring;
+#[cfg(feature = "tool")]
+mod output;
+#[cfg(feature = "tool")]
+mod predict;
 mod serve;
 #[cfg(feature = "tool")]
-mod tool;
+mod terminal;
+#[cfg(feature = "tool")]
+mod train;
+#[cfg(feature = "tool")]
+mod train_all;
 mod weights;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.
@@ -18,13 +42,28 @@ pub struct Arguments {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands, each a file of this folder.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Those that the function goes without.
+    /// Checks or splits a copy of BreakHis.
     #[cfg(feature = "tool")]
-    #[command(flatten)]
-    Tool(tool::ToolCommand),
+    #[command(subcommand)]
+    Dataset(dataset::DatasetCommand),
+    /// Predicts for images and folders of images.
+    #[cfg(feature = "tool")]
+    Predict(predict::PredictArguments),
+    /// Measures a network on images whose labels are known.
+    #[cfg(feature = "tool")]
+    Evaluate(evaluate::EvaluateArguments),
+    /// Trains a network by one of four recipes.
+    #[cfg(feature = "tool")]
+    Train(train::TrainArguments),
+    /// Puts the figures of runs side by side: the report's summary table.
+    #[cfg(feature = "tool")]
+    Compare(compare::CompareArguments),
+    /// Times the network on this machine.
+    #[cfg(feature = "tool")]
+    Bench(bench::BenchArguments),
     /// Answers HTTP requests with predictions, and has a page for the browser.
     Serve(serve::ServeArguments),
 }
@@ -42,7 +81,17 @@ impl Command {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             #[cfg(feature = "tool")]
-            Self::Tool(command) => command.run(),
+            Self::Dataset(command) => dataset::run(command),
+            #[cfg(feature = "tool")]
+            Self::Predict(arguments) => predict::run(&arguments),
+            #[cfg(feature = "tool")]
+            Self::Evaluate(arguments) => evaluate::run(&arguments),
+            #[cfg(feature = "tool")]
+            Self::Train(arguments) => train::run(&arguments),
+            #[cfg(feature = "tool")]
+            Self::Compare(arguments) => compare::run(&arguments),
+            #[cfg(feature = "tool")]
+            Self::Bench(arguments) => bench::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
         }
     }

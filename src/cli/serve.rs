@@ -10,9 +10,9 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::weights::WeightsArguments;
-use crate::machine;
 use crate::pixels::DecodeLimits;
 use crate::serve::{self, Config, Origin, Token};
+use crate::system;
 
 /// Arguments of `lobule serve`.
 #[derive(Debug, Args)]
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
 
 impl ServeArguments {
     fn config(&self) -> anyhow::Result<Config> {
-        let usual = Config::for_machine(self.threads, machine::available_memory());
+        let usual = Config::for_machine(self.threads, system::available_memory());
         let mut listen = self.listen;
         if let Some(port) = port_from_environment()? {
             listen.set_port(port);

@@ -10,11 +10,11 @@ use serde::{Serialize, Serializer};
 
 use super::controls::Control;
 use super::figures::{ControlFigures, Figures, WithinStrata, of_margins};
-use super::intervals::{Interval, over_cases};
-use super::measure::{MEASURES, Measure};
 use super::observe::Shifted;
 use super::predictions::Predictions;
 use crate::diagnosis::{Probability, Threshold};
+use crate::evaluate::metrics::intervals::{Interval, over_cases};
+use crate::evaluate::metrics::measure::{MEASURES, Measure};
 
 /// How an evaluation was made.
 #[derive(Clone, Debug, Serialize)]

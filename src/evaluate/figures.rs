@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::controls::Control;
-use super::intervals::mean_of_all;
-use super::measure::Measure;
 use super::predictions::{Margins, Predictions};
-use super::ranking::{roc_auc, roc_auc_within};
 use super::{Metrics, Scored, Stratum};
 use crate::diagnosis::{Label, Probability, Threshold};
+use crate::evaluate::metrics::intervals::mean_of_all;
+use crate::evaluate::metrics::measure::Measure;
+use crate::evaluate::metrics::ranking::{roc_auc, roc_auc_within};
 use crate::model::Prediction;
 
 /// An area under the ROC curve over pairs of one stratum only.
@@ -90,7 +90,7 @@ impl Figures {
 }
 
 /// The mean of the areas within strata, as the images are and exchanged.
-pub(super) fn choice(as_they_are: &WithinStrata, exchanged: &Exchanged) -> Option<f64> {
+pub(crate) fn choice(as_they_are: &WithinStrata, exchanged: &Exchanged) -> Option<f64> {
     Some((as_they_are.roc_auc? + exchanged.within_strata?) / 2.0)
 }
 
@@ -135,7 +135,7 @@ impl ControlFigures {
 }
 
 /// A network's figures on images that were shifted, or of any other margins of the same images.
-pub(super) fn of_margins(
+pub(crate) fn of_margins(
     predictions: &Predictions,
     (margins, indices): (&[f64], &[usize]),
     threshold: Threshold,
@@ -154,7 +154,7 @@ struct Part<'a> {
 }
 
 /// What a margin says.
-pub(super) fn prediction(margin: f64) -> Prediction {
+pub(crate) fn prediction(margin: f64) -> Prediction {
     Prediction { margin, probability_malignant: Probability::from_margin(margin) }
 }
 

@@ -5,36 +5,26 @@
 //! [`Figures`] and an [`Evaluation`], malignant being positive.
 
 pub mod comparison;
-mod comparison_figure;
 mod controls;
 mod evaluation;
-mod evaluation_figure;
 mod exchange;
 mod figures;
-pub mod intervals;
-mod linear;
-mod logistic;
-mod measure;
 mod metrics;
 mod observe;
 pub mod predictions;
-mod ranking;
-mod spectrum;
 mod subject;
-pub mod svg;
 
+pub use controls::logistic::Logistic;
+pub use controls::spectrum::{RINGS, spectrum};
 pub use controls::{Control, Example, Features, Fitted};
 pub use evaluation::{Evaluation, Group, Section, Setting, ShiftFigures, TrainedOnThese};
-pub use evaluation_figure::evaluation_figure;
 pub use exchange::exchanges;
 pub use figures::{ControlFigures, Exchanged, Figures, Hard, WithinStrata};
-pub use intervals::mean_of_all;
-pub use logistic::Logistic;
-pub use measure::{MEASURES, Measure};
+pub use metrics::intervals::mean_of_all;
+pub use metrics::measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};
 pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, Training, conclude};
 pub use predictions::{Margins, Predictions};
-pub use spectrum::{RINGS, spectrum};
 pub use subject::{Stratum, Subject};
 
 /// What goes wrong with a file of predictions.

@@ -11,41 +11,22 @@
 //! Sums that run over images are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 
-mod bias;
-mod concat;
-mod conv;
-mod dropout;
-#[cfg(test)]
-mod gradcheck;
-mod heap;
-mod inference;
-mod lanes;
-mod matmul;
-mod moments;
-mod norm;
-mod patches;
-mod pool;
-mod product;
-mod scratch;
+pub mod densenet;
+pub(crate) mod ops;
 mod simd;
-mod slices;
-pub mod training;
-mod update;
-mod winograd;
 
-pub use bias::{bias, bias_relu};
-pub use concat::concat_channels;
-pub use conv::conv2d;
-pub use dropout::dropout;
-pub use heap::{give_back, keep_large_blocks, share_heap};
-pub use inference::{
+pub use densenet::inference::{
     Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
 };
-pub use moments::Moments;
-pub use norm::{NormMode, Normalisation, batch_norm};
-pub use patches::Geometry;
-pub use pool::{average_pool_2x2, global_average_pool, max_pool};
-pub use product::product;
+pub use ops::bias::{bias, bias_relu};
+pub use ops::concat::concat_channels;
+pub use ops::conv::conv2d;
+pub use ops::dropout::dropout;
+pub use ops::moments::Moments;
+pub use ops::norm::{NormMode, Normalisation, batch_norm};
+pub use ops::patches::Geometry;
+pub use ops::pool::{average_pool_2x2, global_average_pool, max_pool};
+pub use ops::product::product;
+pub use ops::slices::with as with_slices;
+pub use ops::update::update;
 pub use simd::{Level, LevelError};
-pub use slices::with as with_slices;
-pub use update::update;

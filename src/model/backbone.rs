@@ -1,4 +1,4 @@
-//! The fused DenseNet's backbone as it is trained: [`crate::kernels::training`] over the topology's layers.
+//! The fused DenseNet's backbone as it is trained: [`crate::kernels::densenet::training`] over the topology's layers.
 //!
 //! In: images and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
 //! made. The network's plain forward pass in [`super::Network`] computes the same, operator by operator.
@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor};
 
 use super::parameters::{NormPolicy, Parameters};
 use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
-use crate::kernels::training::{
+use crate::kernels::densenet::training::{
     Affine, BatchShape, FeatureGradient, Features, NormGradient, Squeezed, Stem, Workspace, tap, transition,
 };
 use crate::kernels::{Moments, with_slices};

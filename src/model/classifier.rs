@@ -15,8 +15,9 @@ use super::network::Network;
 use super::parameters::Parameters;
 use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
-use crate::kernels::{Level, Step, give_back};
+use crate::kernels::{Level, Step};
 use crate::pixels::{Preprocess, RgbImage};
+use crate::system::allocator::give_back;
 
 /// Which network answers: enough to tell two weights files apart.
 #[derive(Clone, Debug, Serialize)]

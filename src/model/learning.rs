@@ -7,7 +7,7 @@ use super::backbone::{Backbone, Tape};
 use super::error::ModelError;
 use super::network::{Mode, Network, Training};
 use super::topology::Topology;
-use crate::kernels::training::Workspace;
+use crate::kernels::densenet::training::Workspace;
 
 /// A forward pass whose gradients are wanted.
 pub struct Pass<'a> {

@@ -12,9 +12,10 @@ use super::topology::{
     BLOCK_POOL, BaselineNet, Block, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Tap, Topology,
 };
 use crate::kernels::{
-    Moments, NormMode, Normalisation, average_pool_2x2, batch_norm, bias, bias_relu, concat_channels, conv2d, dropout,
-    global_average_pool, max_pool, product,
+    Moments, NormMode, Normalisation, average_pool_2x2, batch_norm, bias_relu, concat_channels, conv2d,
+    global_average_pool, max_pool,
 };
+use crate::kernels::{bias, dropout, product};
 
 /// What the network does with what it sees.
 #[derive(Clone, Copy, Debug)]

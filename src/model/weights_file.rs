@@ -17,8 +17,8 @@ use super::architecture::Architecture;
 use super::error::ModelError;
 use super::topology::Role;
 use crate::diagnosis::{Label, Threshold};
-use crate::files::write_whole;
 use crate::pixels::Preprocess;
+use crate::system::write_whole;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.

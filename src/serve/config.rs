@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access::{Origin, Token};
-use crate::machine;
 use crate::pixels::DecodeLimits;
+use crate::system;
 
 /// How the service listens, what it loads and where its limits are.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Config {
     ///
     /// Half of the memory is for images that are being decoded, a quarter for uploads; the network takes 60 MB.
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
-        let threads = threads.unwrap_or_else(machine::cores).max(1);
+        let threads = threads.unwrap_or_else(system::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);
         let usual = DecodeLimits::default();
         let pixels = memory as u64 / 2 / threads as u64 / BYTES_PER_PIXEL;

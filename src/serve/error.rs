@@ -22,7 +22,7 @@ use crate::pixels::PixelsError;
 /// The stable name of what went wrong; each belongs to one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Code {
+pub(crate) enum Code {
     NoImage,
     SeveralImages,
     BadMultipart,
@@ -44,7 +44,7 @@ pub(super) enum Code {
 impl Code {
     /// Every code there is.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::NoImage,
         Self::SeveralImages,
         Self::BadMultipart,
@@ -64,7 +64,7 @@ impl Code {
     ];
 
     /// The status that this code is answered with.
-    pub(super) fn status(self) -> StatusCode {
+    pub(crate) fn status(self) -> StatusCode {
         match self {
             Self::NoImage | Self::SeveralImages | Self::BadMultipart | Self::BadThreshold | Self::BadRequest => {
                 StatusCode::BAD_REQUEST
@@ -84,37 +84,37 @@ impl Code {
 
 /// An answer that is an error.
 #[derive(Debug)]
-pub(super) struct HttpError {
+pub(crate) struct HttpError {
     /// What kind of error.
-    pub(super) code: Code,
+    pub(crate) code: Code,
     /// What the client is told: a sentence that says what was wrong and what to do.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// What the log is told beyond that.
-    pub(super) log: Option<String>,
+    pub(crate) log: Option<String>,
     /// A header that this answer must have: `Allow`, `Retry-After` or `WWW-Authenticate`.
-    pub(super) header: Option<(HeaderName, &'static str)>,
+    pub(crate) header: Option<(HeaderName, &'static str)>,
 }
 
 impl HttpError {
     /// The client's side of things went wrong.
-    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), log: None, header: None }
     }
 
     /// Our side went wrong: the client learns that and no more.
-    pub(super) fn internal(log: impl Into<String>) -> Self {
+    pub(crate) fn internal(log: impl Into<String>) -> Self {
         let detail = "The service failed on this request. The failure is in its log under this request's id.";
         Self { log: Some(log.into()), ..Self::new(Code::Internal, detail) }
     }
 
     /// All threads are busy and the queue is full, the memory for uploads is used up, or either would take too long.
-    pub(super) fn overloaded() -> Self {
+    pub(crate) fn overloaded() -> Self {
         let detail = "The service has as many images waiting as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 
     /// The route is there and does not take this method.
-    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("This address takes {allow} and no other method.");
         Self { header: Some((ALLOW, allow)), ..Self::new(Code::MethodNotAllowed, detail) }
     }

@@ -31,19 +31,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use image::{Rgb, RgbImage};
 
-use crate::kernels::share_heap;
 use crate::model::{Classifier, LoadTimes, ModelError};
 use crate::pixels;
+use crate::system::allocator::share_heap;
 
 mod access;
 mod body;
 mod budget;
 mod config;
-mod error;
+pub(crate) mod error;
 mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod inference;
 mod metrics;
 mod page;
 mod predict;
@@ -54,11 +53,11 @@ mod status;
 mod trace;
 mod upload;
 
+use crate::inference::{Inference, Judge, Judgement};
 pub use access::{Origin, Token};
 use budget::Budget;
 pub use config::Config;
 use error::HttpError;
-use inference::{Inference, Judge, Judgement};
 use metrics::Metrics;
 
 /// What ends the service, or keeps it from starting.

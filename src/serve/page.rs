@@ -17,10 +17,10 @@ use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::error::HttpError;
-use super::inference::Judged;
 use super::milliseconds;
 use super::upload::File;
 use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
+use crate::inference::Judged;
 use crate::model::ModelCard;
 use crate::pixels::FORMATS;
 
@@ -252,8 +252,8 @@ fn source_hash(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inference::Judgement;
     use crate::model::Prediction;
-    use crate::serve::inference::Judgement;
 
     fn example(image: &'static [u8], probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::body::RequestBody;
 use super::error::{Code, HttpError};
 use super::exchange::Exchange;
-use super::inference::Judged;
 use super::reply::{Problem, Reply, html, json};
 use super::upload::{self, Expected, File, Upload};
 use super::{Service, milliseconds, page};
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
+use crate::inference::Judged;
 use crate::model::ModelCard;
 
 /// Answers `POST /predict`: one image.

@@ -6,25 +6,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The words and the tools that all rooms share.
-const SHARED: [&str; 3] = ["diagnosis", "files", "machine"];
+const SHARED: [&str; 2] = ["diagnosis", "system"];
 
 /// What each room may use. `breakhis` and `pixels` know no model, `model` knows no data set, no command line and no
 /// HTTP, and `serve` and `train` never meet. What is in [`SHARED`] every room may use.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("diagnosis", &[]),
-    ("files", &[]),
     ("guide", &[]),
-    ("machine", &[]),
+    ("system", &[]),
     ("kernels", &[]),
     ("pixels", &[]),
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
+    ("inference", &["model", "pixels", "serve"]),
     ("evaluate", &["model", "kernels", "pixels"]),
-    ("explain", &["model", "kernels", "pixels"]),
-    ("interchange", &["evaluate", "explain", "model", "kernels", "pixels"]),
-    ("train", &["evaluate", "explain", "model", "kernels", "pixels", "breakhis"]),
-    ("serve", &["evaluate", "explain", "model", "kernels", "pixels"]),
-    ("cli", &["serve", "train", "interchange", "evaluate", "explain", "model", "kernels", "pixels", "breakhis"]),
+    ("report", &["breakhis", "evaluate", "train"]),
+    ("train", &["evaluate", "model", "kernels", "pixels", "breakhis"]),
+    ("serve", &["inference", "model", "kernels", "pixels"]),
+    ("cli", &["serve", "train", "report", "evaluate", "model", "kernels", "pixels", "breakhis"]),
     ("main", &["cli"]),
 ];
 
@@ -94,7 +93,7 @@ fn source_root() -> PathBuf {
 /// Every source file, as a path below `src`, with its text.
 fn sources() -> Vec<(PathBuf, String)> {
     let root = source_root();
-    let files = lobule::breakhis::files::under(&root).unwrap();
+    let files = lobule::breakhis::dataset::walk::under(&root).unwrap();
     let sources: Vec<_> = files
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))

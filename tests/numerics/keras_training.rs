@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use lobule::diagnosis::Label;
-use lobule::kernels::training::Workspace;
+use lobule::kernels::densenet::training::Workspace;
 use lobule::kernels::{Level, NormMode};
 use lobule::model::{Architecture, Baseline, Fused, NormPolicy, StoredTensor, StoredTensors};
 use lobule::train::{Adam, Recipe, Target, TrainError, step};

@@ -5,6 +5,7 @@
 //! that has the instructions, so its methods are safe. `portable` and `x86` hold the tokens.
 #![allow(unsafe_code)]
 
+pub(crate) mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -14,9 +15,9 @@ use std::str::FromStr;
 
 use half::f16;
 
-pub(super) use portable::Portable;
+pub(crate) use portable::Portable;
 #[cfg(target_arch = "x86_64")]
-pub(super) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512};
 
 /// Which vector instructions the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +98,7 @@ pub enum LevelError {
 }
 
 /// The vector operations of one level. `Copy`, without size: the token is the proof that the instructions are there.
-pub(super) trait Simd: Copy + Send + Sync + 'static {
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A register full of f32.
     type Vector: Copy;
     /// Numbers in a vector.
@@ -159,7 +160,7 @@ macro_rules! at_level {
         }
     };
 }
-pub(super) use at_level;
+pub(crate) use at_level;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use super::Simd;
 
 /// Four numbers, which the compiler keeps in one register of SSE2 or NEON.
 #[derive(Clone, Copy)]
-pub(in crate::kernels) struct Portable;
+pub(crate) struct Portable;
 
 impl Simd for Portable {
     type Vector = [f32; 4];

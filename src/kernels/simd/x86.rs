@@ -31,11 +31,11 @@ macro_rules! level {
     ) => {
         /// The proof that this processor has the level's instructions.
         #[derive(Clone, Copy)]
-        pub(in crate::kernels) struct $name(());
+        pub(crate) struct $name(());
 
         impl $name {
             /// The token, on a processor that has the instructions.
-            pub(in crate::kernels) fn new() -> Option<Self> {
+            pub(crate) fn new() -> Option<Self> {
                 ($(is_x86_feature_detected!($feature))&&+).then_some(Self(()))
             }
         }

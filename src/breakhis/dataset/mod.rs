@@ -1,0 +1,181 @@
+//! The images of a folder, whatever its layout.
+//!
+//! In: a BreaKHis_v1 tree at any depth, a flat folder of `SOB_...` files, `train/benign/...`-like folders, or a folder
+//! with a `manifest.csv`. Out: a [`Dataset`], sorted by file name so that nothing depends on the file system.
+
+mod manifest;
+pub mod walk;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::breakhis::error::examples;
+use crate::breakhis::{BreakhisError, Magnification, SlideName, SlideNameError, Subtype};
+use crate::diagnosis::Label;
+
+/// One image of BreakHis: where it is and what its name says.
+#[derive(Clone, Debug)]
+pub struct ImageFile {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// What the file name says.
+    pub name: SlideName,
+    /// Width in pixels of the image before anything was done to it, where a manifest tells it.
+    pub source_width: Option<u32>,
+    file_name: String,
+    doubts: Vec<String>,
+}
+
+impl ImageFile {
+    /// `root` is the folder of the data set; the folders between it and the file may tell against the name.
+    pub(crate) fn new(root: &Path, path: PathBuf, file_name: String, name: SlideName) -> Self {
+        let folders = path.strip_prefix(root).ok().and_then(Path::parent);
+        let folders = folders.into_iter().flat_map(Path::iter).filter_map(|folder| folder.to_str());
+        let against = folders.filter(|folder| contradicts(folder, &name));
+        let doubts = name.doubts().iter().map(ToString::to_string);
+        let doubts = doubts.chain(against.map(|folder| format!("it lies in a folder named {folder}"))).collect();
+        Self { path, name, source_width: None, file_name, doubts }
+    }
+
+    /// The bare file name, by which splits know the image.
+    pub fn file_name(&self) -> &str {
+        &self.file_name
+    }
+
+    /// Benign or malignant.
+    pub fn label(&self) -> Label {
+        self.name.label()
+    }
+
+    /// Why the name may not mean what it says: stray forms, and folders that say something else.
+    pub fn doubts(&self) -> &[String] {
+        &self.doubts
+    }
+}
+
+/// A file that is no part of the data set.
+#[derive(Clone, Debug)]
+pub struct Ignored {
+    /// Where the file is.
+    pub path: PathBuf,
+    /// Why it is left out.
+    pub reason: String,
+    /// Whether it looks as if it should have been an image of BreakHis.
+    pub misnamed: bool,
+}
+
+/// The images of a folder, sorted by file name.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    root: PathBuf,
+    images: Vec<ImageFile>,
+    ignored: Vec<Ignored>,
+}
+
+impl Dataset {
+    /// Finds the images of a folder. Nothing is decoded.
+    ///
+    /// # Errors
+    /// When the folder is missing, is a file, cannot be read or holds no image of BreakHis; when one file name is
+    /// there twice; when a manifest does not fit the files.
+    pub fn open(dir: &Path) -> Result<Self, BreakhisError> {
+        let metadata = fs::metadata(dir).map_err(|source| match source.kind() {
+            ErrorKind::NotFound => BreakhisError::Missing(dir.to_owned()),
+            _ => BreakhisError::Read { path: dir.to_owned(), source },
+        })?;
+        if !metadata.is_dir() {
+            return Err(BreakhisError::NotAFolder(dir.to_owned()));
+        }
+
+        let files = walk::under(dir).map_err(BreakhisError::read(dir))?;
+        let listed = files.contains(&dir.join(manifest::FILE_NAME));
+        let (mut images, ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
+        if images.is_empty() {
+            return Err(BreakhisError::NoImages { dir: dir.to_owned(), found: found_instead(&ignored) });
+        }
+        images.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+        refuse_twins(&images)?;
+
+        let dataset = Self { root: dir.to_owned(), images, ignored };
+        dataset.warn_of_doubts();
+        Ok(dataset)
+    }
+
+    /// The folder it was read from.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The images, sorted by file name; never empty.
+    pub fn images(&self) -> &[ImageFile] {
+        &self.images
+    }
+
+    /// The files that are no part of it.
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.ignored
+    }
+
+    fn warn_of_doubts(&self) {
+        let doubtful: Vec<&str> =
+            self.images.iter().filter(|p| !p.doubts.is_empty()).map(ImageFile::file_name).collect();
+        let misnamed: Vec<&str> =
+            self.ignored.iter().filter(|i| i.misnamed).filter_map(|i| i.path.file_name()?.to_str()).collect();
+        let hint = "`lobule dataset audit` tells why";
+        if !doubtful.is_empty() {
+            tracing::warn!("the names may not mean what they say of {}; {hint}", examples("image", &doubtful));
+        }
+        if !misnamed.is_empty() {
+            tracing::warn!("the names cannot be read, so these are left out: {}; {hint}", examples("file", &misnamed));
+        }
+    }
+}
+
+fn by_name(root: &Path, files: Vec<PathBuf>) -> (Vec<ImageFile>, Vec<Ignored>) {
+    let (mut images, mut ignored) = (Vec::new(), Vec::new());
+    for path in files {
+        let Some(file_name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
+            ignored.push(Ignored { path, reason: "its name is not Unicode".into(), misnamed: false });
+            continue;
+        };
+        match file_name.parse() {
+            Ok(name) => images.push(ImageFile::new(root, path, file_name, name)),
+            Err(error) => {
+                let misnamed = matches!(error, SlideNameError::Malformed(_) | SlideNameError::Contradiction { .. });
+                ignored.push(Ignored { path, reason: error.to_string(), misnamed });
+            }
+        }
+    }
+    (images, ignored)
+}
+
+fn found_instead(ignored: &[Ignored]) -> String {
+    let names: Vec<&str> = ignored.iter().filter_map(|file| file.path.file_name()?.to_str()).collect();
+    if names.is_empty() { "it is empty".into() } else { format!("it holds {}", examples("other file", &names)) }
+}
+
+fn refuse_twins(sorted: &[ImageFile]) -> Result<(), BreakhisError> {
+    let Some(twins) = sorted.windows(2).find(|pair| pair[0].file_name == pair[1].file_name) else {
+        return Ok(());
+    };
+    Err(BreakhisError::Twice {
+        file_name: twins[0].file_name.clone(),
+        first: twins[0].path.clone(),
+        second: twins[1].path.clone(),
+    })
+}
+
+/// Whether a folder such as `benign`, `lobular_carcinoma` or `40X` says something else than the name.
+fn contradicts(folder: &str, name: &SlideName) -> bool {
+    let folder = folder.to_ascii_lowercase().replace('_', " ");
+    let label = Label::ALL.into_iter().find(|label| label.lower() == folder);
+    let subtype = Subtype::ALL.into_iter().find(|subtype| subtype.full_name() == folder);
+    let magnification = folder.strip_suffix('x').and_then(Magnification::from_times);
+    label.is_some_and(|label| label != name.label())
+        || subtype.is_some_and(|subtype| subtype != name.subtype())
+        || magnification.is_some_and(|magnification| magnification != name.magnification())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Finding images in folders.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
+
+/// The endings of the image formats that are read, in small letters.
+pub const IMAGE_EXTENSIONS: [&str; 7] = ["png", "webp", "jpg", "jpeg", "tif", "tiff", "bmp"];
+
+/// A file name without its ending, when that is one of [`IMAGE_EXTENSIONS`] in any case.
+pub fn image_stem(file_name: &str) -> Option<&str> {
+    let (stem, extension) = file_name.rsplit_once('.')?;
+    IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)).then_some(stem)
+}
+
+/// Every file under a folder at any depth, sorted by path. Symbolic links are followed; hidden files and folders, and
+/// the `__MACOSX` folder of archives made on a Mac, are passed over.
+///
+/// # Errors
+/// When a folder cannot be read or a link leads in a circle; the error names it.
+pub fn under(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name().into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".") || name == "__MACOSX"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn files_are_found_at_any_depth_in_order_without_the_hidden_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in ["b/2.png", "a/deep/1.png", ".git/x.png", "__MACOSX/y.png", "._z.png", "c.png"] {
+            fs::create_dir_all(dir.path().join(file).parent().unwrap()).unwrap();
+            fs::write(dir.path().join(file), "").unwrap();
+        }
+        let found: Vec<_> =
+            under(dir.path()).unwrap().iter().map(|p| p.strip_prefix(dir.path()).unwrap().to_owned()).collect();
+        assert_eq!(found, ["a/deep/1.png", "b/2.png", "c.png"].map(PathBuf::from));
+    }
+}

@@ -1,0 +1,82 @@
+use std::fs;
+
+use super::*;
+use crate::breakhis::Subtype;
+use crate::breakhis::split::tests::{drawn, like_breakhis};
+
+/// Benign and malignant images of each fold.
+fn sizes(folds: &Folds, dataset: &Dataset) -> Vec<[usize; 2]> {
+    let mut sizes = vec![[0; 2]; folds.numbers().len()];
+    for image in dataset.images() {
+        sizes[folds.folds[image.file_name()] as usize][image.label().index()] += 1;
+    }
+    sizes
+}
+
+#[test]
+fn no_case_is_in_two_folds_and_each_label_is_even_in_images() {
+    let (_dir, dataset) = like_breakhis();
+    let total = Label::ALL.map(|label| dataset.images().iter().filter(|p| p.label() == label).count());
+    for seed in 0..20 {
+        // The largest benign case alone is more than a fifth of its label, so no dealing is even with more folds.
+        let folds = Folds::deal(&dataset, 3, seed).unwrap();
+        assert_eq!(folds.numbers(), BTreeSet::from([0, 1, 2]));
+        let held_out = |fold| {
+            let split = folds.held_out(fold);
+            assert!(split.shared_cases().unwrap().is_empty(), "seed {seed}, fold {fold}");
+            split.images(&dataset, Part::Validation).unwrap().len()
+        };
+        assert_eq!((0..3).map(held_out).sum::<usize>(), dataset.images().len(), "each image is held out once");
+        for (fold, images) in sizes(&folds, &dataset).into_iter().enumerate() {
+            for (images, total) in images.into_iter().zip(total) {
+                let off = (images as f64 / total as f64 - 1.0 / 3.0).abs();
+                assert!(off < 0.08, "seed {seed}, fold {fold}: {images} of {total}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_fold_has_both_labels_where_the_cases_allow_it() {
+    let (_dir, dataset) = like_breakhis();
+    for count in 2..=12 {
+        let folds = Folds::deal(&dataset, count, 1).unwrap();
+        let sizes = sizes(&folds, &dataset);
+        assert!(sizes.len() == count as usize && sizes.iter().all(|images| !images.contains(&0)), "{count}: {sizes:?}");
+    }
+    let (_dir, dataset) =
+        drawn(&[(Subtype::Adenosis, 3), (Subtype::DuctalCarcinoma, 4), (Subtype::DuctalCarcinoma, 5)]);
+    let folds = Folds::deal(&dataset, 3, 1).unwrap();
+    assert_eq!(folds.numbers().len(), 3, "where they do not, each still has images");
+}
+
+#[test]
+fn the_seed_decides_the_dealing() {
+    let (_dir, dataset) = like_breakhis();
+    let deal = |seed| Folds::deal(&dataset, 5, seed).unwrap();
+    assert_eq!(deal(7), deal(7));
+    // Which cases are together, whatever the fold's number.
+    let together = |folds: &Folds| -> BTreeSet<BTreeSet<Case>> {
+        let of = |fold| dataset.images().iter().filter(move |p| folds.folds[p.file_name()] == fold);
+        folds.numbers().into_iter().map(|fold| of(fold).map(|image| image.name.case()).collect()).collect()
+    };
+    assert_ne!(together(&deal(7)), together(&deal(8)));
+}
+
+#[test]
+fn folds_come_back_from_their_file_and_too_many_are_refused() {
+    let (dir, dataset) = like_breakhis();
+    let path = dir.path().join("folds.csv");
+    let folds = Folds::deal(&dataset, 5, 1).unwrap();
+    folds.write(&path).unwrap();
+    assert_eq!(Folds::read(&path).unwrap(), folds);
+    assert_eq!(Split::from_folds(&path, 2).unwrap(), folds.held_out(2));
+    assert!(fs::read_to_string(&path).unwrap().starts_with("filename,fold\nSOB_B_F-14-1-100-001.png,"));
+
+    let (_dir, dataset) = drawn(&[(Subtype::Adenosis, 3), (Subtype::DuctalCarcinoma, 4)]);
+    for (count, message) in [(3, "cannot deal 2 cases into 3 folds"), (1, "at least 2 folds"), (0, "at least 2 folds")]
+    {
+        let refusal = Folds::deal(&dataset, count, 1).unwrap_err().to_string();
+        assert!(refusal.contains(message), "{refusal}");
+    }
+}

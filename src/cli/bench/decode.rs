@@ -1,0 +1,62 @@
+//! `lobule bench --decode FILE`: how long an image takes from its bytes to the network's input, on one thread.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::cli::bench::{Latency, WARM_UP};
+use crate::cli::inputs::read_image;
+use crate::cli::output;
+use crate::pixels::{self, DecodeLimits, Preprocess};
+
+#[derive(Serialize)]
+struct Report {
+    file: PathBuf,
+    images: u32,
+    /// From the file's bytes in memory to 8-bit RGB.
+    decode_ms: Latency,
+    /// From there to the network's input: resized and normalised.
+    tensor_ms: Latency,
+}
+
+pub(super) fn run(file: &Path, preprocess: &Preprocess, images: u32, json: bool) -> anyhow::Result<()> {
+    let report = measure(file, preprocess, images)?;
+    let text = if json {
+        serde_json::to_string(&report)? + "\n"
+    } else {
+        format!(
+            "{}, {} times\ndecode  {}\ntensor  {}\n",
+            report.file.display(),
+            report.images,
+            report.decode_ms,
+            report.tensor_ms
+        )
+    };
+    output::print(&text)?;
+    Ok(())
+}
+
+fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyhow::Result<Report> {
+    read_image(file)?; // within the limits, so that its bytes may be read as they are
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (mut decode_times, mut tensor_times) = (Vec::new(), Vec::new());
+    for round in 0..WARM_UP + images {
+        let began = Instant::now();
+        let image = pixels::decode(&bytes, &DecodeLimits::default())?;
+        let decoded = Instant::now();
+        preprocess.tensor(&image)?;
+        let prepared = Instant::now();
+        if round >= WARM_UP {
+            decode_times.push((decoded - began).as_secs_f64() * 1e3);
+            tensor_times.push((prepared - decoded).as_secs_f64() * 1e3);
+        }
+    }
+    Ok(Report {
+        file: file.to_owned(),
+        images,
+        decode_ms: Latency::of(decode_times),
+        tensor_ms: Latency::of(tensor_times),
+    })
+}

@@ -1,0 +1,105 @@
+//! What several commands take: a network, a split, images.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::breakhis::{SlideName, Split};
+use crate::cli::weights::WeightsArguments;
+use crate::evaluate::predictions::Told;
+use crate::model::Classifier;
+use crate::pixels::{self, DecodeLimits, RgbImage};
+
+impl WeightsArguments {
+    /// Loads the network, for as many threads as there are for everything else.
+    pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
+        Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
+    }
+}
+
+/// The unit of a split.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Unit {
+    /// All images of a person stay in one part, so that nothing leaks.
+    Case,
+    /// Every image by itself, as most papers do; images of one person land on both sides.
+    Image,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Case => "case",
+            Self::Image => "image",
+        })
+    }
+}
+
+/// Which split of the data.
+#[derive(Debug, Args)]
+pub(super) struct SplitArguments {
+    /// Split file, as `lobule dataset split` writes it; or a file of folds, together with --fold.
+    #[arg(long, value_name = "FILE")]
+    split: Option<PathBuf>,
+    /// The fold to hold out: it is the validation part, and all other folds are the train part.
+    #[arg(long, value_name = "NUMBER", requires = "split")]
+    fold: Option<u32>,
+}
+
+impl SplitArguments {
+    /// Reads the split, where one was asked for.
+    pub(super) fn read(&self) -> anyhow::Result<Option<Split>> {
+        let Some(path) = &self.split else { return Ok(None) };
+        let split = match self.fold {
+            Some(fold) => Split::from_folds(path, fold),
+            None => Split::read(path),
+        };
+        Ok(Some(split?))
+    }
+
+    /// The split in words that fit a model card: the file's name and the fold that was held out.
+    pub(super) fn describe(&self) -> Option<String> {
+        let name = self.split.as_ref()?.file_name()?.to_string_lossy().into_owned();
+        Some(self.fold.map_or_else(|| name.clone(), |fold| format!("{name}, fold {fold} held out")))
+    }
+
+    /// Whether the split holds out a fold, and so has no test part.
+    pub(super) fn holds_out_a_fold(&self) -> bool {
+        self.fold.is_some()
+    }
+}
+
+/// Tensors of a backbone.
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// Tensors of a backbone that has seen none of the images, whose taps are a control: DenseNet121 in torchvision's
+    /// names, safetensors. Without it, the taps of the measured network.
+    #[arg(long, env = "LOBULE_INIT", value_name = "FILE")]
+    init: Option<OsString>,
+}
+
+impl InitArguments {
+    /// The file, where one was named.
+    pub(super) fn path(&self) -> Option<&Path> {
+        // A variable that is set to nothing is a way of not setting it.
+        self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
+    }
+}
+
+/// What a file name says of its image.
+pub(super) fn told_by_name(file_name: &str) -> Result<Told, String> {
+    let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
+    Ok(Told {
+        truth: name.label(),
+        magnification: name.magnification().times(),
+        case: name.case().to_string(),
+        subtype: name.subtype().to_string(),
+    })
+}
+
+/// Decodes an image; the error names it.
+pub(super) fn read_image(path: &Path) -> anyhow::Result<RgbImage> {
+    Ok(pixels::read(path, &DecodeLimits::default())?)
+}

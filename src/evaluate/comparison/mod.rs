@@ -1,0 +1,329 @@
+//! Runs side by side: the figures of each, their means over seeds, and what a split by image adds to them.
+//!
+//! In: [`Run`]s, each with the figures of one part of its split. Out: a [`Comparison`]. Only runs with the same recipe in
+//! all its settings, the same kind of split and the same part are averaged; only runs that differ in the kind of split
+//! alone are subtracted, a pair a seed.
+
+use std::fmt;
+
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use crate::diagnosis::Threshold;
+pub use crate::evaluate::metrics::intervals::Interval;
+use crate::evaluate::metrics::intervals::{mean_of_all, of_means, over_cases};
+pub use crate::evaluate::metrics::measure::{MEASURES, Measure};
+use crate::evaluate::{Control, ControlFigures, Figures, Predictions};
+
+/// What the split of a run keeps apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SplitKind {
+    /// No case is in two parts.
+    ByCase,
+    /// Images of one person are in different parts, so figures are better than on other persons.
+    ByImage,
+}
+
+impl fmt::Display for SplitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByCase => "by case",
+            Self::ByImage => "by image",
+        })
+    }
+}
+
+/// The part of a split that figures are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MeasuredPart {
+    /// What the training was steered by: its figures flatter.
+    Validation,
+    /// What nothing was decided by.
+    Test,
+}
+
+impl fmt::Display for MeasuredPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Validation => "validation",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// A run as it is compared.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its folder, as the user named it.
+    pub name: String,
+    /// The name of its recipe.
+    pub recipe: String,
+    /// Everything else that it was trained by, seed and split apart, as text that is equal for equal settings.
+    pub settings: String,
+    /// Its seed.
+    pub seed: u64,
+    /// Cases with images in more than one part of its split.
+    pub shared_cases: usize,
+    /// What its figures are of.
+    pub part: MeasuredPart,
+    /// Its figures.
+    pub figures: Figures,
+    /// Those of the controls on the same images, as far as its predictions hold them.
+    pub controls: Vec<(Control, ControlFigures)>,
+}
+
+impl Run {
+    /// What its split keeps apart: what the split does, whatever it is called.
+    pub fn split(&self) -> SplitKind {
+        if self.shared_cases == 0 { SplitKind::ByCase } else { SplitKind::ByImage }
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.is_trained_like(other) && self.split() == other.split()
+    }
+
+    fn is_trained_like(&self, other: &Self) -> bool {
+        self.has_the_recipe_of(other) && self.part == other.part
+    }
+
+    /// Whether both were trained by one recipe in all its settings.
+    pub fn has_the_recipe_of(&self, other: &Self) -> bool {
+        (&self.recipe, &self.settings) == (&other.recipe, &other.settings)
+    }
+}
+
+/// Runs of one recipe and one kind of split.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The runs, in the order they were given.
+    pub runs: Vec<Run>,
+    /// Their mean, where there are several seeds and each is there once.
+    pub mean: Option<Mean>,
+}
+
+/// Runs that differ in their seeds, averaged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mean {
+    /// How many seeds.
+    pub seeds: usize,
+    /// The figures in the order of [`Measure::ALL`]; none where one of the runs has none.
+    pub spreads: [Option<Spread>; MEASURES],
+}
+
+/// A mean and how far single runs are from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// The mean.
+    pub mean: f64,
+    /// The standard deviation of the sample (over n - 1).
+    pub standard_deviation: f64,
+}
+
+/// What a split by image adds to the figures of a recipe, paired by seed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SplitEffect {
+    /// The recipe.
+    pub recipe: String,
+    /// What the figures are of.
+    pub part: MeasuredPart,
+    /// How many seeds both kinds of split were run with.
+    pub seeds: usize,
+    /// By image minus by case, in the order of [`Measure::OF_SPLITS`]; none where one of the runs has no figure.
+    pub differences: [Option<Difference>; 4],
+}
+
+/// A mean of paired differences.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// The mean.
+    pub mean: f64,
+    /// Student's 95 % interval of the mean; none for a single pair.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Runs that each held out other images, put together as if one network had predicted them all.
+#[derive(Clone, Debug)]
+pub struct Pooled {
+    /// How many runs.
+    pub runs: usize,
+    /// How many cases.
+    pub cases: usize,
+    /// The figures of all their predictions.
+    pub figures: Figures,
+    /// 95 % intervals over cases, in the order of [`Measure::ALL`].
+    pub intervals: [Interval; MEASURES],
+    /// The means of the runs' own areas, in the order of [`Measure::AREAS`]: networks that are sure of themselves to
+    /// different degrees lose when they are put together, and do not here.
+    pub means: [Option<f64>; Measure::AREAS.len()],
+    /// Their 95 % intervals over cases.
+    pub mean_intervals: [Interval; Measure::AREAS.len()],
+    /// The controls on the same images, as far as all runs' predictions hold them.
+    pub controls: Vec<PooledControl>,
+}
+
+/// A control on the images of several runs.
+#[derive(Clone, Debug)]
+pub struct PooledControl {
+    /// Which.
+    pub control: Control,
+    /// Its figures on all of them together.
+    pub figures: ControlFigures,
+    /// The means of its figures on each run's.
+    pub means: ControlFigures,
+}
+
+impl PooledControl {
+    /// Those that all runs hold; `together` are the runs' predictions, joined.
+    fn all(runs: &[Predictions], together: &Predictions) -> Vec<Self> {
+        let of = |(control, figures): (Control, ControlFigures)| {
+            let of_run = |run: &Predictions| ControlFigures::of(control, run, &run.all());
+            let means = ControlFigures::mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
+            Self { control, figures, means }
+        };
+        ControlFigures::all(together).into_iter().map(of).collect()
+    }
+}
+
+impl Pooled {
+    /// Puts the predictions of runs together.
+    pub fn of(runs: &[Predictions], threshold: Threshold) -> Self {
+        let together = Predictions::joined(runs);
+        let figures_of = |run: &Predictions| Figures::of(run, &run.all(), threshold);
+        let of_runs: Vec<Figures> = runs.iter().map(figures_of).collect();
+        Self {
+            runs: runs.len(),
+            cases: together.cases().len(),
+            figures: figures_of(&together),
+            intervals: over_cases(&together, threshold),
+            // The mean of some of the runs would be of other images than the pooled figure beside it.
+            means: Measure::AREAS.map(|measure| mean_of_all(of_runs.iter().map(|figures| measure.of(figures)))),
+            mean_intervals: of_means(runs, threshold),
+            controls: PooledControl::all(runs, &together),
+        }
+    }
+}
+
+/// Runs side by side.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// The runs, those of one recipe and kind of split together, in the order they were first named.
+    pub groups: Vec<Group>,
+    /// By image against by case, for each recipe that has both for the same seed.
+    pub effects: Vec<SplitEffect>,
+    /// All predictions as those of one network, where that was asked for.
+    pub pooled: Option<Pooled>,
+    /// Why a mean or a difference that one might look for is not there.
+    pub notes: Vec<String>,
+}
+
+impl Comparison {
+    /// Compares runs; `pooled` are their predictions together, where they held out different images.
+    pub fn of(runs: Vec<Run>, pooled: Option<Pooled>) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for run in runs {
+            match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
+                Some(group) => group.runs.push(run),
+                None => groups.push(Group { runs: vec![run], mean: None }),
+            }
+        }
+        let mut notes = Vec::new();
+        // Runs that held out different images differ in more than their seeds; they are put together instead.
+        for group in groups.iter_mut().filter(|_| pooled.is_none()) {
+            match twins(&group.runs) {
+                None => group.mean = Mean::of(&group.runs),
+                Some([first, second]) => notes.push(format!(
+                    "{} and {} have the same recipe, kind of split and seed, so there are no means and differences over \
+                     seeds; leave one of them out, or put folds together by --pool",
+                    first.name, second.name
+                )),
+            }
+        }
+        notes.extend(unlike(&groups));
+        let effects = groups.iter().filter_map(|group| {
+            let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
+            SplitEffect::of(&other?.runs, &group.runs)
+        });
+        Self { effects: effects.collect(), groups, pooled, notes }
+    }
+
+    /// The runs in the order of the groups.
+    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+        self.groups.iter().flat_map(|group| &group.runs)
+    }
+}
+
+fn is_by_image(group: &Group) -> bool {
+    group.runs[0].split() == SplitKind::ByImage
+}
+
+/// Two runs with one seed.
+fn twins(runs: &[Run]) -> Option<[&Run; 2]> {
+    let twin =
+        |(index, run): (usize, &Run)| runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index));
+    runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
+}
+
+/// Tells of groups whose recipe has other settings than the first of its name.
+fn unlike(groups: &[Group]) -> Vec<String> {
+    let first_runs = || groups.iter().filter_map(|group| group.runs.first());
+    let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
+    let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
+    let told = unlike.map(|(first, run)| {
+        let Run { name, recipe, .. } = first;
+        format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
+    });
+    told.collect()
+}
+
+impl Mean {
+    fn of(runs: &[Run]) -> Option<Self> {
+        let spread = |measure: Measure| {
+            Spread::of(&runs.iter().map(|run| measure.of(&run.figures)).collect::<Option<Vec<_>>>()?)
+        };
+        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: Measure::ALL.map(spread) })
+    }
+}
+
+impl Spread {
+    /// None for fewer than two numbers, which have no spread.
+    fn of(numbers: &[f64]) -> Option<Self> {
+        let n = numbers.len() as f64;
+        let mean = numbers.iter().sum::<f64>() / n;
+        let squares: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
+        (n > 1.0).then(|| Self { mean, standard_deviation: (squares / (n - 1.0)).sqrt() })
+    }
+}
+
+impl SplitEffect {
+    /// None where no seed is in both, or a seed is there twice in one.
+    fn of(by_image: &[Run], by_case: &[Run]) -> Option<Self> {
+        if by_case[0].split() == SplitKind::ByImage || twins(by_image).or_else(|| twins(by_case)).is_some() {
+            return None;
+        }
+        let pairs: Vec<(&Run, &Run)> = by_case
+            .iter()
+            .filter_map(|case| by_image.iter().find(|image| image.seed == case.seed).map(|image| (image, case)))
+            .collect();
+        let difference = |measure: Measure| {
+            let of_pair = |(image, case): &(&Run, &Run)| Some(measure.of(&image.figures)? - measure.of(&case.figures)?);
+            Difference::of(&pairs.iter().map(of_pair).collect::<Option<Vec<_>>>()?)
+        };
+        let (recipe, part) = (by_case[0].recipe.clone(), by_case[0].part);
+        let differences = Measure::OF_SPLITS.map(difference);
+        (!pairs.is_empty()).then_some(Self { recipe, part, seeds: pairs.len(), differences })
+    }
+}
+
+impl Difference {
+    fn of(differences: &[f64]) -> Option<Self> {
+        let Some(Spread { mean, standard_deviation }) = Spread::of(differences) else {
+            return differences.first().map(|only| Self { mean: *only, interval: None });
+        };
+        let n = differences.len() as f64;
+        let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
+        let half = quantile * standard_deviation / n.sqrt();
+        Some(Self { mean, interval: Some((mean - half, mean + half)) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! The controls: what can be said of an image by things that are no tissue. No network's figure stands without theirs.
+//!
+//! In: images at the network's size before [`crate::pixels::Preprocess::finish`], their strata and, where there are any,
+//! a backbone's taps. Out: the features of each control, on which a [`super::Logistic`] is fitted.
+
+mod linear;
+pub(crate) mod logistic;
+pub(crate) mod spectrum;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::diagnosis::Label;
+use crate::evaluate::controls::spectrum::spectrum;
+use crate::evaluate::{Logistic, Stratum};
+
+/// A control, and what it knows of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Control {
+    /// The mean of red, green and blue: 3 numbers.
+    MeanColour,
+    /// The magnification and the width that the image had before it was resized.
+    Strata,
+    /// How much the grey image varies at each scale, see [`spectrum`]: 16 numbers.
+    Spectrum,
+    /// Skewness and kurtosis of red, green and blue, and their three correlations: 9 numbers.
+    Moments,
+    /// What a backbone that was trained on other images sees: the means of its taps' channels.
+    FrozenTaps,
+}
+
+impl Control {
+    /// All of them, in the order of the tables.
+    pub const ALL: [Self; 5] = [Self::MeanColour, Self::Strata, Self::Spectrum, Self::Moments, Self::FrozenTaps];
+
+    /// Its name in JSON, CSV and predictions files.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::MeanColour => "mean_colour",
+            Self::Strata => "strata",
+            Self::Spectrum => "spectrum",
+            Self::Moments => "moments",
+            Self::FrozenTaps => "frozen_taps",
+        }
+    }
+
+    /// Scikit-learn's `C`: the inverse of how small the coefficients are kept.
+    pub fn c(self) -> f64 {
+        match self {
+            Self::FrozenTaps => 1e-4,
+            _ => 1.0,
+        }
+    }
+}
+
+impl fmt::Display for Control {
+    /// Its name for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::MeanColour => "mean colour",
+            Self::Strata => "magnification, width",
+            Self::Spectrum => "grey spectrum",
+            Self::Moments => "colour moments",
+            Self::FrozenTaps => "frozen taps",
+        })
+    }
+}
+
+/// What the controls see of one image.
+#[derive(Clone, Debug)]
+pub struct Features {
+    mean_colour: Vec<f64>,
+    spectrum: Vec<f64>,
+    moments: Vec<f64>,
+    /// None where there is no backbone.
+    taps: Option<Vec<f32>>,
+}
+
+impl Features {
+    /// Those of a square image, rows of pixels of R, G and B from 0 to 1, with what a backbone sees of it.
+    pub fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
+        let Moments { mean, others } = Moments::of(image);
+        Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments: others, taps }
+    }
+}
+
+struct Moments {
+    mean: [f64; 3],
+    /// Three skewnesses, three kurtoses, and the correlations of red and green, red and blue, green and blue.
+    others: Vec<f64>,
+}
+
+impl Moments {
+    fn of(image: &[f32]) -> Self {
+        let pixels = image.as_chunks::<3>().0;
+        let average = |of_pixel: &dyn Fn([f64; 3]) -> f64| {
+            pixels.iter().map(|pixel| of_pixel(pixel.map(f64::from))).sum::<f64>() / pixels.len().max(1) as f64
+        };
+        let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c]));
+        let power = |c: usize, exponent: i32| average(&|pixel| (pixel[c] - mean[c]).powi(exponent));
+        // A channel without variance has neither shape nor company.
+        let variance: [f64; 3] = std::array::from_fn(|c| power(c, 2).max(1e-12));
+        let mut others: Vec<f64> = (0..3).map(|c| power(c, 3) / variance[c].powf(1.5)).collect();
+        others.extend((0..3).map(|c| power(c, 4) / variance[c].powi(2) - 3.0));
+        others.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| {
+            average(&|pixel| (pixel[a] - mean[a]) * (pixel[b] - mean[b])) / (variance[a] * variance[b]).sqrt()
+        }));
+        Self { mean, others }
+    }
+}
+
+/// An image that a control is fitted to.
+#[derive(Clone, Copy, Debug)]
+pub struct Example<'a> {
+    /// What it shows.
+    pub truth: Label,
+    /// Its magnification and width, where they are known.
+    pub stratum: Option<Stratum>,
+    /// What the controls see of it, its colours being its own.
+    pub features: &'a Features,
+}
+
+/// A control that was fitted to some images.
+pub struct Fitted {
+    control: Control,
+    regression: Logistic,
+    magnifications: Vec<u32>,
+    widths: Vec<u32>,
+}
+
+impl Fitted {
+    /// Fits a control; none where the images are all of one class, or lack what it knows of images.
+    pub fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
+        let both = Label::ALL.iter().all(|label| examples.iter().any(|example| example.truth == *label));
+        if !both {
+            return None;
+        }
+        let strata = examples.iter().filter_map(|example| example.stratum);
+        let magnifications: BTreeSet<u32> = strata.clone().map(|stratum| stratum.magnification).collect();
+        let widths: BTreeSet<u32> = strata.map(|stratum| stratum.width).collect();
+        let mut fitted = Self {
+            control,
+            regression: Logistic::fit(&[], &[], control.c()),
+            magnifications: magnifications.into_iter().collect(),
+            widths: widths.into_iter().collect(),
+        };
+        let rows = examples.iter().map(|example| fitted.row(example.features, example.stratum));
+        let rows = rows.collect::<Option<Vec<_>>>()?;
+        let labels: Vec<Label> = examples.iter().map(|example| example.truth).collect();
+        fitted.regression = Logistic::fit(&rows, &labels, control.c());
+        Some(fitted)
+    }
+
+    /// The margin of an image; none where it lacks what the control knows of images.
+    pub fn margin(&self, features: &Features, stratum: Option<Stratum>) -> Option<f64> {
+        Some(self.regression.margin(&self.row(features, stratum)?))
+    }
+
+    fn row(&self, features: &Features, stratum: Option<Stratum>) -> Option<Vec<f64>> {
+        match self.control {
+            Control::MeanColour => Some(features.mean_colour.clone()),
+            Control::Spectrum => Some(features.spectrum.clone()),
+            Control::Moments => Some(features.moments.clone()),
+            Control::FrozenTaps => Some(features.taps.as_ref()?.iter().copied().map(f64::from).collect()),
+            Control::Strata => {
+                let Stratum { magnification, width } = stratum?;
+                let is = |same: bool| f64::from(u8::from(same));
+                let magnifications = self.magnifications.iter().map(|other| is(*other == magnification));
+                Some(magnifications.chain(self.widths.iter().map(|other| is(*other == width))).collect())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ```python
+    /// import numpy as np; from scipy.stats import skew, kurtosis
+    /// k = np.arange(12 * 12 * 3); x = ((k * 37 + k * k) % 101 / 100).reshape(-1, 3)
+    /// c = np.corrcoef(x.T); print(skew(x), kurtosis(x), c[0, 1], c[0, 2], c[1, 2])
+    /// ```
+    #[test]
+    fn moments_are_those_of_scipy_and_numpy() {
+        let image: Vec<f32> = (0..12 * 12 * 3_u64).map(|k| ((k * 37 + k * k) % 101) as f32 / 100.0).collect();
+        let wanted = [
+            -0.10304151,
+            -0.08088526,
+            -0.04326912,
+            -1.24149304,
+            -1.31492482,
+            -1.36910117,
+            0.06203832,
+            0.04135406,
+            -0.05584473,
+        ];
+        for (got, want) in Features::of(&image, None).moments.into_iter().zip(wanted) {
+            assert!((got - want).abs() < 1e-5, "{got} instead of {want}");
+        }
+    }
+
+    #[test]
+    fn a_control_that_lacks_what_it_knows_is_not_fitted() {
+        let features = Features::of(&[0.5; 12], None);
+        let example = |truth| Example { truth, stratum: None, features: &features };
+        let both = [example(Label::Benign), example(Label::Malignant)];
+        assert!(Fitted::to(Control::MeanColour, &both).is_some());
+        assert!(Fitted::to(Control::Strata, &both).is_none() && Fitted::to(Control::FrozenTaps, &both).is_none());
+        assert!(Fitted::to(Control::MeanColour, &both[..1]).is_none(), "one class");
+    }
+}

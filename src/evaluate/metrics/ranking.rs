@@ -1,0 +1,111 @@
+//! Figures that go by the order of the margins, whatever the threshold.
+
+use std::collections::BTreeMap;
+
+use crate::diagnosis::Label;
+use crate::evaluate::{Scored, Stratum};
+
+/// Pairs of a benign and a malignant image, and those of them in which the malignant one has the larger margin; a tie is
+/// half of one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pairs {
+    won: f64,
+    all: f64,
+}
+
+impl Pairs {
+    /// Mann and Whitney's U over all pairs.
+    fn of(mut margins: Vec<(f64, Label)>) -> Self {
+        margins.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let (mut benign, mut malignant, mut won) = (0_usize, 0_usize, 0.0);
+        // 0 and -0 are equal and lie side by side in the total order, so ties are runs of equal numbers.
+        for tie in margins.chunk_by(|a, b| a.0 == b.0) {
+            let malignant_here = tie.iter().filter(|(_, truth)| *truth == Label::Malignant).count();
+            let benign_here = tie.len() - malignant_here;
+            won += malignant_here as f64 * (benign as f64 + benign_here as f64 / 2.0);
+            benign += benign_here;
+            malignant += malignant_here;
+        }
+        Self { won, all: benign as f64 * malignant as f64 }
+    }
+
+    fn share(self) -> Option<f64> {
+        (self.all > 0.0).then(|| self.won / self.all)
+    }
+}
+
+/// The margins with their labels; none where one of them is not a number.
+fn ranked(scored: &[Scored]) -> Option<Vec<(f64, Label)>> {
+    let ranked: Vec<(f64, Label)> = scored.iter().map(|scored| (scored.prediction.margin, scored.truth)).collect();
+    ranked.iter().all(|(margin, _)| !margin.is_nan()).then_some(ranked)
+}
+
+/// The area under the ROC curve: the chance that a malignant image has a larger margin than a benign one.
+pub(crate) fn roc_auc(scored: &[Scored]) -> Option<f64> {
+    Pairs::of(ranked(scored)?).share()
+}
+
+/// The same over pairs of one stratum only, those of all strata counted together. `strata` go with `scored`; an image
+/// whose stratum is not known makes the figure undefined.
+pub(crate) fn roc_auc_within(scored: &[Scored], strata: &[Option<Stratum>]) -> Option<f64> {
+    let mut apart: BTreeMap<Stratum, Vec<(f64, Label)>> = BTreeMap::new();
+    for (margin, stratum) in ranked(scored)?.into_iter().zip(strata) {
+        apart.entry((*stratum)?).or_default().push(margin);
+    }
+    let mut together = Pairs::default();
+    for margins in apart.into_values() {
+        let Pairs { won, all } = Pairs::of(margins);
+        together = Pairs { won: together.won + won, all: together.all + all };
+    }
+    together.share()
+}
+
+/// The area under the curve of precision over recall, as scikit-learn's average precision: the mean of the precisions at
+/// each malignant image, images of equal margins taken together.
+pub(crate) fn average_precision(scored: &[Scored]) -> Option<f64> {
+    let mut margins = ranked(scored)?;
+    margins.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut called, mut right, mut sum) = (0, 0, 0.0);
+    for tie in margins.chunk_by(|a, b| a.0 == b.0) {
+        let malignant = tie.iter().filter(|(_, truth)| *truth == Label::Malignant).count();
+        called += tie.len();
+        right += malignant;
+        sum += malignant as f64 * right as f64 / called as f64;
+    }
+    (right > 0).then(|| sum / right as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::metrics::tests::ten;
+
+    fn stratum(magnification: u32) -> Option<Stratum> {
+        Some(Stratum { magnification, width: 700 })
+    }
+
+    /// ```python
+    /// # after the snippet of metrics.rs
+    /// truth = np.array(truth); stratum = np.array([0, 0, 0, 1, 0, 0, 1, 1, 1, 1])
+    /// won = pairs = 0
+    /// for s in 0, 1:
+    ///     a, b = margin[(stratum == s) & (truth == 1)][:, None], margin[(stratum == s) & (truth == 0)]
+    ///     won += ((a > b) + .5 * (a == b)).sum(); pairs += a.size * b.size
+    /// print(won / pairs, average_precision_score(truth, margin))
+    /// ```
+    #[test]
+    fn figures_are_those_of_numpy_and_scikit_learn() {
+        let strata = [0, 0, 0, 1, 0, 0, 1, 1, 1, 1].map(stratum);
+        assert!((roc_auc_within(&ten(), &strata).unwrap() - 9.5 / 12.0).abs() < 1e-12);
+        assert!((average_precision(&ten()).unwrap() - 0.778_333_333_333_333_3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn with_one_stratum_it_is_the_ordinary_area_and_with_pure_ones_there_is_none() {
+        assert_eq!(roc_auc_within(&ten(), &[stratum(40); 10]), roc_auc(&ten()));
+        let pure: Vec<Option<Stratum>> = ten().iter().map(|scored| stratum(scored.truth.index() as u32)).collect();
+        assert_eq!(roc_auc_within(&ten(), &pure), None);
+        assert_eq!(roc_auc_within(&ten(), &[None; 10]), None);
+        assert_eq!(average_precision(&[]), None);
+    }
+}

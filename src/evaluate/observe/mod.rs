@@ -1,0 +1,232 @@
+//! What a network and the controls say of images: as they are, with their colours exchanged, and shifted.
+//!
+//! In: images at the network's size before [`crate::pixels::Preprocess::finish`], and a network as a function of them.
+//! Out: [`Predictions`], in which the controls are fitted to the train part or, without one, to the other images.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::diagnosis::Label;
+use crate::evaluate::controls::{Control, Example, Features, Fitted};
+use crate::evaluate::predictions::{Margins, Predictions};
+use crate::evaluate::{Stratum, Subject};
+use crate::pixels::{ColourStatistics, PixelsError, Shift};
+
+/// What a network says of an image.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The logit of malignant minus that of benign.
+    pub margin: f64,
+    /// What its head saw, where it has taps.
+    pub taps: Option<Vec<f32>>,
+}
+
+/// An image that is ready to be looked at: `size * size * 3` numbers from 0 to 1.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// As the network wants it.
+    pub image: Vec<f32>,
+    /// As the frozen backbone wants it, where that differs.
+    pub for_backbone: Option<Vec<f32>>,
+}
+
+/// A network as a function of an image.
+pub type Look<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Seen, E> + Sync);
+
+/// A frozen backbone as a function of an image.
+pub type Taps<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Vec<f32>, E> + Sync);
+
+/// Who looks at the images.
+#[derive(Clone, Copy)]
+pub struct Observer<'a, E> {
+    /// The network that is measured.
+    pub network: Look<'a, E>,
+    /// The backbone whose taps are a control; without one, the network's own taps are.
+    pub backbone: Option<Taps<'a, E>>,
+}
+
+/// What was said of one image.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// What is known of it.
+    subject: Subject,
+    /// The network's margins: of the image as it is, then of its exchanged copies.
+    margins: Vec<f64>,
+    /// The controls' features, in the same order.
+    features: Vec<Features>,
+    /// The network's margins of the shifted image, in the order of [`Shift::ALL`].
+    shifted: Vec<f64>,
+}
+
+/// An image of the train part, for the controls.
+#[derive(Clone, Debug)]
+pub struct Training {
+    /// What it shows.
+    pub truth: Label,
+    /// Its magnification and width, where they are known.
+    pub stratum: Option<Stratum>,
+    /// What the controls see of it.
+    pub features: Features,
+}
+
+impl<E: From<PixelsError>> Observer<'_, E> {
+    /// Looks at an image of `size` pixels a side: as it is, with each of the colours in `lent`, and, where `shifts` are
+    /// asked for, with each of [`Shift::ALL`].
+    ///
+    /// # Errors
+    /// When a network or a shift fails on it.
+    pub fn observe(
+        &self,
+        subject: Subject,
+        prepared: &Prepared,
+        (lent, shifts): (&[ColourStatistics], bool),
+        size: u32,
+    ) -> Result<Observation, E> {
+        let (mut margins, mut features) = (Vec::new(), Vec::new());
+        for colours in std::iter::once(None).chain(lent.iter().map(Some)) {
+            let mut copy = prepared.clone();
+            if let Some(colours) = colours {
+                colours.transfer(&mut copy.image);
+                copy.for_backbone.iter_mut().for_each(|image| colours.transfer(image));
+            }
+            let seen = (self.network)(&copy.image)?;
+            margins.push(seen.margin);
+            features.push(self.with_taps(&copy, seen.taps)?);
+        }
+        let mut shifted = Vec::new();
+        for shift in Shift::ALL.into_iter().filter(|_| shifts) {
+            let mut copy = prepared.image.clone();
+            shift.apply(&mut copy, size)?;
+            shifted.push((self.network)(&copy)?.margin);
+        }
+        Ok(Observation { subject, margins, features, shifted })
+    }
+
+    /// What the controls see of an image as it is.
+    ///
+    /// # Errors
+    /// When a network fails on it.
+    pub fn features(&self, prepared: &Prepared) -> Result<Features, E> {
+        let own = if self.backbone.is_none() { (self.network)(&prepared.image)?.taps } else { None };
+        self.with_taps(prepared, own)
+    }
+
+    fn with_taps(&self, prepared: &Prepared, own: Option<Vec<f32>>) -> Result<Features, E> {
+        let taps = match self.backbone {
+            Some(backbone) => Some(backbone(prepared.for_backbone.as_ref().unwrap_or(&prepared.image))?),
+            None => own,
+        };
+        Ok(Features::of(&prepared.image, taps))
+    }
+}
+
+/// A network's margins of shifted images, in the order of the images.
+pub type Shifted = Vec<(Shift, Vec<f64>)>;
+
+/// Puts what was said of all images together, and lets each control say its part: fitted to the train part where there
+/// is one, else to the images of the other cases, five groups of cases in turn.
+pub fn conclude(observations: Vec<Observation>, training: Option<&[Training]>) -> (Predictions, Shifted) {
+    let controls = Control::ALL.into_par_iter().filter_map(|control| {
+        let margins = match training {
+            Some(training) => fitted_to(control, training, &observations),
+            None => cross_fitted(control, &observations),
+        };
+        Some((control, margins?))
+    });
+    let controls = controls.collect();
+    let network = by_copy(observations.iter().map(|observation| observation.margins.clone()));
+    let shifted = Shift::ALL.into_iter().enumerate().filter_map(|(index, shift)| {
+        let margins: Option<Vec<f64>> = observations.iter().map(|o| o.shifted.get(index).copied()).collect();
+        Some((shift, margins.filter(|margins| !margins.is_empty())?))
+    });
+    let shifted = shifted.collect();
+    let subjects = observations.into_iter().map(|observation| observation.subject).collect();
+    (Predictions { subjects, network, controls }, shifted)
+}
+
+fn fitted_to(control: Control, training: &[Training], observations: &[Observation]) -> Option<Margins> {
+    let examples: Vec<Example<'_>> = training
+        .iter()
+        .map(|Training { truth, stratum, features }| Example { truth: *truth, stratum: *stratum, features })
+        .collect();
+    let fitted = Fitted::to(control, &examples)?;
+    let margins = observations.iter().map(|observation| margins_of(&fitted, observation));
+    Some(by_copy(margins.collect::<Option<Vec<_>>>()?.into_iter()))
+}
+
+fn cross_fitted(control: Control, observations: &[Observation]) -> Option<Margins> {
+    let folds = folds(observations.iter().map(|observation| &observation.subject))?;
+    let mut margins = vec![Vec::new(); observations.len()];
+    let of_fold = |fold: usize| -> Option<Vec<(usize, Vec<f64>)>> {
+        let held_out = |index: &usize| folds[*index] == fold;
+        let (measured, others): (Vec<usize>, Vec<usize>) = (0..observations.len()).partition(held_out);
+        let example = |index: &usize| {
+            let Observation { subject, features, .. } = &observations[*index];
+            Some(Example { truth: subject.truth, stratum: subject.stratum, features: features.first()? })
+        };
+        if measured.is_empty() {
+            return Some(Vec::new());
+        }
+        let fitted = Fitted::to(control, &others.iter().map(example).collect::<Option<Vec<_>>>()?)?;
+        measured.into_iter().map(|index| Some((index, margins_of(&fitted, &observations[index])?))).collect()
+    };
+    let found: Vec<Option<Vec<_>>> = (0..FOLDS).into_par_iter().map(of_fold).collect();
+    for (index, of_image) in found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten() {
+        margins[index] = of_image;
+    }
+    Some(by_copy(margins.into_iter()))
+}
+
+fn margins_of(fitted: &Fitted, Observation { subject, features, .. }: &Observation) -> Option<Vec<f64>> {
+    features.iter().map(|features| fitted.margin(features, subject.stratum)).collect()
+}
+
+/// From margins by image (as it is, then each copy) to margins by copy.
+fn by_copy(of_images: impl Iterator<Item = Vec<f64>>) -> Margins {
+    let mut margins = Margins::default();
+    for (image, of_image) in of_images.enumerate() {
+        let mut copies = of_image.into_iter();
+        margins.plain.extend(copies.next());
+        for (draw, margin) in copies.enumerate() {
+            if image == 0 {
+                margins.exchanged.push(Vec::new());
+            }
+            margins.exchanged[draw].push(margin);
+        }
+    }
+    margins
+}
+
+/// Groups of cases that are held out in turn.
+const FOLDS: usize = 5;
+
+/// The fold of each image: cases stay whole, and each class is dealt out as evenly as its cases allow, the largest
+/// first. None where a class has fewer than two cases, so that nothing could be fitted without one of them.
+fn folds<'a>(subjects: impl Iterator<Item = &'a Subject> + Clone) -> Option<Vec<usize>> {
+    let mut cases: BTreeMap<&str, (Label, usize)> = BTreeMap::new();
+    for subject in subjects.clone() {
+        cases.entry(&subject.case).or_insert((subject.truth, 0)).1 += 1;
+    }
+    let mut of_case: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut all = [0; FOLDS];
+    for label in Label::ALL {
+        let mut of_label: Vec<(&str, usize)> =
+            cases.iter().filter(|(_, (truth, _))| *truth == label).map(|(case, (_, count))| (*case, *count)).collect();
+        if of_label.len() < 2 {
+            return None;
+        }
+        of_label.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut held = [0; FOLDS];
+        for (case, count) in of_label {
+            let fold = (0..FOLDS).min_by_key(|fold| (held[*fold], all[*fold])).unwrap_or(0);
+            held[fold] += count;
+            all[fold] += count;
+            of_case.insert(case, fold);
+        }
+    }
+    subjects.map(|subject| of_case.get(subject.case.as_str()).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! `predictions.csv`: a row an image, from which every figure but those of shifts can be made again. Numbers are written
+//! in the fewest digits that read back as the same f64.
+//!
+//! | column | what it holds |
+//! |---|---|
+//! | `filename`, `truth` | the image and what it shows, `benign` or `malignant` |
+//! | `magnification`, `source_width` | its stratum; empty where it is not known |
+//! | `margin`, `probability_malignant` | what the network says of the image |
+//! | `exchanged_1` ... | its margins of copies with the colours of other images |
+//! | `mean_colour`, `mean_colour_exchanged_1` ... | the same of a control, and so on for each of them |
+//!
+//! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use crate::diagnosis::{Label, Probability};
+use crate::evaluate::controls::Control;
+use crate::evaluate::{EvaluateError, Stratum, Subject};
+use crate::system::write_whole;
+
+/// What a network or a control says of images.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Margins {
+    /// Of the images as they are.
+    pub plain: Vec<f64>,
+    /// Of their copies with the colours of others: a list a draw, in it a margin an image.
+    pub exchanged: Vec<Vec<f64>>,
+}
+
+/// Images with what a network and the controls say of them, all in one order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Predictions {
+    /// What is known of the images.
+    pub subjects: Vec<Subject>,
+    /// What the network says.
+    pub network: Margins,
+    /// What the controls say, those that could be fitted.
+    pub controls: Vec<(Control, Margins)>,
+}
+
+impl Predictions {
+    /// The margins of a control, where there are any.
+    pub fn control(&self, control: Control) -> Option<&Margins> {
+        self.controls.iter().find(|(other, _)| *other == control).map(|(_, margins)| margins)
+    }
+
+    /// The indices of all images.
+    pub fn all(&self) -> Vec<usize> {
+        (0..self.subjects.len()).collect()
+    }
+
+    /// The indices of each case's images, by the names of the cases.
+    pub fn cases(&self) -> Vec<Vec<usize>> {
+        self.groups(|subject| subject.case.clone()).into_values().collect()
+    }
+
+    /// The indices of the images that have something in common.
+    pub fn groups<K: Ord>(&self, key: impl Fn(&Subject) -> K) -> std::collections::BTreeMap<K, Vec<usize>> {
+        let mut groups = std::collections::BTreeMap::<K, Vec<usize>>::new();
+        for (index, subject) in self.subjects.iter().enumerate() {
+            groups.entry(key(subject)).or_default().push(index);
+        }
+        groups
+    }
+
+    /// The predictions of several runs, one after the other; draws and controls that one of them lacks are left out.
+    pub fn joined(runs: &[Self]) -> Self {
+        let Some(first) = runs.first() else { return Self::default() };
+        let join = |margins: &dyn Fn(&Self) -> Option<Margins>| -> Option<Margins> {
+            let all = runs.iter().map(margins).collect::<Option<Vec<_>>>()?;
+            let draws = all.iter().map(|margins| margins.exchanged.len()).min().unwrap_or(0);
+            let draw = |index: usize| all.iter().flat_map(|margins| margins.exchanged[index].clone()).collect();
+            Some(Margins {
+                plain: all.iter().flat_map(|margins| margins.plain.clone()).collect(),
+                exchanged: (0..draws).map(draw).collect(),
+            })
+        };
+        let controls = first
+            .controls
+            .iter()
+            .filter_map(|(control, _)| Some((*control, join(&|run: &Self| run.control(*control).cloned())?)));
+        Self {
+            subjects: runs.iter().flat_map(|run| run.subjects.clone()).collect(),
+            controls: controls.collect(),
+            network: join(&|run: &Self| Some(run.network.clone())).unwrap_or_default(),
+        }
+    }
+
+    /// The columns of margins with their names.
+    fn columns(&self) -> Vec<(String, &[f64])> {
+        let exchanged = |prefix: &str, margins: &'_ Margins| -> Vec<String> {
+            (1..=margins.exchanged.len()).map(|draw| format!("{prefix}exchanged_{draw}")).collect()
+        };
+        let network = exchanged("", &self.network).into_iter().zip(self.network.exchanged.iter().map(Vec::as_slice));
+        let mut columns: Vec<(String, &[f64])> = network.collect();
+        for (control, margins) in &self.controls {
+            columns.push((control.key().to_owned(), &margins.plain));
+            let names = exchanged(&format!("{}_", control.key()), margins);
+            columns.extend(names.into_iter().zip(margins.exchanged.iter().map(Vec::as_slice)));
+        }
+        columns
+    }
+}
+
+/// The first columns, whatever the others are.
+const FIXED: [&str; 6] = ["filename", "truth", "magnification", "source_width", "margin", "probability_malignant"];
+
+/// What a probability may be off by where a file was rounded by another program.
+const ROUNDED: f64 = 1e-3;
+
+/// Writes the predictions in their order; the file is there whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, predictions: &Predictions) -> Result<(), EvaluateError> {
+    let failed = |source| EvaluateError::File { action: "write", path: path.to_owned(), source };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let columns = predictions.columns();
+    let header = FIXED.into_iter().chain(columns.iter().map(|(name, _)| name.as_str()));
+    writer.write_record(header).map_err(|error| failed(error.into()))?;
+    for (index, subject) in predictions.subjects.iter().enumerate() {
+        let stratum = subject.stratum;
+        let cell = |of: fn(Stratum) -> u32| stratum.map_or_else(String::new, |stratum| of(stratum).to_string());
+        let margin = predictions.network.plain[index];
+        let mut row = vec![subject.filename.clone(), subject.truth.lower().to_owned()];
+        row.extend([cell(|s| s.magnification), cell(|s| s.width)]);
+        row.extend([digits(margin), digits(Probability::from_margin(margin).get())]);
+        row.extend(columns.iter().map(|(_, margins)| digits(margins[index])));
+        writer.write_record(row).map_err(|error| failed(error.into()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    write_whole(path, &bytes).map_err(failed)
+}
+
+/// A number in the fewest digits that read back as the same f64: the same digits in every format.
+pub(crate) fn digits(number: f64) -> String {
+    format!("{number:?}")
+}
+
+/// What a file name says of its image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it shows.
+    pub truth: Label,
+    /// How many times larger than life.
+    pub magnification: u32,
+    /// The person it comes from.
+    pub case: String,
+    /// The histological subtype.
+    pub subtype: String,
+}
+
+/// Reads a file name, or says why it cannot be read.
+pub type Tell<'a> = &'a dyn Fn(&str) -> Result<Told, String>;
+
+/// Reads what [`write()`] wrote; rows must say what their file names say, by `tell`.
+///
+/// # Errors
+/// When the file cannot be read, or a row is not a prediction; the error names the line.
+pub fn read(path: &Path, tell: Tell<'_>) -> Result<Predictions, EvaluateError> {
+    let broken = |error: csv::Error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        let reason = error.to_string();
+        match error.into_kind() {
+            csv::ErrorKind::Io(source) => EvaluateError::File { action: "read", path: path.to_owned(), source },
+            _ => EvaluateError::Table { path: path.to_owned(), line, reason },
+        }
+    };
+    let mut reader = csv::Reader::from_path(path).map_err(broken)?;
+    let header = reader.headers().map_err(broken)?.clone();
+    let missing = |reason| EvaluateError::Table { path: path.to_owned(), line: 1, reason };
+    let columns = Columns::of(&header).map_err(missing)?;
+    let mut predictions = columns.empty();
+    let mut seen = HashSet::new();
+    for record in reader.records() {
+        let record = record.map_err(broken)?;
+        let line = record.position().map_or(1, csv::Position::line);
+        let unfit = |reason| EvaluateError::Table { path: path.to_owned(), line, reason };
+        let filename = record.get(columns.filename).unwrap_or_default();
+        if !seen.insert(filename.to_owned()) {
+            return Err(unfit(format!("{filename} is listed a second time")));
+        }
+        columns.add(&record, tell, &mut predictions).map_err(unfit)?;
+    }
+    Ok(predictions)
+}
+
+/// Where a file has its columns.
+struct Columns<'a> {
+    header: &'a csv::StringRecord,
+    filename: usize,
+    truth: usize,
+    stratum: Option<[usize; 2]>,
+    probability: usize,
+    network: Judge,
+    controls: Vec<(Control, Judge)>,
+}
+
+/// The columns of a network or a control: of images as they are, and of each draw.
+struct Judge {
+    plain: usize,
+    exchanged: Vec<usize>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(header: &'a csv::StringRecord) -> Result<Self, String> {
+        let find = |name: &str| header.iter().position(|column| column == name);
+        let require = |name: &str| find(name).ok_or_else(|| format!("there is no column {name:?}"));
+        let judge = |plain: usize, prefix: &str| Judge {
+            plain,
+            exchanged: (1..).map_while(|draw| find(&format!("{prefix}exchanged_{draw}"))).collect(),
+        };
+        let stratum = find("magnification").zip(find("source_width"));
+        let control = |control: Control| Some((control, judge(find(control.key())?, &format!("{}_", control.key()))));
+        Ok(Self {
+            header,
+            filename: require("filename")?,
+            truth: require("truth")?,
+            stratum: stratum.map(|(magnification, width)| [magnification, width]),
+            probability: require("probability_malignant")?,
+            network: judge(require("margin")?, ""),
+            controls: Control::ALL.into_iter().filter_map(control).collect(),
+        })
+    }
+
+    fn empty(&self) -> Predictions {
+        let margins = |judge: &Judge| Margins { plain: Vec::new(), exchanged: vec![Vec::new(); judge.exchanged.len()] };
+        Predictions {
+            subjects: Vec::new(),
+            network: margins(&self.network),
+            controls: self.controls.iter().map(|(control, judge)| (*control, margins(judge))).collect(),
+        }
+    }
+
+    fn add(&self, record: &csv::StringRecord, tell: Tell<'_>, predictions: &mut Predictions) -> Result<(), String> {
+        let cell = |column: usize| record.get(column).unwrap_or_default();
+        let truth = Label::ALL.into_iter().find(|label| label.lower() == cell(self.truth));
+        let truth = truth.ok_or_else(|| format!("{:?} is neither benign nor malignant", cell(self.truth)))?;
+        let probability = self.number::<Probability>(record, self.probability, |value| {
+            Probability::new(value).map_err(|error| error.to_string())
+        })?;
+        self.add_margins(record, &self.network, &mut predictions.network)?;
+        let margin = predictions.network.plain.last().copied().unwrap_or_default();
+        if (Probability::from_margin(margin).get() - probability.get()).abs() > ROUNDED {
+            return Err(format!("a margin of {margin} is not a probability of {}", probability.get()));
+        }
+        for ((_, judge), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
+            self.add_margins(record, judge, margins)?;
+        }
+        let filename = cell(self.filename).to_owned();
+        let told = tell(&filename)?;
+        if told.truth != truth {
+            return Err(format!(
+                "{filename} is called {}, and by its name it is {}",
+                truth.lower(),
+                told.truth.lower()
+            ));
+        }
+        let stratum = self.stratum(record)?;
+        if let Some(Stratum { magnification, .. }) =
+            stratum.filter(|stratum| stratum.magnification != told.magnification)
+        {
+            return Err(format!(
+                "{filename} is said to be at {magnification}X, and by its name it is at {}X",
+                told.magnification
+            ));
+        }
+        let Told { case, subtype, .. } = told;
+        predictions.subjects.push(Subject { filename, truth, case, subtype, stratum });
+        Ok(())
+    }
+
+    /// The magnification and the width of a row; none where both cells are empty.
+    fn stratum(&self, record: &csv::StringRecord) -> Result<Option<Stratum>, String> {
+        let Some(columns) = self.stratum else { return Ok(None) };
+        if columns.iter().all(|column| record.get(*column).unwrap_or_default().is_empty()) {
+            return Ok(None);
+        }
+        let [magnification, width] = columns.map(|column| {
+            let pixels = record.get(column).unwrap_or_default().parse::<NonZeroU32>();
+            pixels.map(NonZeroU32::get).map_err(|error| self.unfit(column, &error.to_string()))
+        });
+        Ok(Some(Stratum { magnification: magnification?, width: width? }))
+    }
+
+    fn add_margins(&self, record: &csv::StringRecord, judge: &Judge, margins: &mut Margins) -> Result<(), String> {
+        let finite = |value: f64| value.is_finite().then_some(value).ok_or_else(|| format!("{value} is not finite"));
+        margins.plain.push(self.number(record, judge.plain, finite)?);
+        for (column, draw) in judge.exchanged.iter().zip(&mut margins.exchanged) {
+            draw.push(self.number(record, *column, finite)?);
+        }
+        Ok(())
+    }
+
+    fn number<T>(
+        &self,
+        record: &csv::StringRecord,
+        column: usize,
+        check: impl FnOnce(f64) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let number = record.get(column).unwrap_or_default().parse::<f64>();
+        number.map_err(|error| error.to_string()).and_then(check).map_err(|reason| self.unfit(column, &reason))
+    }
+
+    fn unfit(&self, column: usize, reason: &str) -> String {
+        format!("the column {} does not fit: {reason}", self.header.get(column).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;

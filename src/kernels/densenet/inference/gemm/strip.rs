@@ -1,0 +1,191 @@
+//! The rows that a product takes, laid out as a register tile reads them, and what is written to them: activated pixels.
+
+use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::simd::Simd;
+
+/// Numbers of a row that lie side by side; the rows' next numbers lie behind those of all rows. The constant distance
+/// of the rows lets a tile address them all from one pointer, and a piece of all rows fits into a level-1 cache.
+pub(crate) const PIECE: usize = 128;
+
+/// At most `S::ROWS` rows of equal depth, piece by piece.
+#[derive(Debug)]
+pub(crate) struct Strip {
+    data: Aligned<f32>,
+    rows: usize,
+}
+
+impl Strip {
+    /// Room for `rows` rows of `depth` numbers.
+    pub(crate) fn new(rows: usize, depth: usize) -> Self {
+        Self { data: Aligned::zeros(rows * depth.next_multiple_of(PIECE)), rows: 0 }
+    }
+
+    /// Takes the strip for `rows` rows from here on.
+    pub(crate) fn begin(&mut self, rows: usize) {
+        self.rows = rows;
+    }
+
+    /// Where a row's numbers from `PIECE * piece` on lie.
+    #[inline(always)]
+    fn piece(&mut self, row: usize, piece: usize) -> &mut [f32] {
+        &mut self.data[(piece * self.rows + row) * PIECE..][..PIECE]
+    }
+
+    /// Copies numbers into a row, from its number `at` on.
+    pub(crate) fn put(&mut self, row: usize, at: usize, numbers: &[f32]) {
+        let (mut at, mut rest) = (at, numbers);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(PIECE - at % PIECE));
+            self.piece(row, at / PIECE)[at % PIECE..][..now.len()].copy_from_slice(now);
+            (at, rest) = (at + now.len(), later);
+        }
+    }
+
+    /// Fills row after row with the average of N activated pixels, the first `channels` numbers of each.
+    ///
+    /// # Panics
+    /// When a pixel has fewer channels, rounded up to whole vectors, or the activation has.
+    pub(crate) fn activate<'a, S: Simd, const N: usize>(
+        &mut self,
+        simd: S,
+        rows: impl Iterator<Item = [&'a [f32]; N]>,
+        norm: &Activation,
+        channels: usize,
+    ) {
+        let channels = channels.next_multiple_of(S::LANES);
+        let Activation { scale, shift } = norm;
+        assert!(scale.len() >= channels && shift.len() >= channels, "channels of an activation");
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (zero, share) = (simd.splat(0.0), simd.splat(1.0 / N as f32));
+                for (row, pixels) in rows.enumerate() {
+                    for pixel in pixels {
+                        assert!(pixel.len() >= channels, "channels of a pixel");
+                    }
+                    for first in (0..channels).step_by(PIECE) {
+                        let target = self.piece(row, first / PIECE);
+                        for at in (0..PIECE.min(channels - first)).step_by(S::LANES) {
+                            let channel = first + at;
+                            // SAFETY: the assertions above hold the reads, which end at a multiple of LANES not above
+                            // `channels`, inside their slices; a piece is a whole number of vectors.
+                            unsafe {
+                                let scale = simd.load(scale.as_ptr().add(channel));
+                                let shift = simd.load(shift.as_ptr().add(channel));
+                                let mut sum = zero;
+                                for (index, pixel) in pixels.iter().enumerate() {
+                                    let x = simd.load(pixel.as_ptr().add(channel));
+                                    let activated = simd.max(simd.mul_add(x, scale, shift), zero);
+                                    sum = if index == 0 { activated } else { simd.add(sum, activated) };
+                                }
+                                simd.store(target.as_mut_ptr().add(at), simd.mul(sum, share));
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    }
+
+    /// The rows, to be multiplied.
+    pub(crate) fn rows(&self) -> Rows<'_, PIECE> {
+        Rows::in_pieces(&self.data, self.rows)
+    }
+}
+
+/// Some rows in memory, each of which begins `APART` numbers behind the one before; they may overlap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a, const APART: usize> {
+    pub(crate) data: &'a [f32],
+    pub(crate) count: usize,
+    /// Numbers of a row that lie side by side.
+    pub(crate) piece: usize,
+    /// From the first of them to the first of the next piece.
+    pub(crate) next: usize,
+}
+
+impl<'a> Rows<'a, PIECE> {
+    /// The rows of a buffer that is laid out like a [`Strip`].
+    pub(crate) fn in_pieces(data: &'a [f32], count: usize) -> Self {
+        Self { data, count, piece: PIECE, next: count * PIECE }
+    }
+}
+
+impl<const APART: usize> Rows<'_, APART> {
+    /// Whether `depth` numbers of each row lie in the data.
+    pub(crate) fn reach(&self, depth: usize) -> bool {
+        let last = (depth - 1) / self.piece * self.next + (self.count - 1) * APART;
+        // Every piece ends no later than a whole last one, and only the last one may be cut.
+        let cut = (depth - 1) % self.piece + 1;
+        let before = if depth > self.piece { last - self.next + self.piece } else { 0 };
+        (last + cut).max(before) <= self.data.len()
+    }
+}
+
+/// `max(scale * x + shift, 0)` for each column: a batch normalisation and its ReLU. As long as the padded columns.
+#[derive(Debug)]
+pub(crate) struct Activation {
+    pub(crate) scale: Aligned<f32>,
+    pub(crate) shift: Aligned<f32>,
+}
+
+impl Activation {
+    /// From a scale and a shift a channel; channels beyond are zero, up to a multiple of [`PIECE`].
+    pub(crate) fn new(scale: &[f32], shift: &[f32]) -> Self {
+        let padded = |numbers: &[f32]| {
+            let mut padded = Aligned::zeros(numbers.len().next_multiple_of(PIECE));
+            padded[..numbers.len()].copy_from_slice(numbers);
+            padded
+        };
+        Self { scale: padded(scale), shift: padded(shift) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simd::{Level, at_level};
+
+    /// Two rows of the average of N activated pixels, over more than a piece, against the definition.
+    fn check<const N: usize>(level: Level) {
+        const CHANNELS: usize = PIECE + 2;
+        fn run<S: Simd, const N: usize>(simd: S, rows: &[[&[f32]; N]], norm: &Activation) -> Strip {
+            let mut strip = Strip::new(rows.len(), CHANNELS);
+            strip.begin(rows.len());
+            strip.activate(simd, rows.iter().copied(), norm, CHANNELS);
+            strip
+        }
+        let number = |i: usize| ((i * 7919) % 2003) as f32 / 1001.5 - 1.0;
+        let numbers: Vec<f32> = (0..2 * N * 2 * PIECE).map(number).collect();
+        let pixels: Vec<&[f32]> = numbers.chunks_exact(2 * PIECE).collect();
+        let rows: Vec<[&[f32]; N]> = pixels.chunks_exact(N).map(|row| std::array::from_fn(|i| row[i])).collect();
+        let norm = Activation::new(&numbers[..CHANNELS], &numbers[CHANNELS..2 * CHANNELS]);
+        let mut strip = at_level!(level, simd => run(simd, &rows, &norm));
+        for (row, channel) in (0..2).flat_map(|row| (0..CHANNELS).map(move |channel| (row, channel))) {
+            let activated = |pixel: &&[f32]| (pixel[channel] * norm.scale[channel] + norm.shift[channel]).max(0.0);
+            let want = rows[row].iter().map(activated).sum::<f32>() / N as f32;
+            let got = strip.piece(row, channel / PIECE)[channel % PIECE];
+            assert!((got - want).abs() < 1e-6, "{level}: {got} instead of {want} at {row}, {channel}");
+        }
+    }
+
+    #[test]
+    fn a_strip_holds_averages_of_activated_pixels_at_every_level() {
+        for level in Level::available() {
+            check::<1>(level);
+            check::<4>(level);
+        }
+    }
+
+    #[test]
+    fn rows_reach_as_far_as_their_last_number() {
+        let rows = |length: usize| Rows::<6> { data: &[0.0; 100][..length], count: 3, piece: 7, next: 20 };
+        // The last number of the last row: two pieces down, two rows across, and its place in the third piece.
+        for (depth, length) in [(1, 13), (7, 19), (8, 33), (14, 39), (15, 53), (17, 55)] {
+            assert!(rows(length).reach(depth) && !rows(length - 1).reach(depth), "{depth}");
+        }
+        // Pieces that lie close together: a whole one may end behind a cut one.
+        let close = Rows::<1> { data: &[0.0; 8], count: 1, piece: 8, next: 2 };
+        assert!(close.reach(9) && !Rows { data: &close.data[..7], ..close }.reach(9));
+    }
+}

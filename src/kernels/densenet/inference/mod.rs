@@ -1,0 +1,185 @@
+//! DenseNet's backbone as it answers: the fast path.
+//!
+//! In: the weights once, then images. Out: the global average of each tap. A [`Backbone`] is built for one size of
+//! images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
+//! after the first images nothing is allocated. To candle it is one operator. It computes what the single operators
+//! of this room compute, in another order: a dense block is one buffer that each layer adds its channels to, batch
+//! norm and ReLU happen on the way into a product or out of it, and large 3x3 convolutions go through Winograd's
+//! transforms.
+//!
+//! The files, from the outside in: `plan` lays a network out and walks it; `stem`, `dense` and `transition` compute a
+//! layer each, by gathering rows into a `strip` and multiplying; `strip`, `winograd` and `tile` are the inner loops;
+//! `scratch`, `packed`, `aligned` and `team` hold the buffers, the weights and the threads. `roofline` tells where the
+//! time goes.
+#![allow(unsafe_code)]
+
+mod folded_dense;
+mod folded_stem;
+mod folded_transition;
+mod gemm;
+mod plan;
+mod plane;
+mod roofline;
+mod team;
+mod thread_memory;
+mod winograd_inference;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+
+use crate::kernels::ops::patches::Geometry;
+use crate::kernels::ops::slices;
+use crate::kernels::simd::{Level, at_level};
+use plan::{Plan, Walk};
+use roofline::Clock;
+pub use roofline::{Step, peak};
+use team::Team;
+
+/// A batch normalisation with moving moments: `scale * x + shift` for each channel.
+#[derive(Clone, Debug)]
+pub struct Affine {
+    /// Factor of each channel.
+    pub scale: Vec<f32>,
+    /// Addend of each channel.
+    pub shift: Vec<f32>,
+}
+
+/// The convolution at the start, its norm and ReLU, and the maximum behind them.
+#[derive(Clone, Debug)]
+pub struct StemWeights {
+    /// How the convolution moves.
+    pub conv: Geometry,
+    /// (kernel * kernel * channels, filters).
+    pub kernel: Tensor,
+    /// The norm behind it.
+    pub norm: Affine,
+    /// How the maximum moves.
+    pub pool: Geometry,
+}
+
+/// Norm, ReLU, 1x1, norm, ReLU, 3x3.
+#[derive(Clone, Debug)]
+pub struct LayerWeights {
+    /// Before the 1x1 convolution.
+    pub norm1: Affine,
+    /// (channels, bottleneck).
+    pub conv1: Tensor,
+    /// Between the convolutions.
+    pub norm2: Affine,
+    /// (3 * 3 * bottleneck, growth).
+    pub conv2: Tensor,
+}
+
+/// Norm, ReLU, 1x1, 2x2 average.
+#[derive(Clone, Debug)]
+pub struct TransitionWeights {
+    /// Before the convolution.
+    pub norm: Affine,
+    /// (channels, filters).
+    pub conv: Tensor,
+}
+
+/// A dense block and the way to the next one.
+#[derive(Clone, Debug)]
+pub struct BlockWeights {
+    /// Its dense layers.
+    pub layers: Vec<LayerWeights>,
+    /// Whether the average of its channels is asked for.
+    pub tap: bool,
+    /// What leads to the next block.
+    pub transition: Option<TransitionWeights>,
+}
+
+/// All tensors of a backbone.
+#[derive(Clone, Debug)]
+pub struct BackboneWeights {
+    /// What comes first.
+    pub stem: StemWeights,
+    /// The dense blocks in their order.
+    pub blocks: Vec<BlockWeights>,
+}
+
+/// A backbone that is ready for images of one size. Shared by reference between threads.
+pub struct Backbone {
+    plan: Box<dyn Walk>,
+    team: Team,
+    size: usize,
+    taps: usize,
+    /// Images that are being computed.
+    busy: AtomicUsize,
+}
+
+impl Backbone {
+    /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
+    ///
+    /// # Errors
+    /// When the tensors do not fit each other, or the images are too small.
+    pub fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
+        let team = Team::new(threads.max(1));
+        let plan: Box<dyn Walk> = boxed(weights, size, level, team.size())?;
+        Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
+    }
+
+    /// The taps of one image (size, size, 3): all threads at its service when it is alone, one when it is not.
+    fn taps(&self, image: &[f32], taps: &mut [f32]) {
+        let alone = self.busy.fetch_add(1, Ordering::AcqRel) == 0;
+        let _leaves = Leaves(&self.busy);
+        self.plan.walk(image, taps, alone.then_some(&self.team), None);
+    }
+
+    /// Where the time of an image (size, size, 3) goes on one thread: of `rounds` walks, each step's median.
+    ///
+    /// # Errors
+    /// When the image has another size.
+    pub fn steps(&self, image: &[f32], rounds: usize) -> Result<Vec<Step>> {
+        if image.len() != self.size * self.size * 3 {
+            bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
+        }
+        let (clock, mut taps) = (Clock::default(), vec![0.0; self.taps]);
+        let mut walks: Vec<Vec<f64>> = Vec::new();
+        for _ in 0..rounds.max(1) {
+            self.plan.walk(image, &mut taps, None, Some(&clock));
+            walks.push(clock.take());
+        }
+        let median = |step: usize| {
+            let mut seconds: Vec<f64> = walks.iter().map(|walk| walk[step]).collect();
+            seconds.sort_by(f64::total_cmp);
+            seconds[seconds.len() / 2]
+        };
+        let steps = self.plan.steps().into_iter().enumerate();
+        Ok(steps.map(|(index, (name, operations))| Step { name, operations, seconds: median(index) }).collect())
+    }
+}
+
+/// Counts an image out, also when computing it panics.
+struct Leaves<'a>(&'a AtomicUsize);
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn boxed(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Box<dyn Walk>> {
+    at_level!(level, simd => Ok(Box::new(Plan::new(simd, level, weights, size, threads)?)))
+}
+
+impl CustomOp1 for Backbone {
+    fn name(&self) -> &'static str {
+        "backbone"
+    }
+
+    /// (batch, size, size, 3) to (batch, channels of all taps).
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (batch, height, width, channels) = layout.shape().dims4()?;
+        if [height, width, channels] != [self.size, self.size, 3] {
+            bail!("backbone: images of {height}x{width}x{channels} instead of {0}x{0}x3", self.size);
+        }
+        let images = slices::of_storage(self.name(), storage, layout)?;
+        let mut taps = vec![0.0; batch * self.taps];
+        let pairs = images.chunks_exact(height * width * channels).zip(taps.chunks_exact_mut(self.taps));
+        pairs.for_each(|(image, taps)| self.taps(image, taps));
+        slices::output(taps, (batch, self.taps))
+    }
+}

@@ -1,0 +1,98 @@
+//! Where an image's time goes, against what the processor can do.
+
+use std::hint::black_box;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use crate::kernels::densenet::inference::at_level;
+use crate::kernels::simd::{Level, Simd};
+
+/// One kind of step of an image's way through a backbone, summed over a block's layers.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is computed: `stem`, `block 2, 1x1`, ...
+    pub name: String,
+    /// Floating-point operations of its products: two for each multiplication that is done. Where a transform saves
+    /// multiplications, those that are left.
+    pub operations: f64,
+    /// Time of one image on one thread.
+    pub seconds: f64,
+}
+
+/// The clock of a walk: a time for each of its steps.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    seconds: Mutex<Vec<f64>>,
+}
+
+impl Clock {
+    /// Adds what passes from now until the result is dropped to the step of that index.
+    pub(crate) fn step(clock: Option<&Self>, index: usize) -> Option<Running<'_>> {
+        clock.map(|clock| Running { clock, index, since: Instant::now() })
+    }
+
+    /// The time of each step, and starts again.
+    pub(crate) fn take(&self) -> Vec<f64> {
+        std::mem::take(&mut self.seconds.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A step that is being timed.
+pub(crate) struct Running<'a> {
+    clock: &'a Clock,
+    index: usize,
+    since: Instant,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let passed = self.since.elapsed().as_secs_f64();
+        let mut seconds = self.clock.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = seconds.len().max(self.index + 1);
+        seconds.resize(length, 0.0);
+        seconds[self.index] += passed;
+    }
+}
+
+/// Floating-point operations a second of one thread that does nothing but multiply and add in registers, two for each
+/// multiply-add: the best of a few short runs.
+pub fn peak(level: Level) -> f64 {
+    at_level!(level, simd => measure(simd))
+}
+
+/// Sums that are built up side by side: enough to hide the latency, few enough for the registers of every level.
+const SUMS: usize = 12;
+const ROUNDS: u32 = 200_000;
+
+fn measure<S: Simd>(simd: S) -> f64 {
+    let run = || {
+        let began = Instant::now();
+        simd.vectorize(
+            #[inline(always)]
+            || {
+                let (factor, addend) = (simd.splat(black_box(0.999)), simd.splat(black_box(0.001)));
+                let mut sums = [simd.splat(black_box(1.0)); SUMS];
+                for _ in 0..ROUNDS {
+                    for sum in &mut sums {
+                        *sum = simd.mul_add(*sum, factor, addend);
+                    }
+                }
+                black_box(sums);
+            },
+        );
+        f64::from(ROUNDS) * (2 * SUMS * S::LANES) as f64 / began.elapsed().as_secs_f64()
+    };
+    (0..20).map(|_| run()).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wider_level_is_no_slower() {
+        let peaks: Vec<f64> = Level::available().into_iter().map(peak).collect();
+        assert!(peaks[0] > 1e8, "{peaks:?}");
+        assert!(peaks.last() >= peaks.first(), "{peaks:?}");
+    }
+}

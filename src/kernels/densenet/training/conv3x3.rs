@@ -1,0 +1,175 @@
+//! Batch norm, ReLU and 3x3 convolution of a dense layer, forward and backward, by Winograd's transforms. Of the
+//! forward pass only what comes in is kept; the backward pass normalises and transforms it again.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::kernels::densenet::training::affine::{Affine, NormGradient, Sums, TileSums, cut, normalise_relu};
+use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::winograd_training::{Grid, inputs, kernel_gradient, upstreams};
+use crate::kernels::densenet::winograd::{POSITIONS, kernels};
+use crate::kernels::ops::matmul::{Matrix, Sizes, matmul, transpose};
+use crate::kernels::ops::moments::{Moments, Partial, combined};
+use crate::kernels::ops::scratch::with_scratch;
+use crate::kernels::ops::slices::add_all;
+use crate::kernels::simd::Level;
+
+/// Groups of pieces of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
+const GROUPS: usize = 8;
+
+/// What comes in, (pixels, channels), and how it is normalised.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub(crate) level: Level,
+    pub(crate) grid: Grid,
+    pub(crate) x: &'a [f32],
+    pub(crate) norm: &'a Affine,
+}
+
+impl Input<'_> {
+    fn channels(&self) -> usize {
+        self.norm.whole().scale.len()
+    }
+
+    /// The transformed tiles of the normalised input.
+    fn planes(&self, piece: &Range<usize>, strip: &mut [f32], planes: &mut [f32]) {
+        let channels = self.channels();
+        let fill = |first: usize, line: &mut [f32]| {
+            let x = &self.x[first * channels..first * channels + line.len()];
+            normalise_relu(self.level, x, self.norm.whole(), line, channels);
+        };
+        let tiles = self.grid.tiles(piece);
+        self.grid.strips(piece, channels, strip, fill, |strip, first| {
+            inputs(self.level, strip, channels, planes, (tiles, first));
+        });
+    }
+
+    /// `out` cut into the pixels of each piece.
+    fn cut<'o>(&self, pieces: &[Range<usize>], mut out: &'o mut [f32], width: usize) -> Vec<&'o mut [f32]> {
+        let part = |piece: &Range<usize>| {
+            let (part, rest) = std::mem::take(&mut out).split_at_mut(self.grid.pixels(piece).len() * width);
+            out = rest;
+            part
+        };
+        pieces.iter().map(part).collect()
+    }
+}
+
+/// The 36 products of matrices of planes.
+fn products(a: &[f32], b: &[f32], out: &mut [f32], sizes: Sizes) {
+    let Sizes { rows, depth, columns } = sizes;
+    let planes = a.chunks_exact(rows * depth).zip(b.chunks_exact(depth * columns));
+    for ((a, b), out) in planes.zip(out.chunks_exact_mut(rows * columns)) {
+        matmul(Matrix::of(a, depth), Matrix::of(b, columns), out, sizes, false);
+    }
+}
+
+/// `out` (pixels, filters), and its moments. `weight` is (9, channels, filters).
+pub(crate) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Moments {
+    let (level, grid, channels) = (input.level, input.grid, input.channels());
+    let filters = weight.len() / 9 / channels;
+    let pieces = grid.pieces();
+    let outs = input.cut(&pieces, out, filters);
+    with_scratch([POSITIONS * channels * filters], |[kernel]| {
+        kernels(level, weight, kernel);
+        let piece = |(piece, out): (&Range<usize>, &mut [f32])| {
+            let tiles = grid.tiles(piece);
+            let sizes = [grid.strip(channels), POSITIONS * tiles * channels, POSITIONS * tiles * filters];
+            with_scratch(sizes, |[strip, planes, product]| {
+                input.planes(piece, strip, planes);
+                products(planes, kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
+                grid.outputs(level, piece, product, out);
+            });
+            Partial::of(level, out, filters)
+        };
+        let partial: Vec<Partial> = pieces.par_iter().zip(outs).map(piece).collect();
+        combined(&partial)
+    })
+}
+
+/// Backward from the gradient of panel `panel` of `features`, which [`forward`] made. Writes the gradient of what came
+/// in to `out` and returns the kernel's and the norm's.
+pub(crate) fn backward(
+    input: Input<'_>,
+    weight: &[f32],
+    (features, gradient, panel): (&Features, &FeatureGradient, usize),
+    out: &mut [f32],
+) -> (Vec<f32>, NormGradient) {
+    let (level, grid, channels) = (input.level, input.grid, input.channels());
+    let filters = weight.len() / 9 / channels;
+    let pieces = grid.pieces();
+    let group = pieces.len().div_ceil(GROUPS);
+    let mut outs = input.cut(&pieces, out, channels);
+    let taps = weight.chunks_exact(channels * filters).rev();
+    let taps: Vec<f32> = taps.flat_map(|tap| transpose(tap, filters)).collect();
+    let upstream = Upstream { features, gradient, panel, filters };
+    let size = POSITIONS * channels * filters;
+    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
+        kernels(level, &taps, turned);
+        let groups = pieces.par_chunks(group).zip(outs.par_chunks_mut(group));
+        let group = |(pieces, outs): (&[Range<usize>], &mut [&mut [f32]])| {
+            let mut kernel = vec![0.0; weight.len()];
+            let mut sums = Vec::new();
+            with_scratch([size], |[planes]| {
+                planes.fill(0.0);
+                for (piece, out) in pieces.iter().zip(outs) {
+                    sums.push(piece_backward(input, &upstream, (piece, turned), out, planes));
+                }
+                kernel_gradient(level, planes, &mut kernel);
+            });
+            (kernel, sums)
+        };
+        groups.map(group).collect()
+    });
+    let mut sums = Sums::none(channels);
+    parts.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
+    let mut kernel = vec![0.0; weight.len()];
+    add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
+    (kernel, input.norm.gradient(&sums, features.images.rows()))
+}
+
+/// Where the gradient of the output comes from.
+struct Upstream<'a> {
+    features: &'a Features,
+    gradient: &'a FeatureGradient,
+    panel: usize,
+    filters: usize,
+}
+
+/// The gradient of one piece behind its norm, with its sums, and what the piece adds to that of the kernel's matrices.
+fn piece_backward(
+    input: Input<'_>,
+    upstream: &Upstream<'_>,
+    (piece, turned): (&Range<usize>, &[f32]),
+    out: &mut [f32],
+    planes_gradient: &mut [f32],
+) -> TileSums {
+    let (level, grid, channels, filters) = (input.level, input.grid, input.channels(), upstream.filters);
+    let tiles = grid.tiles(piece);
+    let (wide, narrow) = (POSITIONS * tiles * channels, POSITIONS * tiles * filters);
+    let strip = grid.strip(channels.max(filters));
+    with_scratch([strip, wide, narrow, narrow], |[strip, planes, tiled, outputs]| {
+        let fill = |first: usize, line: &mut [f32]| {
+            let rows = first..first + line.len() / filters;
+            upstream.gradient.settle(level, upstream.features, upstream.panel, &rows, line);
+        };
+        grid.strips(piece, filters, &mut strip[..grid.strip(filters)], fill, |strip, first| {
+            inputs(level, strip, filters, tiled, (tiles, first));
+            upstreams(level, strip, filters, outputs, (tiles, first));
+        });
+        // The kernel's gradient first: the planes are used again for the input's.
+        input.planes(piece, &mut strip[..grid.strip(channels)], planes);
+        let sizes = Sizes { rows: channels, depth: tiles, columns: filters };
+        let factors = planes.chunks_exact(tiles * channels).zip(outputs.chunks_exact(tiles * filters));
+        for ((x, y), sum) in factors.zip(planes_gradient.chunks_exact_mut(channels * filters)) {
+            matmul(Matrix::transposed(x, channels), Matrix::of(y, filters), sum, sizes, true);
+        }
+        products(tiled, turned, planes, Sizes { rows: tiles, depth: filters, columns: channels });
+        grid.outputs(level, piece, planes, out);
+    });
+    let (mut sums, pixels) = (TileSums::none(channels), grid.pixels(piece));
+    let x = &input.x[pixels.start * channels..pixels.end * channels];
+    cut(level, x, input.norm.whole(), out, &mut sums);
+    sums
+}

@@ -1,0 +1,68 @@
+//! The mean of each channel over an image, where the head looks into a block, forward and backward.
+
+use rayon::prelude::*;
+
+use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::simd::lanes::{add, get, over_columns, put};
+use crate::kernels::simd::{Level, Simd};
+
+/// The means (images, channels).
+pub fn forward(workspace: &Workspace, features: &Features) -> Vec<f32> {
+    let (pixels, channels) = (features.images.pixels(), features.channels());
+    let mut out = vec![0.0; features.images.count * channels];
+    out.par_chunks_exact_mut(channels).enumerate().for_each(|(image, out)| {
+        let rows = image * pixels..(image + 1) * pixels;
+        for panel in &features.panels {
+            mean(workspace.level(), panel.rows(&rows), &mut out[panel.channels.clone()]);
+        }
+    });
+    out
+}
+
+/// Adds what each pixel has of the means' gradient (images, channels) to that of the features, or writes it there.
+pub fn backward(
+    workspace: &Workspace,
+    features: &Features,
+    upstream: &[f32],
+    gradient: &mut FeatureGradient,
+    accumulate: bool,
+) {
+    let (pixels, channels) = (features.images.pixels(), features.channels());
+    for (panel, gradient) in features.panels.iter().zip(&mut gradient.panels) {
+        let width = panel.width();
+        let images = gradient.par_chunks_exact_mut(pixels * width).zip(upstream.par_chunks_exact(channels));
+        images.for_each(|(gradient, upstream)| {
+            spread(workspace.level(), &upstream[panel.channels.clone()], accumulate, gradient);
+        });
+    }
+}
+
+fn mean(level: Level, rows: &[f32], out: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, column: usize, rows: &[f32], out: &mut [f32]) {
+        let mut sum = simd.splat(0.0);
+        for row in rows.chunks_exact(out.len()) {
+            sum = simd.add(sum, get(simd, row, column));
+        }
+        let share = simd.splat(out.len() as f32 / rows.len() as f32);
+        put(simd, out, column, simd.mul(sum, share));
+    }
+    over_columns!(level, out.len(), kernel(rows, out))
+}
+
+fn spread(level: Level, upstream: &[f32], accumulate: bool, gradient: &mut [f32]) {
+    #[inline(always)]
+    fn kernel<S: Simd>(simd: S, column: usize, upstream: &[f32], accumulate: bool, gradient: &mut [f32]) {
+        let share = simd.splat(upstream.len() as f32 / gradient.len() as f32);
+        let each = simd.mul(get(simd, upstream, column), share);
+        for row in gradient.chunks_exact_mut(upstream.len()) {
+            if accumulate {
+                add(simd, row, column, each);
+            } else {
+                put(simd, row, column, each);
+            }
+        }
+    }
+    over_columns!(level, upstream.len(), kernel(upstream, accumulate, gradient))
+}

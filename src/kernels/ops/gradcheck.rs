@@ -1,0 +1,71 @@
+//! Finite differences against the gradients that operators claim, for the tests of this room.
+
+use candle_core::{Device, Result, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A tensor of numbers from -1 to 1, none of them near 0 (where ReLU has a kink) and no two alike (where a maximum
+/// has one), the same for the same shape and seed.
+pub(crate) fn filled(shape: &[usize], seed: u64) -> Tensor {
+    let count: usize = shape.iter().product();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut ranks: Vec<usize> = (0..count).collect();
+    for i in (1..count).rev() {
+        ranks.swap(i, rng.random_range(0..=i));
+    }
+    let value = |rank: usize| {
+        let magnitude = 0.1 + 0.9 * (rank / 2) as f32 / (count.div_ceil(2)) as f32;
+        if rank.is_multiple_of(2) { magnitude } else { -magnitude - 0.4 / count as f32 }
+    };
+    Tensor::from_vec(ranks.into_iter().map(value).collect(), shape, &Device::Cpu).unwrap()
+}
+
+/// Holds the gradient of `f` with respect to each input to central differences, to 2 % of the gradient's size.
+///
+/// `f` is reduced to a number by a fixed direction, so that no element of its result goes unseen.
+pub(crate) fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
+    let vars: Vec<Var> = inputs.iter().map(|t| Var::from_tensor(t).unwrap()).collect();
+    let tensors: Vec<Tensor> = vars.iter().map(|v| v.as_tensor().clone()).collect();
+    let out = f(&tensors).unwrap();
+    let direction = filled(out.dims(), 77);
+    let gradients = (out * &direction).unwrap().sum_all().unwrap().backward().unwrap();
+    let value = |tensors: &[Tensor]| -> f64 {
+        let out = f(tensors).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let direction = direction.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        out.iter().zip(direction).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+    };
+    for (index, input) in inputs.iter().enumerate() {
+        let claimed =
+            gradients.get(&vars[index]).expect("no gradient").flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let largest = claimed.iter().fold(0f32, |m, g| m.max(g.abs()));
+        assert!(largest > 0.0, "input {index}: the gradient is all zeros");
+        let flat = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let step = 4e-3f32;
+        for element in 0..flat.len() {
+            let shifted = |by: f32| {
+                let mut moved = flat.clone();
+                moved[element] += by;
+                let mut tensors: Vec<Tensor> = inputs.to_vec();
+                tensors[index] = Tensor::from_vec(moved, input.shape().clone(), &Device::Cpu).unwrap();
+                value(&tensors)
+            };
+            let measured = (shifted(step) - shifted(-step)) / f64::from(2.0 * step);
+            let error = (measured - f64::from(claimed[element])).abs();
+            assert!(
+                error <= 0.02 * f64::from(largest),
+                "input {index}, element {element}: claimed {}, measured {measured}",
+                claimed[element]
+            );
+        }
+    }
+}
+
+/// Holds two tensors to each other, element by element.
+pub(crate) fn close(a: &Tensor, b: &Tensor, tolerance: f32) {
+    assert_eq!(a.dims(), b.dims());
+    let a = a.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let b = b.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for (index, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() <= tolerance, "element {index}: {a} and {b}");
+    }
+}

@@ -1,0 +1,65 @@
+//! The product of a batch and a weight, forward only and on the calling thread: what the head computes when it answers.
+//!
+//! In: `x` (batch, inputs) and a weight (inputs, outputs). Out: (batch, outputs). Training takes candle's own, which has
+//! a gradient and several threads; to learn how many, it reads /proc/cpuinfo at each call, for which a head of a few
+//! thousand numbers has no time.
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
+
+use crate::kernels::ops::slices;
+
+/// Multiplies `x` (batch, inputs) with a weight (inputs, outputs). There is no gradient.
+///
+/// # Errors
+/// When the two do not fit.
+pub fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    slices::ready(x)?.apply_op2_no_bwd(&slices::ready(weight)?, &Product)
+}
+
+struct Product;
+
+impl CustomOp2 for Product {
+    fn name(&self) -> &'static str {
+        "product"
+    }
+
+    fn cpu_fwd(&self, s1: &CpuStorage, l1: &Layout, s2: &CpuStorage, l2: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (x, weight) = (slices::of_storage(self.name(), s1, l1)?, slices::of_storage(self.name(), s2, l2)?);
+        let ((rows, depth), (inputs, columns)) = (l1.shape().dims2()?, l2.shape().dims2()?);
+        if depth != inputs {
+            candle_core::bail!("product: {:?} does not fit {:?}", l1.shape(), l2.shape());
+        }
+        let mut out = vec![0.0; rows * columns];
+        // The weight is read once, whatever the batch: it is the largest of the three.
+        for (input, weights) in weight.chunks_exact(columns.max(1)).enumerate() {
+            for (out, x) in out.chunks_exact_mut(columns.max(1)).zip(x.chunks_exact(depth)) {
+                let x = x[input];
+                out.iter_mut().zip(weights).for_each(|(out, weight)| *out += x * weight);
+            }
+        }
+        slices::output(out, (rows, columns))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn it_is_candles_product_to_rounding_and_refuses_what_does_not_fit() {
+        let numbers = |rows: usize, columns: usize| {
+            let numbers = (0..rows * columns).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0);
+            Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape((rows, columns)).unwrap()
+        };
+        for (rows, depth, columns) in [(1, 1024, 64), (5, 192, 16), (3, 16, 2), (2, 7, 33)] {
+            let (x, weight) = (numbers(rows, depth), numbers(depth, columns));
+            let (ours, theirs) = (product(&x, &weight).unwrap(), x.matmul(&weight).unwrap());
+            assert_eq!(ours.dims(), [rows, columns]);
+            let distance = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(distance < 1e-4, "{rows} x {depth} x {columns}: {distance}");
+        }
+        assert!(product(&numbers(2, 3), &numbers(4, 5)).is_err());
+    }
+}

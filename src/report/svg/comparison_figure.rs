@@ -1,0 +1,327 @@
+//! A comparison as one figure: the measures side by side, a row a run, and the confusion matrices.
+
+use crate::diagnosis::{Label, RESEARCH_USE};
+use crate::evaluate::comparison::{Comparison, MEASURES, Measure, Run, SplitKind, Spread};
+use crate::evaluate::{Confusion, Metrics};
+use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+
+// Pixels.
+const WIDTH: f64 = 1060.0;
+const MARGIN: f64 = 20.0;
+/// Where the first measure begins; the names of the runs stand before it.
+const LABELS: f64 = 270.0;
+const PANEL: f64 = 128.0;
+/// What a panel leaves free at its right end, for the next one's first tick.
+const GAP: f64 = 26.0;
+const ROWS: f64 = 124.0;
+const ROW: f64 = 36.0;
+const CELL: (f64, f64) = (72.0, 40.0);
+/// The place of one confusion matrix with its title and the names of its rows.
+const MATRIX: (f64, f64) = (254.0, 160.0);
+const MATRICES_IN_A_ROW: usize = 4;
+
+const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
+const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
+const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
+const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
+/// A control's place.
+const TICK: Stroke = Stroke { colour: colour::GREY, width: 1.5, dashed: false };
+const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
+
+/// The figure as an SVG document.
+#[must_use]
+pub fn figure(comparison: &Comparison) -> String {
+    let rows = rows(comparison);
+    let runs: Vec<&Run> = comparison.runs().collect();
+    let band = rows.len() as f64 * ROW + ROWS - 40.0;
+    let matrices = ROWS + band + rows.len() as f64 * ROW + 62.0;
+    let height = matrices + runs.len().div_ceil(MATRICES_IN_A_ROW) as f64 * MATRIX.1 + 34.0;
+
+    let mut svg = Svg::new(WIDTH, height, "Runs side by side");
+    svg.text((MARGIN, 30.0), Anchor::Start, TITLE, "Runs side by side");
+    legend(&mut svg, 54.0);
+    draw_rows(&mut svg, &rows, ROWS, &Measure::OF_REPORT);
+    draw_rows(&mut svg, &rows, ROWS + band, &Measure::OF_TISSUE);
+    let heading = "Confusion matrices: what images show (rows) and what they were called (columns)";
+    svg.text((MARGIN, matrices - 14.0), Anchor::Start, HEADING, heading);
+    for (index, run) in runs.into_iter().enumerate() {
+        let (column, row) = (index % MATRICES_IN_A_ROW, index / MATRICES_IN_A_ROW);
+        draw_matrix(&mut svg, (MARGIN + column as f64 * MATRIX.0, matrices + row as f64 * MATRIX.1), run);
+    }
+    let note = format!("Decisions at a probability of one half; malignant is positive. {RESEARCH_USE}");
+    svg.text((MARGIN, height - 16.0), Anchor::Start, SMALL, &note);
+    svg.finish()
+}
+
+/// A row of the upper part: a run, or the mean of several.
+struct Row {
+    name: String,
+    detail: String,
+    split: SplitKind,
+    /// In the order of [`Measure::ALL`]; a single run has no spread.
+    numbers: [Option<(f64, Option<f64>)>; MEASURES],
+    /// The controls on the same images, each in the order of [`Measure::ALL`]; none for a mean.
+    controls: Vec<[Option<f64>; MEASURES]>,
+    /// Whether it is the first of its group.
+    first: bool,
+}
+
+fn rows(comparison: &Comparison) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for group in &comparison.groups {
+        for (index, run) in group.runs.iter().enumerate() {
+            let numbers = Measure::ALL.map(|measure| measure.of(&run.figures).map(|number| (number, None)));
+            let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.figures.metrics.n);
+            let control = |(_, figures): &(_, _)| Measure::ALL.map(|measure| measure.of_control(figures));
+            let controls = run.controls.iter().map(control).collect();
+            rows.push(Row { name: name(run), detail, split: run.split(), numbers, controls, first: index == 0 });
+        }
+        if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
+            let number = |Spread { mean, standard_deviation }| (mean, Some(standard_deviation));
+            rows.push(Row {
+                name: format!("{}, {}: mean", end_of(&run.recipe, 16), run.split()),
+                detail: format!("{} seeds, ± one standard deviation", mean.seeds),
+                split: run.split(),
+                numbers: mean.spreads.map(|spread| spread.map(number)),
+                controls: Vec::new(),
+                first: false,
+            });
+        }
+    }
+    rows
+}
+
+fn name(run: &Run) -> String {
+    format!("{}, {}, seed {}", end_of(&run.recipe, 16), run.split(), run.seed)
+}
+
+/// The last characters of a text that is too long: folders of runs differ at their ends.
+fn end_of(text: &str, most: usize) -> String {
+    let count = text.chars().count();
+    if count <= most {
+        return text.to_owned();
+    }
+    let end: String = text.chars().skip(count + 1 - most).collect();
+    format!("…{end}")
+}
+
+fn look(split: SplitKind) -> (Marker, &'static str) {
+    match split {
+        SplitKind::ByCase => (Marker::Disc, colour::BLUE),
+        SplitKind::ByImage => (Marker::Square, colour::VERMILION),
+    }
+}
+
+fn legend(svg: &mut Svg, y: f64) {
+    let mut x = MARGIN;
+    for (split, text) in [
+        (SplitKind::ByCase, "split by case: no person is in two parts"),
+        (SplitKind::ByImage, "split by image: images of one person are in several parts, which flatters"),
+    ] {
+        let (marker, fill) = look(split);
+        svg.marker((x + 5.0, y - 4.0), marker, 4.5, fill);
+        svg.text((x + 16.0, y), Anchor::Start, TEXT, text);
+        x += 280.0;
+    }
+    svg.line(&[(x + 230.0, y - 8.0), (x + 230.0, y)], TICK);
+    svg.text((x + 238.0, y), Anchor::Start, TEXT, "controls on the same images");
+}
+
+/// A band of panels whose rows begin at `top`, a panel a measure.
+fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
+    let bottom = top + rows.len() as f64 * ROW;
+    for (index, row) in rows.iter().enumerate() {
+        let y = top + index as f64 * ROW;
+        let mean = row.numbers.iter().flatten().any(|(_, spread)| spread.is_some());
+        if row.first && index > 0 {
+            svg.line(&[(MARGIN, y), (WIDTH - MARGIN, y)], Stroke { colour: colour::GREY, ..GRID });
+        }
+        svg.text((MARGIN, y + 16.0), Anchor::Start, Font { bold: mean, ..TEXT }, &row.name);
+        svg.text((MARGIN, y + 30.0), Anchor::Start, SMALL, &row.detail);
+    }
+    let shares = scale_of_shares(rows, measures);
+    for (panel, &measure) in measures.iter().enumerate() {
+        let Some(index) = Measure::ALL.iter().position(|other| *other == measure) else { continue };
+        let left = LABELS + panel as f64 * PANEL;
+        let pixels = (left, left + PANEL - GAP);
+        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(|control| Some((control[index]?, None)));
+        let numbers = rows.iter().filter_map(|row| row.numbers[index]).chain(controls);
+        let scale = match measure.is_a_cost() {
+            true => Scale::rounded(0.0, highest(numbers), pixels, 2),
+            false => Scale::rounded(shares, 1.0, pixels, 2),
+        };
+        let better = if measure.is_a_cost() { "less is better" } else { "more is better" };
+        svg.text((left, top - 40.0), Anchor::Start, HEADING, measure.name());
+        svg.text((left, top - 26.0), Anchor::Start, SMALL, better);
+        for (x, label) in scale.ticks() {
+            svg.line(&[(x, top), (x, bottom)], GRID);
+            svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
+        }
+        for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
+            for x in row.controls.iter().filter_map(|control| control[index]).map(|number| scale.at(number)) {
+                svg.line(&[(x, y + 8.0), (x, y + 15.0)], TICK);
+            }
+            draw_number(svg, row.numbers[index], look(row.split), scale, (pixels, y));
+        }
+    }
+}
+
+/// Where the axes of what should be large begin: all of a band at the same place.
+fn scale_of_shares(rows: &[Row], measures: &[Measure]) -> f64 {
+    let is_share = |measure: &Measure| measures.contains(measure) && !measure.is_a_cost();
+    let shares = Measure::ALL.into_iter().enumerate().filter(|(_, measure)| is_share(measure));
+    let lowest = |index: usize| {
+        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control[index]);
+        let numbers = rows.iter().filter_map(move |row| row.numbers[index]);
+        numbers.map(|(number, spread)| number - spread.unwrap_or(0.0)).chain(controls)
+    };
+    shares.flat_map(|(index, _)| lowest(index)).fold(0.8, f64::min).max(0.0)
+}
+
+fn highest(numbers: impl Iterator<Item = (f64, Option<f64>)>) -> f64 {
+    numbers.map(|(number, spread)| number + spread.unwrap_or(0.0)).fold(0.1, f64::max)
+}
+
+/// A number of a run: its mark and, on the side with more room, its digits.
+fn draw_number(
+    svg: &mut Svg,
+    number: Option<(f64, Option<f64>)>,
+    (marker, fill): (Marker, &'static str),
+    scale: Scale,
+    ((left, right), y): ((f64, f64), f64),
+) {
+    let Some((number, spread)) = number else {
+        svg.text(((left + right) / 2.0, y + 4.0), Anchor::Middle, SMALL, "undefined");
+        return;
+    };
+    let x = scale.at(number);
+    let mut reach = 8.0;
+    if let Some(spread) = spread {
+        // A bar that leaves its axis is cut before it reaches the next one.
+        let ends = [number - spread, number + spread].map(|end| scale.at(end).clamp(left - 10.0, right + 10.0));
+        svg.line(&ends.map(|x| (x, y)), Stroke { colour: fill, width: 3.0, dashed: false });
+        reach += (ends[1] - ends[0]) / 2.0;
+    }
+    svg.marker((x, y), marker, if spread.is_some() { 5.5 } else { 4.0 }, fill);
+    let (x, anchor) = if x > (left + right) / 2.0 { (x - reach, Anchor::End) } else { (x + reach, Anchor::Start) };
+    let font = Font { colour: colour::INK, bold: spread.is_some(), ..SMALL };
+    svg.text((x, y + 4.0), anchor, font, &format!("{number:.3}"));
+}
+
+/// The confusion matrix of a run: a row a class, a column a decision.
+fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &Run) {
+    svg.text((x, y + 10.0), Anchor::Start, TEXT, &name(run));
+    svg.text((x, y + 25.0), Anchor::Start, SMALL, &format!("{}: {}", end_of(&run.name, 26), run.part));
+    let (left, top) = (x + 68.0, y + 50.0);
+    let Metrics { confusion: Confusion { tp, fn_, fp, tn }, .. } = run.figures.metrics;
+    for (column, label) in Label::ALL.into_iter().enumerate() {
+        let middle = left + (column as f64 + 0.5) * CELL.0;
+        svg.text((middle, top - 6.0), Anchor::Middle, SMALL, label.lower());
+    }
+    for (row, (label, counts)) in Label::ALL.into_iter().zip([[tn, fp], [fn_, tp]]).enumerate() {
+        let y = top + row as f64 * CELL.1;
+        svg.text((left - 6.0, y + CELL.1 / 2.0 + 4.0), Anchor::End, SMALL, label.lower());
+        for (column, count) in counts.into_iter().enumerate() {
+            let class = counts[0] + counts[1];
+            let share = (class > 0).then(|| count as f64 / class as f64);
+            draw_cell(svg, (left + column as f64 * CELL.0, y), count, share);
+        }
+    }
+}
+
+/// A cell: images, and their share of the class, where there is one.
+fn draw_cell(svg: &mut Svg, (x, y): Place, count: usize, share: Option<f64>) {
+    let known = share.unwrap_or(0.0);
+    svg.rectangle((x, y), CELL.0 - 2.0, CELL.1 - 2.0, &shade(known));
+    let ink = if known > 0.55 { colour::WHITE } else { colour::INK };
+    let middle = x + CELL.0 / 2.0 - 1.0;
+    svg.text((middle, y + 17.0), Anchor::Middle, Font { colour: ink, bold: true, ..TEXT }, &count.to_string());
+    let share = share.map_or_else(|| "none".to_owned(), |share| format!("{:.1} %", share * 100.0));
+    svg.text((middle, y + 32.0), Anchor::Middle, Font { colour: ink, ..SMALL }, &share);
+}
+
+/// From nearly white to blue.
+fn shade(share: f64) -> String {
+    let channel = |light: f64, dark: f64| (light + (dark - light) * share).round() as u8;
+    format!("#{:02X}{:02X}{:02X}", channel(240.0, 0.0), channel(244.0, 94.0), channel(248.0, 150.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::comparison::MeasuredPart;
+    use crate::evaluate::{Control, ControlFigures, Exchanged, Figures, Hard, WithinStrata};
+
+    fn run(name: &str, seed: u64, shared_cases: usize, roc_auc: Option<f64>) -> Run {
+        Run {
+            name: name.into(),
+            recipe: "best".into(),
+            settings: String::new(),
+            seed,
+            shared_cases,
+            part: MeasuredPart::Test,
+            figures: Figures {
+                metrics: Metrics {
+                    n: 10,
+                    accuracy: Some(0.8),
+                    precision: Some(0.75),
+                    recall: Some(0.9),
+                    specificity: Some(0.7),
+                    f1: Some(0.82),
+                    nll: Some(0.4),
+                    brier: Some(0.2),
+                    ece: Some(0.1),
+                    roc_auc,
+                    pr_auc: Some(0.9),
+                    confusion: Confusion { tp: 5, fn_: 0, fp: 2, tn: 3 },
+                },
+                patient_recognition_rate: Some(0.8),
+                within_strata: WithinStrata { roc_auc },
+                exchanged: Exchanged::default(),
+                hard: Hard::default(),
+            },
+            controls: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_figure_holds_every_run_its_matrix_and_the_notice() {
+        let runs = vec![run("runs/a", 1, 0, Some(0.9)), run("runs/b", 2, 0, None), run("<c>", 1, 3, Some(1.0))];
+        let svg = figure(&Comparison::of(runs, None));
+        for text in
+            ["runs/a: test, n = 10", "runs/b: test", "&lt;c&gt;: test", ">undefined<", RESEARCH_USE, ">100.0 %<"]
+        {
+            assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+        // The legend's tick only: these runs have no controls.
+        assert_eq!(ticks(&svg), 1);
+        // In both bands of measures.
+        assert_eq!(svg.matches(">best, by case: mean<").count(), 2);
+        assert_eq!(svg.matches(">60.0 %<").count(), 3);
+        assert!(!svg.contains("NaN"));
+    }
+
+    fn ticks(svg: &str) -> usize {
+        svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count()
+    }
+
+    #[test]
+    fn controls_are_ticks_in_the_panels_of_the_figures_that_they_have() {
+        let mut run = run("runs/a", 1, 0, Some(0.9));
+        let control = ControlFigures {
+            roc_auc: Some(0.3),
+            nll: Some(0.7),
+            within_strata: WithinStrata { roc_auc: Some(0.2) },
+            exchanged: Exchanged::default(),
+        };
+        run.controls = vec![(Control::MeanColour, control.clone()), (Control::Strata, control)];
+        // Each has an area, an area within strata and a loss, beside the tick of the legend.
+        assert_eq!(ticks(&figure(&Comparison::of(vec![run], None))), 7);
+    }
+
+    #[test]
+    fn long_names_keep_their_ends() {
+        assert_eq!(end_of("runs/by-image-seed-1", 8), "…-seed-1");
+        assert_eq!(end_of("é", 1), "é");
+    }
+}

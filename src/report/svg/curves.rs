@@ -1,0 +1,286 @@
+//! `curves.svg`: how loss, accuracy and the step size went over the epochs of a run, with its best epoch marked.
+//!
+//! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
+
+use std::path::Path;
+
+use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+use crate::system::write_whole;
+use crate::train::TrainError;
+use crate::train::{Epoch, Figures};
+
+// Pixels.
+const WIDTH: f64 = 820.0;
+const LEFT: f64 = 66.0;
+const RIGHT: f64 = WIDTH - 20.0;
+const HEADER: f64 = 104.0;
+const PANEL_HEIGHTS: [f64; 3] = [210.0, 210.0, 100.0];
+/// From a panel's lower edge to the next one's upper edge; the next one's title stands there.
+const BETWEEN: f64 = 38.0;
+const FOOTER: f64 = 70.0;
+
+const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
+const PANEL_TITLE: Font = Font { size: 13.0, colour: colour::INK, bold: true };
+const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
+const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
+const BEST: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
+const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
+const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
+
+/// Writes the figure of a run with all epochs so far, whole or not at all, below a title. `best` is one of the epochs.
+///
+/// # Errors
+/// When the file cannot be written.
+pub(crate) fn write(path: &Path, title: &str, epochs: &[Epoch], best: Option<&Epoch>) -> Result<(), TrainError> {
+    let svg = Curves::of(epochs, best).svg(title);
+    write_whole(path, svg.as_bytes()).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+}
+
+/// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
+#[derive(Clone, Debug, Default)]
+struct Curves {
+    /// Train and validation loss.
+    loss: [Vec<f64>; 2],
+    /// Train and validation accuracy.
+    accuracy: [Vec<f64>; 2],
+    /// The step size.
+    learning_rate: Vec<f64>,
+    /// The index of the best epoch.
+    best: Option<usize>,
+}
+
+/// A curve: its numbers, and how it is told from others.
+#[derive(Clone, Copy)]
+struct Curve<'a> {
+    numbers: &'a [f64],
+    colour: &'static str,
+    marker: Marker,
+}
+
+impl Curves {
+    fn of(epochs: &[Epoch], best: Option<&Epoch>) -> Self {
+        let series = |number: fn(&Figures) -> Option<f64>| -> Vec<f64> {
+            epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
+        };
+        Self {
+            loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
+            accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
+            learning_rate: series(|f| Some(f.learning_rate)),
+            best: best.and_then(|best| epochs.iter().position(|epoch| epoch.figures.epoch == best.figures.epoch)),
+        }
+    }
+
+    /// The figure as an SVG document, below a title.
+    fn svg(&self, title: &str) -> String {
+        let height = HEADER + PANEL_HEIGHTS.iter().sum::<f64>() + 2.0 * BETWEEN + FOOTER;
+        let mut svg = Svg::new(WIDTH, height, title);
+        svg.text((LEFT, 28.0), Anchor::Start, TITLE, title);
+        self.legend(&mut svg, 50.0);
+
+        let (loss, accuracy) = (pair(&self.loss), pair(&self.accuracy));
+        let rate = [Curve { numbers: &self.learning_rate, colour: colour::INK, marker: Marker::Disc }];
+        let panels: [(&str, &[Curve<'_>], Ends); 3] = [
+            ("loss", &loss, Ends { low: 0.0, high: None }),
+            ("accuracy", &accuracy, Ends { low: 0.9, high: Some(1.0) }),
+            ("learning rate", &rate, Ends { low: 0.0, high: None }),
+        ];
+        let mut top = HEADER;
+        for ((title, curves, ends), height) in panels.into_iter().zip(PANEL_HEIGHTS) {
+            svg.text((LEFT, top - 8.0), Anchor::Start, PANEL_TITLE, title);
+            self.panel(&mut svg, (top, top + height), curves, ends);
+            top += height + BETWEEN;
+        }
+        self.footer(&mut svg, top - BETWEEN);
+        svg.finish()
+    }
+
+    /// The epochs along the axis, each in the middle of its own share.
+    fn epochs(&self) -> Scale {
+        let count = self.learning_rate.len().max(1) as f64;
+        Scale::new(0.5, count + 0.5, (LEFT, RIGHT), 20).whole()
+    }
+
+    /// What the marks mean, in two rows.
+    fn legend(&self, svg: &mut Svg, y: f64) {
+        let mut x = LEFT;
+        for (name, Curve { colour, marker, .. }) in ["train", "validation"].into_iter().zip(pair(&self.loss)) {
+            svg.line(&[(x, y - 4.0), (x + 24.0, y - 4.0)], Stroke { colour, width: 2.0, dashed: false });
+            svg.marker((x + 12.0, y - 4.0), marker, 3.5, colour);
+            svg.text((x + 30.0, y), Anchor::Start, TEXT, name);
+            x += 30.0 + 8.0 * name.len() as f64 + 12.0;
+        }
+        if let Some(best) = self.best {
+            let y = y + 20.0;
+            svg.line(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], BEST);
+            svg.text((LEFT + 30.0, y), Anchor::Start, TEXT, &self.describe(best));
+        }
+    }
+
+    /// The best epoch in words.
+    fn describe(&self, best: usize) -> String {
+        let mut text = format!("best epoch: {}", best + 1);
+        for (name, [_, validation]) in [("loss", &self.loss), ("accuracy", &self.accuracy)] {
+            if let Some(number) = validation.get(best).filter(|number| number.is_finite()) {
+                text += &format!(", validation {name} {number:.4}");
+            }
+        }
+        text
+    }
+
+    /// A panel from its upper to its lower edge.
+    fn panel(&self, svg: &mut Svg, (top, bottom): (f64, f64), curves: &[Curve<'_>], ends: Ends) {
+        let epochs = self.epochs();
+        let axis = ends.scale(curves, (bottom, top));
+        for (y, label) in axis.ticks() {
+            svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
+            svg.text((LEFT - 8.0, y + 4.0), Anchor::End, SMALL, &label);
+        }
+        if let Some(best) = self.best {
+            let x = epochs.at(best as f64 + 1.0);
+            svg.line(&[(x, top), (x, bottom)], BEST);
+        }
+        for curve in curves {
+            curve.draw(svg, epochs, axis);
+        }
+        svg.line(&[(LEFT, top), (LEFT, bottom), (RIGHT, bottom)], AXIS);
+        for (x, _) in epochs.ticks() {
+            svg.line(&[(x, bottom), (x, bottom + 4.0)], AXIS);
+        }
+        if curves.iter().all(|curve| curve.points().next().is_none()) {
+            let middle = ((LEFT + RIGHT) / 2.0, (top + bottom) / 2.0);
+            svg.text(middle, Anchor::Middle, TEXT, "not defined in any epoch");
+        }
+    }
+
+    /// The numbers of the epochs, below the last panel, and a note.
+    fn footer(&self, svg: &mut Svg, bottom: f64) {
+        for (x, label) in self.epochs().ticks() {
+            svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
+        }
+        svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
+        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
+                    are of its end.";
+        svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
+    }
+}
+
+fn pair([train, validation]: &[Vec<f64>; 2]) -> [Curve<'_>; 2] {
+    [
+        Curve { numbers: train, colour: colour::BLUE, marker: Marker::Disc },
+        Curve { numbers: validation, colour: colour::VERMILION, marker: Marker::Square },
+    ]
+}
+
+impl Curve<'_> {
+    /// The epochs, from 1, and their numbers, without the gaps.
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> {
+        let points = self.numbers.iter().enumerate().map(|(index, number)| (index as f64 + 1.0, *number));
+        points.filter(|(_, number)| number.is_finite())
+    }
+
+    fn draw(&self, svg: &mut Svg, epochs: Scale, axis: Scale) {
+        let Self { colour, marker, .. } = *self;
+        let places: Vec<(f64, Place)> = self.points().map(|(x, y)| (x, (epochs.at(x), axis.at(y)))).collect();
+        for run in places.chunk_by(|(a, _), (b, _)| b - a < 1.5) {
+            let run: Vec<Place> = run.iter().map(|(_, place)| *place).collect();
+            svg.line(&run, Stroke { colour, width: 2.0, dashed: false });
+        }
+        let radius = if self.numbers.len() > 30 { 2.2 } else { 3.5 };
+        places.iter().for_each(|(_, place)| svg.marker(*place, marker, radius, colour));
+    }
+}
+
+/// Numbers that an axis reaches whatever the curves do.
+#[derive(Clone, Copy)]
+struct Ends {
+    low: f64,
+    high: Option<f64>,
+}
+
+impl Ends {
+    /// The axis that holds all numbers of the curves.
+    fn scale(self, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
+        let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
+        // Without any number the axis is that of a share.
+        let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { (self.low, self.high) };
+        let low = numbers.iter().copied().fold(low, f64::min);
+        let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
+        let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
+        Scale::rounded(low, high, pixels, ticks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(epochs: usize) -> Curves {
+        let falling = |from: f64, by: f64| (0..epochs).map(|epoch| from * by.powi(epoch as i32)).collect::<Vec<_>>();
+        let rising = |numbers: Vec<f64>| numbers.into_iter().map(|number| 1.0 - number).collect();
+        Curves {
+            loss: [falling(0.7, 0.9), falling(0.6, 0.95)],
+            accuracy: [rising(falling(0.3, 0.9)), rising(falling(0.25, 0.95))],
+            learning_rate: falling(3e-4, 0.8),
+            best: epochs.checked_sub(1),
+        }
+    }
+
+    fn count(svg: &str, what: &str) -> usize {
+        svg.matches(what).count()
+    }
+
+    #[test]
+    fn each_epoch_of_each_curve_has_its_mark() {
+        for epochs in [1, 7, 40] {
+            let svg = run(epochs).svg("run");
+            // Train loss, train accuracy and learning rate, and one disc in the legend.
+            assert_eq!(count(&svg, "<circle"), 3 * epochs + 1, "{epochs} epochs");
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            assert!(svg.contains(&format!(">best epoch: {epochs}, validation loss ")), "{svg}");
+        }
+    }
+
+    #[test]
+    fn undefined_figures_are_gaps_and_a_panel_without_any_says_so() {
+        let mut curves = run(5);
+        curves.loss[1] = vec![f64::NAN, 0.5, f64::INFINITY, 0.4, 0.3];
+        curves.accuracy = [vec![f64::NAN; 5], vec![f64::NAN; 5]];
+        let svg = curves.svg("run");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        assert!(svg.contains("not defined in any epoch"));
+        let lines = format!("stroke=\"{}\"", colour::VERMILION);
+        assert_eq!(count(&svg, &lines), 3, "two runs of the validation loss and the legend: {svg}");
+        curves.accuracy = [vec![1.0; 5], vec![1.0; 5]];
+        assert!(!curves.svg("run").contains(">1.1<"), "an axis of accuracy ends at 1");
+        assert!(Curves::default().svg("no epoch yet").contains("not defined"));
+    }
+
+    #[test]
+    fn the_file_shows_the_epochs_and_the_best_of_them() -> Result<(), TrainError> {
+        let epoch = |epoch, loss| Epoch {
+            figures: Figures {
+                epoch,
+                learning_rate: 1e-3,
+                train_loss: 0.5,
+                train_accuracy: 0.75,
+                validation_loss: Some(loss),
+                validation_accuracy: None,
+                validation_precision: None,
+                validation_recall: None,
+                validation_f1: None,
+                validation_roc_auc: None,
+            },
+            images_per_second: 9.0,
+            ended_at: 1.5,
+        };
+        let epochs = [epoch(1, 0.4), epoch(2, 0.3), epoch(3, 0.35)];
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("curves.svg");
+        write(&path, "best, seed 1", &epochs, Some(&epochs[1]))?;
+        let svg = std::fs::read_to_string(&path).unwrap();
+        assert!(svg.contains(">best epoch: 2, validation loss 0.3000</text>"), "{svg}");
+        assert!(svg.contains("<title>best, seed 1</title>"), "{svg}");
+        assert!(write(&dir.path().join("none/curves.svg"), "", &epochs, None).is_err());
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! Figures as SVG text: the few marks that charts are made of, and scales with round ticks.
+//!
+//! In: marks at places in pixels, from the upper left corner. Out: one SVG document on white, so that it reads the same
+//! in light and dark viewers. Text stays text; its width is left to the viewer, so layouts keep room for it. A plotting
+//! library would bring axes, but these figures need dashes, markers by series and matrices of cells too, and writing to
+//! a string cannot fail.
+
+pub mod comparison_figure;
+pub mod curves;
+pub mod evaluation_figure;
+
+use std::fmt::Write as _;
+
+/// Colours that stay apart for the colour-blind (Okabe and Ito's), and greys.
+pub mod colour {
+    /// Blue: the first of two.
+    pub const BLUE: &str = "#0072B2";
+    /// Vermilion: the second of two.
+    pub const VERMILION: &str = "#D55E00";
+    /// Text, and marks of no series.
+    pub const INK: &str = "#222222";
+    /// Text that explains.
+    pub const GREY: &str = "#5A5A5A";
+    /// Lines of a grid.
+    pub const GRID: &str = "#DDDDDD";
+    /// Bands behind the marks.
+    pub const BAND: &str = "#F1F1F1";
+    /// Paper.
+    pub const WHITE: &str = "#FFFFFF";
+}
+
+/// A place in pixels: to the right and down from the upper left corner.
+pub type Place = (f64, f64);
+
+/// A figure that is being drawn; later marks lie on earlier ones.
+#[derive(Debug)]
+pub struct Svg {
+    text: String,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Stroke {
+    /// Its colour.
+    pub colour: &'static str,
+    /// Its width in pixels.
+    pub width: f64,
+    /// Whether it is broken into dashes.
+    pub dashed: bool,
+}
+
+/// The mark of a point, so that series stay apart without colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// A filled disc.
+    Disc,
+    /// A filled square.
+    Square,
+}
+
+/// Which end of a text lies at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// Its beginning.
+    Start,
+    /// Its middle.
+    Middle,
+    /// Its end.
+    End,
+}
+
+/// How a text is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Font {
+    /// Height in pixels.
+    pub size: f64,
+    /// Its colour.
+    pub colour: &'static str,
+    /// Whether it is bold.
+    pub bold: bool,
+}
+
+impl Svg {
+    /// White paper of a size in pixels; the title is what a screen reader or a mouse is told.
+    pub fn new(width: f64, height: f64, title: &str) -> Self {
+        let mut text = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\" role=\"img\" font-family=\"Helvetica, Arial, sans-serif\">\n\
+             <title>{}</title>\n",
+            escaped(title)
+        );
+        let _ = writeln!(text, "<rect width=\"100%\" height=\"100%\" fill=\"{}\"/>", colour::WHITE);
+        Self { text }
+    }
+
+    /// A line through all places.
+    pub fn line(&mut self, places: &[Place], stroke: Stroke) {
+        let places: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let Stroke { colour, width, dashed } = stroke;
+        let dashes = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
+        self.element(format_args!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" \
+             stroke-linejoin=\"round\"{dashes}/>",
+            places.join(" ")
+        ));
+    }
+
+    /// A filled rectangle by its upper left corner, width and height.
+    pub fn rectangle(&mut self, (x, y): Place, width: f64, height: f64, fill: &str) {
+        self.element(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{fill}\"/>"
+        ));
+    }
+
+    /// The mark of a point; `radius` is half its width.
+    pub fn marker(&mut self, (x, y): Place, marker: Marker, radius: f64, fill: &str) {
+        match marker {
+            Marker::Disc => {
+                self.element(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{fill}\"/>"));
+            }
+            Marker::Square => self.rectangle((x - radius, y - radius), 2.0 * radius, 2.0 * radius, fill),
+        }
+    }
+
+    /// A text on a line; the place is on its base line.
+    pub fn text(&mut self, (x, y): Place, anchor: Anchor, font: Font, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let Font { size, colour, bold } = font;
+        let weight = if bold { " font-weight=\"bold\"" } else { "" };
+        self.element(format_args!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{colour}\"{weight}>\
+             {}</text>",
+            escaped(text)
+        ));
+    }
+
+    /// The whole document.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.text + "</svg>\n"
+    }
+
+    fn element(&mut self, element: std::fmt::Arguments<'_>) {
+        // Writing to a string cannot fail.
+        let _ = self.text.write_fmt(element);
+        self.text.push('\n');
+    }
+}
+
+/// A text in which no character is markup, and which XML allows.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            control if control.is_control() => escaped.push(' '),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// The way from numbers to pixels along an axis.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// The numbers at both ends.
+    domain: (f64, f64),
+    /// The pixels at both ends.
+    pixels: (f64, f64),
+    /// The distance of two ticks.
+    step: f64,
+}
+
+impl Scale {
+    /// From the first number to the second, which must be finite; a range without width is widened. `ticks` is about
+    /// how many ticks are wanted.
+    pub fn new(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
+        let domain = if to > from { (from, to) } else { (from, from + from.abs().max(1.0)) };
+        let step = round_up_to_125((domain.1 - domain.0) / ticks.max(1) as f64);
+        Self { domain, pixels, step }
+    }
+
+    /// As [`Scale::new`], with both ends moved outwards to the next tick.
+    pub fn rounded(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
+        let Self { domain, step, .. } = Self::new(from, to, pixels, ticks);
+        // A hair of tolerance, or an end that is a tick already would move on by rounding errors.
+        let down = (domain.0 / step + 1e-9).floor() * step;
+        let up = (domain.1 / step - 1e-9).ceil() * step;
+        Self { domain: (down, up), pixels, step }
+    }
+
+    /// Where a number lies.
+    pub fn at(&self, number: f64) -> f64 {
+        let share = (number - self.domain.0) / (self.domain.1 - self.domain.0);
+        self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
+    }
+
+    /// The same ticks, but never between whole numbers.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { step: self.step.max(1.0), ..self }
+    }
+
+    /// The ticks: where they lie and what they say.
+    pub fn ticks(&self) -> Vec<(f64, String)> {
+        let first = (self.domain.0 / self.step - 1e-9).ceil();
+        let last = (self.domain.1 / self.step + 1e-9).floor();
+        let count = (last - first).max(0.0) as usize + 1;
+        let numbers = (0..count).map(|index| (first + index as f64) * self.step);
+        numbers.map(|number| (self.at(number), self.label(number))).collect()
+    }
+
+    /// A tick's number in as many decimals as the step has.
+    fn label(&self, number: f64) -> String {
+        let decimals = (-self.step.log10().floor()).max(0.0) as usize;
+        if decimals <= 3 || number == 0.0 {
+            return format!("{number:.*}", if number == 0.0 { 0 } else { decimals });
+        }
+        let scientific = format!("{number:.1e}");
+        scientific.replace(".0e", "e")
+    }
+}
+
+/// The smallest of 1, 2 and 5 times a power of ten that is no less.
+fn round_up_to_125(number: f64) -> f64 {
+    let power = 10f64.powf(number.log10().floor());
+    let digit = [1.0, 2.0, 5.0].into_iter().find(|digit| digit * power >= number * (1.0 - 1e-9));
+    digit.unwrap_or(10.0) * power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(scale: Scale) -> Vec<String> {
+        scale.ticks().into_iter().map(|(_, label)| label).collect()
+    }
+
+    #[test]
+    fn ticks_are_round_and_cover_the_axis() {
+        assert_eq!(labels(Scale::rounded(0.0, 0.83, (0.0, 100.0), 5)), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(Scale::rounded(0.0, 3e-4, (0.0, 100.0), 3)), ["0", "1e-4", "2e-4", "3e-4"]);
+        assert_eq!(labels(Scale::new(1.0, 3.0, (0.0, 100.0), 8).whole()), ["1", "2", "3"]);
+        assert_eq!(labels(Scale::new(1.0, 40.0, (0.0, 100.0), 10)), ["5", "10", "15", "20", "25", "30", "35", "40"]);
+        assert_eq!(labels(Scale::rounded(0.7, 1.0, (0.0, 100.0), 3)), ["0.7", "0.8", "0.9", "1.0"]);
+    }
+
+    #[test]
+    fn a_range_without_width_still_has_a_place_for_its_number() {
+        for number in [0.0, 1.0, -3.5, 1e-12, 1e12] {
+            let scale = Scale::rounded(number, number, (0.0, 100.0), 4);
+            assert!((0.0..=100.0).contains(&scale.at(number)), "{number}: {scale:?}");
+            assert!((2..10).contains(&scale.ticks().len()), "{number}: {:?}", scale.ticks());
+        }
+    }
+
+    #[test]
+    fn text_is_never_markup() {
+        let mut svg = Svg::new(10.0, 10.0, "a < b & c");
+        let font = Font { size: 9.0, colour: colour::INK, bold: false };
+        svg.text((1.0, 2.0), Anchor::Start, font, "<script>\u{1}\"");
+        let text = svg.finish();
+        assert!(text.contains("<title>a &lt; b &amp; c</title>"), "{text}");
+        assert!(text.contains(">&lt;script&gt; \"</text>"), "{text}");
+    }
+}

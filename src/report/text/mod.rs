@@ -1,0 +1,80 @@
+//! A table of cells, as columns of text or as Markdown.
+
+pub mod audit;
+pub mod comparison;
+pub mod evaluation;
+
+/// A table of cells; the first columns are words, the others numbers.
+pub(crate) struct Table {
+    pub(crate) title: String,
+    pub(crate) words: usize,
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// A figure at four decimals, or what stands for one that is not defined.
+pub(crate) fn number(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "undefined".to_owned(), |figure| format!("{figure:.4}"))
+}
+
+/// An interval at four decimals; empty where there is none.
+pub(crate) fn interval(interval: Option<(f64, f64)>) -> String {
+    interval.map_or_else(String::new, |(low, high)| format!("{low:.4} to {high:.4}"))
+}
+
+/// A count with commas between its thousands.
+pub(crate) fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+impl Table {
+    /// With the names of its columns.
+    pub(crate) fn new(title: impl Into<String>, words: usize, header: &[&str], rows: Vec<Vec<String>>) -> Self {
+        let header = header.iter().map(|name| (*name).to_owned()).collect();
+        Self { title: title.into(), words, header, rows }
+    }
+
+    /// Words to the left and numbers to the right of columns that are as wide as they must be.
+    pub(crate) fn aligned(&self) -> String {
+        let lines = || std::iter::once(&self.header).chain(&self.rows);
+        let length = |cell: &String| cell.chars().count();
+        let widths: Vec<usize> =
+            (0..self.header.len()).map(|column| lines().map(|line| length(&line[column])).max().unwrap_or(0)).collect();
+        let cell = |(column, cell): (usize, &String)| match column < self.words {
+            true => format!("{cell:<width$}", width = widths[column]),
+            false => format!("{cell:>width$}", width = widths[column]),
+        };
+        let line = |line: &Vec<String>| line.iter().enumerate().map(cell).collect::<Vec<_>>().join("  ");
+        lines().map(|cells| line(cells).trim_end().to_owned() + "\n").collect()
+    }
+
+    /// The same for a README or a notebook.
+    pub(crate) fn markdown(&self) -> String {
+        let line = |cells: &[String]| {
+            // A folder's name may hold what would end the cell.
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let rule: Vec<String> =
+            (0..self.header.len()).map(|column| if column < self.words { "---" } else { "---:" }.to_owned()).collect();
+        [&self.header, &rule].into_iter().chain(&self.rows).map(|cells| line(cells)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1046, 1234567].map(thousands), ["0", "999", "1,046", "1,234,567"]);
+    }
+}

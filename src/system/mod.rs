@@ -1,0 +1,8 @@
+//! What the operating system has and does: cores and memory, the allocator, writing files whole or not at all.
+
+pub mod allocator;
+mod atomic_write;
+mod memory;
+
+pub use atomic_write::write_whole;
+pub use memory::{available_memory, cores};

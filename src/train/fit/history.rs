@@ -1,0 +1,120 @@
+//! What each epoch came to, and the files that tell it.
+//!
+//! `history.csv` holds what a repeated training gives again to the last digit; `history.jsonl` also holds the times.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::Metrics;
+use crate::system::write_whole;
+use crate::train::error::TrainError;
+
+/// An epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// What it came to.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Samples trained on in a second.
+    pub images_per_second: f64,
+    /// When it was over, in seconds since 1970.
+    pub ended_at: f64,
+}
+
+/// The figures of an epoch. Those of the validation part are `None` where they are not defined.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Its number, from 1.
+    pub epoch: usize,
+    /// Adam's step size at its end.
+    pub learning_rate: f64,
+    /// Mean loss over the samples as they were trained on: with dropout, augmentation and label smoothing.
+    pub train_loss: f64,
+    /// Share of those samples that were right, each as the weights were at its step.
+    pub train_accuracy: f64,
+    /// Mean negative log-likelihood of the validation part.
+    pub validation_loss: Option<f64>,
+    /// Share of the validation part that is right at a threshold of one half, as are the next three.
+    pub validation_accuracy: Option<f64>,
+    /// Malignant images among those called malignant.
+    pub validation_precision: Option<f64>,
+    /// Images called malignant among the malignant.
+    pub validation_recall: Option<f64>,
+    /// The harmonic mean of the two.
+    pub validation_f1: Option<f64>,
+    /// Area under the ROC curve of the validation part.
+    pub validation_roc_auc: Option<f64>,
+}
+
+/// What an epoch came to so far; it survives an interruption.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Sum of the losses of the samples.
+    pub(crate) loss: f64,
+    /// Samples that were right.
+    pub(crate) right: usize,
+    /// Samples.
+    pub(crate) seen: usize,
+    /// Seconds spent.
+    pub(crate) seconds: f64,
+}
+
+impl Running {
+    /// Counts a step of `samples`, given their mean loss and how many were right.
+    pub(crate) fn add(&mut self, samples: usize, loss: f64, right: usize) {
+        self.loss += loss * samples as f64;
+        self.right += right;
+        self.seen += samples;
+    }
+
+    /// The mean loss so far.
+    pub(crate) fn mean_loss(&self) -> f64 {
+        self.loss / self.seen as f64
+    }
+}
+
+impl Epoch {
+    /// An epoch that is just over.
+    pub(crate) fn of(epoch: usize, learning_rate: f64, train: Running, validation: &Metrics) -> Self {
+        let since_1970 = std::time::UNIX_EPOCH.elapsed();
+        Self {
+            figures: Figures {
+                epoch,
+                learning_rate,
+                train_loss: train.mean_loss(),
+                train_accuracy: train.right as f64 / train.seen as f64,
+                validation_loss: validation.nll,
+                validation_accuracy: validation.accuracy,
+                validation_precision: validation.precision,
+                validation_recall: validation.recall,
+                validation_f1: validation.f1,
+                validation_roc_auc: validation.roc_auc,
+            },
+            images_per_second: train.seen as f64 / train.seconds,
+            ended_at: since_1970.map_or(0.0, |time| time.as_secs_f64()),
+        }
+    }
+}
+
+/// Writes all epochs, whole or not at all: figures as CSV.
+pub(crate) fn write_csv(path: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
+    let failed = |source| TrainError::Write { path: path.to_owned(), source };
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for epoch in epochs {
+        writer.serialize(&epoch.figures).map_err(|error| failed(error.into()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    write_whole(path, &bytes).map_err(failed)
+}
+
+/// Writes all epochs, whole or not at all: a JSON object a line.
+pub(crate) fn write_jsonl(path: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
+    let failed = |source| TrainError::Write { path: path.to_owned(), source };
+    let mut text = String::new();
+    for epoch in epochs {
+        text += &serde_json::to_string(epoch).map_err(|error| failed(error.into()))?;
+        text.push('\n');
+    }
+    write_whole(path, text.as_bytes()).map_err(failed)
+}

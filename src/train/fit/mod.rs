@@ -1,0 +1,196 @@
+//! The fit loop: epochs of steps, validation after each, callbacks after that.
+//!
+//! In: a [`State`], a [`Recipe`], the two parts and a seed. Out: the state at the end of the training, or where it was
+//! interrupted; going on from there gives the same bytes as never having stopped.
+
+pub(crate) mod adam;
+pub(crate) mod callbacks;
+pub(crate) mod history;
+pub(crate) mod loss;
+pub(crate) mod progress;
+pub(crate) mod seed;
+pub(crate) mod state;
+pub(crate) mod step;
+
+use std::time::Instant;
+
+use rand::Rng;
+
+use crate::diagnosis::{Label, Threshold};
+use crate::evaluate::{Metrics, Scored};
+use crate::kernels::Level;
+use crate::kernels::densenet::training::Workspace;
+use crate::model::{Mode, Network};
+use crate::train::data::samples::{CHUNK, Sample, Samples};
+use crate::train::data::target::Taught;
+use crate::train::error::TrainError;
+use crate::train::fit::history::Epoch;
+use crate::train::fit::loss::predictions;
+use crate::train::fit::progress::Progress;
+use crate::train::fit::seed::{Purpose, stream};
+use crate::train::fit::state::{Outcome, State};
+use crate::train::fit::step::step;
+use crate::train::recipe::Recipe;
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By its recipe.
+    Finished,
+    /// Because it was asked to stop; it can go on.
+    Interrupted,
+}
+
+/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
+/// be empty where the recipe decides nothing by it; then nothing is measured.
+///
+/// # Errors
+/// When a part has one class only, or is empty and needed, the loss is no longer a number, or the progress cannot be written.
+pub fn fit(
+    state: &mut State,
+    recipe: &Recipe,
+    parts: (&Samples, &Samples),
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<End, TrainError> {
+    check_classes("train", parts.0.labels())?;
+    check_validation(recipe, parts.1.labels())?;
+    let taught = Taught::new(parts.0, recipe);
+    let mut workspace = Workspace::new(Level::from_environment()?);
+    while !state.ended(recipe) {
+        let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
+        if end == End::Finished {
+            conclude(state, recipe, parts.1, progress)?;
+        }
+        progress.save(state)?;
+        if end == End::Interrupted || progress.interrupted() && !state.ended(recipe) {
+            return Ok(End::Interrupted);
+        }
+    }
+    Ok(End::Finished)
+}
+
+/// Refuses a validation part that tells nothing. It may be empty where the recipe decides nothing by it.
+///
+/// # Errors
+/// When it is empty and the recipe needs it, or it holds one class.
+pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
+    match recipe.steered_by() {
+        _ if !labels.is_empty() => check_classes("validation", labels),
+        Some(by) => Err(TrainError::NothingHeldOut { recipe: recipe.name.clone(), by }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a part from which nothing can be learned, or nothing told.
+///
+/// # Errors
+/// When it is empty or holds one class.
+pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
+    if labels.is_empty() {
+        return Err(TrainError::EmptyPart(part));
+    }
+    let malignant = labels.iter().filter(|label| **label == Label::Malignant).count();
+    let benign = labels.len() - malignant;
+    if benign == 0 || malignant == 0 {
+        return Err(TrainError::OneClass { part, benign, malignant });
+    }
+    Ok(())
+}
+
+/// The steps of an epoch that are not done yet.
+fn train(
+    state: &mut State,
+    recipe: &Recipe,
+    taught: &Taught,
+    seed: u64,
+    workspace: &mut Workspace,
+    progress: &mut dyn Progress,
+) -> Result<End, TrainError> {
+    let samples = taught.samples;
+    let State { network, adam, position, .. } = state;
+    let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
+    let steps = shown.len().div_ceil(recipe.batch);
+    let what = format!("epoch {} of {}", position.epochs + 1, recipe.epochs);
+    progress.start(&what, shown.len(), position.running.seen);
+    let mut batches = shown.chunks(recipe.batch).skip(position.steps);
+    let draw = |batch: &[Sample]| samples.batch(batch);
+    let mut next = batches.next().map(|batch| (batch, draw(batch)));
+    while let Some((batch, images)) = next.take() {
+        if progress.interrupted() {
+            return Ok(End::Interrupted);
+        }
+        let started = Instant::now();
+        let number = position.epochs * steps + position.steps;
+        let dropout = stream(seed, Purpose::Dropout, number).random();
+        let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
+        let (images, targets) = (images?, taught.of(batch));
+        let memory = (&mut *adam, &mut *workspace);
+        // The next step's images are drawn beside this one.
+        let coming = batches.next();
+        let (done, drawn) =
+            rayon::join(|| step(network, memory, recipe, (&images, &targets), dropout, rate), || coming.map(draw));
+        next = coming.zip(drawn);
+        let (loss, right) = done?;
+        if !loss.is_finite() {
+            return Err(TrainError::Diverged { epoch: position.epochs + 1, loss });
+        }
+        position.running.add(batch.len(), loss, right);
+        position.running.seconds += started.elapsed().as_secs_f64();
+        position.steps += 1;
+        progress.advance(batch.len(), Some(position.running.mean_loss()));
+    }
+    Ok(End::Finished)
+}
+
+/// Validates after an epoch, and lets the callbacks see what came out.
+fn conclude(
+    state: &mut State,
+    recipe: &Recipe,
+    validation: &Samples,
+    progress: &mut dyn Progress,
+) -> Result<(), TrainError> {
+    let metrics = Metrics::at(&validate(&state.network, validation, progress)?, Threshold::HALF);
+    let position = &mut state.position;
+    position.epochs += 1;
+    position.steps = 0;
+    let running = std::mem::take(&mut position.running);
+    let rate = position.learning_rate * recipe.schedule(position.epochs as f64);
+    let epoch = Epoch::of(position.epochs, rate, running, &metrics);
+    progress.epoch(&epoch);
+    state.history.push(epoch.clone());
+
+    if validation.is_empty() {
+        return Ok(());
+    }
+    let loss = metrics.nll.unwrap_or(f64::NAN);
+    if let Some(plateau) = &recipe.plateau {
+        position.learning_rate = position.plateau.epoch(plateau, loss, position.learning_rate);
+    }
+    if let Some(stopping) = &recipe.early_stopping {
+        position.stopped = position.early_stopping.epoch(stopping, loss);
+    }
+    if position.best.epoch(position.epochs, loss) {
+        let weights = state.network.parameters().stored()?;
+        state.best = Some(Outcome { epoch, weights });
+    }
+    Ok(())
+}
+
+fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<Vec<Scored>, TrainError> {
+    let all = samples.as_they_are();
+    let mut scored = Vec::new();
+    if all.is_empty() {
+        return Ok(scored);
+    }
+    progress.start("validation", samples.len(), 0);
+    for batch in all.chunks(CHUNK) {
+        let logits = network.forward(&samples.batch(batch)?, Mode::Inference)?;
+        scored.extend(predictions(&logits, &samples.labels_of(batch))?);
+        progress.advance(batch.len(), None);
+    }
+    Ok(scored)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! Everything that a training needs in order to go on: the weights, the optimiser, the callbacks, the history.
+//!
+//! In: a network at its start, or a checkpoint. Out: the same, some steps later. What is random is drawn from streams
+//! that begin anew in each epoch and step, so that no generator's state has to be kept.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Network, StoredTensors};
+use crate::train::error::TrainError;
+use crate::train::fit::adam::Adam;
+use crate::train::fit::callbacks::{BestEpoch, EarlyStoppingState, PlateauState};
+use crate::train::fit::history::{Epoch, Running};
+use crate::train::recipe::{Keep, Recipe};
+
+/// A training in progress.
+pub struct State {
+    /// What is trained.
+    pub(crate) network: Network,
+    pub(crate) adam: Adam,
+    pub(crate) position: Position,
+    /// The epoch with the lowest validation loss so far.
+    pub(crate) best: Option<Outcome>,
+    /// The epochs so far, in the order they were run.
+    pub(crate) history: Vec<Epoch>,
+}
+
+/// How far a training has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    /// Epochs that are over.
+    pub(crate) epochs: usize,
+    /// Steps of the next epoch that are done.
+    pub(crate) steps: usize,
+    /// What those came to.
+    pub(crate) running: Running,
+    /// The peak of the step size, as the plateau has left it.
+    pub(crate) learning_rate: f64,
+    /// Whether early stopping has ended the training.
+    pub(crate) stopped: bool,
+    pub(crate) early_stopping: EarlyStoppingState,
+    pub(crate) plateau: PlateauState,
+    pub(crate) best: BestEpoch,
+}
+
+/// The weights after an epoch.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The weights after it.
+    pub weights: StoredTensors,
+}
+
+impl State {
+    /// A training that has not begun.
+    pub fn new(network: Network, recipe: &Recipe) -> Self {
+        Self {
+            adam: Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter))),
+            network,
+            position: Position {
+                epochs: 0,
+                steps: 0,
+                running: Running::default(),
+                learning_rate: recipe.learning_rate,
+                stopped: false,
+                early_stopping: EarlyStoppingState::default(),
+                plateau: PlateauState::default(),
+                best: BestEpoch::default(),
+            },
+            best: None,
+            history: Vec::new(),
+        }
+    }
+
+    /// The epochs so far, in the order they were run.
+    pub fn history(&self) -> &[Epoch] {
+        &self.history
+    }
+
+    /// Epochs that are over, and steps of the next one.
+    pub fn position(&self) -> (usize, usize) {
+        (self.position.epochs, self.position.steps)
+    }
+
+    /// Whether there is nothing left to train.
+    pub fn ended(&self, recipe: &Recipe) -> bool {
+        self.position.stopped || self.position.epochs >= recipe.epochs
+    }
+
+    /// The epoch with the lowest validation loss so far, and its weights.
+    pub fn best(&self) -> Option<&Outcome> {
+        self.best.as_ref()
+    }
+
+    /// The weights that a run ends with by its recipe, and their epoch.
+    ///
+    /// # Errors
+    /// When no epoch is over, or candle fails.
+    pub fn outcome(&self, recipe: &Recipe) -> Result<Outcome, TrainError> {
+        let last = self.history.last().ok_or(TrainError::NoEpoch)?;
+        match (recipe.keep, &self.best) {
+            (Keep::Best, Some(best)) => Ok(best.clone()),
+            _ => Ok(Outcome { epoch: last.clone(), weights: self.network.parameters().stored()? }),
+        }
+    }
+}
