@@ -334,8 +334,9 @@ pub(super) fn figures(of: impl std::fmt::Display, all: &Figures) -> BTreeMap<Str
 
 fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {
     let benign = train.iter().filter(|image| image.label() == Label::Benign).count();
+    // The word "pictures" stands in the shipped file, whose bytes the same training must make again.
     format!(
-        "BreakHis, {} images; trained on {} of {} cases, {benign} benign and {} malignant",
+        "BreakHis, {} pictures; trained on {} of {} cases, {benign} benign and {} malignant",
         dataset.images().len(),
         train.len(),
         cases(train),
