@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         predictions::write(path, &predicted)?;
     }
     let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
-    let card = classifier.card();
+    let card = classifier.id();
     let network = format!("{} {}", card.name, card.version);
     if let Some(path) = &arguments.figure {
         let text = evaluation_figure::evaluation_figure(&evaluation, &format!("{network}, {what}"));

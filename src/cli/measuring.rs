@@ -119,7 +119,7 @@ impl Measuring<'_> {
         work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
     ) -> anyhow::Result<T> {
         let network = |image: &[f32]| {
-            let (prediction, taps) = self.classifier.look(image)?;
+            let (prediction, taps) = self.classifier.classify_with_taps(image)?;
             Ok(Seen { margin: prediction.margin, taps })
         };
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));

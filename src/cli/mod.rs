@@ -3,6 +3,8 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::kernels::Level;
+
 #[cfg(feature = "tool")]
 mod bench;
 #[cfg(feature = "tool")]
@@ -79,6 +81,9 @@ impl Command {
     /// # Errors
     /// Whatever the user should read before the program leaves with a code that is not 0.
     pub fn run(self) -> anyhow::Result<()> {
+        if let Ok(level) = std::env::var("LOBULE_SIMD") {
+            Level::force(&level)?;
+        }
         match self {
             #[cfg(feature = "tool")]
             Self::Dataset(command) => dataset::run(command),

@@ -124,7 +124,7 @@ fn is_image(file_name: &str) -> bool {
 
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
     let image = read_image(path)?;
-    let prediction = classifier.predict(&image).with_context(|| path.display().to_string())?;
+    let prediction = classifier.classify(&image).with_context(|| path.display().to_string())?;
     Ok(Answer {
         file: path.display().to_string(),
         label: prediction.label(),

@@ -1,32 +1,35 @@
-//! The operators that candle lacks or does slowly, as candle custom ops with gradients.
+//! The operators that candle lacks or does slowly, and DenseNet's backbone as a whole.
 //!
 //! Everything is f32, contiguous and channels-last: images are (batch, height, width, channels), and an operator
-//! that treats pixels alike sees them as (rows, channels). Each file holds one operator: plain loops over slices,
-//! then the custom op around them, then its tests (finite differences, and candle's own operator where that is right).
-//! Two rooms hold DenseNet's backbone as a whole: `inference` lays it out for one image, [`training`] makes its
-//! gradients and keeps little. They compute what the operators one by one compute, which tests hold them to, with the
-//! vector instructions of `simd` and the transforms of `winograd`. `heap` is no operator; it is here because it asks the
-//! allocator itself.
+//! that treats pixels alike sees them as (rows, channels). `ops` holds candle custom operators with their gradients, one a
+//! file, of which the baseline and the heads are made. [`densenet`] holds the backbone in two walks: [`densenet::inference`]
+//! and [`densenet::training`]. Both use the vector instructions of `simd`; the other files here are what the two rooms
+//! share: products of matrices, moments, patches, slices of tensors, scratch memory.
 //!
 //! Sums that run over images are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 
 pub mod densenet;
+pub(crate) mod matmul;
+pub(crate) mod moments;
 pub(crate) mod ops;
+pub(crate) mod patches;
+pub(crate) mod scratch;
 mod simd;
+pub(crate) mod slices;
 
 pub use densenet::inference::{
-    Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, StemWeights, Step, TransitionWeights, peak,
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerTiming, LayerWeights, StemWeights,
+    TransitionWeights, peak,
 };
+pub use moments::Moments;
+pub use ops::batch_norm::{NormMode, Normalisation, batch_norm};
 pub use ops::bias::{bias, bias_relu};
-pub use ops::concat::concat_channels;
-pub use ops::conv::conv2d;
+pub use ops::conv2d::conv2d;
 pub use ops::dropout::dropout;
-pub use ops::moments::Moments;
-pub use ops::norm::{NormMode, Normalisation, batch_norm};
-pub use ops::patches::Geometry;
-pub use ops::pool::{average_pool_2x2, global_average_pool, max_pool};
+pub use ops::max_pool::max_pool;
 pub use ops::product::product;
-pub use ops::slices::with as with_slices;
 pub use ops::update::update;
+pub use patches::Geometry;
 pub use simd::{Level, LevelError};
+pub use slices::with as with_slices;

@@ -9,19 +9,20 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::error::ModelError;
-use super::fast::FastNetwork;
-use super::network::Network;
-use super::parameters::Parameters;
-use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
-use crate::kernels::{Level, Step};
+use crate::kernels::{LayerTiming, Level};
+use crate::model::error::ModelError;
+use crate::model::networks::{InferenceNetwork, Network};
+use crate::model::parameters::Parameters;
+use crate::model::safetensors::read_bytes;
+use crate::model::weights_file::{Metadata, WeightsFile};
 use crate::pixels::{Preprocess, RgbImage};
 use crate::system::allocator::give_back;
+use crate::system::cores;
 
-/// Which network answers: enough to tell two weights files apart.
+/// Which network classifies: enough to distinguish two weights files.
 #[derive(Clone, Debug, Serialize)]
-pub struct ModelCard {
+pub struct ModelId {
     /// Name of the network.
     pub name: String,
     /// Version of the weights.
@@ -72,24 +73,34 @@ pub struct LoadTimes {
 }
 
 /// A network, its preprocessing and what its weights file says of it; shared by reference between threads.
+///
+/// ```
+/// use lobule::model::Classifier;
+/// use lobule::pixels::RgbImage;
+///
+/// let classifier = Classifier::built_in()?;
+/// let image = RgbImage::from_fn(700, 460, |x, y| image::Rgb([200, (x % 256) as u8, (y % 256) as u8]));
+/// println!("{}", classifier.classify(&image)?.label());
+/// # Ok::<(), lobule::model::ModelError>(())
+/// ```
 pub struct Classifier {
-    card: ModelCard,
+    id: ModelId,
     load_times: LoadTimes,
     metadata: Metadata,
     level: Level,
-    network: FastNetwork,
+    network: InferenceNetwork,
 }
 
 /// The weights file that is built into the program.
 static BUILT_IN: &[u8] = include_bytes!("../../weights/lobule.safetensors");
 
 impl Classifier {
-    /// The network that is built into the program from `weights/`; `threads` as for [`Self::from_bytes`].
+    /// The network that is built into the program from `weights/`, on as many threads as the machine runs at a time.
     ///
     /// # Errors
     /// When the built-in file does not fit this program; a released binary has one that does.
-    pub fn built_in(threads: usize) -> Result<Self, ModelError> {
-        Self::from_bytes(BUILT_IN, "the built-in weights", threads)
+    pub fn built_in() -> Result<Self, ModelError> {
+        Self::load(None, cores())
     }
 
     /// Loads a weights file, or without one the network that is built in; `threads` as for [`Self::from_bytes`].
@@ -97,24 +108,19 @@ impl Classifier {
     /// # Errors
     /// When the file cannot be read or does not fit.
     pub fn load(weights: Option<&Path>, threads: usize) -> Result<Self, ModelError> {
-        weights.map_or_else(|| Self::built_in(threads), |path| Self::open(path, threads))
-    }
-
-    /// Loads a weights file; `threads` as for [`Self::from_bytes`].
-    ///
-    /// # Errors
-    /// When the file cannot be read or does not fit.
-    pub fn open(path: &Path, threads: usize) -> Result<Self, ModelError> {
-        Self::from_bytes(&read_bytes(path)?, &path.display().to_string(), threads)
+        match weights {
+            None => Self::from_bytes(BUILT_IN, "the built-in weights", threads),
+            Some(path) => Self::from_bytes(&read_bytes(path)?, &path.display().to_string(), threads),
+        }
     }
 
     /// Takes a weights file's bytes; `origin` names them in errors. An image that is alone is computed by `threads`
     /// threads, several at a time by the thread that brings each.
     ///
     /// # Errors
-    /// When they do not fit, or `LOBULE_SIMD` cannot be followed.
+    /// When they do not fit.
     pub fn from_bytes(bytes: &[u8], origin: &str, threads: usize) -> Result<Self, ModelError> {
-        let level = Level::from_environment()?;
+        let level = Level::default();
         let network = || -> Result<_, ModelError> {
             let (network, weights) = timed(|| -> Result<_, ModelError> {
                 let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
@@ -123,19 +129,19 @@ impl Classifier {
             });
             let (network, metadata) = network?;
             let (network, layout) =
-                timed(|| FastNetwork::new(network, metadata.preprocess.size as usize, level, threads));
+                timed(|| InferenceNetwork::new(&network, metadata.preprocess.size as usize, level, threads));
             Ok((network?, metadata, weights, layout))
         };
         let (loaded, (sha256, hash)) = rayon::join(network, || timed(|| sha256(bytes)));
         let (network, metadata, weights, layout) = loaded?;
         give_back();
-        let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { card, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
+        let id = ModelId { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
+        Ok(Self { id, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
     }
 
     /// Which network this is.
-    pub fn card(&self) -> &ModelCard {
-        &self.card
+    pub fn id(&self) -> &ModelId {
+        &self.id
     }
 
     /// How long it took to load.
@@ -163,37 +169,37 @@ impl Classifier {
         self.level
     }
 
-    /// Where the time of an image goes in the backbone, see [`FastNetwork::steps`].
+    /// Where the time of an image goes in the backbone, see [`InferenceNetwork::layer_timings`].
     ///
     /// # Errors
     /// When the image cannot be prepared.
-    pub fn steps(&self, image: &RgbImage, rounds: usize) -> Result<Option<Vec<Step>>, ModelError> {
-        self.network.steps(&self.preprocess().tensor(image)?, rounds)
+    pub fn layer_timings(&self, image: &RgbImage, rounds: usize) -> Result<Option<Vec<LayerTiming>>, ModelError> {
+        self.network.layer_timings(&self.preprocess().tensor(image)?, rounds)
     }
 
-    /// Predicts for one image.
+    /// Classifies one image of any size.
     ///
     /// # Errors
     /// When the network fails on it.
-    pub fn predict(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        self.predict_resized(&self.preprocess().resized(image)?)
+    pub fn classify(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
+        self.classify_resized(&self.preprocess().resized(image)?)
     }
 
-    /// Predicts for an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size
+    /// Classifies an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size
     /// * 3` numbers from 0 to 1.
     ///
     /// # Errors
     /// When it has another size, or the network fails on it.
-    pub fn predict_resized(&self, resized: &[f32]) -> Result<Prediction, ModelError> {
-        Ok(self.look(resized)?.0)
+    pub fn classify_resized(&self, resized: &[f32]) -> Result<Prediction, ModelError> {
+        Ok(self.classify_with_taps(resized)?.0)
     }
 
-    /// As [`Self::predict_resized`], with what the head saw: the means of each tap's channels, one tap after the other;
+    /// As [`Self::classify_resized`], with what the head saw: the means of each tap's channels, one tap after the other;
     /// none for a network without taps.
     ///
     /// # Errors
-    /// As [`Self::predict_resized`].
-    pub fn look(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
+    /// As [`Self::classify_resized`].
+    pub fn classify_with_taps(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
         let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
         let logits = logits.squeeze(0)?.to_vec1::<f32>()?;
         let prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
@@ -226,4 +232,15 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let outcome = work();
     (outcome, began.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_classifier_is_shared_between_threads() {
+        const fn shared<T: Send + Sync>() {}
+        const { shared::<Classifier>() }
+    }
 }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::kernels::LevelError;
 use crate::pixels::PixelsError;
 
 /// What goes wrong with a network or its weights file.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// The file cannot be read or written.
     #[error("cannot {action} the weights file {}", path.display())]
@@ -73,9 +73,6 @@ pub enum ModelError {
     /// An image could not be brought to a tensor.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
-    /// The vector instructions that were asked for cannot be used.
-    #[error(transparent)]
-    Level(#[from] LevelError),
     /// candle refused an operation: a fault of this program, not of the user.
     #[error("the network failed: {0}")]
     Candle(#[from] candle_core::Error),

@@ -5,19 +5,18 @@
 
 use std::path::Path;
 
-use super::architecture::Architecture;
-use super::classifier::{finished, joined};
-use super::error::ModelError;
-use super::fast::FastNetwork;
-use super::network::Network;
-use super::parameters::Parameters;
-use super::weights_file::read_start;
 use crate::kernels::Level;
+use crate::model::architecture::Architecture;
+use crate::model::classifier::{finished, joined};
+use crate::model::error::ModelError;
+use crate::model::networks::{InferenceNetwork, Network};
+use crate::model::parameters::Parameters;
+use crate::model::weights_file::read_start;
 use crate::pixels::Preprocess;
 
-/// A backbone that answers; shared by reference between threads.
+/// A backbone that only looks; shared by reference between threads.
 pub struct FrozenBackbone {
-    network: FastNetwork,
+    network: InferenceNetwork,
     preprocess: Preprocess,
 }
 
@@ -26,13 +25,13 @@ impl FrozenBackbone {
     /// for [`super::Classifier::from_bytes`].
     ///
     /// # Errors
-    /// When the file cannot be read or does not fit, or `LOBULE_SIMD` cannot be followed.
+    /// When the file cannot be read or does not fit.
     pub fn open(path: &Path, architecture: &Architecture, threads: usize) -> Result<Self, ModelError> {
         let parameters = Parameters::initial(architecture, 0)?;
         parameters.set_backbone(&read_start(path)?, &path.display().to_string())?;
         let network = Network::new(architecture.clone(), parameters);
         let preprocess = Preprocess::imagenet();
-        let network = FastNetwork::new(network, preprocess.size as usize, Level::from_environment()?, threads)?;
+        let network = InferenceNetwork::new(&network, preprocess.size as usize, Level::default(), threads)?;
         Ok(Self { network, preprocess })
     }
 

@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Architecture;
-use super::error::ModelError;
-use super::topology::{Norm, Role, TensorSpec};
-use super::weights_file::{StoredTensor, StoredTensors};
 use crate::kernels::{Moments, NormMode};
+use crate::model::architecture::Architecture;
+use crate::model::error::ModelError;
+use crate::model::safetensors::{StoredTensor, StoredTensors};
+use crate::model::topology::{Norm, Role, TensorSpec};
 
 /// How batch normalisation works in training; the moving moments follow the batch's either way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -88,7 +88,7 @@ impl Parameters {
             let var = Var::from_vec(data, shape, &Device::Cpu)?;
             Ok((spec.name.clone(), Parameter { spec, var }))
         };
-        // In the order of the layers, so that of several errors it is always the first that is told.
+        // In the order of the layers, so that of several errors it is always the first that is returned.
         let parameters: Vec<Result<_, ModelError>> = specs.into_par_iter().map(parameter).collect();
         Ok(Self { by_name: parameters.into_iter().collect::<Result<_, _>>()? })
     }
@@ -111,10 +111,10 @@ impl Parameters {
         Ok(())
     }
 
-    /// Those that are not of the backbone.
-    pub(super) fn without_backbone(mut self) -> Self {
-        self.by_name.retain(|name, _| !in_backbone(name));
-        self
+    /// Those that are not of the backbone; the variables are the same ones.
+    pub(super) fn without_backbone(&self) -> Self {
+        let head = self.by_name.iter().filter(|(name, _)| !in_backbone(name));
+        Self { by_name: head.map(|(name, parameter)| (name.clone(), parameter.clone())).collect() }
     }
 
     /// The tensors as a file holds them.

@@ -1,12 +1,12 @@
 //! The layers of the networks: which there are, in which order, with which names and sizes.
 //!
-//! In: an [`Architecture`]. Out: its topology, a tree of layers that the forward pass walks, and the list of all
+//! In: an [`Architecture`]. Out: its topology, a tree of layers for the walks, and the list of all
 //! tensors. Names and shapes of the backbone are torchvision's, so its files can be read and ours can be read there;
 //! sources: Huang et al., "Densely Connected Convolutional Networks", CVPR 2017, and Keras's
 //! `applications/densenet.py`.
 
-use super::architecture::{Architecture, Baseline, Fused};
 use crate::kernels::Geometry;
+use crate::model::architecture::{Architecture, Baseline, Fused};
 
 impl Architecture {
     /// The tree of layers.

@@ -1,24 +1,18 @@
-//! The weights file: safetensors with one metadata entry that describes the network.
+//! The weights file: safetensors whose one entry of metadata, a JSON object, describes the network.
 //!
-//! In and out: a [`WeightsFile`]. Tensors are f32 or f16 in a file and f32 here. The metadata is one JSON object under
-//! one key, because safetensors writes several keys in a random order and the same training must give the same bytes.
+//! In and out: a [`WeightsFile`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
-use rayon::prelude::*;
-use safetensors::tensor::{self, TensorView};
-use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 
-use super::architecture::Architecture;
-use super::error::ModelError;
-use super::topology::Role;
 use crate::diagnosis::{Label, Threshold};
+use crate::model::architecture::Architecture;
+use crate::model::error::ModelError;
+use crate::model::safetensors::{StoredTensors, encode, parse, read_described_tensors, write_bytes};
+use crate::model::topology::Role;
 use crate::pixels::Preprocess;
-use crate::system::write_whole;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
@@ -26,18 +20,6 @@ pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
 const KEY: &str = "lobule";
-
-/// A tensor as a file holds it: torch's layout, f32.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StoredTensor {
-    /// Sizes, slowest axis first.
-    pub shape: Vec<usize>,
-    /// Elements, row by row.
-    pub data: Vec<f32>,
-}
-
-/// Tensors by name.
-pub type StoredTensors = BTreeMap<String, StoredTensor>;
 
 /// What a weights file says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,7 +82,7 @@ impl WeightsFile {
     /// # Errors
     /// When they are not safetensors or do not describe a network of this program.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let (header, tensors) = parse_safetensors(bytes, origin)?;
+        let (header, tensors) = parse(bytes, origin)?;
         let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
         let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
         let text = text.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
@@ -147,53 +129,8 @@ impl WeightsFile {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
-        let io = |source| ModelError::Io { action: "write", path: path.to_owned(), source };
-        write_whole(path, &self.bytes()?).map_err(io)
+        write_bytes(path, &self.bytes()?)
     }
-}
-
-/// The bytes of a safetensors file with one entry of metadata; what `halves` picks is rounded to f16.
-fn encode(
-    tensors: &StoredTensors,
-    halves: impl Fn(&str) -> bool,
-    (key, text): (&str, String),
-) -> Result<Vec<u8>, String> {
-    let encoded: Vec<(&String, &StoredTensor, Dtype, Vec<u8>)> = tensors
-        .iter()
-        .map(|(name, tensor)| {
-            let (dtype, bytes) = if halves(name) {
-                (Dtype::F16, tensor.data.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect())
-            } else {
-                (Dtype::F32, tensor.data.iter().flat_map(|v| v.to_le_bytes()).collect())
-            };
-            (name, tensor, dtype, bytes)
-        })
-        .collect();
-    let mut views = Vec::new();
-    for (name, tensor, dtype, bytes) in &encoded {
-        let view = TensorView::new(*dtype, tensor.shape.clone(), bytes);
-        views.push((name.as_str(), view.map_err(|error| error.to_string())?));
-    }
-    safetensors::serialize(views, Some(HashMap::from([(key.to_owned(), text)]))).map_err(|error| error.to_string())
-}
-
-/// Writes tensors to the last bit, in f32, with one entry of metadata: whole or not at all.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write_tensors(path: &Path, tensors: &StoredTensors, (key, text): (&str, String)) -> Result<(), ModelError> {
-    let broken = |reason| ModelError::NotSafetensors { origin: path.display().to_string(), reason };
-    let bytes = encode(tensors, |_| false, (key, text)).map_err(broken)?;
-    write_whole(path, &bytes).map_err(|source| ModelError::Io { action: "write", path: path.to_owned(), source })
-}
-
-/// Reads what [`write_tensors`] wrote: the tensors, and the entry `key` where there is one.
-///
-/// # Errors
-/// As [`read_start`], whatever it was trained on.
-pub fn read_described_tensors(path: &Path, key: &str) -> Result<(StoredTensors, Option<String>), ModelError> {
-    let (header, tensors) = parse_safetensors(&read_bytes(path)?, &path.display().to_string())?;
-    Ok((tensors, header.metadata().as_ref().and_then(|entries| entries.get(key).cloned())))
 }
 
 /// Reads the tensors of any safetensors file, whatever wrote it, that a training may start from.
@@ -213,36 +150,4 @@ pub fn read_start(path: &Path) -> Result<StoredTensors, ModelError> {
         return Err(ModelError::KnowsTheData { path: path.to_owned(), cases });
     }
     Ok(tensors)
-}
-
-/// The bytes of a weights file.
-///
-/// # Errors
-/// When it cannot be read.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
-}
-
-/// The header, which names the tensors and holds the metadata, and the tensors; all threads share in unpacking them.
-fn parse_safetensors(bytes: &[u8], origin: &str) -> Result<(tensor::Metadata, StoredTensors), ModelError> {
-    let broken = |reason: String| ModelError::NotSafetensors { origin: origin.to_owned(), reason };
-    let (length, header) = SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))?;
-    // The header stands behind its own length in 8 bytes, and every tensor's place was checked with it.
-    let numbers = &bytes[8 + length..];
-    let unpack = |(name, info): (&String, &&tensor::TensorInfo)| {
-        let (from, to) = info.data_offsets;
-        let data = match info.dtype {
-            Dtype::F32 => numbers[from..to].as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => from_halves(numbers[from..to].as_chunks::<2>().0),
-            other => return Err(broken(format!("{name} holds {other:?}; f16 and f32 are read"))),
-        };
-        Ok((name.clone(), StoredTensor { shape: info.shape.clone(), data }))
-    };
-    let tensors = header.tensors().par_iter().map(unpack).collect::<Result<_, _>>()?;
-    Ok((header, tensors))
-}
-
-/// Numbers of 16 bits; a whole slice at a time is what the processor's own instruction converts.
-fn from_halves(bytes: &[[u8; 2]]) -> Vec<f32> {
-    bytes.iter().map(|pair| f16::from_le_bytes(*pair)).collect::<Vec<_>>().to_f32_vec()
 }

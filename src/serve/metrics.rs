@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::error::HttpError;
 use super::reply::{Reply, with_type};
 use crate::diagnosis::Label;
-use crate::model::ModelCard;
+use crate::model::ModelId;
 
 /// The content type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -92,7 +92,7 @@ struct BuildLabels {
 
 impl Metrics {
     /// Metrics with nothing counted yet, of a service with this network.
-    pub(super) fn new(card: &ModelCard) -> Self {
+    pub(super) fn new(card: &ModelId) -> Self {
         let times = || Histogram::new(SECONDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("lobule"),
@@ -110,7 +110,7 @@ impl Metrics {
         metrics
     }
 
-    fn register(&mut self, card: &ModelCard) {
+    fn register(&mut self, card: &ModelId) {
         let registry = &mut self.registry;
         let build = BuildLabels {
             version: env!("CARGO_PKG_VERSION").to_owned(),

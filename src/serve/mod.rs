@@ -111,7 +111,7 @@ impl Service {
         let judge = judge(Arc::clone(&classifier), config.limits);
         let inference = Inference::start(&judge, config.threads, config.queue, config.queue_timeout);
         let inference = inference.map_err(ServeError::Start)?;
-        let (uploads, metrics) = (Budget::new(config.upload_memory), Metrics::new(classifier.card()));
+        let (uploads, metrics) = (Budget::new(config.upload_memory), Metrics::new(classifier.id()));
         tell_limits(&config);
         Ok(Self { config, classifier, inference, uploads, metrics, stopping: AtomicBool::new(false) })
     }
@@ -133,7 +133,7 @@ impl Service {
 
 /// Tells how long the start took, phase by phase.
 fn tell_start(classifier: &Classifier, loaded: Duration, ready: Duration) {
-    let (card, LoadTimes { weights, layout, hash }) = (classifier.card(), classifier.load_times());
+    let (card, LoadTimes { weights, layout, hash }) = (classifier.id(), classifier.load_times());
     let [ready, weights, layout, hash, warm_up] =
         [ready, weights, layout, hash, ready - loaded].map(|time| time.as_secs_f64() * 1e3);
     tracing::info!(
@@ -168,7 +168,7 @@ fn tell_limits(config: &Config) {
 /// The first inference allocates and starts threads; no client should wait for that.
 fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
     let side = classifier.preprocess().size;
-    classifier.predict(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
+    classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
 }
 
 fn judge(classifier: Arc<Classifier>, limits: pixels::DecodeLimits) -> Arc<Judge> {
@@ -176,7 +176,7 @@ fn judge(classifier: Arc<Classifier>, limits: pixels::DecodeLimits) -> Arc<Judge
         let began = Instant::now();
         let image = pixels::decode(image, &limits)?;
         let decode = began.elapsed();
-        let prediction = classifier.predict(&image).map_err(HttpError::from)?;
+        let prediction = classifier.classify(&image).map_err(HttpError::from)?;
         Ok(Judgement { prediction, decode, inference: began.elapsed() - decode })
     })
 }

@@ -21,7 +21,7 @@ use super::milliseconds;
 use super::upload::File;
 use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
 use crate::inference::Judged;
-use crate::model::ModelCard;
+use crate::model::ModelId;
 use crate::pixels::FORMATS;
 
 const LAYOUT: &str = include_str!("pages/layout.html");
@@ -52,7 +52,7 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The page with the form.
-pub(super) fn home(card: &ModelCard, config: &Config) -> String {
+pub(super) fn home(card: &ModelId, config: &Config) -> String {
     let blank = fill(RESULT, &[]);
     let max_bytes = config.limits.max_bytes.min(config.max_body_bytes);
     let numbers = [max_bytes >> 20, max_bytes, config.batch].map(|number| number.to_string());
@@ -82,7 +82,7 @@ pub(super) struct Card<'a> {
 }
 
 /// The page with the results for images.
-pub(super) fn results(cards: &[Card<'_>], model: &ModelCard, request_id: &str) -> String {
+pub(super) fn results(cards: &[Card<'_>], model: &ModelId, request_id: &str) -> String {
     let title = match cards {
         [Card { outcome: Ok((judged, _)), .. }] => judged.judgement.prediction.label().to_string(),
         [_] => FAILED.to_owned(),
@@ -112,7 +112,7 @@ fn name(file: &File) -> &str {
     file.name.as_deref().unwrap_or("Most probable class")
 }
 
-fn result(card: &Card<'_>, judged: &Judged, threshold: Threshold, model: &ModelCard) -> String {
+fn result(card: &Card<'_>, judged: &Judged, threshold: Threshold, model: &ModelId) -> String {
     let prediction = judged.judgement.prediction;
     let malignant = prediction.probability_malignant;
     let time = |time: Duration| format!("{:.1} ms", milliseconds(time));
@@ -258,7 +258,7 @@ mod tests {
     fn example(image: &'static [u8], probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let judgement = Judgement { prediction, decode: Duration::from_micros(1234), inference: Duration::ZERO };
-        let card = ModelCard { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
+        let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let judged = Judged { judgement, queue: Duration::ZERO };
         let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(image) };
         let broken = HttpError::internal("");
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn the_policy_names_the_style_and_the_script_that_stand_in_the_page() {
         let policy = POLICY.to_str().unwrap();
-        let card = ModelCard { name: String::new(), version: String::new(), sha256: String::new() };
+        let card = ModelId { name: String::new(), version: String::new(), sha256: String::new() };
         let guarded = Config { token: Some("x".parse().unwrap()), ..Config::for_machine(None, None) };
         let page = home(&card, &guarded);
         assert!(page.contains("id=\"token\""));

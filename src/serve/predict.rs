@@ -14,7 +14,7 @@ use super::upload::{self, Expected, File, Upload};
 use super::{Service, milliseconds, page};
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::inference::Judged;
-use crate::model::ModelCard;
+use crate::model::ModelId;
 
 /// Answers `POST /predict`: one image.
 ///
@@ -33,7 +33,7 @@ pub(super) async fn predict(
     note(service, exchange, &judged);
     let answer = Answer {
         finding: Finding::of(&judged, threshold),
-        model: Model::of(service.classifier.card()),
+        model: Model::of(service.classifier.id()),
         request_id: &exchange.request_id,
         notice: RESEARCH_USE,
     };
@@ -41,7 +41,7 @@ pub(super) async fn predict(
         return json(&answer);
     }
     let card = page::Card { file, outcome: Ok((&judged, threshold)), json: pretty(&answer) };
-    Ok(html(page::results(&[card], service.classifier.card(), &exchange.request_id)))
+    Ok(html(page::results(&[card], service.classifier.id(), &exchange.request_id)))
 }
 
 /// Answers `POST /predict/batch`: several images, each with a result or an error of its own.
@@ -64,7 +64,7 @@ pub(super) async fn batch(
     let id = &exchange.request_id;
     let answer = BatchAnswer {
         predictions: upload.files.iter().zip(&outcomes).enumerate().map(|at| Entry::of(at, threshold, id)).collect(),
-        model: Model::of(service.classifier.card()),
+        model: Model::of(service.classifier.id()),
         request_id: id,
         notice: RESEARCH_USE,
     };
@@ -82,7 +82,7 @@ pub(super) async fn batch(
             json: pretty(entry),
         })
         .collect();
-    Ok(html(page::results(&cards, service.classifier.card(), id)))
+    Ok(html(page::results(&cards, service.classifier.id(), id)))
 }
 
 /// Reads what is asked: the operating point and the upload, unless it would have to be refused afterwards anyway.
@@ -226,7 +226,7 @@ pub(super) struct Model<'a> {
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn of(card: &'a ModelCard) -> Self {
+    pub(super) fn of(card: &'a ModelId) -> Self {
         Self { name: &card.name, version: &card.version, sha256: &card.sha256 }
     }
 }

@@ -30,7 +30,7 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
 /// # Errors
 /// None that a client could cause.
 pub(super) fn home(service: &Service, exchange: &Exchange<'_>) -> Result<Reply, HttpError> {
-    let card = service.classifier.card();
+    let card = service.classifier.id();
     if exchange.wants_page {
         return Ok(html(page::home(card, &service.config)));
     }
@@ -73,7 +73,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
     }
     let metadata = service.classifier.metadata();
     json(&Description {
-        model: Model::of(service.classifier.card()),
+        model: Model::of(service.classifier.id()),
         architecture: &metadata.architecture,
         classes: metadata.classes,
         preprocess: &metadata.preprocess,

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::kernels::LevelError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
 
@@ -115,9 +114,6 @@ pub enum TrainError {
     /// The network or its weights file.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The vector instructions that the environment asks for.
-    #[error(transparent)]
-    Level(#[from] LevelError),
     /// candle refused an operation: a fault of this program, not of the user.
     #[error("a training step failed: {0}")]
     Candle(#[from] candle_core::Error),

@@ -3,8 +3,8 @@
 
 use candle_core::{Device, Tensor};
 use divan::{Bencher, black_box};
-use lobule::kernels::{Geometry, Level, average_pool_2x2, conv2d};
-use lobule::model::{Architecture, FastNetwork, Mode, Network, Parameters};
+use lobule::kernels::{Geometry, Level, conv2d};
+use lobule::model::{Architecture, InferenceNetwork, Network, Parameters};
 use lobule::pixels::{DecodeLimits, Preprocess, decode};
 
 fn main() {
@@ -28,39 +28,25 @@ fn filled(shape: &[usize]) -> Tensor {
 
 /// One image through the laid-out network, on one thread.
 #[divan::bench(args = Level::available())]
-fn fast_network(bencher: Bencher<'_, '_>, level: Level) {
-    let network = FastNetwork::new(network(), SIZE, level, 1).unwrap();
+fn inference_walk(bencher: Bencher<'_, '_>, level: Level) {
+    let network = InferenceNetwork::new(&network(), SIZE, level, 1).unwrap();
     let image = filled(&[1, SIZE, SIZE, 3]);
     bencher.bench(|| network.forward(black_box(&image)).unwrap());
-}
-
-/// The same, operator by operator.
-#[divan::bench]
-fn plain_network(bencher: Bencher<'_, '_>) {
-    let network = network();
-    let image = filled(&[1, SIZE, SIZE, 3]);
-    bencher.bench(|| network.forward(black_box(&image), Mode::Inference).unwrap());
 }
 
 /// Packing and transforming the weights, on all threads.
 #[divan::bench]
 fn lay_out(bencher: Bencher<'_, '_>) {
     let level = Level::available().pop().unwrap();
-    bencher.with_inputs(network).bench_values(|network| FastNetwork::new(network, SIZE, level, 1).unwrap());
+    bencher.with_inputs(network).bench_refs(|network| InferenceNetwork::new(network, SIZE, level, 1).unwrap());
 }
 
-/// The 3x3 convolution of a dense layer of the first block, as the plain path computes it.
+/// A 3x3 convolution of the size of a dense layer's in the first block, as the baseline computes its own.
 #[divan::bench]
 fn conv2d_3x3(bencher: Bencher<'_, '_>) {
     let (x, weight) = (filled(&[1, 32, 32, 128]), filled(&[9 * 128, 32]));
     let geometry = Geometry { kernel: 3, stride: 1, padding: 1 };
     bencher.bench(|| conv2d(black_box(&x), &weight, geometry).unwrap());
-}
-
-#[divan::bench]
-fn average_pool(bencher: Bencher<'_, '_>) {
-    let x = filled(&[1, 32, 32, 256]);
-    bencher.bench(|| average_pool_2x2(black_box(&x)).unwrap());
 }
 
 /// From the bytes of an image to the network's input.

@@ -33,7 +33,7 @@ pub(crate) fn filled(architecture: Architecture) -> Result<Network, ModelError> 
     Ok(Network::new(architecture, parameters))
 }
 
-/// An 8-bit image in which no pixel tells anything of its neighbours.
+/// An 8-bit image in which no pixel says anything of its neighbours.
 pub(crate) fn image(width: u32, height: u32) -> RgbImage {
     let count = 3 * width as usize * height as usize;
     let bytes = bits(&format!("image {width}x{height}"), count).map(|bits| (bits >> 24) as u8).collect();

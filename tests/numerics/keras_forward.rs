@@ -1,9 +1,10 @@
-//! What Keras's networks answer, with the weights and the images of [`crate::formula`].
+//! What Keras's networks put out, with the weights and the images of [`crate::formula`].
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use lobule::model::{Architecture, Mode, ModelError, Network};
+use lobule::kernels::Level;
+use lobule::model::{Architecture, InferenceNetwork, ModelError};
 use serde::Deserialize;
 
 use crate::formula::filled;
@@ -45,7 +46,7 @@ pub(crate) fn keras_forward() -> KerasForward {
 }
 
 #[test]
-fn the_fixture_holds_two_images_that_a_network_tells_apart() {
+fn the_fixture_holds_two_images_that_a_network_distinguishes() {
     let KerasForward { baseline, fused } = keras_forward();
     for (logits, probabilities) in [(baseline.logits, baseline.probabilities), (fused.logits, fused.probabilities)] {
         assert_eq!((logits.len(), probabilities.len()), (2, 2));
@@ -62,17 +63,17 @@ fn the_fixture_holds_two_images_that_a_network_tells_apart() {
 
 #[test]
 fn the_baseline_answers_as_in_keras() -> Result<(), ModelError> {
-    let network = filled(Architecture::baseline())?;
+    let network = InferenceNetwork::new(&filled(Architecture::baseline())?, 128, Level::default(), 1)?;
     check(&network, &keras_forward().baseline.logits, &keras_forward().baseline.probabilities)
 }
 
 #[test]
 fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
-    let network = filled(Architecture::fused_densenet121())?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, Level::default(), 1)?;
     let keras = keras_forward().fused;
     check(&network, &keras.logits, &keras.probabilities)?;
 
-    let taps = network.pooled_taps(&images()?, Mode::Inference)?.unwrap();
+    let taps = network.pooled_taps(&images()?)?.unwrap();
     for (tap, block) in taps.iter().zip(["block2", "block3", "block4"]) {
         let rows: Vec<Vec<f32>> = tap.to_vec2()?;
         for (image, row) in rows.iter().enumerate() {
@@ -88,8 +89,8 @@ fn images() -> Result<Tensor, ModelError> {
     Ok(Tensor::from_vec(formula::fill("input", &[2, 128, 128, 3]), (2, 128, 128, 3), &Device::Cpu)?)
 }
 
-fn check(network: &Network, logits: &[[f32; 2]], probabilities: &[[f32; 2]]) -> Result<(), ModelError> {
-    let answers = network.forward(&images()?, Mode::Inference)?;
+fn check(network: &InferenceNetwork, logits: &[[f32; 2]], probabilities: &[[f32; 2]]) -> Result<(), ModelError> {
+    let answers = network.forward(&images()?)?;
     let softmax: Vec<Vec<f32>> = candle_nn::ops::softmax(&answers, 1)?.to_vec2()?;
     let answers: Vec<Vec<f32>> = answers.to_vec2()?;
     for image in 0..2 {

@@ -151,7 +151,7 @@ fn train(architecture: &Architecture, keras: &Training) -> Result<(Vec<f64>, Sto
     };
     let network = filled(architecture.clone())?;
     let mut adam = Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter)));
-    let mut workspace = Workspace::new(Level::from_environment()?);
+    let mut workspace = Workspace::new(Level::default());
     let mut losses = Vec::new();
     for index in 0..keras.losses.len() {
         let (images, targets) = batch(index, keras.size)?;

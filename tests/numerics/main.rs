@@ -4,12 +4,14 @@
 #[path = "../fixtures/draw.rs"]
 mod draw;
 mod drawing;
-mod fast_path;
 mod formula;
+mod inference_walk;
 mod keras_callbacks;
 mod keras_forward;
 mod keras_training;
+mod oracle;
 mod resize;
+mod training_walk;
 
 use std::path::PathBuf;
 

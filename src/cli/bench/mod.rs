@@ -111,17 +111,17 @@ pub(super) const WARM_UP: u32 = 5;
 fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
     let image = checkered(classifier.preprocess().size);
     for _ in 0..WARM_UP {
-        classifier.predict(&image)?;
+        classifier.classify(&image)?;
     }
     let mut times = Vec::new();
     for _ in 0..images {
         let began = Instant::now();
-        classifier.predict(&image)?;
+        classifier.classify(&image)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
 
     let began = Instant::now();
-    (0..images).into_par_iter().try_for_each(|_| classifier.predict(&image).map(drop))?;
+    (0..images).into_par_iter().try_for_each(|_| classifier.classify(&image).map(drop))?;
     let images_per_second = f64::from(images) / began.elapsed().as_secs_f64();
     Ok(Report {
         threads: rayon::current_num_threads(),

@@ -6,7 +6,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use crate::cli::output;
-use crate::kernels::{Step, peak};
+use crate::kernels::{LayerTiming, peak};
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
@@ -37,8 +37,8 @@ impl Row {
 
 /// Prints the steps of `image`'s way through the backbone on one thread.
 pub(super) fn run(classifier: &Classifier, image: &RgbImage, images: u32, json: bool) -> anyhow::Result<()> {
-    let Some(steps) = classifier.steps(image, images as usize)? else {
-        bail!("{} has no backbone, and --roofline is about one", classifier.card().name);
+    let Some(steps) = classifier.layer_timings(image, images as usize)? else {
+        bail!("{} has no backbone, and --roofline is about one", classifier.id().name);
     };
     let report = Report::new(classifier.level().to_string(), &steps, peak(classifier.level()));
     output::print(&if json { serde_json::to_string(&report)? + "\n" } else { report.table()? })?;
@@ -46,10 +46,10 @@ pub(super) fn run(classifier: &Classifier, image: &RgbImage, images: u32, json: 
 }
 
 impl Report {
-    fn new(simd: String, steps: &[Step], peak: f64) -> Self {
-        let row = |step: &Step| Row::new(step.name.clone(), step.operations, step.seconds, peak);
+    fn new(simd: String, steps: &[LayerTiming], peak: f64) -> Self {
+        let row = |step: &LayerTiming| Row::new(step.name.clone(), step.operations, step.seconds, peak);
         let mut rows: Vec<Row> = steps.iter().map(row).collect();
-        let total = |of: fn(&Step) -> f64| steps.iter().map(of).sum();
+        let total = |of: fn(&LayerTiming) -> f64| steps.iter().map(of).sum();
         rows.push(Row::new("all of it".into(), total(|s| s.operations), total(|s| s.seconds), peak));
         Self { simd, peak_gflops: peak / 1e9, steps: rows }
     }

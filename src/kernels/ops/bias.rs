@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::ops::slices;
+use crate::kernels::slices;
 
 /// Adds a bias to `x` (..., channels).
 ///

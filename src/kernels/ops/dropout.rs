@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::kernels::ops::slices;
+use crate::kernels::slices;
 
 /// Sets each element to zero with probability `rate` and scales the others by `1 / (1 - rate)`. The same seed and
 /// shape drop the same elements.

@@ -6,7 +6,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
-use crate::kernels::ops::slices;
+use crate::kernels::slices;
 
 /// Multiplies `x` (batch, inputs) with a weight (inputs, outputs). There is no gradient.
 ///

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
 
-use crate::kernels::ops::slices;
+use crate::kernels::slices;
 
-/// Calls `f` with the elements of `target`, to be overwritten, and those of `other`. The gradients of what was computed
-/// from `target` before are not told of the change.
+/// Calls `f` with the elements of `target`, to be overwritten, and those of `other`. What was computed from `target`
+/// before keeps the gradients that it had.
 ///
 /// # Errors
 /// When the shapes differ, or a tensor is not a contiguous one of f32.

@@ -1,6 +1,6 @@
 //! Vector instructions at three levels, chosen when the program runs.
 //!
-//! In: nothing, or the variable `LOBULE_SIMD`. Out: a [`Level`]; inside this room, a [`Simd`] token of that level. A
+//! In: nothing, or the name of a level. Out: a [`Level`]; inside this room, a [`Simd`] token of that level. A
 //! kernel is written once, over `S: Simd`, and runs inside [`Simd::vectorize`]. A token can only be had on a processor
 //! that has the instructions, so its methods are safe. `portable` and `x86` hold the tokens.
 #![allow(unsafe_code)]
@@ -12,6 +12,7 @@ mod x86;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
 use half::f16;
 
@@ -30,8 +31,8 @@ pub enum Level {
     Avx512,
 }
 
-/// The variable that forces a lower level.
-const VARIABLE: &str = "LOBULE_SIMD";
+/// What [`Level::force`] chose.
+static FORCED: OnceLock<Level> = OnceLock::new();
 
 impl Level {
     /// The levels of this processor, the lowest first.
@@ -45,23 +46,29 @@ impl Level {
         levels
     }
 
-    /// The highest level of this processor, or the lower one that `LOBULE_SIMD` names.
+    /// Makes the level of that name the default of this process, for all that is loaded or trained from here on. One
+    /// process computes at one level, so that figures can be compared; a program calls this before its first network, as
+    /// `lobule` does with `LOBULE_SIMD`. A second call changes nothing.
     ///
     /// # Errors
-    /// When the variable names no level, or one that this processor lacks.
-    pub fn from_environment() -> Result<Self, LevelError> {
-        let available = Self::available();
-        match std::env::var(VARIABLE) {
-            Err(_) => Ok(*available.last().unwrap_or(&Self::Portable)),
-            Ok(name) => match name.parse() {
-                Ok(level) if available.contains(&level) => Ok(level),
-                Ok(_) => Err(LevelError::Lacking { name }),
-                Err(error) => Err(error),
-            },
+    /// When no level has that name, or this processor lacks it.
+    pub fn force(name: &str) -> Result<(), LevelError> {
+        let level: Self = name.parse()?;
+        if !Self::available().contains(&level) {
+            return Err(LevelError::Lacking { name: name.into() });
         }
+        FORCED.get_or_init(|| level);
+        Ok(())
     }
 
     const ALL: [(Self, &str); 3] = [(Self::Portable, "portable"), (Self::Avx2, "avx2"), (Self::Avx512, "avx512")];
+}
+
+impl Default for Level {
+    /// What [`Level::force`] chose, or else the highest level of this processor.
+    fn default() -> Self {
+        FORCED.get().copied().unwrap_or_else(|| Self::available().pop().unwrap_or(Self::Portable))
+    }
 }
 
 impl fmt::Display for Level {
@@ -80,19 +87,20 @@ impl FromStr for Level {
     }
 }
 
-/// Why `LOBULE_SIMD` cannot be followed.
+/// Why a level cannot be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LevelError {
     /// No level has that name.
     #[error("LOBULE_SIMD is {name:?}; it must be avx512, avx2 or portable, or unset for the best of this processor")]
     Unknown {
-        /// What the variable holds.
+        /// What was asked for.
         name: String,
     },
-    /// The processor has not those instructions.
+    /// The processor lacks those instructions.
     #[error("LOBULE_SIMD is {name}, which this processor lacks; unset it, or set it to portable")]
     Lacking {
-        /// What the variable holds.
+        /// What was asked for.
         name: String,
     },
 }

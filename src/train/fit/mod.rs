@@ -20,7 +20,7 @@ use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::{Metrics, Scored};
 use crate::kernels::Level;
 use crate::kernels::densenet::training::Workspace;
-use crate::model::{Mode, Network};
+use crate::model::{InferenceNetwork, Network};
 use crate::train::data::samples::{CHUNK, Sample, Samples};
 use crate::train::data::target::Taught;
 use crate::train::error::TrainError;
@@ -56,7 +56,7 @@ pub fn fit(
     check_classes("train", parts.0.labels())?;
     check_validation(recipe, parts.1.labels())?;
     let taught = Taught::new(parts.0, recipe);
-    let mut workspace = Workspace::new(Level::from_environment()?);
+    let mut workspace = Workspace::new(Level::default());
     while !state.ended(recipe) {
         let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
         if end == End::Finished {
@@ -150,7 +150,7 @@ fn conclude(
     validation: &Samples,
     progress: &mut dyn Progress,
 ) -> Result<(), TrainError> {
-    let metrics = Metrics::at(&validate(&state.network, validation, progress)?, Threshold::HALF);
+    let metrics = Metrics::at(&validate(&state.network, recipe, validation, progress)?, Threshold::HALF);
     let position = &mut state.position;
     position.epochs += 1;
     position.steps = 0;
@@ -177,15 +177,23 @@ fn conclude(
     Ok(())
 }
 
-fn validate(network: &Network, samples: &Samples, progress: &mut dyn Progress) -> Result<Vec<Scored>, TrainError> {
+/// Classifies the images by the inference walk, laid out anew from the weights as they are now.
+fn validate(
+    network: &Network,
+    recipe: &Recipe,
+    samples: &Samples,
+    progress: &mut dyn Progress,
+) -> Result<Vec<Scored>, TrainError> {
     let all = samples.as_they_are();
     let mut scored = Vec::new();
     if all.is_empty() {
         return Ok(scored);
     }
     progress.start("validation", samples.len(), 0);
+    // Each image has a thread, since there are more images than threads.
+    let network = InferenceNetwork::new(network, recipe.preprocess.size as usize, Level::default(), 1)?;
     for batch in all.chunks(CHUNK) {
-        let logits = network.forward(&samples.batch(batch)?, Mode::Inference)?;
+        let logits = network.forward(&samples.batch(batch)?)?;
         scored.extend(predictions(&logits, &samples.labels_of(batch))?);
         progress.advance(batch.len(), None);
     }

@@ -65,7 +65,7 @@ fn by_parts(
     let part = |(index, targets_of_part): (usize, &[Target])| -> Result<(Figures, GradStore), TrainError> {
         let images = images.narrow(0, index * PART, targets_of_part.len())?;
         let training = recipe.training(dropout.wrapping_add(index as u64));
-        let logits = network.forward(&images, Mode::Training(training))?;
+        let logits = network.forward_baseline(&images, Mode::Training(training))?;
         let share = targets_of_part.len() as f64 / targets.len() as f64;
         let loss = loss(&logits, targets_of_part)?.affine(share, 0.0)?;
         Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, targets_of_part)?), loss.backward()?))

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::model::{Architecture, NormPolicy, Parameter, Role, Training, in_backbone};
+use crate::model::{Architecture, NormPolicy, Parameter, Role, TrainingPass, in_backbone};
 use crate::pixels::{Preprocess, Resampling};
 use crate::train::error::TrainError;
 use crate::train::fit::adam::Slot;
@@ -193,8 +193,8 @@ impl Recipe {
     }
 
     /// The forward pass of a training step; `dropout` decides what is dropped.
-    pub(crate) fn training(&self, dropout: u64) -> Training {
-        Training { backbone: self.backbone_norm, head: self.head_norm, dropout: Some(dropout) }
+    pub(crate) fn training(&self, dropout: u64) -> TrainingPass {
+        TrainingPass { backbone: self.backbone_norm, head: self.head_norm, dropout: Some(dropout) }
     }
 
     /// What of it is decided by the validation part, which such a recipe cannot do without.

@@ -14,11 +14,11 @@ use crate::kernels::densenet::inference::thread_memory::{
 use crate::kernels::densenet::inference::winograd_inference as winograd;
 use crate::kernels::densenet::inference::winograd_inference::Distances;
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};
-use crate::kernels::ops::slices;
 use crate::kernels::simd::{Level, Simd};
+use crate::kernels::slices;
 
 /// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
-pub(crate) struct DenseLayer {
+pub(crate) struct FoldedDense {
     /// Of the input.
     channels: usize,
     bottleneck: usize,
@@ -42,7 +42,7 @@ impl LayerWeights {
     }
 }
 
-impl DenseLayer {
+impl FoldedDense {
     pub(crate) fn new<S: Simd>(level: Level, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();

@@ -12,12 +12,12 @@ use crate::kernels::densenet::inference::plane::Plane;
 use crate::kernels::densenet::inference::thread_memory::{
     MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles,
 };
-use crate::kernels::ops::patches::Geometry;
-use crate::kernels::ops::slices;
+use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
+use crate::kernels::slices;
 
 /// The convolution at the start, its norm and ReLU, and the maximum behind them.
-pub(crate) struct Stem {
+pub(crate) struct FoldedStem {
     conv: Geometry,
     pool: Geometry,
     kernel: Packed,
@@ -30,7 +30,7 @@ const COLOURS: usize = 3;
 /// Numbers from one window of the convolution to the next: it moves by two pixels.
 const APART: usize = 2 * COLOURS;
 
-impl Stem {
+impl FoldedStem {
     pub(crate) fn new<S: Simd>(weights: &StemWeights) -> Result<Self> {
         let StemWeights { conv, kernel, norm, pool } = weights;
         let (depth, filters) = (conv.kernel * conv.kernel * COLOURS, norm.scale.len());

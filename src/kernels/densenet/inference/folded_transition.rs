@@ -8,18 +8,18 @@ use crate::kernels::densenet::inference::gemm::strip::Activation;
 use crate::kernels::densenet::inference::gemm::tile::Product;
 use crate::kernels::densenet::inference::plane::Plane;
 use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share, activation, offsets, pack, tiles};
-use crate::kernels::ops::slices;
 use crate::kernels::simd::Simd;
+use crate::kernels::slices;
 
 /// Norm, ReLU, 2x2 average, 1x1: the average commutes with the convolution, which then has a quarter of the work.
-pub(crate) struct Transition {
+pub(crate) struct FoldedTransition {
     channels: usize,
     filters: usize,
     norm: Activation,
     conv: Packed,
 }
 
-impl Transition {
+impl FoldedTransition {
     pub(crate) fn new<S: Simd>(weights: &TransitionWeights, channels: usize, side: usize) -> Result<Self> {
         let TransitionWeights { norm, conv } = weights;
         let filters = conv.elem_count() / channels.max(1);

@@ -1,16 +1,15 @@
-//! DenseNet's backbone as it answers: the fast path.
+//! DenseNet's backbone as it classifies: the inference walk.
 //!
-//! In: the weights once, then images. Out: the global average of each tap. A [`Backbone`] is built for one size of
-//! images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
-//! after the first images nothing is allocated. To candle it is one operator. It computes what the single operators
-//! of this room compute, in another order: a dense block is one buffer that each layer adds its channels to, batch
-//! norm and ReLU happen on the way into a product or out of it, and large 3x3 convolutions go through Winograd's
-//! transforms.
+//! In: the weights once, then images. Out: the global average of each tap. An [`InferenceBackbone`] is built for one size
+//! of images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
+//! after the first images nothing is allocated. To candle it is one operator. A dense block is one buffer that each layer
+//! adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3 convolutions go
+//! through Winograd's transforms.
 //!
-//! The files, from the outside in: `plan` lays a network out and walks it; `stem`, `dense` and `transition` compute a
-//! layer each, by gathering rows into a `strip` and multiplying; `strip`, `winograd` and `tile` are the inner loops;
-//! `scratch`, `packed`, `aligned` and `team` hold the buffers, the weights and the threads. `roofline` tells where the
-//! time goes.
+//! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
+//! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both in
+//! `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `plane`, `thread_memory` and
+//! `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -27,18 +26,19 @@ mod winograd_inference;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
 
-use crate::kernels::ops::patches::Geometry;
-use crate::kernels::ops::slices;
+use crate::kernels::patches::Geometry;
 use crate::kernels::simd::{Level, at_level};
+use crate::kernels::slices;
 use plan::{Plan, Walk};
 use roofline::Clock;
-pub use roofline::{Step, peak};
+pub use roofline::{LayerTiming, peak};
 use team::Team;
 
 /// A batch normalisation with moving moments: `scale * x + shift` for each channel.
 #[derive(Clone, Debug)]
-pub struct Affine {
+pub struct FoldedNorm {
     /// Factor of each channel.
     pub scale: Vec<f32>,
     /// Addend of each channel.
@@ -53,7 +53,7 @@ pub struct StemWeights {
     /// (kernel * kernel * channels, filters).
     pub kernel: Tensor,
     /// The norm behind it.
-    pub norm: Affine,
+    pub norm: FoldedNorm,
     /// How the maximum moves.
     pub pool: Geometry,
 }
@@ -62,11 +62,11 @@ pub struct StemWeights {
 #[derive(Clone, Debug)]
 pub struct LayerWeights {
     /// Before the 1x1 convolution.
-    pub norm1: Affine,
+    pub norm1: FoldedNorm,
     /// (channels, bottleneck).
     pub conv1: Tensor,
     /// Between the convolutions.
-    pub norm2: Affine,
+    pub norm2: FoldedNorm,
     /// (3 * 3 * bottleneck, growth).
     pub conv2: Tensor,
 }
@@ -75,7 +75,7 @@ pub struct LayerWeights {
 #[derive(Clone, Debug)]
 pub struct TransitionWeights {
     /// Before the convolution.
-    pub norm: Affine,
+    pub norm: FoldedNorm,
     /// (channels, filters).
     pub conv: Tensor,
 }
@@ -101,7 +101,7 @@ pub struct BackboneWeights {
 }
 
 /// A backbone that is ready for images of one size. Shared by reference between threads.
-pub struct Backbone {
+pub struct InferenceBackbone {
     plan: Box<dyn Walk>,
     team: Team,
     size: usize,
@@ -110,7 +110,7 @@ pub struct Backbone {
     busy: AtomicUsize,
 }
 
-impl Backbone {
+impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
     ///
     /// # Errors
@@ -128,11 +128,11 @@ impl Backbone {
         self.plan.walk(image, taps, alone.then_some(&self.team), None);
     }
 
-    /// Where the time of an image (size, size, 3) goes on one thread: of `rounds` walks, each step's median.
+    /// Where the time of an image (size, size, 3) goes on one thread: the median of `rounds` walks for each kind of layer.
     ///
     /// # Errors
     /// When the image has another size.
-    pub fn steps(&self, image: &[f32], rounds: usize) -> Result<Vec<Step>> {
+    pub fn layer_timings(&self, image: &[f32], rounds: usize) -> Result<Vec<LayerTiming>> {
         if image.len() != self.size * self.size * 3 {
             bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
         }
@@ -142,13 +142,13 @@ impl Backbone {
             self.plan.walk(image, &mut taps, None, Some(&clock));
             walks.push(clock.take());
         }
-        let median = |step: usize| {
-            let mut seconds: Vec<f64> = walks.iter().map(|walk| walk[step]).collect();
+        let median = |layer: usize| {
+            let mut seconds: Vec<f64> = walks.iter().map(|walk| walk[layer]).collect();
             seconds.sort_by(f64::total_cmp);
             seconds[seconds.len() / 2]
         };
-        let steps = self.plan.steps().into_iter().enumerate();
-        Ok(steps.map(|(index, (name, operations))| Step { name, operations, seconds: median(index) }).collect())
+        let layers = self.plan.layers().into_iter().enumerate();
+        Ok(layers.map(|(index, (name, operations))| LayerTiming { name, operations, seconds: median(index) }).collect())
     }
 }
 
@@ -165,7 +165,7 @@ fn boxed(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -
     at_level!(level, simd => Ok(Box::new(Plan::new(simd, level, weights, size, threads)?)))
 }
 
-impl CustomOp1 for Backbone {
+impl CustomOp1 for InferenceBackbone {
     fn name(&self) -> &'static str {
         "backbone"
     }
@@ -178,8 +178,13 @@ impl CustomOp1 for Backbone {
         }
         let images = slices::of_storage(self.name(), storage, layout)?;
         let mut taps = vec![0.0; batch * self.taps];
-        let pairs = images.chunks_exact(height * width * channels).zip(taps.chunks_exact_mut(self.taps));
-        pairs.for_each(|(image, taps)| self.taps(image, taps));
+        // A single image stays on the thread that brings it; of several, each has a thread.
+        if batch == 1 {
+            self.taps(images, &mut taps);
+        } else {
+            let pairs = images.par_chunks_exact(height * width * channels).zip(taps.par_chunks_exact_mut(self.taps));
+            pairs.for_each(|(image, taps)| self.taps(image, taps));
+        }
         slices::output(taps, (batch, self.taps))
     }
 }

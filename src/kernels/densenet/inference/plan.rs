@@ -10,9 +10,9 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
-use crate::kernels::densenet::inference::folded_dense::DenseLayer;
-use crate::kernels::densenet::inference::folded_stem::Stem;
-use crate::kernels::densenet::inference::folded_transition::Transition;
+use crate::kernels::densenet::inference::folded_dense::FoldedDense;
+use crate::kernels::densenet::inference::folded_stem::FoldedStem;
+use crate::kernels::densenet::inference::folded_transition::FoldedTransition;
 use crate::kernels::densenet::inference::plane::Plane;
 use crate::kernels::densenet::inference::roofline::Clock;
 use crate::kernels::densenet::inference::team::{Shared, Team, Worker, alone};
@@ -21,36 +21,36 @@ use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights};
 use crate::kernels::densenet::winograd::OUTPUTS;
 use crate::kernels::simd::{Level, Simd};
 
-/// Steps of a block that are timed: the way into it, and both halves of its layers.
-const STEPS: usize = 3;
+/// What is timed of a block: the way into it, and both halves of its layers.
+const TIMED: usize = 3;
 
 /// A laid-out network of any level.
 pub(crate) trait Walk: Send + Sync {
     /// Channels of all taps.
     fn taps(&self) -> usize;
-    /// Computes the taps of an image, with a team or on this thread alone, and tells the clock of each step.
+    /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each layer kind.
     fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
-    /// Name and operations of each step, in the order of the clock's.
-    fn steps(&self) -> Vec<(String, f64)>;
+    /// Name and operations of what is timed, in the order of the clock's.
+    fn layers(&self) -> Vec<(String, f64)>;
 }
 
 pub(crate) struct Plan<S> {
     simd: S,
     size: usize,
     threads: usize,
-    stem: Stem,
-    blocks: Vec<Block>,
+    stem: FoldedStem,
+    blocks: Vec<FoldedBlock>,
     /// Buffers that no image is using.
     arenas: Mutex<Vec<Arena>>,
 }
 
-struct Block {
+struct FoldedBlock {
     plane: Plane,
-    layers: Vec<DenseLayer>,
+    layers: Vec<FoldedDense>,
     /// Channels behind the last layer.
     channels: usize,
     tap: bool,
-    transition: Option<Transition>,
+    transition: Option<FoldedTransition>,
 }
 
 /// What one image needs.
@@ -68,7 +68,7 @@ struct BlockBuffers {
 
 impl<S: Simd> Plan<S> {
     pub(crate) fn new(simd: S, level: Level, weights: &BackboneWeights, size: usize, threads: usize) -> Result<Self> {
-        let stem = Stem::new::<S>(&weights.stem)?;
+        let stem = FoldedStem::new::<S>(&weights.stem)?;
         let mut side = stem.output(size);
         let mut channels = stem.filters();
         let mut blocks = Vec::new();
@@ -76,8 +76,8 @@ impl<S: Simd> Plan<S> {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
                 bail!("backbone: images of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
-            let block = Block::new::<S>(level, block, side, channels)?;
-            channels = block.transition.as_ref().map_or(0, Transition::filters);
+            let block = FoldedBlock::new::<S>(level, block, side, channels)?;
+            channels = block.transition.as_ref().map_or(0, FoldedTransition::filters);
             side /= 2;
             blocks.push(block);
         }
@@ -87,23 +87,23 @@ impl<S: Simd> Plan<S> {
     fn arena(&self) -> Arena {
         let spare = self.arenas.lock().unwrap_or_else(PoisonError::into_inner).pop();
         spare.unwrap_or_else(|| Arena {
-            blocks: self.blocks.iter().map(Block::buffers).collect(),
+            blocks: self.blocks.iter().map(FoldedBlock::buffers).collect(),
             scratch: (0..self.threads).map(|_| Mutex::new(self.scratch())).collect(),
         })
     }
 
     fn scratch(&self) -> Scratch {
-        let layers = self.blocks.iter().flat_map(|block| &block.layers).map(DenseLayer::needs::<S>);
-        let transitions = self.blocks.iter().filter_map(|block| block.transition.as_ref()).map(Transition::needs);
+        let layers = self.blocks.iter().flat_map(|block| &block.layers).map(FoldedDense::needs::<S>);
+        let transitions = self.blocks.iter().filter_map(|block| block.transition.as_ref()).map(FoldedTransition::needs);
         Scratch::new::<S>(layers.chain(transitions).fold(self.stem.needs(self.size), Needs::or))
     }
 
     /// One thread's share of the walk.
     fn work(&self, image: &[f32], arena: &Arena, worker: Worker<'_>, clock: Option<&Clock>) {
         let scratch = &mut *arena.scratch[worker.index].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before: Option<(&Block, &BlockBuffers)> = None;
+        let mut before: Option<(&FoldedBlock, &BlockBuffers)> = None;
         for (index, (block, buffers)) in self.blocks.iter().zip(&arena.blocks).enumerate() {
-            let step = STEPS * index;
+            let first = TIMED * index;
             let share = Share { plane: block.plane, rows: block.rows(worker) };
             let Share { plane, rows } = &share;
             // SAFETY: these rows are this thread's alone until the block's end, where all threads wait before any of
@@ -111,12 +111,12 @@ impl<S: Simd> Plan<S> {
             let own = || unsafe { buffers.channels.write(plane.own(rows)) };
             match before {
                 None => {
-                    let _running = Clock::step(clock, step);
+                    let _running = Clock::start(clock, first);
                     self.stem.compute(self.simd, image, self.size, own(), &share, scratch);
                 }
-                Some((Block { transition: Some(transition), plane: from, .. }, source)) => {
+                Some((FoldedBlock { transition: Some(transition), plane: from, .. }, source)) => {
                     worker.wait();
-                    let _running = Clock::step(clock, step);
+                    let _running = Clock::start(clock, first);
                     // SAFETY: the wait has ended all writing to the block before.
                     let source = unsafe { source.channels.read(source.channels.all()) };
                     transition.compute(self.simd, source, *from, own(), &share, scratch);
@@ -128,11 +128,11 @@ impl<S: Simd> Plan<S> {
                 // has not been at this layer's wait, and those who read this one two layers ago have all been at
                 // the wait of the layer between.
                 let inner = unsafe { bottleneck.write(plane.own_bordered(rows)) };
-                let running = Clock::step(clock, step + 1);
+                let running = Clock::start(clock, first + 1);
                 layer.reduce(self.simd, own(), inner, &share, scratch);
                 drop(running);
                 worker.wait();
-                let _running = Clock::step(clock, step + 2);
+                let _running = Clock::start(clock, first + 2);
                 // SAFETY: the next to write to this buffer does so behind the next layer's wait.
                 let inner = unsafe { bottleneck.read(bottleneck.all()) };
                 layer.expand(self.simd, inner, own(), &share, scratch);
@@ -147,23 +147,23 @@ impl<S: Simd> Walk for Plan<S> {
         self.blocks.iter().filter(|block| block.tap).map(|block| block.channels).sum()
     }
 
-    fn steps(&self) -> Vec<(String, f64)> {
-        let mut steps = Vec::new();
-        let mut before: Option<&Block> = None;
+    fn layers(&self) -> Vec<(String, f64)> {
+        let mut layers = Vec::new();
+        let mut before: Option<&FoldedBlock> = None;
         for (index, block) in self.blocks.iter().enumerate() {
             let (side, number) = (block.plane.width, index + 1);
-            steps.push(match before.and_then(|block| block.transition.as_ref()) {
+            layers.push(match before.and_then(|block| block.transition.as_ref()) {
                 None => ("stem".into(), self.stem.operations(self.size)),
                 Some(transition) => (format!("transition {index}"), transition.operations(side)),
             });
-            let sum = |operations: fn(&DenseLayer, usize) -> f64| -> f64 {
+            let sum = |operations: fn(&FoldedDense, usize) -> f64| -> f64 {
                 block.layers.iter().map(|layer| operations(layer, side)).sum()
             };
-            steps.push((format!("block {number}, 1x1"), sum(DenseLayer::reduce_operations)));
-            steps.push((format!("block {number}, 3x3"), sum(DenseLayer::expand_operations)));
+            layers.push((format!("block {number}, 1x1"), sum(FoldedDense::reduce_operations)));
+            layers.push((format!("block {number}, 3x3"), sum(FoldedDense::expand_operations)));
             before = Some(block);
         }
-        steps
+        layers
     }
 
     fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
@@ -194,7 +194,7 @@ fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
     tap.iter_mut().for_each(|sum| *sum *= share);
 }
 
-impl Block {
+impl FoldedBlock {
     fn new<S: Simd>(level: Level, weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
         let mut grown = channels;
         let mut inputs = Vec::new();
@@ -202,12 +202,14 @@ impl Block {
             inputs.push(grown);
             grown += layer.growth();
         }
-        // Packing and transforming all kernels is a good part of the program's start, so all processors do it.
+        // Packing and transforming all kernels is much of the program's start, so all processors do it.
         let pairs = weights.layers.par_iter().zip(inputs);
-        let layers: Vec<DenseLayer> =
-            pairs.map(|(layer, channels)| DenseLayer::new::<S>(level, layer, channels, side)).collect::<Result<_>>()?;
-        let transition = weights.transition.as_ref().map(|t| Transition::new::<S>(t, grown, side / 2)).transpose()?;
-        let padded = |layer: &DenseLayer| layer.bottleneck();
+        let layers: Vec<FoldedDense> = pairs
+            .map(|(layer, channels)| FoldedDense::new::<S>(level, layer, channels, side))
+            .collect::<Result<_>>()?;
+        let transition =
+            weights.transition.as_ref().map(|t| FoldedTransition::new::<S>(t, grown, side / 2)).transpose()?;
+        let padded = |layer: &FoldedDense| layer.bottleneck();
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.
         let stride = grown.next_multiple_of(2 * S::LANES) + 2 * S::LANES;
         let tiles = side.div_ceil(OUTPUTS) * OUTPUTS;
@@ -225,8 +227,8 @@ impl Block {
     /// The rows of pixels that a thread computes: whole tiles, where the layers go by tiles.
     fn rows(&self, worker: Worker<'_>) -> Range<usize> {
         let height = self.plane.height;
-        let step = if self.layers.iter().any(DenseLayer::by_tiles) { OUTPUTS } else { 1 };
-        let part = worker.part(height.div_ceil(step));
-        (part.start * step).min(height)..(part.end * step).min(height)
+        let step = if self.layers.iter().any(FoldedDense::by_tiles) { OUTPUTS } else { 1 };
+        let share = worker.share(height.div_ceil(step));
+        (share.start * step).min(height)..(share.end * step).min(height)
     }
 }

@@ -7,9 +7,9 @@ use std::time::Instant;
 use crate::kernels::densenet::inference::at_level;
 use crate::kernels::simd::{Level, Simd};
 
-/// One kind of step of an image's way through a backbone, summed over a block's layers.
+/// The time of one kind of layer on the way of an image through a backbone, summed over a block.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct LayerTiming {
     /// What is computed: `stem`, `block 2, 1x1`, ...
     pub name: String,
     /// Floating-point operations of its products: two for each multiplication that is done. Where a transform saves
@@ -19,25 +19,25 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// The clock of a walk: a time for each of its steps.
+/// The clock of a walk: a time for each kind of layer.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     seconds: Mutex<Vec<f64>>,
 }
 
 impl Clock {
-    /// Adds what passes from now until the result is dropped to the step of that index.
-    pub(crate) fn step(clock: Option<&Self>, index: usize) -> Option<Running<'_>> {
+    /// Adds what passes from now until the result is dropped to the layers of that index.
+    pub(crate) fn start(clock: Option<&Self>, index: usize) -> Option<Running<'_>> {
         clock.map(|clock| Running { clock, index, since: Instant::now() })
     }
 
-    /// The time of each step, and starts again.
+    /// The times so far; the clock starts again.
     pub(crate) fn take(&self) -> Vec<f64> {
         std::mem::take(&mut self.seconds.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// A step that is being timed.
+/// A layer that is being timed.
 pub(crate) struct Running<'a> {
     clock: &'a Clock,
     index: usize,

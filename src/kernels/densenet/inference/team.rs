@@ -1,6 +1,6 @@
-//! Threads that compute one image together, step by step.
+//! Threads that compute one image together, half a layer at a time.
 //!
-//! A step takes some tens of microseconds, so threads that are done wait for the others by looking, not by sleeping.
+//! Half a layer takes some tens of microseconds, so threads that are done wait for the others by looking, not by sleeping.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -80,8 +80,8 @@ impl Worker<'_> {
         }
     }
 
-    /// This thread's part of `count` things in a row.
-    pub(crate) fn part(&self, count: usize) -> Range<usize> {
+    /// This thread's share of `count` things in a row.
+    pub(crate) fn share(&self, count: usize) -> Range<usize> {
         self.index * count / self.count..(self.index + 1) * count / self.count
     }
 }
@@ -93,7 +93,7 @@ struct Barrier {
     broken: AtomicBool,
 }
 
-/// Looks before a thread lets others have its processor: longer than a step, which only a team on too few processors
+/// Looks before a thread lets others have its processor: longer than half a layer, which only a team on too few processors
 /// exceeds.
 const LOOKS: u32 = 20_000;
 
@@ -130,7 +130,7 @@ impl Drop for OpenWhenDropped<'_> {
     }
 }
 
-/// A buffer that the threads of a team read and write, each its own part between two [`Worker::wait`]s.
+/// A buffer that the threads of a team read and write, each its own range between two [`Worker::wait`]s.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Holds the memory that `start` points into; never touched otherwise.
@@ -161,7 +161,7 @@ impl Shared {
     /// Until the next wait of the team, no thread may write to the range.
     #[inline(always)]
     pub(crate) unsafe fn read(&self, range: Range<usize>) -> &[f32] {
-        assert!(range.start <= range.end && range.end <= self.length, "a part of a buffer");
+        assert!(range.start <= range.end && range.end <= self.length, "a range of a buffer");
         // SAFETY: the range lies in the buffer, and the caller vouches that nobody writes to it.
         unsafe { std::slice::from_raw_parts(self.start.add(range.start), range.len()) }
     }
@@ -171,7 +171,7 @@ impl Shared {
     #[inline(always)]
     #[allow(clippy::mut_from_ref)] // that is what this type is for
     pub(crate) unsafe fn write(&self, range: Range<usize>) -> &mut [f32] {
-        assert!(range.start <= range.end && range.end <= self.length, "a part of a buffer");
+        assert!(range.start <= range.end && range.end <= self.length, "a range of a buffer");
         // SAFETY: the range lies in the buffer, and the caller vouches that it is this thread's alone.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_threads_take_every_step_together() {
+    fn all_threads_pass_every_wait_together() {
         for size in [1, 2, 3, 5] {
             let team = Team::new(size);
             let counts: Vec<AtomicUsize> = (0..100).map(|_| AtomicUsize::new(0)).collect();
@@ -213,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn parts_cover_everything_once() {
+    fn shares_cover_everything_once() {
         for (size, count) in [(1, 5), (2, 8), (3, 8), (5, 3)] {
-            let parts: Vec<_> =
-                (0..size).flat_map(|index| Worker { index, count: size, barrier: None }.part(count)).collect();
-            assert_eq!(parts, (0..count).collect::<Vec<_>>());
+            let shares: Vec<_> =
+                (0..size).flat_map(|index| Worker { index, count: size, barrier: None }.share(count)).collect();
+            assert_eq!(shares, (0..count).collect::<Vec<_>>());
         }
     }
 }

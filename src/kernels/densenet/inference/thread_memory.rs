@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::inference::Affine;
+use crate::kernels::densenet::inference::FoldedNorm;
 use crate::kernels::densenet::inference::gemm::aligned::Aligned;
 use crate::kernels::densenet::inference::gemm::packed::Packed;
 use crate::kernels::densenet::inference::gemm::strip::{Activation, Strip};
@@ -93,7 +93,7 @@ pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [u
     offsets
 }
 
-pub(crate) fn activation(norm: &Affine) -> Activation {
+pub(crate) fn activation(norm: &FoldedNorm) -> Activation {
     Activation::new(&norm.scale, &norm.shift)
 }
 

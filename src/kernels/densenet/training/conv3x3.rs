@@ -5,15 +5,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::affine::{Affine, NormGradient, Sums, TileSums, cut, normalise_relu};
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
+use crate::kernels::densenet::training::trained_norm::{
+    NormGradient, Sums, TileSums, TrainedNorm, cut, normalise_relu,
+};
 use crate::kernels::densenet::training::winograd_training::{Grid, inputs, kernel_gradient, upstreams};
 use crate::kernels::densenet::winograd::{POSITIONS, kernels};
-use crate::kernels::ops::matmul::{Matrix, Sizes, matmul, transpose};
-use crate::kernels::ops::moments::{Moments, Partial, combined};
-use crate::kernels::ops::scratch::with_scratch;
-use crate::kernels::ops::slices::add_all;
+use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
+use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::Level;
+use crate::kernels::slices::add_all;
 
 /// Groups of pieces of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
 const GROUPS: usize = 8;
@@ -24,7 +26,7 @@ pub(crate) struct Input<'a> {
     pub(crate) level: Level,
     pub(crate) grid: Grid,
     pub(crate) x: &'a [f32],
-    pub(crate) norm: &'a Affine,
+    pub(crate) norm: &'a TrainedNorm,
 }
 
 impl Input<'_> {
@@ -47,12 +49,12 @@ impl Input<'_> {
 
     /// `out` cut into the pixels of each piece.
     fn cut<'o>(&self, pieces: &[Range<usize>], mut out: &'o mut [f32], width: usize) -> Vec<&'o mut [f32]> {
-        let part = |piece: &Range<usize>| {
-            let (part, rest) = std::mem::take(&mut out).split_at_mut(self.grid.pixels(piece).len() * width);
+        let share = |piece: &Range<usize>| {
+            let (share, rest) = std::mem::take(&mut out).split_at_mut(self.grid.pixels(piece).len() * width);
             out = rest;
-            part
+            share
         };
-        pieces.iter().map(part).collect()
+        pieces.iter().map(share).collect()
     }
 }
 
@@ -93,7 +95,7 @@ pub(crate) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Mome
 pub(crate) fn backward(
     input: Input<'_>,
     weight: &[f32],
-    (features, gradient, panel): (&Features, &FeatureGradient, usize),
+    (features, gradient, panel): (&FeatureMaps, &FeatureGradient, usize),
     out: &mut [f32],
 ) -> (Vec<f32>, NormGradient) {
     let (level, grid, channels) = (input.level, input.grid, input.channels());
@@ -105,7 +107,7 @@ pub(crate) fn backward(
     let taps: Vec<f32> = taps.flat_map(|tap| transpose(tap, filters)).collect();
     let upstream = Upstream { features, gradient, panel, filters };
     let size = POSITIONS * channels * filters;
-    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
+    let groups: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
         kernels(level, &taps, turned);
         let groups = pieces.par_chunks(group).zip(outs.par_chunks_mut(group));
         let group = |(pieces, outs): (&[Range<usize>], &mut [&mut [f32]])| {
@@ -123,15 +125,15 @@ pub(crate) fn backward(
         groups.map(group).collect()
     });
     let mut sums = Sums::none(channels);
-    parts.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
+    groups.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
     let mut kernel = vec![0.0; weight.len()];
-    add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
+    add_all(&mut kernel, &groups.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
     (kernel, input.norm.gradient(&sums, features.images.rows()))
 }
 
 /// Where the gradient of the output comes from.
 struct Upstream<'a> {
-    features: &'a Features,
+    features: &'a FeatureMaps,
     gradient: &'a FeatureGradient,
     panel: usize,
     filters: usize,

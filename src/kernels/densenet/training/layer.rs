@@ -1,13 +1,13 @@
 //! A dense layer: batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; what it makes is appended to its input.
 
-use crate::kernels::densenet::training::affine::{Affine, NormGradient, correct};
 use crate::kernels::densenet::training::conv3x3;
 use crate::kernels::densenet::training::conv3x3::Input;
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::pointwise;
+use crate::kernels::densenet::training::trained_norm::{NormGradient, TrainedNorm, correct};
 use crate::kernels::densenet::training::winograd_training::Grid;
 use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::ops::moments::Moments;
+use crate::kernels::moments::Moments;
 use rayon::prelude::*;
 
 /// Rows that a thread treats at once.
@@ -23,7 +23,7 @@ pub struct Squeezed {
 
 impl Squeezed {
     /// Normalises all channels of `features` and convolves them with `weight` (channels, filters).
-    pub fn forward(workspace: &mut Workspace, features: &Features, norm: &Affine, weight: &[f32]) -> Self {
+    pub fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &TrainedNorm, weight: &[f32]) -> Self {
         let filters = weight.len() / features.channels();
         let mut data = workspace.take(features.images.rows() * filters);
         let moments = pointwise::forward(workspace.level(), features, norm, weight, &mut data);
@@ -31,14 +31,14 @@ impl Squeezed {
     }
 
     /// Normalises this, convolves it with `weight` (9 * filters, growth) and appends the result to `features`.
-    pub fn grow(&self, workspace: &mut Workspace, features: &mut Features, norm: &Affine, weight: &[f32]) {
+    pub fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &TrainedNorm, weight: &[f32]) {
         let growth = weight.len() / 9 / self.moments.mean.len();
         let mut out = workspace.take(features.images.rows() * growth);
         let moments = conv3x3::forward(self.input(workspace, features, norm), weight, &mut out);
         features.push(out, &moments);
     }
 
-    fn input<'a>(&'a self, workspace: &Workspace, features: &Features, norm: &'a Affine) -> Input<'a> {
+    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a TrainedNorm) -> Input<'a> {
         Input { level: workspace.level(), grid: Grid::new(features.images), x: &self.data, norm }
     }
 
@@ -47,20 +47,20 @@ impl Squeezed {
     pub fn backward(
         self,
         workspace: &mut Workspace,
-        (features, panel): (&Features, usize),
-        (norm1, weight1): (&Affine, &[f32]),
-        (norm2, weight2): (&Affine, &[f32]),
+        (features, panel): (&FeatureMaps, usize),
+        (norm1, weight1): (&TrainedNorm, &[f32]),
+        (norm2, weight2): (&TrainedNorm, &[f32]),
         gradient: &mut FeatureGradient,
     ) -> LayerGradient {
         let level = workspace.level();
         let mut through = workspace.take(self.data.len());
         let input = self.input(workspace, features, norm2);
         let (conv2, second) = conv3x3::backward(input, weight2, (features, gradient, panel), &mut through);
-        let part = norm2.whole();
+        let norm = norm2.whole();
         let correction = (&second.correction.slope[..], &second.correction.offset[..]);
-        let size = TILE * part.mean.len();
+        let size = TILE * norm.mean.len();
         through.par_chunks_mut(size).zip(self.data.par_chunks(size)).for_each(|(through, x)| {
-            correct(level, x, part.mean, Some(part.scale), correction, through);
+            correct(level, x, norm.mean, Some(norm.scale), correction, through);
         });
         let (conv1, first) = pointwise::backward(level, features, norm1, weight1, &through, gradient);
         workspace.give(through);
@@ -86,8 +86,8 @@ mod tests {
     use super::*;
     use crate::kernels::densenet::training::batch_shape::BatchShape;
     use crate::kernels::densenet::training::tap;
+    use crate::kernels::ops::batch_norm::NormMode;
     use crate::kernels::ops::gradcheck::filled;
-    use crate::kernels::ops::norm::NormMode;
     use crate::kernels::simd::Level;
 
     const IMAGES: BatchShape = BatchShape { count: 2, height: 5, width: 6 };
@@ -108,15 +108,15 @@ mod tests {
 
     /// The sum of all features, each times a number that says how much it counts in its image, and its gradients.
     fn loss(p: &[Vec<f32>], mode: NormMode) -> (f64, Vec<Vec<f32>>) {
-        let level = Level::from_environment().unwrap();
+        let level = Level::default();
         let mut workspace = Workspace::new(level);
-        let mut features = Features::empty(&mut workspace, IMAGES, INPUTS);
+        let mut features = FeatureMaps::empty(&mut workspace, IMAGES, INPUTS);
         features.panels[0].data.copy_from_slice(&p[0]);
         features.moments = Moments::of_rows(level, &p[0], INPUTS);
         let moving = |channels: usize| Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
         let norm = |gamma: &[f32], beta: &[f32], batch: &Moments| match mode {
-            NormMode::Batch => Affine::new(gamma, beta, batch, mode, EPSILON),
-            NormMode::Moving => Affine::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
+            NormMode::Batch => TrainedNorm::new(gamma, beta, batch, mode, EPSILON),
+            NormMode::Moving => TrainedNorm::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
         };
         let norm1 = norm(&p[1], &p[2], features.moments());
         let squeezed = Squeezed::forward(&mut workspace, &features, &norm1, &p[3]);

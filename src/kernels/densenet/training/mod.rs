@@ -1,12 +1,11 @@
 //! DenseNet's backbone as it is trained: a forward pass that keeps little, and a backward pass that makes the rest again.
 //!
-//! In: images, parameters as slices, and each batch norm as an [`Affine`]. Out: [`Features`] of each block with their
+//! In: images, parameters as slices, and each batch norm as a [`TrainedNorm`]. Out: [`FeatureMaps`] of each block with their
 //! moments, then [`FeatureGradient`]s and the gradients of the parameters. Of a dense block are kept its channels, in
 //! panels that are written once, and what its 1x1 convolutions made. A channel's moments are taken once, where it is
 //! made: all later norms of the block share them, and what these take away from its gradient is linear in it, so it is
 //! added up as two numbers a channel and taken once. Normalised channels live for a tile of rows, in the cache.
 
-mod affine;
 mod batch_shape;
 mod conv3x3;
 mod layer;
@@ -14,13 +13,14 @@ mod panels;
 mod pointwise;
 mod stem;
 pub mod tap;
+mod trained_norm;
 pub mod transition;
 mod winograd_training;
 mod workspace;
 
-pub use affine::{Affine, NormGradient};
 pub use batch_shape::BatchShape;
 pub use layer::{LayerGradient, Squeezed};
-pub use panels::{FeatureGradient, Features};
+pub use panels::{FeatureGradient, FeatureMaps};
 pub use stem::Stem;
+pub use trained_norm::{NormGradient, TrainedNorm};
 pub use workspace::Workspace;

@@ -3,10 +3,10 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::training::affine::{Correction, correct};
 use crate::kernels::densenet::training::batch_shape::BatchShape;
+use crate::kernels::densenet::training::trained_norm::{Correction, correct};
 use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::ops::moments::Moments;
+use crate::kernels::moments::Moments;
 use crate::kernels::simd::Level;
 
 /// The widest panel.
@@ -32,13 +32,13 @@ impl Panel {
 }
 
 /// What a block has made of the images so far, and each channel's moments over all pixels.
-pub struct Features {
+pub struct FeatureMaps {
     pub(crate) images: BatchShape,
     pub(crate) panels: Vec<Panel>,
     pub(crate) moments: Moments,
 }
 
-impl Features {
+impl FeatureMaps {
     /// Panels for `channels` channels, their contents still to be written.
     pub(crate) fn empty(workspace: &mut Workspace, images: BatchShape, channels: usize) -> Self {
         let starts = (0..channels).step_by(WIDEST);
@@ -106,7 +106,7 @@ impl Features {
     }
 }
 
-/// The gradient of [`Features`], panel by panel, as the layers behind add to it. What they all take away is kept as
+/// The gradient of [`FeatureMaps`], panel by panel, as the layers behind add to it. What they all take away is kept as
 /// coefficients until a panel is needed.
 pub struct FeatureGradient {
     pub(crate) panels: Vec<Vec<f32>>,
@@ -115,7 +115,7 @@ pub struct FeatureGradient {
 
 impl FeatureGradient {
     /// One for these features, its contents still to be written.
-    pub fn empty(workspace: &mut Workspace, features: &Features) -> Self {
+    pub fn empty(workspace: &mut Workspace, features: &FeatureMaps) -> Self {
         let panels = features.panels.iter().map(|panel| workspace.take(panel.data.len())).collect();
         Self { panels, correction: Correction::none(features.channels()) }
     }
@@ -126,7 +126,14 @@ impl FeatureGradient {
     }
 
     /// Settles some rows of a panel: takes away what was put off.
-    pub(crate) fn settle(&self, level: Level, features: &Features, panel: usize, rows: &Range<usize>, out: &mut [f32]) {
+    pub(crate) fn settle(
+        &self,
+        level: Level,
+        features: &FeatureMaps,
+        panel: usize,
+        rows: &Range<usize>,
+        out: &mut [f32],
+    ) {
         let Panel { channels, .. } = &features.panels[panel];
         let correction = (&self.correction.slope[channels.clone()], &self.correction.offset[channels.clone()]);
         let width = channels.len();

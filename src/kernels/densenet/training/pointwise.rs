@@ -5,13 +5,15 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::affine::{Affine, NormGradient, Sums, TileSums, normalise_relu, relu_backward};
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
-use crate::kernels::ops::matmul::{Matrix, Sizes, matmul, transpose};
-use crate::kernels::ops::moments::{Moments, Partial, combined};
-use crate::kernels::ops::scratch::with_scratch;
-use crate::kernels::ops::slices::add_all;
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
+use crate::kernels::densenet::training::trained_norm::{
+    NormGradient, Sums, TileSums, TrainedNorm, normalise_relu, relu_backward,
+};
+use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
+use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::Level;
+use crate::kernels::slices::add_all;
 
 /// Rows of a tile.
 const TILE: usize = 256;
@@ -25,7 +27,13 @@ const GROUPS: usize = 8;
 const GROUP: usize = 1024;
 
 /// `out` (rows, filters) of all channels of `input`, and its moments. `weight` is (channels, filters).
-pub(crate) fn forward(level: Level, input: &Features, norm: &Affine, weight: &[f32], out: &mut [f32]) -> Moments {
+pub(crate) fn forward(
+    level: Level,
+    input: &FeatureMaps,
+    norm: &TrainedNorm,
+    weight: &[f32],
+    out: &mut [f32],
+) -> Moments {
     let filters = weight.len() / input.channels();
     let runs = input.runs(input.channels(), DEPTH);
     let tile = |(index, out): (usize, &mut [f32])| {
@@ -36,9 +44,9 @@ pub(crate) fn forward(level: Level, input: &Features, norm: &Affine, weight: &[f
             let depth = channels.len();
             with_scratch([count * depth], |[act]| {
                 for panel in &input.panels[run.clone()] {
-                    let part = norm.part(panel.channels.start, panel.width());
+                    let slice = norm.slice(panel.channels.start, panel.width());
                     let act = &mut act[panel.channels.start - channels.start..];
-                    normalise_relu(level, panel.rows(&rows), part, act, depth);
+                    normalise_relu(level, panel.rows(&rows), slice, act, depth);
                 }
                 let weight = Matrix::of(&weight[channels.start * filters..channels.end * filters], filters);
                 let sizes = Sizes { rows: count, depth, columns: filters };
@@ -55,8 +63,8 @@ pub(crate) fn forward(level: Level, input: &Features, norm: &Affine, weight: &[f
 /// input's `gradient` and returns the kernel's and the norm's.
 pub(crate) fn backward(
     level: Level,
-    input: &Features,
-    norm: &Affine,
+    input: &FeatureMaps,
+    norm: &TrainedNorm,
     weight: &[f32],
     upstream: &[f32],
     gradient: &mut FeatureGradient,
@@ -74,21 +82,21 @@ pub(crate) fn backward(
     let mut panels = input.panels.iter().zip(&mut gradient.panels);
     for (index, run) in runs.iter().enumerate() {
         for (panel, gradient) in panels.by_ref().take(run.len()) {
-            let parts = gradient.chunks_mut(group * panel.width());
+            let shares = gradient.chunks_mut(group * panel.width());
             let mine = tasks.iter_mut().skip(index).step_by(runs.len());
-            mine.zip(parts).for_each(|(task, part)| task.gradient.push(part));
+            mine.zip(shares).for_each(|(task, share)| task.gradient.push(share));
         }
     }
-    let done = |task: Task<'_>| task.run(level, input, norm, weight, upstream, filters);
-    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(done).collect();
+    let run = |task: Task<'_>| task.run(level, input, norm, weight, upstream, filters);
+    let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
 
     let mut kernel = vec![0.0; weight.len()];
     let mut sums = Sums::none(channels);
     for (index, run) in runs.iter().enumerate() {
-        let mine: Vec<&(Vec<f32>, Vec<TileSums>)> = parts.iter().skip(index).step_by(runs.len()).collect();
+        let mine: Vec<&(Vec<f32>, Vec<TileSums>)> = done.iter().skip(index).step_by(runs.len()).collect();
         let channels = input.run_channels(run);
         let kernel = &mut kernel[channels.start * filters..channels.end * filters];
-        add_all(kernel, &mine.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
+        add_all(kernel, &mine.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
         let firsts = run.clone().map(|panel| input.panels[panel].channels.start).cycle();
         for (_, tiles) in mine {
             firsts.clone().zip(tiles).for_each(|(first, tile)| sums.add(first, tile));
@@ -112,8 +120,8 @@ impl Task<'_> {
     fn run(
         mut self,
         level: Level,
-        input: &Features,
-        norm: &Affine,
+        input: &FeatureMaps,
+        norm: &TrainedNorm,
         weight: &[f32],
         upstream: &[f32],
         filters: usize,
@@ -135,8 +143,8 @@ impl Task<'_> {
                     let local = rows.start - self.rows.start..rows.end - self.rows.start;
                     let gradient = &mut gradient[local.start * width..local.end * width];
                     let act = &mut act[panel.channels.start - channels.start..];
-                    let part = norm.part(panel.channels.start, width);
-                    relu_backward(level, panel.rows(&rows), part, (act, breadth), gradient, &mut tile);
+                    let slice = norm.slice(panel.channels.start, width);
+                    relu_backward(level, panel.rows(&rows), slice, (act, breadth), gradient, &mut tile);
                     sums.push(tile);
                 }
                 let sizes = Sizes { rows: breadth, depth: rows.len(), columns: filters };

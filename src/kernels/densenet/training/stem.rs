@@ -3,13 +3,13 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::affine::{Affine, NormGradient, Part, Sums, TileSums, correct};
 use crate::kernels::densenet::training::batch_shape::BatchShape;
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
+use crate::kernels::densenet::training::trained_norm::{NormGradient, NormSlice, Sums, TileSums, TrainedNorm, correct};
 use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::ops::conv;
-use crate::kernels::ops::moments::{Moments, Partial, combined};
-use crate::kernels::ops::patches::{Geometry, Plane};
+use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::ops::conv2d;
+use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::simd::lanes::{add, get, over_columns, put};
 use crate::kernels::simd::{Level, Simd};
 
@@ -36,26 +36,26 @@ impl Stem {
         let filters = weight.len() / plane.depth();
         let images = BatchShape { count: input.count, height: plane.out_height, width: plane.out_width };
         let mut data = workspace.take(images.rows() * filters);
-        conv::forward(x, weight, plane, filters, &mut data);
+        conv2d::forward(x, weight, plane, filters, &mut data);
         let moments = Moments::of_rows(workspace.level(), &data, filters);
         Self { images, data, moments }
     }
 
     /// The features that the first block begins with.
-    pub fn pool(&self, workspace: &mut Workspace, norm: &Affine, geometry: Geometry) -> Features {
+    pub fn pool(&self, workspace: &mut Workspace, norm: &TrainedNorm, geometry: Geometry) -> FeatureMaps {
         let level = workspace.level();
         let BatchShape { count, height, width } = self.images;
         let filters = self.moments.mean.len();
         let images = BatchShape { count, height: geometry.output(height), width: geometry.output(width) };
         let windows = windows(self.images, geometry);
-        let mut features = Features::empty(workspace, images, filters);
+        let mut features = FeatureMaps::empty(workspace, images, filters);
         for panel in &mut features.panels {
             let (channels, columns) = (panel.channels.clone(), panel.width());
-            let part = norm.part(channels.start, columns);
+            let slice = norm.slice(channels.start, columns);
             let outs = panel.data.par_chunks_exact_mut(images.pixels() * columns);
             let pairs = outs.zip(self.data.par_chunks_exact(self.images.pixels() * filters));
             let image = |(out, x): (&mut [f32], &[f32])| {
-                maximum(level, (&x[channels.start..], filters), part, &windows, out);
+                maximum(level, (&x[channels.start..], filters), slice, &windows, out);
                 Partial::of(level, out, columns)
             };
             let moments = combined(&pairs.map(image).collect::<Vec<_>>());
@@ -72,8 +72,8 @@ impl Stem {
         workspace: &Workspace,
         (x, input): (&[f32], BatchShape),
         (convolution, pool): (Geometry, Geometry),
-        norm: &Affine,
-        (output, upstream): (&Features, &FeatureGradient),
+        norm: &TrainedNorm,
+        (output, upstream): (&FeatureMaps, &FeatureGradient),
     ) -> (Vec<f32>, NormGradient) {
         let level = workspace.level();
         let (plane, filters) = (plane(x, input, convolution), self.moments.mean.len());
@@ -90,7 +90,7 @@ impl Stem {
                 let mut settled = vec![0.0; rows.len() * columns];
                 upstream.settle(level, output, index, &rows, &mut settled);
                 let mut tile = TileSums::none(columns);
-                let norm = norm.part(channels.start, columns);
+                let norm = norm.slice(channels.start, columns);
                 let slices = (&x[channels.start..], &mut gradient[channels.start..], filters);
                 maximum_backward(level, slices, norm, &windows, &settled, &mut tile);
                 sums.sum[channels.clone()].copy_from_slice(&tile.sum);
@@ -104,7 +104,7 @@ impl Stem {
         let mut sums = Sums::none(filters);
         tiles.iter().for_each(|tile| sums.add(0, tile));
         let gradient = norm.gradient(&sums, self.images.rows());
-        let kernel = conv::weight_gradient(x, plane, filters, |image, out| {
+        let kernel = conv2d::weight_gradient(x, plane, filters, |image, out| {
             behind(image, out);
             let x = &self.data[image * size..][..size];
             let correction = (&gradient.correction.slope[..], &gradient.correction.offset[..]);
@@ -119,8 +119,8 @@ impl Stem {
     }
 }
 
-fn plane(x: &[f32], input: BatchShape, geometry: Geometry) -> Plane {
-    Plane::new(geometry, input.height, input.width, x.len() / input.rows())
+fn plane(x: &[f32], input: BatchShape, geometry: Geometry) -> PatchPlane {
+    PatchPlane::new(geometry, input.height, input.width, x.len() / input.rows())
 }
 
 /// The pixels under each position of the pool, in the order of their rows.
@@ -141,13 +141,13 @@ fn windows(images: BatchShape, geometry: Geometry) -> Vec<Vec<usize>> {
 }
 
 /// The largest normalised value of each window, or zero. The rows of `x` lie `stride` apart.
-fn maximum(level: Level, (x, stride): (&[f32], usize), norm: Part<'_>, windows: &[Vec<usize>], out: &mut [f32]) {
+fn maximum(level: Level, (x, stride): (&[f32], usize), norm: NormSlice<'_>, windows: &[Vec<usize>], out: &mut [f32]) {
     #[inline(always)]
     fn kernel<S: Simd>(
         simd: S,
         column: usize,
         (x, stride): (&[f32], usize),
-        norm: Part<'_>,
+        norm: NormSlice<'_>,
         windows: &[Vec<usize>],
         out: &mut [f32],
     ) {
@@ -168,7 +168,7 @@ fn maximum(level: Level, (x, stride): (&[f32], usize), norm: Part<'_>, windows: 
 fn maximum_backward(
     level: Level,
     (x, gradient, stride): (&[f32], &mut [f32], usize),
-    norm: Part<'_>,
+    norm: NormSlice<'_>,
     windows: &[Vec<usize>],
     upstream: &[f32],
     sums: &mut TileSums,
@@ -178,7 +178,7 @@ fn maximum_backward(
         simd: S,
         column: usize,
         (x, gradient, stride): (&[f32], &mut [f32], usize),
-        norm: Part<'_>,
+        norm: NormSlice<'_>,
         windows: &[Vec<usize>],
         upstream: &[f32],
         sums: &mut TileSums,

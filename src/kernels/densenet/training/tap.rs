@@ -2,13 +2,13 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features};
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::workspace::Workspace;
 use crate::kernels::simd::lanes::{add, get, over_columns, put};
 use crate::kernels::simd::{Level, Simd};
 
 /// The means (images, channels).
-pub fn forward(workspace: &Workspace, features: &Features) -> Vec<f32> {
+pub fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {
     let (pixels, channels) = (features.images.pixels(), features.channels());
     let mut out = vec![0.0; features.images.count * channels];
     out.par_chunks_exact_mut(channels).enumerate().for_each(|(image, out)| {
@@ -23,7 +23,7 @@ pub fn forward(workspace: &Workspace, features: &Features) -> Vec<f32> {
 /// Adds what each pixel has of the means' gradient (images, channels) to that of the features, or writes it there.
 pub fn backward(
     workspace: &Workspace,
-    features: &Features,
+    features: &FeatureMaps,
     upstream: &[f32],
     gradient: &mut FeatureGradient,
     accumulate: bool,

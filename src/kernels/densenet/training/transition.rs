@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::affine::{Affine, NormGradient, Part, Sums, TileSums};
 use crate::kernels::densenet::training::batch_shape::BatchShape;
-use crate::kernels::densenet::training::panels::{FeatureGradient, Features, WIDEST};
+use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps, WIDEST};
+use crate::kernels::densenet::training::trained_norm::{NormGradient, NormSlice, Sums, TileSums, TrainedNorm};
 use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::ops::matmul::{Matrix, Sizes, matmul, transpose};
-use crate::kernels::ops::moments::{Partial, combined};
-use crate::kernels::ops::scratch::with_scratch;
-use crate::kernels::ops::slices::add_all;
+use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
+use crate::kernels::moments::{Partial, combined};
+use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::lanes::{get, over_columns, put};
 use crate::kernels::simd::{Level, Simd};
+use crate::kernels::slices::add_all;
 
 /// Pixels behind the average that are made at once.
 const TILE: usize = 128;
@@ -27,16 +27,16 @@ fn halved(images: BatchShape) -> BatchShape {
 }
 
 /// The features that the next block begins with. `weight` is (channels, filters).
-pub fn forward(workspace: &mut Workspace, input: &Features, norm: &Affine, weight: &[f32]) -> Features {
+pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &TrainedNorm, weight: &[f32]) -> FeatureMaps {
     let level = workspace.level();
     let filters = weight.len() / input.channels();
-    let mut out = Features::empty(workspace, halved(input.images), filters);
+    let mut out = FeatureMaps::empty(workspace, halved(input.images), filters);
     let rows = out.images.rows();
     let mut tasks: Vec<(usize, Vec<&mut [f32]>)> = (0..rows).step_by(TILE).map(|first| (first, Vec::new())).collect();
     let columns: Vec<Range<usize>> = out.panels.iter().map(|panel| panel.channels.clone()).collect();
     for panel in &mut out.panels {
         let width = panel.width();
-        tasks.iter_mut().zip(panel.data.chunks_mut(TILE * width)).for_each(|(task, part)| task.1.push(part));
+        tasks.iter_mut().zip(panel.data.chunks_mut(TILE * width)).for_each(|(task, share)| task.1.push(share));
     }
     let channels = input.channels();
     let tile = |(first, mut outs): (usize, Vec<&mut [f32]>)| {
@@ -66,10 +66,10 @@ pub fn forward(workspace: &mut Workspace, input: &Features, norm: &Affine, weigh
 /// returns the kernel's and the norm's.
 pub fn backward(
     workspace: &mut Workspace,
-    input: &Features,
-    norm: &Affine,
+    input: &FeatureMaps,
+    norm: &TrainedNorm,
     weight: &[f32],
-    (output, upstream): (&Features, &FeatureGradient),
+    (output, upstream): (&FeatureMaps, &FeatureGradient),
     gradient: &mut FeatureGradient,
 ) -> (Vec<f32>, NormGradient) {
     let level = workspace.level();
@@ -83,10 +83,10 @@ pub fn backward(
         tasks.push(Task { images: start..(start + group).min(large.count), gradient: Vec::new() });
     }
     for (panel, gradient) in input.panels.iter().zip(&mut gradient.panels) {
-        let parts = gradient.chunks_mut(group * large.pixels() * panel.width());
-        tasks.iter_mut().zip(parts).for_each(|(task, part)| task.gradient.push(part));
+        let shares = gradient.chunks_mut(group * large.pixels() * panel.width());
+        tasks.iter_mut().zip(shares).for_each(|(task, share)| task.gradient.push(share));
     }
-    let done = |mut task: Task<'_>| {
+    let run = |mut task: Task<'_>| {
         let mut kernel = vec![0.0; weight.len()];
         let mut sums: Vec<TileSums> = input.panels.iter().map(|panel| TileSums::none(panel.width())).collect();
         // Pixels that no average takes get no gradient.
@@ -97,12 +97,12 @@ pub fn backward(
         for first in rows.clone().step_by(TILE) {
             let tile = first..(first + TILE).min(rows.end);
             let count = tile.len();
-            with_scratch([count * filters, count * channels, count * WIDEST], |[dy, act, part]| {
+            with_scratch([count * filters, count * channels, count * WIDEST], |[dy, act, settled]| {
                 for (index, panel) in output.up_to(filters).iter().enumerate() {
-                    let part = &mut part[..count * panel.width()];
-                    upstream.settle(level, output, index, &tile, part);
-                    for (dy, part) in dy.chunks_exact_mut(filters).zip(part.chunks_exact(panel.width())) {
-                        dy[panel.channels.clone()].copy_from_slice(part);
+                    let settled = &mut settled[..count * panel.width()];
+                    upstream.settle(level, output, index, &tile, settled);
+                    for (dy, row) in dy.chunks_exact_mut(filters).zip(settled.chunks_exact(panel.width())) {
+                        dy[panel.channels.clone()].copy_from_slice(row);
                     }
                 }
                 let sizes = Sizes { rows: count, depth: filters, columns: channels };
@@ -112,7 +112,7 @@ pub fn backward(
                 let panels = input.panels.iter().zip(&mut task.gradient).zip(&mut sums);
                 for ((panel, gradient), sums) in panels {
                     let (x, width) = (panel.rows(&(base..task.images.end * large.pixels())), panel.width());
-                    let norm = norm.part(panel.channels.start, width);
+                    let norm = norm.slice(panel.channels.start, width);
                     unpool(level, (x, gradient), norm, &pixels, (&mut act[panel.channels.start..], channels), sums);
                 }
                 let sizes = Sizes { rows: channels, depth: count, columns: filters };
@@ -121,11 +121,11 @@ pub fn backward(
         }
         (kernel, sums)
     };
-    let parts: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(done).collect();
+    let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
     let mut kernel = vec![0.0; weight.len()];
     let mut sums = Sums::none(channels);
-    add_all(&mut kernel, &parts.iter().map(|(part, _)| part.as_slice()).collect::<Vec<_>>());
-    for (_, tiles) in &parts {
+    add_all(&mut kernel, &done.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
+    for (_, tiles) in &done {
         input.panels.iter().zip(tiles).for_each(|(panel, tile)| sums.add(panel.channels.start, tile));
     }
     let norm = norm.gradient(&sums, large.rows());
@@ -151,22 +151,22 @@ fn windows(images: BatchShape, tile: Range<usize>, base: usize) -> Vec<[usize; 4
 }
 
 /// The averages (tile, channels) of the normalised input.
-fn pool_tile(level: Level, input: &Features, norm: &Affine, tile: Range<usize>, act: &mut [f32]) {
+fn pool_tile(level: Level, input: &FeatureMaps, norm: &TrainedNorm, tile: Range<usize>, act: &mut [f32]) {
     let channels = input.channels();
     let pixels = windows(input.images, tile, 0);
     for panel in &input.panels {
-        let part = norm.part(panel.channels.start, panel.width());
-        pool(level, &panel.data, part, &pixels, &mut act[panel.channels.start..], channels);
+        let slice = norm.slice(panel.channels.start, panel.width());
+        pool(level, &panel.data, slice, &pixels, &mut act[panel.channels.start..], channels);
     }
 }
 
-fn pool(level: Level, x: &[f32], norm: Part<'_>, pixels: &[[usize; 4]], out: &mut [f32], stride: usize) {
+fn pool(level: Level, x: &[f32], norm: NormSlice<'_>, pixels: &[[usize; 4]], out: &mut [f32], stride: usize) {
     #[inline(always)]
     fn kernel<S: Simd>(
         simd: S,
         column: usize,
         x: &[f32],
-        norm: Part<'_>,
+        norm: NormSlice<'_>,
         pixels: &[[usize; 4]],
         out: &mut [f32],
         stride: usize,
@@ -190,7 +190,7 @@ fn pool(level: Level, x: &[f32], norm: Part<'_>, pixels: &[[usize; 4]], out: &mu
 fn unpool(
     level: Level,
     (x, gradient): (&[f32], &mut [f32]),
-    norm: Part<'_>,
+    norm: NormSlice<'_>,
     pixels: &[[usize; 4]],
     (through, stride): (&mut [f32], usize),
     sums: &mut TileSums,
@@ -200,7 +200,7 @@ fn unpool(
         simd: S,
         column: usize,
         (x, gradient): (&[f32], &mut [f32]),
-        norm: Part<'_>,
+        norm: NormSlice<'_>,
         pixels: &[[usize; 4]],
         (through, stride): (&mut [f32], usize),
         sums: &mut TileSums,

@@ -1,62 +1,114 @@
-//! The fused DenseNet's backbone as it is trained: [`crate::kernels::densenet::training`] over the topology's layers.
+//! The training walk: [`crate::kernels::densenet::training`] over the layers of a fused network's backbone, then the head
+//! in candle.
 //!
-//! In: images and the parameters. Out: what the head sees, and a [`Tape`] from which the parameters' gradients are
-//! made. The network's plain forward pass in [`super::Network`] computes the same, operator by operator.
+//! In: images and the parameters. Out: logits and, from a loss of them, the gradients of all parameters.
 
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 
-use super::parameters::{NormPolicy, Parameters};
-use super::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL};
 use crate::kernels::densenet::training::{
-    Affine, BatchShape, FeatureGradient, Features, NormGradient, Squeezed, Stem, Workspace, tap, transition,
+    BatchShape, FeatureGradient, FeatureMaps, NormGradient, Squeezed, Stem, TrainedNorm, Workspace, tap, transition,
 };
 use crate::kernels::{Moments, with_slices};
+use crate::model::error::ModelError;
+use crate::model::networks::network::{Mode, Network, TrainingPass};
+use crate::model::parameters::{NormPolicy, Parameters};
+use crate::model::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
+
+/// A forward pass whose gradients are wanted.
+pub struct Pass<'a> {
+    network: &'a Network,
+    logits: Tensor,
+    /// What the head saw.
+    taps: Vec<Var>,
+    /// How that was made.
+    tape: Tape,
+}
+
+impl Network {
+    /// The forward pass of a training step on images (batch, height, width, 3). The moving moments take a step.
+    ///
+    /// # Errors
+    /// When the network has no backbone, or the images' size does not fit it.
+    pub fn learn(
+        &self,
+        images: &Tensor,
+        settings: TrainingPass,
+        workspace: &mut Workspace,
+    ) -> std::result::Result<Pass<'_>, ModelError> {
+        let Topology::Fused(net) = self.topology() else {
+            return Err(candle_core::Error::Msg("the baseline has no backbone".into()).into());
+        };
+        let walk = TrainingWalk { net, parameters: self.parameters() };
+        let (taps, tape) = walk.forward(workspace, images, settings.backbone)?;
+        // The head is candle's; what it sees is a variable to it, so that candle makes its gradient.
+        let vars = taps.iter().map(Var::from_tensor).collect::<Result<Vec<Var>>>()?;
+        let seen: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();
+        Ok(Pass { network: self, logits: self.forward_taps(&seen, Mode::Training(settings))?, taps: vars, tape })
+    }
+}
+
+impl Pass<'_> {
+    /// The logits (batch, 2), from which candle can differentiate a loss.
+    pub fn logits(&self) -> &Tensor {
+        &self.logits
+    }
+
+    /// The gradient of a loss of the logits, of every parameter.
+    ///
+    /// # Errors
+    /// When candle fails.
+    pub fn backward(self, loss: &Tensor, workspace: &mut Workspace) -> std::result::Result<GradStore, ModelError> {
+        let mut store = loss.backward()?;
+        if let Topology::Fused(net) = self.network.topology() {
+            let of_tap = |var: &Var| store.remove(var).map_or_else(|| var.zeros_like(), Ok);
+            let taps = self.taps.iter().map(of_tap).collect::<Result<Vec<Tensor>>>()?;
+            let walk = TrainingWalk { net, parameters: self.network.parameters() };
+            walk.backward(workspace, self.tape, &taps, &mut store)?;
+        }
+        Ok(store)
+    }
+}
 
 /// What a forward pass keeps for the backward one.
-pub(super) struct Tape {
+struct Tape {
     images: Tensor,
     stem: Stem,
-    stem_norm: Affine,
+    stem_norm: TrainedNorm,
     blocks: Vec<TapedBlock>,
 }
 
 struct TapedBlock {
-    features: Features,
+    features: FeatureMaps,
     layers: Vec<TapedLayer>,
-    transition: Option<Affine>,
+    transition: Option<TrainedNorm>,
 }
 
 struct TapedLayer {
     /// The panel of the features that it made.
     panel: usize,
-    norm1: Affine,
+    norm1: TrainedNorm,
     squeezed: Squeezed,
-    norm2: Affine,
+    norm2: TrainedNorm,
 }
 
-/// A network's backbone with its parameters.
+/// A backbone's layers with its parameters.
 #[derive(Clone, Copy)]
-pub(super) struct Backbone<'a> {
-    pub(super) net: &'a FusedNet,
-    pub(super) parameters: &'a Parameters,
+struct TrainingWalk<'a> {
+    net: &'a FusedNet,
+    parameters: &'a Parameters,
 }
 
-impl Backbone<'_> {
+impl TrainingWalk<'_> {
     /// Each tap's means (batch, channels), and the tape. The moving moments take a step.
-    pub(super) fn forward(
-        self,
-        workspace: &mut Workspace,
-        images: &Tensor,
-        policy: NormPolicy,
-    ) -> Result<(Vec<Tensor>, Tape)> {
+    fn forward(self, workspace: &mut Workspace, images: &Tensor, policy: NormPolicy) -> Result<(Vec<Tensor>, Tape)> {
         let size = sizes(images)?;
         workspace.prepare(size);
         let weight = self.weight(&self.net.stem.name)?;
         let stem = with_slices([images, &weight], |[x, weight]| {
             Stem::convolve(workspace, x, size, self.net.stem.geometry, weight)
         })?;
-        let stem_norm = self.affine(&self.net.stem_norm, &stem.moments, policy)?;
+        let stem_norm = self.trained_norm(&self.net.stem_norm, &stem.moments, policy)?;
         let mut features = stem.pool(workspace, &stem_norm, STEM_POOL);
         let (mut taps, mut blocks) = (Vec::new(), Vec::new());
         for Block { layers, tap, transition } in &self.net.blocks {
@@ -72,7 +124,7 @@ impl Backbone<'_> {
                 blocks.push(TapedBlock { features, layers: taped, transition: None });
                 return Ok((taps, Tape { images: images.clone(), stem, stem_norm, blocks }));
             };
-            let norm = self.affine(&transition.norm, features.moments(), policy)?;
+            let norm = self.trained_norm(&transition.norm, features.moments(), policy)?;
             let weight = self.weight(&transition.conv.name)?;
             let next = with_slices([&weight], |[weight]| transition::forward(workspace, &features, &norm, weight))?;
             blocks.push(TapedBlock { features, layers: taped, transition: Some(norm) });
@@ -85,29 +137,23 @@ impl Backbone<'_> {
         self,
         workspace: &mut Workspace,
         layer: &DenseLayer,
-        features: &mut Features,
+        features: &mut FeatureMaps,
         policy: NormPolicy,
     ) -> Result<TapedLayer> {
-        let norm1 = self.affine(&layer.norm1, features.moments(), policy)?;
+        let norm1 = self.trained_norm(&layer.norm1, features.moments(), policy)?;
         let (weight1, weight2) = (self.weight(&layer.conv1.name)?, self.weight(&layer.conv2.name)?);
         let squeezed = with_slices([&weight1], |[weight]| Squeezed::forward(workspace, features, &norm1, weight))?;
-        let norm2 = self.affine(&layer.norm2, &squeezed.moments, policy)?;
+        let norm2 = self.trained_norm(&layer.norm2, &squeezed.moments, policy)?;
         let panel = features.panels();
         with_slices([&weight2], |[weight]| squeezed.grow(workspace, features, &norm2, weight))?;
         Ok(TapedLayer { panel, norm1, squeezed, norm2 })
     }
 
     /// Adds the gradient of every parameter of the backbone to `store`, from those of the taps.
-    pub(super) fn backward(
-        self,
-        workspace: &mut Workspace,
-        tape: Tape,
-        taps: &[Tensor],
-        store: &mut GradStore,
-    ) -> Result<()> {
+    fn backward(self, workspace: &mut Workspace, tape: Tape, taps: &[Tensor], store: &mut GradStore) -> Result<()> {
         let Tape { images, stem, stem_norm, blocks } = tape;
         let mut taps = taps.iter().rev();
-        let mut behind: Option<(Features, FeatureGradient)> = None;
+        let mut behind: Option<(FeatureMaps, FeatureGradient)> = None;
         for (block, taped) in self.net.blocks.iter().zip(blocks).rev() {
             let TapedBlock { features, layers, transition } = taped;
             let mut gradient = FeatureGradient::empty(workspace, &features);
@@ -157,10 +203,10 @@ impl Backbone<'_> {
         Ok(self.parameters.get(layer, "weight")?.as_detached_tensor())
     }
 
-    fn affine(self, norm: &Norm, batch: &Moments, policy: NormPolicy) -> Result<Affine> {
+    fn trained_norm(self, norm: &Norm, batch: &Moments, policy: NormPolicy) -> Result<TrainedNorm> {
         let (moments, mode) = self.parameters.follow(norm, batch, policy)?;
         let values = |ending| self.parameters.get(&norm.name, ending)?.to_vec1::<f32>();
-        Ok(Affine::new(&values("weight")?, &values("bias")?, &moments, mode, norm.epsilon))
+        Ok(TrainedNorm::new(&values("weight")?, &values("bias")?, &moments, mode, norm.epsilon))
     }
 
     fn insert_norm(self, store: &mut GradStore, norm: &Norm, gradient: NormGradient) -> Result<()> {

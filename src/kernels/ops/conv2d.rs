@@ -8,9 +8,9 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::ops::matmul::{Matrix, Sizes, matmul};
-use crate::kernels::ops::patches::{Geometry, Plane};
-use crate::kernels::ops::slices;
+use crate::kernels::matmul::{Matrix, Sizes, matmul};
+use crate::kernels::patches::{Geometry, PatchPlane};
+use crate::kernels::slices;
 
 /// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters).
 ///
@@ -40,14 +40,14 @@ struct Conv2d {
 }
 
 impl Conv2d {
-    fn plane(&self, shape: &Shape) -> Result<(usize, Plane)> {
+    fn plane(&self, shape: &Shape) -> Result<(usize, PatchPlane)> {
         let (batch, height, width, channels) = shape.dims4()?;
-        Ok((batch, Plane::new(self.geometry, height, width, channels)))
+        Ok((batch, PatchPlane::new(self.geometry, height, width, channels)))
     }
 }
 
 /// Overwrites `out` (batch, out height, out width, filters).
-pub(crate) fn forward(x: &[f32], weight: &[f32], plane: Plane, filters: usize, out: &mut [f32]) {
+pub(crate) fn forward(x: &[f32], weight: &[f32], plane: PatchPlane, filters: usize, out: &mut [f32]) {
     let tile = plane.tile();
     let images = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
     images.for_each(|(image, out)| {
@@ -64,7 +64,7 @@ pub(crate) fn forward(x: &[f32], weight: &[f32], plane: Plane, filters: usize, o
 /// image's output (out height, out width, filters).
 pub(crate) fn weight_gradient(
     x: &[f32],
-    plane: Plane,
+    plane: PatchPlane,
     filters: usize,
     gradient: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Vec<f32> {
@@ -94,7 +94,7 @@ pub(crate) fn weight_gradient(
 }
 
 /// The gradient of the images: itself a convolution, of the output's gradient with the kernel turned around.
-fn input_gradient(gradient: &[f32], weight: &[f32], plane: Plane, batch: usize, filters: usize) -> Vec<f32> {
+fn input_gradient(gradient: &[f32], weight: &[f32], plane: PatchPlane, batch: usize, filters: usize) -> Vec<f32> {
     let Geometry { kernel, stride, padding } = plane.geometry;
     let (taps, channels) = (kernel * kernel, plane.channels);
     let mut turned = vec![0.0; weight.len()];
@@ -107,7 +107,7 @@ fn input_gradient(gradient: &[f32], weight: &[f32], plane: Plane, batch: usize, 
     // Without a stride there is a gradient at each of these positions; with one, the positions between stay zero.
     let (height, width) = (plane.height + 2 * padding + 1 - kernel, plane.width + 2 * padding + 1 - kernel);
     let back = Geometry { kernel, stride: 1, padding: kernel - 1 - padding };
-    let back = Plane::new(back, height, width, filters);
+    let back = PatchPlane::new(back, height, width, filters);
     let mut out = vec![0.0; batch * plane.input()];
     if stride == 1 {
         forward(gradient, &turned, back, channels, &mut out);

@@ -1,4 +1,4 @@
-//! Batch normalisation over the last axis, with the ReLU that follows it in one pass, forward and backward.
+//! Batch normalisation over the last axis, forward and backward.
 //!
 //! In: `x` (..., channels), gamma and beta (channels). Out: the shape of `x`. In training the moments are those of
 //! the batch ([`Moments::of`]) and the gradient runs through them; at inference they are the moving ones.
@@ -6,8 +6,8 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::ops::moments::Moments;
-use crate::kernels::ops::slices;
+use crate::kernels::moments::Moments;
+use crate::kernels::slices;
 
 /// Where the moments come from, which decides whether the gradient runs through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -28,17 +28,14 @@ pub struct Normalisation {
     pub mode: NormMode,
     /// Added to the variance.
     pub epsilon: f64,
-    /// Whether ReLU follows, in the same pass.
-    pub relu: bool,
 }
 
-/// Normalises `x` (..., channels): `gamma * (x - mean) / sqrt(variance + epsilon) + beta`, and cuts what is below zero
-/// where ReLU follows.
+/// Normalises `x` (..., channels): `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 ///
 /// # Errors
 /// When the shapes do not fit each other.
 pub fn batch_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, how: Normalisation) -> Result<Tensor> {
-    let Normalisation { moments, mode, epsilon, relu } = how;
+    let Normalisation { moments, mode, epsilon } = how;
     let channels = x.dims().last().copied().unwrap_or(0);
     let sizes = [gamma.elem_count(), beta.elem_count(), moments.mean.len(), moments.variance.len()];
     if channels == 0 || sizes != [channels; 4] {
@@ -46,14 +43,14 @@ pub fn batch_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, how: Normalisation)
     }
     let deviation = |variance: &f32| (1.0 / (f64::from(*variance) + epsilon).sqrt()) as f32;
     let inverse = moments.variance.iter().map(deviation).collect();
-    let op = BatchNorm { mean: moments.mean, inverse, mode, relu };
+    let op = BatchNorm { mean: moments.mean, inverse, mode };
     slices::ready(x)?.apply_op3(&slices::ready(gamma)?, &slices::ready(beta)?, op)
 }
 
 /// Rows that are summed in f32 before they are added up in f64; fixed, so that sums do not depend on the threads.
 const ROWS: usize = 256;
 
-/// The sums of all parts, in their order.
+/// The sums of all groups of rows, in their order.
 fn total(partial: Vec<Vec<f32>>, width: usize) -> Vec<f64> {
     let mut total = vec![0f64; width];
     for sum in partial {
@@ -67,7 +64,6 @@ struct BatchNorm {
     /// One over the standard deviation.
     inverse: Vec<f32>,
     mode: NormMode,
-    relu: bool,
 }
 
 impl BatchNorm {
@@ -75,13 +71,12 @@ impl BatchNorm {
         let channels = gamma.len();
         let scale: Vec<f32> = gamma.iter().zip(&self.inverse).map(|(g, i)| g * i).collect();
         let shift: Vec<f32> = beta.iter().zip(&scale).zip(&self.mean).map(|((b, s), m)| b - s * m).collect();
-        let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
         let mut out = vec![0.0; x.len()];
         let chunks = out.par_chunks_mut(ROWS * channels).zip(x.par_chunks(ROWS * channels));
         chunks.for_each(|(out, x)| {
             for (out, x) in out.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
                 for (((o, x), scale), shift) in out.iter_mut().zip(x).zip(&scale).zip(&shift) {
-                    *o = (x * scale + shift).max(floor);
+                    *o = x * scale + shift;
                 }
             }
         });
@@ -89,22 +84,17 @@ impl BatchNorm {
     }
 
     /// The gradients of x, gamma and beta.
-    fn backward(&self, x: &[f32], gamma: &[f32], out: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    fn backward(&self, x: &[f32], gamma: &[f32], gradient: &[f32]) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
         let channels = gamma.len();
         let rows = (x.len() / channels) as f64;
         let size = ROWS * channels;
-        // Where ReLU cut, no gradient passes.
-        let alive = |out: f32, gradient: f32| if self.relu && out <= 0.0 { 0.0 } else { gradient };
-        let partial = x.par_chunks(size).zip(out.par_chunks(size)).zip(gradient.par_chunks(size));
-        let partial = partial.map(|((x, out), gradient)| {
+        let partial = x.par_chunks(size).zip(gradient.par_chunks(size)).map(|(x, gradient)| {
             let mut sums = vec![0f32; 2 * channels];
             let (sum, product) = sums.split_at_mut(channels);
-            let rows = x.chunks_exact(channels).zip(out.chunks_exact(channels)).zip(gradient.chunks_exact(channels));
-            for ((x, out), gradient) in rows {
+            for (x, gradient) in x.chunks_exact(channels).zip(gradient.chunks_exact(channels)) {
                 for c in 0..channels {
-                    let g = alive(out[c], gradient[c]);
-                    sum[c] += g;
-                    product[c] += g * (x[c] - self.mean[c]);
+                    sum[c] += gradient[c];
+                    product[c] += gradient[c] * (x[c] - self.mean[c]);
                 }
             }
             sums
@@ -122,14 +112,12 @@ impl BatchNorm {
             .collect();
         let offset: Vec<f32> = (0..channels).map(|c| (f64::from(scale[c]) * sum[c] * through) as f32).collect();
         let mut dx = vec![0.0; x.len()];
-        let chunks = dx.par_chunks_mut(size).zip(x.par_chunks(size));
-        chunks.zip(out.par_chunks(size)).zip(gradient.par_chunks(size)).for_each(|(((dx, x), out), gradient)| {
+        let chunks = dx.par_chunks_mut(size).zip(x.par_chunks(size)).zip(gradient.par_chunks(size));
+        chunks.for_each(|((dx, x), gradient)| {
             let rows = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels));
-            for ((dx, x), (out, gradient)) in rows.zip(out.chunks_exact(channels).zip(gradient.chunks_exact(channels)))
-            {
+            for ((dx, x), gradient) in rows.zip(gradient.chunks_exact(channels)) {
                 for c in 0..channels {
-                    let g = alive(out[c], gradient[c]);
-                    dx[c] = scale[c] * g - slope[c] * (x[c] - self.mean[c]) - offset[c];
+                    dx[c] = scale[c] * gradient[c] - slope[c] * (x[c] - self.mean[c]) - offset[c];
                 }
             }
         });
@@ -162,12 +150,11 @@ impl CustomOp3 for BatchNorm {
         x: &Tensor,
         gamma: &Tensor,
         beta: &Tensor,
-        out: &Tensor,
+        _: &Tensor,
         gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dgamma, dbeta) = slices::with([x, gamma, out, gradient], |[x, gamma, out, gradient]| {
-            self.backward(x, gamma, out, gradient)
-        })?;
+        let (dx, dgamma, dbeta) =
+            slices::with([x, gamma, gradient], |[x, gamma, gradient]| self.backward(x, gamma, gradient))?;
         Ok((
             Some(slices::tensor(dx, x.shape())?),
             Some(slices::tensor(dgamma, gamma.shape())?),
@@ -187,23 +174,19 @@ mod tests {
         [filled(&[3, 2, 2, 5], 1), filled(&[5], 2), filled(&[5], 3)]
     }
 
-    fn how(moments: Moments, mode: NormMode, relu: bool) -> Normalisation {
-        Normalisation { moments, mode, epsilon: EPSILON, relu }
+    fn how(moments: Moments, mode: NormMode) -> Normalisation {
+        Normalisation { moments, mode, epsilon: EPSILON }
     }
 
     #[test]
     fn gradients_run_through_the_batch_moments() {
-        for relu in [false, true] {
-            check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(Moments::of(&t[0])?, NormMode::Batch, relu)));
-        }
+        check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(Moments::of(&t[0])?, NormMode::Batch)));
     }
 
     #[test]
     fn gradients_stop_at_the_moving_moments() -> Result<()> {
         let moments = Moments::of(&filled(&[7, 5], 9))?;
-        for relu in [false, true] {
-            check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(moments.clone(), NormMode::Moving, relu)));
-        }
+        check(&inputs(), |t| batch_norm(&t[0], &t[1], &t[2], how(moments.clone(), NormMode::Moving)));
         Ok(())
     }
 
@@ -219,7 +202,7 @@ mod tests {
             beta.clone(),
             EPSILON,
         )?;
-        let ours = batch_norm(&x, &gamma, &beta, how(Moments::of(&x)?, NormMode::Batch, false))?;
+        let ours = batch_norm(&x, &gamma, &beta, how(Moments::of(&x)?, NormMode::Batch))?;
         close(&ours, &theirs.forward_train(&x)?, 1e-5);
         Ok(())
     }

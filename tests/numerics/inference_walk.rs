@@ -1,15 +1,16 @@
-//! The network that is laid out for inference against the one that is computed operator by operator.
+//! The inference walk against the plain one.
 
 use std::path::PathBuf;
 
 use candle_core::{Device, IndexOp, Tensor};
 use lobule::kernels::Level;
-use lobule::model::{Architecture, FastNetwork, Fused, Mode, ModelError, Network, Parameters, WeightsFile};
+use lobule::model::{Architecture, Fused, InferenceNetwork, Mode, ModelError, Network, Parameters, WeightsFile};
 use lobule::pixels::{self, DecodeLimits};
 
 use crate::formula::{self, filled};
+use crate::oracle;
 
-/// How far a probability may be from that of the plain path.
+/// How far a probability may be from that of the plain walk.
 const TOLERANCE: f32 = 1e-4;
 
 #[test]
@@ -33,7 +34,7 @@ fn networks_of_odd_sizes_answer_alike() -> Result<(), ModelError> {
 
 #[test]
 fn a_batch_answers_as_its_single_images() -> Result<(), ModelError> {
-    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
     let images = images(3, 128)?;
     let batch = network.forward(&images)?;
     for index in 0..3 {
@@ -46,7 +47,7 @@ fn a_batch_answers_as_its_single_images() -> Result<(), ModelError> {
 
 #[test]
 fn images_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError> {
-    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
     let images = images(8, 128)?;
     let alone: Vec<Tensor> = (0..8).map(|i| network.forward(&images.narrow(0, i, 1)?)).collect::<Result<_, _>>()?;
     std::thread::scope(|scope| {
@@ -65,7 +66,7 @@ fn images_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError>
 
 #[test]
 fn images_of_another_size_are_refused() -> Result<(), ModelError> {
-    let network = FastNetwork::new(filled(Architecture::fused_densenet121())?, 64, best(), 1)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 64, best(), 1)?;
     let error = network.forward(&images(1, 128)?).unwrap_err().to_string();
     assert!(error.contains("128x128x3 instead of 64x64x3"), "{error}");
     Ok(())
@@ -93,25 +94,25 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
     }
     assert_eq!(images.len(), 40);
     let images = Tensor::stack(&images, 0)?;
-    let plain = probabilities(&network()?.forward(&images, Mode::Inference)?)?;
+    let plain = probabilities(&oracle::forward(&network()?, &images, Mode::Inference)?)?;
     for level in Level::available() {
-        let fast = FastNetwork::new(network()?, preprocess.size as usize, level, 2)?;
-        assert_close(&probabilities(&fast.forward(&images)?)?, &plain, &format!("{level}"));
+        let ours = InferenceNetwork::new(&network()?, preprocess.size as usize, level, 2)?;
+        assert_close(&probabilities(&ours.forward(&images)?)?, &plain, &format!("{level}"));
     }
     Ok(())
 }
 
 fn compare(architecture: Architecture, size: usize, teams: &[usize]) -> Result<(), ModelError> {
     let images = images(2, size)?;
-    let plain = filled(architecture.clone())?.forward(&images, Mode::Inference)?;
+    let plain = oracle::forward(&filled(architecture.clone())?, &images, Mode::Inference)?;
     let plain = probabilities(&plain)?;
     for level in Level::available() {
         for &threads in teams {
-            let fast = FastNetwork::new(filled(architecture.clone())?, size, level, threads)?;
+            let ours = InferenceNetwork::new(&filled(architecture.clone())?, size, level, threads)?;
             let what = format!("{level}, {threads} threads, {size} pixels");
             // Twice: the second image finds the buffers as the first has left them.
             for _ in 0..2 {
-                assert_close(&probabilities(&fast.forward(&images)?)?, &plain, &what);
+                assert_close(&probabilities(&ours.forward(&images)?)?, &plain, &what);
             }
         }
     }
@@ -137,9 +138,9 @@ fn probabilities(logits: &Tensor) -> Result<Vec<f32>, ModelError> {
     Ok(candle_nn::ops::softmax(logits, 1)?.i((.., 1))?.to_vec1()?)
 }
 
-fn assert_close(fast: &[f32], plain: &[f32], what: &str) {
-    assert_eq!(fast.len(), plain.len());
-    for (fast, plain) in fast.iter().zip(plain) {
-        assert!((fast - plain).abs() <= TOLERANCE, "{what}: {fast} on the fast path, {plain} on the plain one");
+fn assert_close(ours: &[f32], plain: &[f32], what: &str) {
+    assert_eq!(ours.len(), plain.len());
+    for (ours, plain) in ours.iter().zip(plain) {
+        assert!((ours - plain).abs() <= TOLERANCE, "{what}: {ours} by the inference walk, {plain} by the plain one");
     }
 }

@@ -6,9 +6,9 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::ops::slices;
 use crate::kernels::simd::lanes::{add, get, over_columns};
 use crate::kernels::simd::{Level, Simd};
+use crate::kernels::slices;
 
 /// Rows that are treated together, so that they are still in the level-1 cache when the next columns are.
 const ROWS: usize = 64;
@@ -70,12 +70,12 @@ impl Partial {
 pub(crate) fn combined(partial: &[Partial]) -> Moments {
     let width = partial.first().map_or(0, |first| first.mean.len());
     let (mut mean, mut squares, mut rows) = (vec![0f64; width], vec![0f64; width], 0f64);
-    for part in partial {
-        let (share, total) = (part.rows as f64, rows + part.rows as f64);
+    for tile in partial {
+        let (share, total) = (tile.rows as f64, rows + tile.rows as f64);
         for c in 0..width {
-            let distance = f64::from(part.mean[c]) - mean[c];
+            let distance = f64::from(tile.mean[c]) - mean[c];
             mean[c] += distance * share / total;
-            squares[c] += f64::from(part.squares[c]) + distance * distance * rows * share / total;
+            squares[c] += f64::from(tile.squares[c]) + distance * distance * rows * share / total;
         }
         rows = total;
     }

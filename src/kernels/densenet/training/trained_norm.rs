@@ -1,8 +1,8 @@
 //! Batch normalisation as training uses it: per channel a scale and a shift forward, and backward two sums over all
 //! rows, from which the gradients of gamma, beta and the input follow.
 
-use crate::kernels::ops::moments::Moments;
-use crate::kernels::ops::norm::NormMode;
+use crate::kernels::moments::Moments;
+use crate::kernels::ops::batch_norm::NormMode;
 use crate::kernels::simd::lanes::{add, get, over_columns, put};
 use crate::kernels::simd::{Level, Simd};
 
@@ -12,7 +12,7 @@ fn rows_at_once(width: usize) -> usize {
 }
 
 /// A batch normalisation in one step: `x * scale + shift`.
-pub struct Affine {
+pub struct TrainedNorm {
     mode: NormMode,
     mean: Vec<f32>,
     /// One over the standard deviation.
@@ -21,7 +21,7 @@ pub struct Affine {
     shift: Vec<f32>,
 }
 
-impl Affine {
+impl TrainedNorm {
     /// By the given moments, which for [`NormMode::Batch`] must be those of what is normalised.
     pub fn new(gamma: &[f32], beta: &[f32], moments: &Moments, mode: NormMode, epsilon: f64) -> Self {
         let deviation = |variance: &f32| (1.0 / (f64::from(*variance) + epsilon).sqrt()) as f32;
@@ -32,14 +32,14 @@ impl Affine {
     }
 
     /// Of `width` channels from `first` on.
-    pub(crate) fn part(&self, first: usize, width: usize) -> Part<'_> {
+    pub(crate) fn slice(&self, first: usize, width: usize) -> NormSlice<'_> {
         let range = first..first + width;
-        Part { mean: &self.mean[range.clone()], scale: &self.scale[range.clone()], shift: &self.shift[range] }
+        NormSlice { mean: &self.mean[range.clone()], scale: &self.scale[range.clone()], shift: &self.shift[range] }
     }
 
     /// Of all channels.
-    pub(crate) fn whole(&self) -> Part<'_> {
-        self.part(0, self.mean.len())
+    pub(crate) fn whole(&self) -> NormSlice<'_> {
+        self.slice(0, self.mean.len())
     }
 
     /// What follows from the sums over `rows` rows.
@@ -61,9 +61,9 @@ impl Affine {
     }
 }
 
-/// Some channels of an [`Affine`].
+/// Some channels of an [`TrainedNorm`].
 #[derive(Clone, Copy)]
-pub(crate) struct Part<'a> {
+pub(crate) struct NormSlice<'a> {
     pub(crate) mean: &'a [f32],
     pub(crate) scale: &'a [f32],
     pub(crate) shift: &'a [f32],
@@ -139,9 +139,9 @@ impl TileSums {
 }
 
 /// `max(x * scale + shift, 0)` of the rows of `x` into rows that lie `stride` apart.
-pub(crate) fn normalise_relu(level: Level, x: &[f32], norm: Part<'_>, out: &mut [f32], stride: usize) {
+pub(crate) fn normalise_relu(level: Level, x: &[f32], norm: NormSlice<'_>, out: &mut [f32], stride: usize) {
     #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, x: &[f32], norm: Part<'_>, out: &mut [f32], stride: usize) {
+    fn kernel<S: Simd>(simd: S, column: usize, x: &[f32], norm: NormSlice<'_>, out: &mut [f32], stride: usize) {
         let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
         let zero = simd.splat(0.0);
         for (x, out) in x.chunks_exact(norm.scale.len()).zip(out.chunks_mut(stride)) {
@@ -159,7 +159,7 @@ pub(crate) fn normalise_relu(level: Level, x: &[f32], norm: Part<'_>, out: &mut 
 pub(crate) fn relu_backward(
     level: Level,
     x: &[f32],
-    norm: Part<'_>,
+    norm: NormSlice<'_>,
     (through, stride): (&mut [f32], usize),
     gradient: &mut [f32],
     sums: &mut TileSums,
@@ -169,7 +169,7 @@ pub(crate) fn relu_backward(
         simd: S,
         column: usize,
         x: &[f32],
-        norm: Part<'_>,
+        norm: NormSlice<'_>,
         (through, stride): (&mut [f32], usize),
         gradient: &mut [f32],
         sums: &mut TileSums,
@@ -198,9 +198,16 @@ pub(crate) fn relu_backward(
 }
 
 /// Backward through ReLU alone: `gradient` is cut where the ReLU cut, the sums are added to `sums`.
-pub(crate) fn cut(level: Level, x: &[f32], norm: Part<'_>, gradient: &mut [f32], sums: &mut TileSums) {
+pub(crate) fn cut(level: Level, x: &[f32], norm: NormSlice<'_>, gradient: &mut [f32], sums: &mut TileSums) {
     #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, x: &[f32], norm: Part<'_>, gradient: &mut [f32], sums: &mut TileSums) {
+    fn kernel<S: Simd>(
+        simd: S,
+        column: usize,
+        x: &[f32],
+        norm: NormSlice<'_>,
+        gradient: &mut [f32],
+        sums: &mut TileSums,
+    ) {
         let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
         let (mean, zero) = (get(simd, norm.mean, column), simd.splat(0.0));
         let (mut sum, mut product) = (zero, zero);

@@ -53,11 +53,11 @@ pub(crate) fn add_into(sum: &mut [f32], addend: &[f32]) {
     }
 }
 
-/// Adds all parts to `sum`, each number in their order, on all threads.
-pub(crate) fn add_all(sum: &mut [f32], parts: &[&[f32]]) {
+/// Adds all addends to `sum`, each number in their order, on all threads.
+pub(crate) fn add_all(sum: &mut [f32], addends: &[&[f32]]) {
     const SIZE: usize = 1 << 13;
     sum.par_chunks_mut(SIZE).enumerate().for_each(|(index, sum)| {
         let range = index * SIZE..index * SIZE + sum.len();
-        parts.iter().for_each(|part| add_into(sum, &part[range.clone()]));
+        addends.iter().for_each(|addend| add_into(sum, &addend[range.clone()]));
     });
 }

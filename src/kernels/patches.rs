@@ -25,7 +25,7 @@ impl Geometry {
 const TILE: usize = 128 * 1024;
 /// One image's sizes, and those of what is made of it.
 #[derive(Clone, Copy)]
-pub(crate) struct Plane {
+pub(crate) struct PatchPlane {
     pub(crate) geometry: Geometry,
     pub(crate) height: usize,
     pub(crate) width: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Plane {
     pub(crate) out_width: usize,
 }
 
-impl Plane {
+impl PatchPlane {
     pub(crate) fn new(geometry: Geometry, height: usize, width: usize, channels: usize) -> Self {
         let (out_height, out_width) = (geometry.output(height), geometry.output(width));
         Self { geometry, height, width, channels, out_height, out_width }

@@ -1,13 +1,12 @@
-//! Pooling, channels last, with gradients that are right for any size: candle's are not.
+//! The maximum of each window, channels last, with a gradient that is right for any size: candle's is not.
 //!
-//! In: images (batch, height, width, channels). Out: (batch, out height, out width, channels), or (batch, channels)
-//! for the global average.
+//! In: images (batch, height, width, channels). Out: (batch, out height, out width, channels).
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::ops::patches::Geometry;
-use crate::kernels::ops::slices;
+use crate::kernels::patches::Geometry;
+use crate::kernels::slices;
 
 /// The largest value of each window. Padding never wins, which equals a padding of zeros where `x` is a ReLU's
 /// output. Of equal values the first one, row by row, gets the gradient.
@@ -21,30 +20,6 @@ pub fn max_pool(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
         bail!("max_pool: images of {height}x{width} do not fit {geometry:?}");
     }
     slices::ready(x)?.apply_op1(MaxPool { geometry })
-}
-
-/// The mean of each 2x2 window; an odd last row or column is left out.
-///
-/// # Errors
-/// When an image is smaller than the window.
-pub fn average_pool_2x2(x: &Tensor) -> Result<Tensor> {
-    let (_, height, width, _) = x.dims4()?;
-    if height < 2 || width < 2 {
-        bail!("average_pool_2x2: images of {height}x{width} are too small");
-    }
-    slices::ready(x)?.apply_op1(AveragePool)
-}
-
-/// The mean of each channel over an image: (batch, height, width, channels) to (batch, channels).
-///
-/// # Errors
-/// When `x` has not four axes.
-pub fn global_average_pool(x: &Tensor) -> Result<Tensor> {
-    let (_, height, width, _) = x.dims4()?;
-    if height * width == 0 {
-        bail!("global_average_pool: an image without pixels");
-    }
-    slices::ready(x)?.apply_op1(GlobalAveragePool)
 }
 
 struct MaxPool {
@@ -124,87 +99,6 @@ impl CustomOp1 for MaxPool {
     }
 }
 
-struct AveragePool;
-
-impl CustomOp1 for AveragePool {
-    fn name(&self) -> &'static str {
-        "average_pool_2x2"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (batch, height, width, channels) = layout.shape().dims4()?;
-        let x = slices::of_storage(self.name(), storage, layout)?;
-        let (out_height, out_width) = (height / 2, width / 2);
-        let mut out = vec![0.0; batch * out_height * out_width * channels];
-        let images = out.par_chunks_exact_mut(out_height * out_width * channels);
-        images.zip(x.par_chunks_exact(height * width * channels)).for_each(|(out, x)| {
-            for (index, out) in out.chunks_exact_mut(channels).enumerate() {
-                let first = index / out_width * 2 * width + index % out_width * 2;
-                for pixel in [first, first + 1, first + width, first + width + 1] {
-                    slices::add_into(out, &x[pixel * channels..][..channels]);
-                }
-                out.iter_mut().for_each(|o| *o *= 0.25);
-            }
-        });
-        slices::output(out, (batch, out_height, out_width, channels))
-    }
-
-    fn bwd(&self, x: &Tensor, out: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let (batch, height, width, channels) = x.dims4()?;
-        let (_, out_height, out_width, _) = out.dims4()?;
-        let dx = slices::with([gradient], |[gradient]| {
-            let mut dx = vec![0.0; batch * height * width * channels];
-            let images = dx.par_chunks_exact_mut(height * width * channels);
-            let size = out_height * out_width * channels;
-            images.zip(gradient.par_chunks_exact(size)).for_each(|(dx, gradient)| {
-                for (index, g) in gradient.chunks_exact(channels).enumerate() {
-                    let first = index / out_width * 2 * width + index % out_width * 2;
-                    for pixel in [first, first + 1, first + width, first + width + 1] {
-                        dx[pixel * channels..][..channels].iter_mut().zip(g).for_each(|(d, g)| *d = 0.25 * g);
-                    }
-                }
-            });
-            dx
-        })?;
-        slices::tensor(dx, x.shape()).map(Some)
-    }
-}
-
-struct GlobalAveragePool;
-
-impl CustomOp1 for GlobalAveragePool {
-    fn name(&self) -> &'static str {
-        "global_average_pool"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (batch, height, width, channels) = layout.shape().dims4()?;
-        let x = slices::of_storage(self.name(), storage, layout)?;
-        let mut out = vec![0.0; batch * channels];
-        let images = x.par_chunks_exact(height * width * channels);
-        out.par_chunks_exact_mut(channels).zip(images).for_each(|(out, x)| {
-            x.chunks_exact(channels).for_each(|pixel| slices::add_into(out, pixel));
-            out.iter_mut().for_each(|o| *o /= (height * width) as f32);
-        });
-        slices::output(out, (batch, channels))
-    }
-
-    fn bwd(&self, x: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
-        let (_, height, width, channels) = x.dims4()?;
-        let dx = slices::with([gradient], |[gradient]| {
-            let mut dx = vec![0.0; x.elem_count()];
-            let images = dx.par_chunks_exact_mut(height * width * channels);
-            images.zip(gradient.par_chunks_exact(channels)).for_each(|(dx, gradient)| {
-                for pixel in dx.chunks_exact_mut(channels) {
-                    pixel.iter_mut().zip(gradient).for_each(|(d, g)| *d = g / (height * width) as f32);
-                }
-            });
-            dx
-        })?;
-        slices::tensor(dx, x.shape()).map(Some)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,8 +113,6 @@ mod tests {
             for geometry in [STEM, HALVING] {
                 check(&[filled(&size, 1)], |t| max_pool(&t[0], geometry));
             }
-            check(&[filled(&size, 2)], |t| average_pool_2x2(&t[0]));
-            check(&[filled(&size, 3)], |t| global_average_pool(&t[0]));
         }
     }
 
@@ -232,8 +124,6 @@ mod tests {
         close(&max_pool(&x, HALVING)?, &back(nchw.max_pool2d(2)?)?, 0.0);
         let padded = nchw.relu()?.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
         close(&max_pool(&x.relu()?, STEM)?, &back(padded.max_pool2d_with_stride(3, 2)?)?, 0.0);
-        close(&average_pool_2x2(&x)?, &back(nchw.avg_pool2d(2)?)?, 1e-6);
-        close(&global_average_pool(&x)?, &nchw.mean((2, 3))?, 1e-6);
         Ok(())
     }
 

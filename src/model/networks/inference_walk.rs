@@ -1,28 +1,29 @@
-//! The way of a fused network's images at inference: the laid-out backbone, then the head in candle.
+//! The inference walk: the backbone as [`InferenceBackbone`] lays it out, then the head in candle.
 //!
-//! In: a [`Network`], and images. Out: logits, those of [`Network::forward`] to rounding.
+//! In: a [`Network`], and images. Out: logits.
 
 use candle_core::{Error, Result, Tensor};
 
-use super::error::ModelError;
-use super::network::{Mode, Network};
-use super::parameters::Parameters;
-use super::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 use crate::kernels::{
-    Affine, Backbone, BackboneWeights, BlockWeights, LayerWeights, Level, StemWeights, Step, TransitionWeights,
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerTiming, LayerWeights, Level, StemWeights,
+    TransitionWeights,
 };
+use crate::model::error::ModelError;
+use crate::model::networks::network::{Mode, Network};
+use crate::model::parameters::Parameters;
+use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 
-/// A network that only answers. The fused one is laid out for images of one size; the baseline stays as it is.
-pub struct FastNetwork {
+/// A network that only classifies. The fused one is laid out for images of one size; the baseline stays as it is.
+pub struct InferenceNetwork {
     /// The network; where there is a backbone, only its head still has parameters.
     network: Network,
-    backbone: Option<(Backbone, Vec<usize>)>,
+    backbone: Option<(InferenceBackbone, Vec<usize>)>,
 }
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
 fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneWeights> {
     let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
-    let norm = |norm: &Norm| affine(norm, parameters);
+    let norm = |norm: &Norm| folded(norm, parameters);
     let mut blocks = Vec::new();
     for block in &net.blocks {
         let layer = |layer: &DenseLayer| {
@@ -51,7 +52,7 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
     Ok(BackboneWeights { stem, blocks })
 }
 
-fn affine(norm: &Norm, parameters: &Parameters) -> Result<Affine> {
+fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm> {
     let numbers = |ending: &str| parameters.get(&norm.name, ending)?.to_vec1::<f32>();
     let (gamma, beta, mean, variance) =
         (numbers("weight")?, numbers("bias")?, numbers("running_mean")?, numbers("running_var")?);
@@ -59,20 +60,21 @@ fn affine(norm: &Norm, parameters: &Parameters) -> Result<Affine> {
         |(gamma, variance): (&f32, &f32)| (f64::from(*gamma) / (f64::from(*variance) + norm.epsilon).sqrt()) as f32;
     let scale: Vec<f32> = gamma.iter().zip(&variance).map(scale).collect();
     let shift = beta.iter().zip(&mean).zip(&scale).map(|((beta, mean), scale)| beta - mean * scale).collect();
-    Ok(Affine { scale, shift })
+    Ok(FoldedNorm { scale, shift })
 }
 
-impl FastNetwork {
-    /// Lays a network out for square images of `size` pixels a side, with vector instructions of `level`. An image
-    /// that is alone is computed by `threads` threads, several at a time by the thread that brings each.
+impl InferenceNetwork {
+    /// Lays a network out as it is now for square images of `size` pixels a side, with vector instructions of `level`. An
+    /// image that is alone is computed by `threads` threads, several at a time by the thread that brings each.
     ///
     /// # Errors
     /// When the images are too small for the network.
-    pub fn new(network: Network, size: usize, level: Level, threads: usize) -> std::result::Result<Self, ModelError> {
-        let Topology::Fused(net) = network.topology() else { return Ok(Self { network, backbone: None }) };
-        let backbone = Backbone::new(&backbone_weights(net, network.parameters())?, size, level, threads)?;
+    pub fn new(network: &Network, size: usize, level: Level, threads: usize) -> std::result::Result<Self, ModelError> {
+        let head = network.without_backbone();
+        let Topology::Fused(net) = network.topology() else { return Ok(Self { network: head, backbone: None }) };
+        let backbone = InferenceBackbone::new(&backbone_weights(net, network.parameters())?, size, level, threads)?;
         let taps = net.blocks.iter().filter_map(|block| block.tap.as_ref()).map(|tap| tap.dense.inputs).collect();
-        Ok(Self { network: network.without_backbone(), backbone: Some((backbone, taps)) })
+        Ok(Self { network: head, backbone: Some((backbone, taps)) })
     }
 
     /// The logits (batch, 2) of images (batch, size, size, 3).
@@ -91,12 +93,13 @@ impl FastNetwork {
         let taps = self.pooled_taps(images)?;
         let logits = match &taps {
             Some(taps) => self.network.forward_taps(taps, Mode::Inference),
-            None => self.network.forward(images, Mode::Inference),
+            None => self.network.forward_baseline(images, Mode::Inference),
         };
         Ok((logits?, taps))
     }
 
-    /// What the head sees of images (batch, size, size, 3), as [`Network::pooled_taps`].
+    /// What the head sees of images (batch, size, size, 3): each tap's means, (batch, channels). `None` for a network
+    /// without taps.
     ///
     /// # Errors
     /// When the images have another size.
@@ -112,13 +115,17 @@ impl FastNetwork {
         Ok(Some(taps))
     }
 
-    /// Where the time of an image (size, size, 3) goes in the backbone, on one thread: of `rounds`, each step's median.
+    /// Where the time of an image (size, size, 3) goes in the backbone, on one thread: the medians of `rounds` walks.
     /// `None` for a network without a backbone.
     ///
     /// # Errors
     /// When the image has another size.
-    pub fn steps(&self, image: &Tensor, rounds: usize) -> std::result::Result<Option<Vec<Step>>, ModelError> {
+    pub fn layer_timings(
+        &self,
+        image: &Tensor,
+        rounds: usize,
+    ) -> std::result::Result<Option<Vec<LayerTiming>>, ModelError> {
         let Some((backbone, _)) = &self.backbone else { return Ok(None) };
-        Ok(Some(backbone.steps(&image.flatten_all()?.to_vec1::<f32>()?, rounds)?))
+        Ok(Some(backbone.layer_timings(&image.flatten_all()?.to_vec1::<f32>()?, rounds)?))
     }
 }
