@@ -36,7 +36,8 @@ pub(crate) fn filled(architecture: Architecture) -> Result<Network, ModelError> 
 /// An 8-bit image in which no pixel says anything of its neighbours.
 pub(crate) fn image(width: u32, height: u32) -> RgbImage {
     let count = 3 * width as usize * height as usize;
-    let bytes = bits(&format!("image {width}x{height}"), count).map(|bits| (bits >> 24) as u8).collect();
+    // The word is a seed: the golden values were made with it.
+    let bytes = bits(&format!("picture {width}x{height}"), count).map(|bits| (bits >> 24) as u8).collect();
     RgbImage::from_raw(width, height, bytes).unwrap()
 }
 
