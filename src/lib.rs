@@ -41,20 +41,23 @@
 //! 5. `unsafe` only in `kernels`, each block with its reason.
 //! 6. One seed decides everything random.
 
-#[cfg(feature = "tool")]
+#[cfg(feature = "train")]
 pub mod breakhis;
+#[cfg(feature = "serve")]
 pub mod cli;
 pub mod diagnosis;
-#[cfg(feature = "tool")]
+#[cfg(feature = "train")]
 pub mod evaluate;
 pub mod guide;
-pub mod inference;
+#[cfg(feature = "serve")]
+mod inference;
 pub mod kernels;
 pub mod model;
 pub mod pixels;
-#[cfg(feature = "tool")]
+#[cfg(feature = "train")]
 pub mod report;
+#[cfg(feature = "serve")]
 pub mod serve;
 pub mod system;
-#[cfg(feature = "tool")]
+#[cfg(feature = "train")]
 pub mod train;

@@ -1,37 +1,39 @@
 //! The command line: a file per command, each with its arguments and one function. Data goes to stdout, messages and
-//! progress to stderr. Built without the feature `tool`, there is `serve` alone.
+//! progress to stderr. The service-only build has `serve` alone.
 
 use clap::{Parser, Subcommand};
 
 use crate::kernels::Level;
 
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod bench;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod compare;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod cross_validation;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod dataset;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod evaluate;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod inputs;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod interrupt;
 pub mod logging;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod measuring;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod output;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod predict;
 mod serve;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
+mod shell;
+#[cfg(feature = "cli")]
 mod terminal;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod train;
-#[cfg(feature = "tool")]
+#[cfg(feature = "cli")]
 mod train_all;
 mod weights;
 
@@ -48,26 +50,32 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Checks or splits a copy of BreakHis.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
     /// Predicts for images and folders of images.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     Predict(predict::PredictArguments),
     /// Measures a network on images whose labels are known.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     Evaluate(evaluate::EvaluateArguments),
     /// Trains a network by one of four recipes.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     Train(train::TrainArguments),
     /// Puts the figures of runs side by side: the report's summary table.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     Compare(compare::CompareArguments),
     /// Times the network on this machine.
-    #[cfg(feature = "tool")]
+    #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
     /// Answers HTTP requests with predictions, and has a page for the browser.
     Serve(serve::ServeArguments),
+    /// Prints a script that lets a shell complete commands and arguments.
+    #[cfg(feature = "cli")]
+    Completions(shell::CompletionsArguments),
+    /// Prints the manual, for `man -l -` or a file.
+    #[cfg(feature = "cli")]
+    Man,
 }
 
 impl Command {
@@ -85,19 +93,23 @@ impl Command {
             Level::force(&level)?;
         }
         match self {
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Dataset(command) => dataset::run(command),
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Predict(arguments) => predict::run(&arguments),
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Evaluate(arguments) => evaluate::run(&arguments),
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Train(arguments) => train::run(&arguments),
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Compare(arguments) => compare::run(&arguments),
-            #[cfg(feature = "tool")]
+            #[cfg(feature = "cli")]
             Self::Bench(arguments) => bench::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Completions(arguments) => shell::completions(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Man => shell::man(),
         }
     }
 }

@@ -18,11 +18,18 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = fs::File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to tell; a temporary file that was never made is none.
-        let _ = fs::remove_file(&temporary);
+    match written {
+        Ok(()) => sync_folder(path),
+        // The first error is the one that helps; there may be no temporary file to remove.
+        Err(_) => drop(fs::remove_file(&temporary)),
     }
     written
+}
+
+/// Makes a rename outlive a power cut. The file is whole either way, so a file system that cannot do this is no error.
+fn sync_folder(of: &Path) {
+    let folder = of.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What this machine has, for every room whose limits depend on it.
 
 use std::fs;
+use std::path::{Component, Path};
 use std::thread;
 
 /// Threads that can run at the same time.
@@ -8,19 +9,132 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Where a control group of version 2 and one of version 1 tell their limit and what they use.
-const GROUPS: [[&str; 2]; 2] = [
-    ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"],
-    ["/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"],
+/// A version of Linux's control groups, and what its files are called.
+struct Groups {
+    /// Where the root of the groups is mounted.
+    mount: &'static str,
+    /// The controller that `/proc/self/cgroup` names in the line of the process's group.
+    controller: &'static str,
+    limit: &'static str,
+    used: &'static str,
+    /// The line of `memory.stat` with the page cache that the kernel drops first.
+    inactive: &'static str,
+}
+
+const VERSIONS: [Groups; 2] = [
+    Groups {
+        mount: "sys/fs/cgroup",
+        controller: "",
+        limit: "memory.max",
+        used: "memory.current",
+        inactive: "inactive_file ",
+    },
+    Groups {
+        mount: "sys/fs/cgroup/memory",
+        controller: "memory",
+        limit: "memory.limit_in_bytes",
+        used: "memory.usage_in_bytes",
+        inactive: "total_inactive_file ",
+    },
 ];
 
-/// Bytes that this process can still have: the machine's, or its control group's where that is less. Linux tells.
+/// Bytes that this process can still have: the machine's, or those of a control group around it where that has less.
+/// `None` where the operating system is not Linux.
 pub fn available_memory() -> Option<usize> {
-    let read = |path: &str| fs::read_to_string(path).ok();
-    let meminfo = read("/proc/meminfo")?;
+    available_below(Path::new("/"))
+}
+
+fn available_below(root: &Path) -> Option<usize> {
+    let meminfo = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10;
-    let number = |path: &str| read(path)?.trim().parse::<usize>().ok();
-    let group = GROUPS.iter().find_map(|[most, used]| number(most).zip(number(used)));
-    Some(group.map_or(machine, |(most, used)| machine.min(most.saturating_sub(used))))
+    let own = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    Some(VERSIONS.iter().filter_map(|groups| groups.left(root, &own)).fold(machine, usize::min))
+}
+
+impl Groups {
+    /// The least that any group from the process's own up to the root has left; `own` is `/proc/self/cgroup`.
+    fn left(&self, root: &Path, own: &str) -> Option<usize> {
+        let group = own.lines().find_map(|line| {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            controllers.split(',').any(|name| name == self.controller).then(|| group.trim_start_matches('/'))
+        });
+        // In a container the path may be that on its host, of which nothing is there but the mount's root.
+        let group = Path::new(group.unwrap_or_default());
+        let inside = |path: &&Path| path.components().all(|part| matches!(part, Component::Normal(_)));
+        let mount = root.join(self.mount);
+        group.ancestors().filter(inside).filter_map(|group| self.left_in(&mount.join(group))).min()
+    }
+
+    /// The limit without the working set, as Kubernetes calls what is used and cannot be dropped at once.
+    fn left_in(&self, group: &Path) -> Option<usize> {
+        let read = |name: &str| fs::read_to_string(group.join(name)).ok();
+        let number = |text: &str| text.trim().parse::<usize>().ok();
+        let (limit, used) = (number(&read(self.limit)?)?, number(&read(self.used)?)?);
+        let statistics = read("memory.stat").unwrap_or_default();
+        let inactive = statistics.lines().find_map(|line| number(line.strip_prefix(self.inactive)?)).unwrap_or(0);
+        Some(limit.saturating_sub(used.saturating_sub(inactive)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file system with a machine of 1000 KiB and with these files.
+    fn available(files: &[(&str, &str)]) -> Option<usize> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in [("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable:    1000 kB\n")].iter().chain(files) {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        available_below(root.path())
+    }
+
+    #[test]
+    fn without_a_control_group_or_a_limit_it_is_the_machines() {
+        assert_eq!(available(&[]), Some(1000 << 10));
+        let unlimited = [("sys/fs/cgroup/memory.max", "max\n"), ("sys/fs/cgroup/memory.current", "5000\n")];
+        assert_eq!(available(&unlimited), Some(1000 << 10));
+    }
+
+    #[test]
+    fn page_cache_counts_as_free_in_both_versions() {
+        let second = [
+            ("sys/fs/cgroup/memory.max", "9000\n"),
+            ("sys/fs/cgroup/memory.current", "8000\n"),
+            ("sys/fs/cgroup/memory.stat", "anon 900\nactive_file 100\ninactive_file 7000\n"),
+        ];
+        assert_eq!(available(&second), Some(8000));
+        let first = [
+            ("proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/docker/1234\n"),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9000\n"),
+            ("sys/fs/cgroup/memory/memory.usage_in_bytes", "8000\n"),
+            ("sys/fs/cgroup/memory/memory.stat", "inactive_file 1\ntotal_inactive_file 6000\n"),
+        ];
+        assert_eq!(available(&first), Some(7000));
+    }
+
+    #[test]
+    fn the_tightest_group_around_the_process_decides() {
+        let group = |limits: [&str; 2]| {
+            let [inner, outer] = limits;
+            available(&[
+                ("proc/self/cgroup", "0::/user.slice/run.scope\n"),
+                ("sys/fs/cgroup/user.slice/run.scope/memory.max", inner),
+                ("sys/fs/cgroup/user.slice/run.scope/memory.current", "100"),
+                ("sys/fs/cgroup/user.slice/memory.max", outer),
+                ("sys/fs/cgroup/user.slice/memory.current", "1000"),
+                ("sys/fs/cgroup/other.slice/memory.max", "1"),
+                ("sys/fs/cgroup/other.slice/memory.current", "1"),
+            ])
+        };
+        assert_eq!(group(["500", "max"]), Some(400));
+        assert_eq!(group(["500", "1200"]), Some(200));
+        assert_eq!(group(["max", "max"]), Some(1000 << 10));
+        let outside =
+            [("proc/self/cgroup", "0::/../../other\n"), ("other/memory.max", "1"), ("other/memory.current", "1")];
+        assert_eq!(available(&outside), Some(1000 << 10), "a group outside of what is mounted");
+    }
 }

@@ -1,4 +1,4 @@
-//! What a user meets on the command line, and what holds the house together.
+//! What a user meets on the command line.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test may
 
@@ -7,8 +7,8 @@ mod compare;
 mod dataset;
 mod evaluate;
 mod folds;
-mod house;
 mod predict;
 mod real_images;
+mod shell;
 mod support;
 mod train;

@@ -97,7 +97,14 @@ fn check_build(script: &str) -> Result<(), String> {
     }
     image::check(&build)?;
     let calls = fs::read_to_string(build.platform().join("calls")).unwrap();
-    for needed in ["build", "--release", "--locked", "--no-default-features", "--target x86_64-unknown-linux-gnu"] {
+    for needed in [
+        "build",
+        "--release",
+        "--locked",
+        "--no-default-features",
+        "--features serve",
+        "--target x86_64-unknown-linux-gnu",
+    ] {
         if !calls.contains(needed) {
             return Err(format!("cargo is called without {needed}"));
         }
@@ -125,7 +132,8 @@ fn build_leaves_a_static_program_and_the_procfile() {
             ("no explicit target", " --target \"$TARGET\" ||", " ||"),
             ("other versions than the lock's", " --locked", ""),
             ("a debug build", "build --release", "build"),
-            ("the whole tool", " --no-default-features", ""),
+            ("all commands", " --no-default-features", ""),
+            ("no command at all", " --features serve", ""),
             ("a program that is not launched", "layer lobule true", "layer lobule false"),
             ("a launched compiler", "layer toolchain false", "layer toolchain true"),
             ("a cached layer", "cache = false", "cache = true"),

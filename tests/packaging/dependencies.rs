@@ -1,14 +1,15 @@
-//! What the function is compiled from: nothing that Google's build image lacks, and only what serving needs.
+//! What the library and the service-only build are compiled from: only what they need, and nothing that Google's build
+//! image lacks.
 
 use std::process::Command;
 
 use super::root;
 
-/// The crates that a build without the tool's commands compiles.
-fn crates() -> Vec<String> {
+/// The crates that a build with these features compiles, `--no-default-features` aside.
+fn crates(features: &str, edges: &str) -> Vec<String> {
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--locked", "--no-default-features", "--edges", "normal,build", "--prefix", "none"])
-        .args(["--target", "x86_64-unknown-linux-gnu", "--format", "{p}"])
+        .args(["tree", "--locked", "--no-default-features", "--features", features, "--edges", edges])
+        .args(["--prefix", "none", "--target", "x86_64-unknown-linux-gnu", "--format", "{p}"])
         .current_dir(root())
         .output()
         .unwrap();
@@ -24,18 +25,26 @@ fn wants_more_than_rust(name: &str) -> bool {
 }
 
 #[test]
-fn the_function_needs_no_c_library_and_no_tool_for_one() {
-    let crates = crates();
-    assert!(crates.iter().any(|name| name == "hyper"), "{crates:?}");
+fn the_service_needs_no_c_library_and_no_tool_for_one() {
+    let crates = crates("serve", "normal,build");
     let wanting: Vec<_> = crates.iter().filter(|name| wants_more_than_rust(name)).collect();
     assert!(wanting.is_empty(), "{wanting:?}");
     assert!(wants_more_than_rust("cmake") && wants_more_than_rust("openssl-src"));
 }
 
+/// Crates of the service, and those that the other commands need beside them.
+const SERVICE: [&str; 6] = ["clap", "hyper", "multer", "prometheus-client", "tokio", "tracing-subscriber"];
+const COMMANDS: [&str; 10] =
+    ["candle-nn", "clap_complete", "clap_mangen", "crc32c", "csv", "ctrlc", "indicatif", "statrs", "toml", "walkdir"];
+
 #[test]
-fn the_function_has_only_what_serving_needs() {
-    let crates = crates();
-    for tool in ["candle-nn", "crc32c", "csv", "ctrlc", "indicatif", "statrs", "toml", "walkdir"] {
-        assert!(!crates.iter().any(|name| name == tool), "{tool} is compiled for the function");
+fn the_library_has_nothing_of_the_service_and_the_service_nothing_of_the_commands() {
+    let (library, service, all) = (crates("", "normal"), crates("serve", "normal"), crates("cli", "normal"));
+    let has = |crates: &[String], name: &str| crates.iter().any(|found| found == name);
+    for name in SERVICE {
+        assert!(has(&service, name) && !has(&library, name), "{name}");
+    }
+    for name in COMMANDS {
+        assert!(has(&all, name) && !has(&service, name) && !has(&library, name), "{name}");
     }
 }

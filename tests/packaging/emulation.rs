@@ -116,7 +116,7 @@ fn lend_compiler(to: &Path) {
 }
 
 #[test]
-#[ignore = "compiles the function anew: minutes, and the crates from the network"]
+#[ignore = "needs minutes to compile the service-only build, and the crates from the network"]
 fn from_the_upload_to_a_prediction() {
     let mut build = Build::new();
     let compiler = build.tools().join("compiler");
@@ -130,14 +130,14 @@ fn from_the_upload_to_a_prediction() {
     image::check(&build).unwrap_or_else(|error| panic!("{error}"));
     build.keep_launch_layers();
 
-    let by_the_tool = said_by_the_tool();
+    let here = predicted_here();
     let image = fs::read(root().join("tests/fixtures/tissue.png")).unwrap();
     let starts: Vec<_> = (0..5)
         .map(|_| {
             let launched = launch(&build);
             let start = launched.start;
             // The port is bound when the model is loaded, so the first request is answered like any other.
-            assert_eq!(launched.predict(&image)["label"], by_the_tool["label"]);
+            assert_eq!(launched.predict(&image)["label"], here["label"]);
             launched.stop();
             start
         })
@@ -147,12 +147,12 @@ fn from_the_upload_to_a_prediction() {
     let launched = launch(&build);
     let answer = launched.predict(&image);
     let probability = |answer: &Value| answer["probability_malignant"].as_f64().unwrap();
-    assert!((probability(&answer) - probability(&by_the_tool)).abs() < 1e-3, "{answer}");
+    assert!((probability(&answer) - probability(&here)).abs() < 1e-3, "{answer}");
     let idle = launched.kib("VmRSS");
     let concurrency = deploy::concurrency(&text("README.md")).unwrap();
     thread::scope(|scope| {
         for _ in 0..concurrency {
-            scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&image)["label"], by_the_tool["label"])));
+            scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&image)["label"], here["label"])));
         }
     });
     let busy = launched.kib("VmHWM");
@@ -168,8 +168,8 @@ fn from_the_upload_to_a_prediction() {
     }
 }
 
-/// What the whole tool says of the same image.
-fn said_by_the_tool() -> Value {
+/// What the build with all commands predicts for the same image.
+fn predicted_here() -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
     let predicted =
         command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root()).output();
