@@ -7,7 +7,7 @@
 macro_rules! pages {
     ($($page:ident)*) => {$(
         #[doc = "[training]: training\n[service]: service\n[deploy]: deploy\n[performance]: performance\n\
-                 [results]: results\n[report]: report\n[contributing]: contributing\n[choosing]: choosing_best"]
+                 [results]: results\n[report]: report\n[changelog]: changelog\n[choosing]: choosing_best"]
         #[doc = include_str!(concat!(stringify!($page), ".md"))]
         pub mod $page {}
     )*};
