@@ -1,4 +1,5 @@
-//! The README's "Deploy": its commands and its manifest say the same, and the real gcloud takes them.
+//! The guide's page "Deploy": its commands and its manifest say the same, the README's command too, and the real gcloud
+//! takes them.
 
 use std::fs;
 use std::process::Command;
@@ -7,28 +8,25 @@ use serde_json::Value;
 
 use super::{hold, root, text};
 
-/// The section of the README.
-fn section(readme: &str) -> Result<&str, String> {
-    let (_, rest) = readme.split_once("\n## Deploy\n").ok_or("there is no section Deploy")?;
-    Ok(rest.split_once("\n## ").map_or(rest, |(section, _)| section))
-}
+/// The page.
+pub(crate) const PAGE: &str = "src/guide/deploy.md";
 
 /// The blocks of code in a language.
-fn blocks<'a>(section: &'a str, language: &str) -> Vec<&'a str> {
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     let open = format!("```{language}\n");
-    section.split(&open).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
+    page.split(&open).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
 }
 
 /// The commands of gcloud, each as its arguments.
-fn commands(section: &str) -> Vec<Vec<String>> {
-    let lines = blocks(section, "sh").concat().replace("\\\n", " ");
+fn commands(page: &str) -> Vec<Vec<String>> {
+    let lines = blocks(page, "sh").concat().replace("\\\n", " ");
     let commands = lines.lines().filter_map(|line| line.strip_prefix("gcloud "));
     commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
 /// The deploy's own command.
-fn deploy(section: &str) -> Result<Vec<String>, String> {
-    let mut commands = commands(section).into_iter();
+fn deploy(page: &str) -> Result<Vec<String>, String> {
+    let mut commands = commands(page).into_iter();
     commands.find(|command| command.starts_with(&["run".into(), "deploy".into()])).ok_or("no gcloud run deploy".into())
 }
 
@@ -39,13 +37,12 @@ fn flag(command: &[String], name: &str) -> Result<String, String> {
 }
 
 /// The requests that an instance is sent at a time.
-pub(crate) fn concurrency(readme: &str) -> Result<usize, String> {
-    flag(&deploy(section(readme)?)?, "--concurrency")?.parse().map_err(|error| format!("--concurrency: {error}"))
+pub(crate) fn concurrency(page: &str) -> Result<usize, String> {
+    flag(&deploy(page)?, "--concurrency")?.parse().map_err(|error| format!("--concurrency: {error}"))
 }
 
-fn check(readme: &str) -> Result<(), String> {
-    let section = section(readme)?;
-    let command = deploy(section)?;
+fn check(page: &str) -> Result<(), String> {
+    let command = deploy(page)?;
     if flag(&command, "--source")? != "." {
         return Err("it deploys another folder".into());
     }
@@ -53,7 +50,7 @@ fn check(readme: &str) -> Result<(), String> {
         return Err("strangers are let in".into());
     }
     // A thread for each CPU, and 16 places before each: what comes beyond is answered 503.
-    let (concurrency, cpu) = (concurrency(readme)?, flag(&command, "--cpu")?);
+    let (concurrency, cpu) = (concurrency(page)?, flag(&command, "--cpu")?);
     if concurrency > 17 * cpu.parse::<usize>().map_err(|error| error.to_string())? {
         return Err(format!("{concurrency} at a time are more than the queue holds"));
     }
@@ -62,7 +59,7 @@ fn check(readme: &str) -> Result<(), String> {
     if !command.iter().any(|argument| argument == "--cpu-boost") {
         return Err("no --cpu-boost".into());
     }
-    let manifest = blocks(section, "yaml").concat();
+    let manifest = blocks(page, "yaml").concat();
     for line in [
         format!("containerConcurrency: {concurrency}\n"),
         format!("timeoutSeconds: {timeout}\n"),
@@ -76,21 +73,19 @@ fn check(readme: &str) -> Result<(), String> {
             return Err(format!("the manifest does not say {line:?}"));
         }
     }
-    if section.contains("healthz")
-        || section.lines().any(|line| line.contains("path: /") && line.trim_end().ends_with('z'))
-    {
+    if page.contains("healthz") || page.lines().any(|line| line.contains("path: /") && line.trim_end().ends_with('z')) {
         return Err("Google's front end answers paths that end in z".into());
     }
-    if !section.contains("No deploy to Google was made from here") {
+    if !page.contains("No deploy to Google was made from here") {
         return Err("it does not say that nobody has tried it".into());
     }
     Ok(())
 }
 
 #[test]
-fn the_readme_deploys_safely_and_says_one_thing() {
+fn the_page_deploys_safely_and_says_one_thing() {
     hold(
-        "README.md",
+        PAGE,
         check,
         &[
             ("strangers", "--no-allow-unauthenticated", "--allow-unauthenticated"),
@@ -102,6 +97,7 @@ fn the_readme_deploys_safely_and_says_one_thing() {
             ("a claim that nobody has tried", "No deploy to Google was made from here", "It was deployed"),
         ],
     );
+    assert_eq!(deploy(&text("README.md")), deploy(&text(PAGE)));
 }
 
 #[test]
@@ -121,9 +117,8 @@ fn the_real_gcloud_takes_the_commands_up_to_the_account() {
     if Command::new("gcloud").arg("--version").output().is_err() {
         return println!("skipped: gcloud is not installed here");
     }
-    let (folder, readme) = (tempfile::tempdir().unwrap(), text("README.md"));
-    let section = section(&readme).unwrap();
-    fs::write(folder.path().join("service.yaml"), blocks(section, "yaml").concat()).unwrap();
+    let (folder, page) = (tempfile::tempdir().unwrap(), text(PAGE));
+    fs::write(folder.path().join("service.yaml"), blocks(&page, "yaml").concat()).unwrap();
     let answer = |arguments: &[String]| {
         let in_the_clone = arguments.iter().any(|argument| argument == "--source");
         let command = Command::new("gcloud")
@@ -138,7 +133,7 @@ fn the_real_gcloud_takes_the_commands_up_to_the_account() {
         String::from_utf8_lossy(&command.stderr).into_owned()
     };
     const ACCOUNT: &str = "You do not currently have an active account selected";
-    let commands = commands(section);
+    let commands = commands(&page);
     assert!(commands.len() >= 4, "{commands:?}");
     // What only writes to the configuration asks for no account.
     for command in commands.iter().filter(|command| command[0] != "config") {

@@ -20,7 +20,7 @@ use super::{deploy, image, procfile, root, text};
 /// program takes more than it uses.
 const MEMORY_KIB: u64 = 512 << 10;
 
-/// KiB that may be resident with the README's concurrency in use.
+/// KiB that may be resident with the guide's concurrency in use.
 const MOST_RESIDENT_KIB: u64 = 150_000_000 / 1024;
 
 /// A launched service: as the lifecycle's launcher does it, on one CPU and with little memory.
@@ -149,7 +149,7 @@ fn from_the_upload_to_a_prediction() {
     let probability = |answer: &Value| answer["probability_malignant"].as_f64().unwrap();
     assert!((probability(&answer) - probability(&here)).abs() < 1e-3, "{answer}");
     let idle = launched.kib("VmRSS");
-    let concurrency = deploy::concurrency(&text("README.md")).unwrap();
+    let concurrency = deploy::concurrency(&text(deploy::PAGE)).unwrap();
     thread::scope(|scope| {
         for _ in 0..concurrency {
             scope.spawn(|| (0..10).for_each(|_| assert_eq!(launched.predict(&image)["label"], here["label"])));

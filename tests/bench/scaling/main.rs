@@ -1,5 +1,5 @@
-//! How the service scales on Cloud Run, by simulation: `cargo run --release --example scaling` prints the README's
-//! tables. It is a model, not a measurement of Google's machines: the measured numbers and the assumed ones stand
+//! How the service scales on Cloud Run, by simulation: `cargo run --release --example scaling` prints the
+//! tables of the guide's page "Deploy". It is a model, not a measurement of Google's machines: the measured numbers and the assumed ones stand
 //! below, and how instances come and go is in `fleet`.
 
 #![allow(clippy::print_stdout, reason = "the tables are data")]
