@@ -19,8 +19,6 @@ mod inputs;
 mod interrupt;
 pub mod logging;
 #[cfg(feature = "tool")]
-mod measuring;
-#[cfg(feature = "tool")]
 mod output;
 #[cfg(feature = "tool")]
 mod predict;

@@ -78,3 +78,24 @@ impl Progress for Terminal<'_> {
         self.interrupt.came()
     }
 }
+
+/// A bar over images that are predicted; it shows itself again for each walk over them.
+pub(super) struct ImageBar(ProgressBar);
+
+impl ImageBar {
+    pub(super) fn new() -> Self {
+        Self(ProgressBar::new(0))
+    }
+
+    /// Shows that so many of so many images are done.
+    pub(super) fn show(&self, done: usize, of: usize) {
+        if done == 1 {
+            self.0.reset();
+        }
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+        if done == of {
+            self.0.finish_and_clear();
+        }
+    }
+}

@@ -12,11 +12,10 @@ use crate::cli::cross_validation;
 use crate::cli::cross_validation::Dealing;
 use crate::cli::inputs::{SplitArguments, Unit};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::measuring::{EXCHANGES, Measuring, open_backbone};
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{ImageBar, Terminal};
 use crate::cli::train_all;
 use crate::diagnosis::{Label, RESEARCH_USE};
-use crate::evaluate::{Evaluation, Figures, predictions};
+use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::report::text::evaluation as evaluation_text;
 use crate::report::text::number;
@@ -275,12 +274,14 @@ pub(super) fn conclude(run: &Run, state: &State, parts: &Parts, init: Option<&Pa
     let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", rayon::current_num_threads())?;
     let (config, training) = (run.config(), &file.metadata.trained_on);
     let frozen = init.map(|path| open_backbone(path, &config.recipe.architecture)).transpose()?;
+    let bar = ImageBar::new();
     let measuring = Measuring {
         classifier: &classifier,
         frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
         exchanges: EXCHANGES,
         seed: 0,
         shifts: false,
+        progress: &|done, of| bar.show(done, of),
     };
     let train = measuring.train_part(&parts.train)?;
     let mut last = None;

@@ -11,6 +11,7 @@ mod exchange;
 mod figures;
 mod metrics;
 mod observe;
+mod predict_all;
 pub mod predictions;
 mod subject;
 
@@ -24,10 +25,12 @@ pub use metrics::intervals::mean_of_all;
 pub use metrics::measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};
 pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, Training, conclude};
+pub(crate) use predict_all::thousands;
+pub use predict_all::{EXCHANGES, Measuring, TrainPart, Unpredicted, open_backbone};
 pub use predictions::{Margins, Predictions};
 pub use subject::{Stratum, Subject};
 
-/// What goes wrong with a file of predictions.
+/// What goes wrong with predictions: with a file of them, and with the images that they are to be made for.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// The file cannot be read or written.
@@ -50,4 +53,16 @@ pub enum EvaluateError {
         /// What is wrong.
         reason: String,
     },
+    /// Images that cannot be read or predicted; figures over the others would be of something else.
+    #[error("no figures, because {} of {of} images could not be predicted:{}", failed.len(), lines(failed))]
+    Unpredicted {
+        /// These images.
+        failed: Vec<Unpredicted>,
+        /// How many images there are.
+        of: usize,
+    },
+}
+
+fn lines(failed: &[Unpredicted]) -> String {
+    failed.iter().map(|image| format!("\n  {image}")).collect()
 }

@@ -19,7 +19,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
     ("inference", &["model", "pixels", "serve"]),
-    ("evaluate", &["model", "kernels", "pixels"]),
+    ("evaluate", &["model", "kernels", "pixels", "breakhis"]),
     ("report", &["breakhis", "evaluate", "train"]),
     ("train", &["evaluate", "model", "kernels", "pixels", "breakhis"]),
     ("serve", &["inference", "model", "kernels", "pixels"]),
