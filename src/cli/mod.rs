@@ -8,8 +8,6 @@ mod bench;
 #[cfg(feature = "tool")]
 mod compare;
 #[cfg(feature = "tool")]
-mod cross_validation;
-#[cfg(feature = "tool")]
 mod dataset;
 #[cfg(feature = "tool")]
 mod evaluate;
@@ -27,8 +25,6 @@ mod serve;
 mod terminal;
 #[cfg(feature = "tool")]
 mod train;
-#[cfg(feature = "tool")]
-mod train_all;
 mod weights;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.

@@ -33,7 +33,8 @@ pub struct Measuring<'a> {
     pub seed: u64,
     /// Whether images are shifted too.
     pub shifts: bool,
-    /// Is called after each image, from any thread, with how many images are done and how many there are.
+    /// Is called with how many images are done and how many there are: with none done before the first, then after each
+    /// image, from any thread.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
@@ -171,6 +172,7 @@ impl Measuring<'_> {
         work: impl Fn(usize, &ImageFile) -> Result<T, Unpredicted> + Sync,
     ) -> Result<Vec<T>, EvaluateError> {
         let done = AtomicUsize::new(0);
+        (self.progress)(0, images.len());
         let work = |(index, image): (usize, &&ImageFile)| {
             let result = work(index, image);
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());

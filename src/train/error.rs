@@ -1,13 +1,17 @@
 //! What stops a training.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
+use crate::breakhis::BreakhisError;
+use crate::evaluate::EvaluateError;
 use crate::kernels::LevelError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
 
 /// What stops a training.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// A part that training needs holds nothing.
     #[error("the {0} part holds no images; check the split")]
@@ -68,6 +72,28 @@ pub enum TrainError {
         /// What is asked for now, and what was then.
         differences: Vec<String>,
     },
+    /// A folder of runs, or a file in one, is not what is needed.
+    #[error("{} {reason}", path.display())]
+    Folder {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it, as a predicate: "has not ended".
+        reason: String,
+    },
+    /// The training was asked to stop, and can go on.
+    #[error("stopped {0}; the same command with --resume goes on from there")]
+    Interrupted(String),
+    /// The seed cannot be counted up for the repeats of a cross-validation.
+    #[error("the seed {0} is too large to be counted up by --repeats")]
+    Seed(u64),
+    /// What went wrong in one of several runs, or with one of several files.
+    #[error("{place}")]
+    Within {
+        /// Which run or file.
+        place: String,
+        /// What went wrong.
+        source: Box<TrainError>,
+    },
     /// No epoch is over yet.
     #[error("no epoch is over yet")]
     NoEpoch,
@@ -77,6 +103,9 @@ pub enum TrainError {
          with --init"
     )]
     NoStart(String),
+    /// Tensors were given to a recipe that does not start from any.
+    #[error("the recipe {0} starts from random tensors; leave --init out")]
+    NeedlessStart(String),
     /// The loss is no longer a number.
     #[error("the loss became {loss} in epoch {epoch}; lower the learning rate")]
     Diverged {
@@ -109,6 +138,12 @@ pub enum TrainError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The data set, its split or its folds.
+    #[error(transparent)]
+    Breakhis(#[from] BreakhisError),
+    /// What the trained network was measured by.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     /// An image cannot be read.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
@@ -123,6 +158,17 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
+impl TrainError {
+    pub(crate) fn folder(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Folder { path: path.into(), reason: reason.into() }
+    }
+
+    /// The same error, in one of several places.
+    pub(crate) fn within(self, place: impl Display) -> Self {
+        Self::Within { place: place.to_string(), source: Box::new(self) }
+    }
+}
+
 /// An image that cannot be read.
 #[derive(Debug)]
 pub struct Unreadable {
@@ -132,7 +178,7 @@ pub struct Unreadable {
     pub source: PixelsError,
 }
 
-impl std::fmt::Display for Unreadable {
+impl Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.source {
             // This one names the file itself, but leaves the reason to its source.

@@ -7,6 +7,7 @@
 mod data;
 mod error;
 mod fit;
+mod progress;
 mod recipe;
 mod run;
 
@@ -16,11 +17,12 @@ pub use error::{TrainError, Unreadable};
 pub use fit::adam::{Adam, Slot};
 pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
 pub use fit::history::{Epoch, Figures};
-pub use fit::progress::Progress;
-pub use fit::state::{Outcome, State};
+pub use fit::state::{Snapshot, State};
 pub use fit::step::step;
-pub use fit::{End, check_classes, check_validation, fit};
+pub use fit::{End, Save, check_classes, check_validation, fit};
+pub use progress::Progress;
 pub use recipe::{Augmentation, Decay, Keep, Recipe, Start, Views};
-pub use run::Run;
 pub use run::config::RunConfig;
+pub use run::folder::RunFolder;
 pub use run::memory_estimate::check_memory;
+pub use run::{Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, compare_runs, run};

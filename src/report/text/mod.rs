@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod comparison;
+pub mod cross_validation;
 pub mod evaluation;
 
 pub(crate) use crate::evaluate::thousands;

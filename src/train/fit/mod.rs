@@ -7,7 +7,6 @@ pub(crate) mod adam;
 pub(crate) mod callbacks;
 pub(crate) mod history;
 pub(crate) mod loss;
-pub(crate) mod progress;
 pub(crate) mod seed;
 pub(crate) mod state;
 pub(crate) mod step;
@@ -26,10 +25,10 @@ use crate::train::data::target::Taught;
 use crate::train::error::TrainError;
 use crate::train::fit::history::Epoch;
 use crate::train::fit::loss::predictions;
-use crate::train::fit::progress::Progress;
 use crate::train::fit::seed::{Purpose, stream};
-use crate::train::fit::state::{Outcome, State};
+use crate::train::fit::state::{Snapshot, State};
 use crate::train::fit::step::step;
+use crate::train::progress::Progress;
 use crate::train::recipe::Recipe;
 
 /// How a training ended.
@@ -41,17 +40,22 @@ pub enum End {
     Interrupted,
 }
 
+/// Saves a state.
+pub type Save<'a> = &'a dyn Fn(&State, &mut dyn Progress) -> Result<(), TrainError>;
+
 /// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
-/// be empty where the recipe decides nothing by it; then nothing is measured.
+/// be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which the
+/// training can go on later: after each epoch, and when it was asked to stop.
 ///
 /// # Errors
-/// When a part has one class only, or is empty and needed, the loss is no longer a number, or the progress cannot be written.
+/// When a part has one class only, or is empty and needed, the loss is no longer a number, or a state cannot be saved.
 pub fn fit(
     state: &mut State,
     recipe: &Recipe,
     parts: (&Samples, &Samples),
     seed: u64,
     progress: &mut dyn Progress,
+    save: Save<'_>,
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
     check_validation(recipe, parts.1.labels())?;
@@ -62,7 +66,7 @@ pub fn fit(
         if end == End::Finished {
             conclude(state, recipe, parts.1, progress)?;
         }
-        progress.save(state)?;
+        save(state, progress)?;
         if end == End::Interrupted || progress.interrupted() && !state.ended(recipe) {
             return Ok(End::Interrupted);
         }
@@ -172,7 +176,7 @@ fn conclude(
     }
     if position.best.epoch(position.epochs, loss) {
         let weights = state.network.parameters().stored()?;
-        state.best = Some(Outcome { epoch, weights });
+        state.best = Some(Snapshot { epoch, weights });
     }
     Ok(())
 }

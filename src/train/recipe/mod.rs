@@ -255,7 +255,8 @@ fn set(table: &mut Table, change: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+/// The value of a key (`table.key`).
+pub(crate) fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     let (first, rest) = key.split_once('.').unwrap_or((key, ""));
     match (table.get(first)?, rest) {
         (value, "") => Some(value),
@@ -264,7 +265,8 @@ fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     }
 }
 
-fn keys(table: &Table) -> Vec<String> {
+/// The keys of all values of a table and of the tables in it.
+pub(crate) fn keys(table: &Table) -> Vec<String> {
     let names = table.iter().map(|(name, value)| match value {
         Value::Table(inner) => keys(inner).into_iter().map(|key| format!("{name}.{key}")).collect(),
         _ => vec![name.clone()],

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Network, Parameters, StoredTensors, read_described_tensors, write_tensors};
 use crate::train::error::TrainError;
 use crate::train::fit::history::Epoch;
-use crate::train::fit::state::{Outcome, Position, State};
+use crate::train::fit::state::{Position, Snapshot, State};
 use crate::train::recipe::Recipe;
 
 /// The key of the metadata in a safetensors file.
@@ -79,7 +79,7 @@ impl State {
         let mut state = Self::new(Network::new(recipe.architecture.clone(), parameters), recipe);
         let moment = |name| broken(format!("it lacks the optimiser's moment {name}, or that has another length"));
         state.adam.restore(header.adam_steps, take("adam")).map_err(moment)?;
-        state.best = header.best.map(|epoch| Outcome { epoch, weights: take("best") });
+        state.best = header.best.map(|epoch| Snapshot { epoch, weights: take("best") });
         (state.position, state.history) = (header.position, header.history);
         Ok(state)
     }
