@@ -16,7 +16,7 @@ pub use data::target::Target;
 pub use error::{TrainError, Unreadable};
 pub use fit::adam::{Adam, Slot};
 pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
-pub use fit::history::{Epoch, Figures};
+pub use fit::history::{Epoch, EpochFigures};
 pub use fit::state::{Snapshot, State};
 pub use fit::step::step;
 pub use fit::{End, Save, check_classes, check_validation, fit};

@@ -1,10 +1,10 @@
-//! `curves.svg`: how loss, accuracy and the step size went over the epochs of a run, with the epoch marked whose
+//! `curves.svg`: how loss, accuracy and the learning rate went over the epochs of a run, with the epoch marked whose
 //! weights are kept.
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
 use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
-use crate::train::{Epoch, Figures, Keep};
+use crate::train::{Epoch, EpochFigures, Keep};
 
 // Pixels.
 const WIDTH: f64 = 820.0;
@@ -37,13 +37,13 @@ struct Curves {
     loss: [Vec<f64>; 2],
     /// Train and validation accuracy.
     accuracy: [Vec<f64>; 2],
-    /// The step size.
+    /// The learning rate.
     learning_rate: Vec<f64>,
     /// The index of the epoch whose weights are kept, and by what rule.
     kept: Option<(usize, Keep)>,
 }
 
-/// A curve: its numbers, and how it is told from others.
+/// A curve: its numbers, and how it is drawn.
 #[derive(Clone, Copy)]
 struct Curve<'a> {
     numbers: &'a [f64],
@@ -53,7 +53,7 @@ struct Curve<'a> {
 
 impl Curves {
     fn of(epochs: &[Epoch], kept: Option<(usize, Keep)>) -> Self {
-        let series = |number: fn(&Figures) -> Option<f64>| -> Vec<f64> {
+        let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
             epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
         };
         Self {
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn the_epoch_that_is_kept_is_marked_by_the_rule_that_keeps_it() {
         let epoch = |epoch, loss| Epoch {
-            figures: Figures {
+            figures: EpochFigures {
                 epoch,
                 learning_rate: 1e-3,
                 train_loss: 0.5,

@@ -34,7 +34,7 @@ pub struct Samples {
 enum Kept {
     /// At the network's size, as numbers from 0 to 1.
     Resized(Vec<f32>),
-    /// Larger, so that a part of it still has the network's size.
+    /// Larger, so that a crop of it still has the network's size.
     Larger(RgbImage),
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Sample {
     /// Which image.
     pub(crate) index: usize,
     pub(crate) symmetry: Dihedral,
-    /// The part that is shown; none for all of it.
+    /// The crop that is shown; none for the whole image.
     crop: Option<Crop>,
     stain: Option<StainChange>,
     /// The image whose colour statistics it gets.

@@ -21,7 +21,7 @@ use crate::kernels::Level;
 use crate::kernels::densenet::training::Workspace;
 use crate::model::{Mode, Network};
 use crate::train::data::samples::{CHUNK, Sample, Samples};
-use crate::train::data::target::Taught;
+use crate::train::data::target::Targets;
 use crate::train::error::TrainError;
 use crate::train::fit::history::Epoch;
 use crate::train::fit::loss::predictions;
@@ -59,10 +59,10 @@ pub fn fit(
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
     check_validation(recipe, parts.1.labels())?;
-    let taught = Taught::new(parts.0, recipe);
+    let targets = Targets::new(parts.0, recipe);
     let mut workspace = Workspace::new(Level::from_environment()?);
     while !state.ended(recipe) {
-        let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
+        let end = train(state, recipe, &targets, seed, &mut workspace, progress)?;
         if end == End::Finished {
             conclude(state, recipe, parts.1, progress)?;
         }
@@ -74,7 +74,7 @@ pub fn fit(
     Ok(End::Finished)
 }
 
-/// Refuses a validation part that tells nothing. It may be empty where the recipe decides nothing by it.
+/// Refuses a validation part that nothing can be measured on. It may be empty where the recipe decides nothing by it.
 ///
 /// # Errors
 /// When it is empty and the recipe needs it, or it holds one class.
@@ -86,7 +86,7 @@ pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainEr
     }
 }
 
-/// Refuses a part from which nothing can be learned, or nothing told.
+/// Refuses a part from which nothing can be learned or measured.
 ///
 /// # Errors
 /// When it is empty or holds one class.
@@ -106,12 +106,12 @@ pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainEr
 fn train(
     state: &mut State,
     recipe: &Recipe,
-    taught: &Taught,
+    targets: &Targets,
     seed: u64,
     workspace: &mut Workspace,
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
-    let samples = taught.samples;
+    let samples = targets.samples;
     let State { network, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
@@ -128,7 +128,7 @@ fn train(
         let number = position.epochs * steps + position.steps;
         let dropout = stream(seed, Purpose::Dropout, number).random();
         let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-        let (images, targets) = (images?, taught.of(batch));
+        let (images, targets) = (images?, targets.of(batch));
         let memory = (&mut *adam, &mut *workspace);
         // The next step's images are drawn beside this one.
         let coming = batches.next();

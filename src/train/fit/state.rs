@@ -33,7 +33,7 @@ pub(crate) struct Position {
     pub(crate) steps: usize,
     /// What those came to.
     pub(crate) running: Running,
-    /// The peak of the step size, as the plateau has left it.
+    /// The peak of the learning rate, as the plateau has left it.
     pub(crate) learning_rate: f64,
     /// Whether early stopping has ended the training.
     pub(crate) stopped: bool,

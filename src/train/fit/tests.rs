@@ -106,7 +106,7 @@ fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result
 #[test]
 fn every_tensor_of_each_network_is_trained() -> Result<(), TrainError> {
     for name in ["baseline", "transfer", "best"] {
-        // Ours leaves the backbone's moments as they are unless told otherwise.
+        // Ours leaves the backbone's moments as they are unless it is asked to learn them.
         let recipe = recipe(name, if name == "best" { &["backbone_norm.momentum=0.9"] } else { &[] });
         let (_, state) = train(&recipe, 1)?;
         let weights = state.kept(&recipe)?.weights;
@@ -180,7 +180,7 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
 }
 
 #[test]
-fn callbacks_lower_the_step_size_and_end_the_training() -> Result<(), TrainError> {
+fn callbacks_lower_the_learning_rate_and_end_the_training() -> Result<(), TrainError> {
     let changes = [
         "epochs=9",
         "early_stopping.patience=4",

@@ -47,7 +47,7 @@ impl RunConfig {
     /// Reads what [`RunConfig::write`] wrote.
     ///
     /// # Errors
-    /// When there is none, or it is not what a run writes.
+    /// When the file is missing, or is not what a run writes.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| TrainError::Read { path: path.to_owned(), source })?;

@@ -1,12 +1,13 @@
 //! Whether there is memory for a training, asked before it begins.
 //!
-//! In: a recipe and the number of images in each part. Out: an estimate of what the training needs, and what the system can give.
+//! In: a recipe and the number of images in each part. Out: an estimate of what the training needs, and what the
+//! system can give.
 
 use crate::evaluate::{EXCHANGES, RINGS};
 use crate::model::{Architecture, Fused};
 use crate::system::available_memory;
 use crate::train::error::TrainError;
-use crate::train::fit::step::PART;
+use crate::train::fit::step::SUBSET;
 use crate::train::recipe::Recipe;
 
 /// Bytes of a number.
@@ -40,9 +41,9 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
     // Weights, gradients, two moments, the best epoch's, and what writes them to a file.
     let weights = 9 * tensors;
     // The backbone's own tape keeps each number about once, for the whole batch. candle keeps an operator's input, output
-    // and gradients, for the parts of a batch that are in work.
+    // and gradients, for the subsets of a batch that are in work.
     let numbers = match recipe.architecture {
-        Architecture::Baseline(_) => 8 * recipe.batch.min(PART * rayon::current_num_threads()),
+        Architecture::Baseline(_) => 8 * recipe.batch.min(SUBSET * rayon::current_num_threads()),
         Architecture::Fused(_) => 2 * recipe.batch,
     };
     let batch = recipe.batch * size * size * 3;
@@ -57,7 +58,7 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
 /// Refuses a training that cannot fit into memory; `parts` are the images of the train, validation and test parts.
 ///
 /// # Errors
-/// When the system tells how much it can give, and that is less than the training needs.
+/// When the system says how much it can give, and that is less than the training needs.
 pub fn check_memory(recipe: &Recipe, parts: [usize; 3]) -> Result<(), TrainError> {
     let needed = needed(recipe, parts);
     match available_memory() {
