@@ -196,19 +196,19 @@ pub struct Unpredicted {
     /// Its file.
     pub path: PathBuf,
     /// Why.
-    pub source: ModelError,
+    pub source: Box<ModelError>,
 }
 
 impl Unpredicted {
     fn new(file: &ImageFile, source: impl Into<ModelError>) -> Self {
-        Self { path: file.path.clone(), source: source.into() }
+        Self { path: file.path.clone(), source: Box::new(source.into()) }
     }
 }
 
 impl fmt::Display for Unpredicted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
-        match &self.source {
+        match &*self.source {
             // These two name the file themselves, but leave the reason to their source.
             ModelError::Pixels(PixelsError::Read { source, .. }) => write!(f, "{path}: {source}"),
             ModelError::Pixels(PixelsError::File { source, .. }) => write!(f, "{path}: {source}"),

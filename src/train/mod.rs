@@ -1,7 +1,7 @@
-//! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folder of a run.
+//! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folders of runs; [`run()`] does it all.
 //!
-//! In: images of a data set and its split, a [`Recipe`], a seed and, where the recipe wants them, tensors of another
-//! program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
+//! In: a [`Config`]: a folder of images, what is held out, a [`Recipe`], a seed and, where the recipe wants them, tensors
+//! of another program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
 //! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
 mod data;
@@ -19,10 +19,9 @@ pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, 
 pub use fit::history::{Epoch, EpochFigures};
 pub use fit::state::{Snapshot, State};
 pub use fit::step::step;
-pub use fit::{End, Save, check_classes, check_validation, fit};
+pub use fit::{End, Save, fit};
 pub use progress::Progress;
 pub use recipe::{Augmentation, Decay, Keep, Recipe, Start, Views};
 pub use run::config::RunConfig;
 pub use run::folder::RunFolder;
-pub use run::memory_estimate::check_memory;
 pub use run::{Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, compare_runs, run};

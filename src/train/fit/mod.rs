@@ -78,7 +78,7 @@ pub fn fit(
 ///
 /// # Errors
 /// When it is empty and the recipe needs it, or it holds one class.
-pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
+pub(crate) fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
     match recipe.steered_by() {
         _ if !labels.is_empty() => check_classes("validation", labels),
         Some(by) => Err(TrainError::NothingHeldOut { recipe: recipe.name.clone(), by }),
@@ -90,7 +90,7 @@ pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainEr
 ///
 /// # Errors
 /// When it is empty or holds one class.
-pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
+pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
     if labels.is_empty() {
         return Err(TrainError::EmptyPart(part));
     }

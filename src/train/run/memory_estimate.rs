@@ -59,7 +59,7 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
 ///
 /// # Errors
 /// When the system says how much it can give, and that is less than the training needs.
-pub fn check_memory(recipe: &Recipe, parts: [usize; 3]) -> Result<(), TrainError> {
+pub(crate) fn check_memory(recipe: &Recipe, parts: [usize; 3]) -> Result<(), TrainError> {
     let needed = needed(recipe, parts);
     match available_memory() {
         Some(available) if available < needed => {
