@@ -26,7 +26,7 @@ pub use metrics::measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};
 pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, Training, conclude};
 pub(crate) use predict_all::thousands;
-pub use predict_all::{EXCHANGES, Measuring, TrainPart, Unpredicted, open_backbone};
+pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
 pub use predictions::{Margins, Predictions};
 pub use subject::{Stratum, Subject};
 
@@ -57,12 +57,18 @@ pub enum EvaluateError {
     #[error("no figures, because {} of {of} images could not be predicted:{}", failed.len(), lines(failed))]
     Unpredicted {
         /// These images.
-        failed: Vec<Unpredicted>,
+        failed: Vec<FailedImage>,
         /// How many images there are.
         of: usize,
     },
 }
 
-fn lines(failed: &[Unpredicted]) -> String {
-    failed.iter().map(|image| format!("\n  {image}")).collect()
+/// The first of these images, a line each, and how many more there are.
+pub(crate) fn lines(failed: &[FailedImage]) -> String {
+    const SHOWN: usize = 20;
+    let mut text: String = failed.iter().take(SHOWN).map(|image| format!("\n  {image}")).collect();
+    if let Some(more) = failed.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("\n  and {more} more");
+    }
+    text
 }

@@ -131,7 +131,7 @@ impl Measuring<'_> {
         &self,
         image: &ImageFile,
         work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
-    ) -> Result<T, Unpredicted> {
+    ) -> Result<T, FailedImage> {
         let network = |image: &[f32]| {
             let (prediction, taps) = self.classifier.look(image)?;
             Ok(Seen { margin: prediction.margin, taps })
@@ -139,12 +139,12 @@ impl Measuring<'_> {
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));
         let backbone = backbone.as_ref();
         let observer = Observer { network: &network, backbone: backbone.map(|taps| taps as _) };
-        work(observer).map_err(|source| Unpredicted::new(image, source))
+        work(observer).map_err(|source| FailedImage::new(image, source))
     }
 
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.
-    fn prepare(&self, file: &ImageFile) -> Result<(Prepared, Subject), Unpredicted> {
-        let failed = |source| Unpredicted::new(file, source);
+    fn prepare(&self, file: &ImageFile) -> Result<(Prepared, Subject), FailedImage> {
+        let failed = |source| FailedImage::new(file, source);
         let image = pixels::read(&file.path, &DecodeLimits::default()).map_err(failed)?;
         let own = self.classifier.preprocess();
         let resized = |preprocess: &Preprocess, image: &RgbImage| preprocess.resized(image).map_err(failed);
@@ -169,7 +169,7 @@ impl Measuring<'_> {
     fn each<T: Send>(
         &self,
         images: &[&ImageFile],
-        work: impl Fn(usize, &ImageFile) -> Result<T, Unpredicted> + Sync,
+        work: impl Fn(usize, &ImageFile) -> Result<T, FailedImage> + Sync,
     ) -> Result<Vec<T>, EvaluateError> {
         let done = AtomicUsize::new(0);
         (self.progress)(0, images.len());
@@ -178,7 +178,7 @@ impl Measuring<'_> {
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
             result
         };
-        let results: Vec<Result<T, Unpredicted>> = images.par_iter().enumerate().map(work).collect();
+        let results: Vec<Result<T, FailedImage>> = images.par_iter().enumerate().map(work).collect();
         let (mut values, mut failed) = (Vec::with_capacity(results.len()), Vec::new());
         for result in results {
             match result {
@@ -190,22 +190,22 @@ impl Measuring<'_> {
     }
 }
 
-/// An image that cannot be predicted.
+/// An image that cannot be read or predicted.
 #[derive(Debug)]
-pub struct Unpredicted {
+pub struct FailedImage {
     /// Its file.
     pub path: PathBuf,
     /// Why.
     pub source: Box<ModelError>,
 }
 
-impl Unpredicted {
-    fn new(file: &ImageFile, source: impl Into<ModelError>) -> Self {
+impl FailedImage {
+    pub(crate) fn new(file: &ImageFile, source: impl Into<ModelError>) -> Self {
         Self { path: file.path.clone(), source: Box::new(source.into()) }
     }
 }
 
-impl fmt::Display for Unpredicted {
+impl fmt::Display for FailedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display();
         match &*self.source {

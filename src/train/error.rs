@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use crate::breakhis::BreakhisError;
-use crate::evaluate::EvaluateError;
+use crate::evaluate::{EvaluateError, FailedImage, lines};
 use crate::kernels::LevelError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
@@ -46,8 +46,11 @@ pub enum TrainError {
         reason: String,
     },
     /// Images that cannot be read.
-    #[error("{}", unreadable(.0))]
-    Unreadable(Vec<Unreadable>),
+    #[error(
+        "{} images cannot be read; mend or remove them, or go on without them by --skip-unreadable:{}",
+        .0.len(), lines(.0)
+    )]
+    Unreadable(Vec<FailedImage>),
     /// A training that does not fit into memory.
     #[error(
         "the training needs about {needed} MiB of memory, and there are {available}; batches smaller than {batch} need \
@@ -64,17 +67,9 @@ pub enum TrainError {
     /// A run that is not to be overwritten.
     #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
     RunExists(PathBuf),
-    /// A run that was asked for other things.
-    #[error("{} holds a run that was asked for other things: {}", folder.display(), differences.join("; "))]
-    OtherRun {
-        /// Its folder.
-        folder: PathBuf,
-        /// What is asked for now, and what was then.
-        differences: Vec<String>,
-    },
     /// A folder of runs, or a file in one, is not what is needed.
     #[error("{} {reason}", path.display())]
-    Folder {
+    Unusable {
         /// The folder or file.
         path: PathBuf,
         /// What is wrong with it, as a predicate: "has not ended".
@@ -114,14 +109,6 @@ pub enum TrainError {
         /// The loss.
         loss: f64,
     },
-    /// A file of the run is not what a run writes, or belongs to another one.
-    #[error("{}: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and what to do.
-        reason: String,
-    },
     /// A file of the run cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -159,42 +146,12 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    pub(crate) fn folder(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Folder { path: path.into(), reason: reason.into() }
+    pub(crate) fn unusable(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Unusable { path: path.into(), reason: reason.into() }
     }
 
     /// The same error, in one of several places.
     pub(crate) fn within(self, place: impl Display) -> Self {
         Self::Within { place: place.to_string(), source: Box::new(self) }
     }
-}
-
-/// An image that cannot be read.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Why.
-    pub source: PixelsError,
-}
-
-impl Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.source {
-            // This one names the file itself, but leaves the reason to its source.
-            PixelsError::Read { source, .. } => write!(f, "{}: {source}", self.path.display()),
-            other => write!(f, "{}: {other}", self.path.display()),
-        }
-    }
-}
-
-fn unreadable(images: &[Unreadable]) -> String {
-    let shown: Vec<String> = images.iter().take(5).map(Unreadable::to_string).collect();
-    let more = images.len() - shown.len();
-    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let count = images.len();
-    format!(
-        "{count} images cannot be read; mend or remove them, or go on without them by --skip-unreadable:\n  {}{rest}",
-        shown.join("\n  ")
-    )
 }

@@ -13,7 +13,7 @@ mod run;
 
 pub use data::samples::Samples;
 pub use data::target::Target;
-pub use error::{TrainError, Unreadable};
+pub use error::TrainError;
 pub use fit::adam::{Adam, Slot};
 pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
 pub use fit::history::{Epoch, EpochFigures};

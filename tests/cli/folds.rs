@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use lobule::model::{Architecture, WeightsFile};
 
@@ -18,20 +19,6 @@ fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String
 /// Checks that two runs which hold out a fold, and so have no test part, have the same bytes.
 fn assert_same(ours: &Path, theirs: &Path) {
     crate::train::assert_same(ours, theirs, RESULTS.into_iter().filter(|file| !file.starts_with("test-")));
-}
-
-/// Copies a run's folder.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 #[test]
@@ -77,8 +64,8 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
 
     // Stopped between two folds: the first is there to its end, and nothing of the second.
     let between = work.path().join("between");
-    copy(&whole.join("repeat-1/fold-0"), &between.join("repeat-1/fold-0"));
-    fs::copy(whole.join("repeat-1/folds.csv"), between.join("repeat-1/folds.csv")).unwrap();
+    assert!(Command::new("cp").args(["-r", text(&whole), text(&between)]).status().unwrap().success());
+    (1..3).for_each(|fold| fs::remove_dir_all(between.join(format!("repeat-1/fold-{fold}"))).unwrap());
     let weights = between.join("repeat-1/fold-0/weights.safetensors");
     let written = fs::metadata(&weights).unwrap().modified().unwrap();
     let resumed = baseline(data.path(), &between, 5, &["--folds", "3", "--resume"]);

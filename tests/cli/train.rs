@@ -1,10 +1,10 @@
 //! `lobule train`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use lobule::breakhis::Part;
+use lobule::breakhis::{Dataset, Part};
 use lobule::model::{Architecture, WeightsFile};
 use lobule::train::{self, Config, Outcome, Recipe};
 
@@ -227,7 +227,7 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     assert!(!out.exists(), "nothing was made");
 
     // A folder that cannot be used is refused before an image is read.
-    fs::write(&walkdir(data.path())[0], "no image").unwrap();
+    fs::write(&Dataset::open(data.path()).unwrap().images()[0].path, "no image").unwrap();
     let (file, used) = (work.path().join("file"), work.path().join("used"));
     fs::write(&file, "").unwrap();
     fs::create_dir(&used).unwrap();
@@ -249,8 +249,9 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
 fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let data = breakhis_tree();
     let work = tempfile::tempdir().unwrap();
-    let images = walkdir(data.path());
-    for broken in [&images[0], &images[7]] {
+    let dataset = Dataset::open(data.path()).unwrap();
+    let images: Vec<&Path> = dataset.images().iter().map(|image| image.path.as_path()).collect();
+    for broken in [images[0], images[7]] {
         let bytes = fs::read(broken).unwrap();
         fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
     }
@@ -258,7 +259,7 @@ fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let mut train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
     let message = complaint(&words(&train));
     assert!(message.contains("2 images cannot be read") && message.contains("--skip-unreadable"), "{message}");
-    assert!(message.contains(text(&images[7])), "{message}");
+    assert!(message.contains(text(images[7])), "{message}");
     assert!(!out.exists(), "nothing was made");
 
     train.push("--skip-unreadable".into());
@@ -266,21 +267,6 @@ fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
     let name = images[7].file_name().unwrap().to_str().unwrap();
     assert!(config.contains("skipped") && config.contains(name), "{config}");
-}
-
-/// The images below a folder.
-fn walkdir(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(walkdir(&path)),
-            false => found.push(path),
-        }
-    }
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "png"));
-    found.sort();
-    found
 }
 
 #[test]

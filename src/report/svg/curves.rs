@@ -263,11 +263,7 @@ mod tests {
                 train_loss: 0.5,
                 train_accuracy: 0.75,
                 validation_loss: Some(loss),
-                validation_accuracy: None,
-                validation_precision: None,
-                validation_recall: None,
-                validation_f1: None,
-                validation_roc_auc: None,
+                ..EpochFigures::default()
             },
             images_per_second: 9.0,
             ended_at: 1.5,

@@ -23,7 +23,7 @@ pub struct Epoch {
 }
 
 /// The figures of an epoch. Those of the validation part are `None` where they are not defined.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochFigures {
     /// Its number, from 1.
     pub epoch: usize,

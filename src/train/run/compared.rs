@@ -28,7 +28,7 @@ pub fn compare_runs(folders: &[PathBuf], pooled: bool) -> Result<Comparison, Tra
 fn pool(runs: &[Run], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
     if let Some([first, other]) = runs.array_windows().find(|[first, other]| !first.has_the_recipe_of(other)) {
         let reason = format!("and {} were not trained alike; only runs of one recipe can be pooled", other.name);
-        return Err(TrainError::folder(&first.name, reason));
+        return Err(TrainError::unusable(&first.name, reason));
     }
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for (run, predictions) in runs.iter().zip(predictions) {
@@ -38,7 +38,7 @@ fn pool(runs: &[Run], predictions: &[Predictions]) -> Result<Pooled, TrainError>
                 let reason = format!(
                     "and {name} both predict {filename}; only runs that hold out different images can be pooled"
                 );
-                return Err(TrainError::folder(other, reason));
+                return Err(TrainError::unusable(other, reason));
             }
         }
     }
@@ -51,7 +51,7 @@ fn read_run(folder: &Path) -> Result<(Run, Predictions), TrainError> {
     let path = folder.join("config.toml");
     if !path.is_file() {
         let reason = "is not the folder of a run: there is no config.toml in it, as `lobule train` writes it";
-        return Err(TrainError::folder(folder, reason));
+        return Err(TrainError::unusable(folder, reason));
     }
     let config = RunConfig::read(&path)?;
     let split_file = folder.join("split.csv");
@@ -84,17 +84,17 @@ fn read_predictions(folder: &Path, split: &Split) -> Result<(MeasuredPart, Predi
                  --resume is added"
             }
         };
-        return Err(TrainError::folder(folder, reason));
+        return Err(TrainError::unusable(folder, reason));
     };
     let predictions = predictions::read(&path, &told_by_name)?;
     if predictions.subjects.is_empty() {
-        return Err(TrainError::folder(path, "holds no predictions"));
+        return Err(TrainError::unusable(path, "holds no predictions"));
     }
     let mut names = predictions.subjects.iter().map(|subject| &subject.filename);
     if let Some(name) = names.find(|name| split.part_of(name) != Some(part)) {
         let place = split.part_of(name).map_or("not at all".to_owned(), |part| format!("in its {part} part"));
         let reason = format!("holds {name}, which the run's split.csv has {place}; they are not of one run");
-        return Err(TrainError::folder(path, reason));
+        return Err(TrainError::unusable(path, reason));
     }
     Ok((measured, predictions))
 }

@@ -51,7 +51,7 @@ impl RunConfig {
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|error| TrainError::Broken { path: path.to_owned(), reason: error.to_string() })
+        toml::from_str(&text).map_err(|error| TrainError::unusable(path, format!("is not what a run writes: {error}")))
     }
 
     /// Refuses to go on with a run in `folder` that was asked for other things; the program may be another version.
@@ -69,7 +69,8 @@ impl RunConfig {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(TrainError::OtherRun { folder: folder.to_owned(), differences })
+        let reason = format!("holds a run that was asked for other things: {}", differences.join("; "));
+        Err(TrainError::unusable(folder, reason))
     }
 
     /// Where two configs differ, a sentence a value: `recipe.batch = 64, and not 32`.

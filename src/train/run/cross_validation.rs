@@ -89,7 +89,7 @@ impl Repeat {
         }
         let path = self.folder.join("folds.csv");
         if path.exists() && Folds::read(&path)? != self.folds {
-            return Err(TrainError::folder(
+            return Err(TrainError::unusable(
                 path,
                 "holds other folds than these; the same --folds and --seed go on with them, and another --out begins a new \
                  cross-validation",

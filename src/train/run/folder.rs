@@ -69,24 +69,18 @@ impl RunFolder {
         ENDS.iter().all(|file| folder.join(file).is_file())
     }
 
-    /// Makes the folder of a run, or finds it again; where `resume` is asked for and there is a checkpoint, its state
-    /// comes with it.
+    /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
     ///
     /// # Errors
-    /// When the folder cannot be made, holds a run that was not to be resumed, or one that was asked for other things.
+    /// When the folder cannot be made, or holds a run that was asked for other things.
     pub(crate) fn open(
         folder: &Path,
         config: RunConfig,
-        resume: bool,
         progress: &mut dyn Progress,
     ) -> Result<(Self, Option<State>), TrainError> {
         let run = Self { folder: folder.to_owned(), config };
         let checkpoint = run.path(Self::CHECKPOINT);
-        let begun = checkpoint.exists();
-        if begun && !resume {
-            return Err(TrainError::RunExists(folder.to_owned()));
-        }
-        if !begun {
+        if !checkpoint.exists() {
             let failed = |source| TrainError::Write { path: folder.to_owned(), source };
             std::fs::create_dir_all(folder).map_err(failed)?;
             run.config.write(&run.path("config.toml"))?;

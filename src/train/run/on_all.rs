@@ -59,7 +59,7 @@ impl Carried {
             }
         }
         let Some((first, rest)) = repeats.split_first() else {
-            return Err(TrainError::folder(
+            return Err(TrainError::unusable(
                 dir,
                 "is not the folder of a cross-validation: there is no repeat-1/folds.csv in it, as `lobule train --folds` \
                  writes it",
@@ -78,7 +78,7 @@ impl Carried {
 /// Refuses a fold that has not ended, or was trained by other settings.
 fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<(), TrainError> {
     if !RunFolder::has_ended(run) {
-        return Err(TrainError::folder(
+        return Err(TrainError::unusable(
             run,
             "has not ended, so the cross-validation has no figures yet; the command that began it goes on with it when \
              --resume is added",
@@ -88,7 +88,7 @@ fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<(), TrainErro
     let now = RunConfig { start: start.to_owned(), recipe: trainer.config.recipe.clone(), ..before.clone() };
     match now.differences(&before) {
         differences if differences.is_empty() => Ok(()),
-        differences => Err(TrainError::folder(
+        differences => Err(TrainError::unusable(
             run,
             format!(
                 "was trained by other settings, so its figures say nothing of this training: {}",

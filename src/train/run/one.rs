@@ -70,7 +70,7 @@ impl<'a> Trainer<'a> {
         let network = self.network(job.seed)?;
         let (parts, samples, skipped) = self.read(parts, progress)?;
         let config = self.run_config(job, &parts, skipped)?;
-        let (folder, before) = RunFolder::open(&job.out, config, self.config.resume, progress)?;
+        let (folder, before) = RunFolder::open(&job.out, config, progress)?;
         job.split.write(&folder.path("split.csv"))?;
         let recipe = &self.config.recipe;
         let mut state = before.unwrap_or_else(|| State::new(network, recipe));
