@@ -9,6 +9,7 @@ use crate::breakhis::{self, Dataset, Split, SplitAudit};
 use crate::cli::inputs::{SplitArguments, Unit};
 use crate::cli::output;
 use crate::report::text::audit as audit_text;
+use crate::train::DEFAULT_SEED;
 
 /// What to do with a copy of BreakHis.
 #[derive(Debug, Subcommand)]
@@ -41,7 +42,7 @@ pub struct SplitOffArguments {
     #[arg(long, value_enum)]
     by: Unit,
     /// Decides which images go where: the same seed and data give the same split.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = DEFAULT_SEED)]
     seed: u64,
     /// Where the split is written, as CSV: filename,part.
     #[arg(short, long, value_name = "FILE")]

@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 
 use crate::breakhis::{Dataset, ImageFile, Part};
 use crate::cli::inputs::{InitArguments, SplitArguments};
-use crate::cli::measuring::{EXCHANGES, Measuring, open_backbone};
 use crate::cli::output;
+use crate::cli::terminal::ImageBar;
 use crate::cli::weights::WeightsArguments;
-use crate::evaluate::{Evaluation, predictions};
+use crate::evaluate::{EXCHANGES, Evaluation, Measuring, open_backbone, predictions};
 use crate::report::csv as evaluation_csv;
 use crate::report::svg::evaluation_figure;
 use crate::report::text::evaluation as evaluation_text;
@@ -68,12 +68,14 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
     let frozen = arguments.init.path().map(|path| open_backbone(path, &metadata.architecture)).transpose()?;
+    let bar = ImageBar::new();
     let measuring = Measuring {
         classifier: &classifier,
         frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
         exchanges: arguments.exchanges,
         seed: arguments.exchange_seed,
         shifts: true,
+        progress: &|done, of| bar.show(done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
     let (predicted, shifted) = measuring.measure(&images, train.as_ref())?;

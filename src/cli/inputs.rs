@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use crate::breakhis::{SlideName, Split};
+use crate::breakhis::Split;
 use crate::cli::weights::WeightsArguments;
-use crate::evaluate::predictions::Told;
 use crate::model::Classifier;
 use crate::pixels::{self, DecodeLimits, RgbImage};
 
@@ -86,17 +85,6 @@ impl InitArguments {
         // A variable that is set to nothing is a way of not setting it.
         self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
-}
-
-/// What a file name says of its image.
-pub(super) fn told_by_name(file_name: &str) -> Result<Told, String> {
-    let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
-    Ok(Told {
-        truth: name.label(),
-        magnification: name.magnification().times(),
-        case: name.case().to_string(),
-        subtype: name.subtype().to_string(),
-    })
 }
 
 /// Decodes an image; the error names it.

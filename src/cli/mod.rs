@@ -10,8 +10,6 @@ mod bench;
 #[cfg(feature = "cli")]
 mod compare;
 #[cfg(feature = "cli")]
-mod cross_validation;
-#[cfg(feature = "cli")]
 mod dataset;
 #[cfg(feature = "cli")]
 mod evaluate;
@@ -20,8 +18,6 @@ mod inputs;
 #[cfg(feature = "cli")]
 mod interrupt;
 pub mod logging;
-#[cfg(feature = "cli")]
-mod measuring;
 #[cfg(feature = "cli")]
 mod output;
 #[cfg(feature = "cli")]
@@ -33,8 +29,6 @@ mod shell;
 mod terminal;
 #[cfg(feature = "cli")]
 mod train;
-#[cfg(feature = "cli")]
-mod train_all;
 mod weights;
 
 /// A breast-histology classifier. For research use only. Not for use in diagnostic procedures.

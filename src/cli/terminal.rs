@@ -3,28 +3,31 @@
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::cli::interrupt::Interrupt;
-use crate::train::{Epoch, Progress, Run, State, TrainError};
+use crate::diagnosis::RESEARCH_USE;
+use crate::report::svg::curves::curves;
+use crate::report::text::{evaluation as evaluation_text, number};
+use crate::system::write_whole;
+use crate::train::{Epoch, Finished, Progress, RunFolder, State, TrainError};
 
-/// What the fit loop reports to: the terminal and the run's folder.
-pub(super) struct Terminal<'a> {
-    run: &'a Run,
-    interrupt: &'a Interrupt,
+/// Shows a training, draws its curves and hands the user's wish to stop on.
+pub(super) struct Terminal {
+    interrupt: Interrupt,
     bar: ProgressBar,
 }
 
-impl<'a> Terminal<'a> {
-    pub(super) fn new(run: &'a Run, interrupt: &'a Interrupt) -> Self {
-        Self { run, interrupt, bar: ProgressBar::hidden() }
+impl Terminal {
+    pub(super) fn new(interrupt: Interrupt) -> Self {
+        Self { interrupt, bar: ProgressBar::hidden() }
     }
 }
 
-impl Drop for Terminal<'_> {
+impl Drop for Terminal {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }
 
-impl Progress for Terminal<'_> {
+impl Progress for Terminal {
     fn start(&mut self, what: &str, images: usize, done: usize) {
         self.bar.finish_and_clear();
         self.bar = ProgressBar::new(images as u64);
@@ -70,11 +73,72 @@ impl Progress for Terminal<'_> {
         );
     }
 
-    fn save(&mut self, state: &State) -> Result<(), TrainError> {
-        self.run.save(state)
+    fn note(&mut self, message: &str) {
+        self.bar.suspend(|| tracing::info!("{message}"));
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.bar.suspend(|| tracing::warn!("{message}"));
+    }
+
+    fn saved(&mut self, run: &RunFolder, state: &State) -> Result<(), TrainError> {
+        let recipe = &run.config().recipe;
+        let title = format!("{}, seed {}", recipe.name, run.config().seed);
+        let kept = state.kept_epoch(recipe).map(|epoch| (epoch, recipe.keep));
+        let path = run.path("curves.svg");
+        let svg = curves(&title, state.history(), kept);
+        write_whole(&path, svg.as_bytes()).map_err(|source| TrainError::Write { path, source })
+    }
+
+    fn finished(&mut self, run: &Finished) {
+        self.bar.finish_and_clear();
+        let Finished { folder, epoch, train_images, measured, carried_over } = run;
+        let weights = folder.path("weights.safetensors");
+        let weights = weights.display();
+        let Some((part, evaluation)) = measured else {
+            let carried = carried_over.as_ref().map_or_else(String::new, |over| {
+                format!("; the figures in it are of the cross-validation over {over}")
+            });
+            tracing::info!(
+                "{weights} holds the weights of epoch {epoch}, trained on all {train_images} images: nothing was held \
+                 out, so nothing was measured{carried}. {RESEARCH_USE}",
+            );
+            return;
+        };
+        let metrics = &evaluation.all.figures.metrics;
+        tracing::info!(
+            "{weights} holds the weights of epoch {epoch}: on the {part} part accuracy {}, NLL {}, F1 {}, ROC AUC {}. \
+             {RESEARCH_USE}",
+            number(metrics.accuracy),
+            number(metrics.nll),
+            number(metrics.f1),
+            number(metrics.roc_auc),
+        );
+        tracing::info!("{}", evaluation_text::tissue(evaluation));
     }
 
     fn interrupted(&self) -> bool {
         self.interrupt.came()
+    }
+}
+
+/// A bar over images that are predicted; it shows itself again for each walk over them.
+pub(super) struct ImageBar(ProgressBar);
+
+impl ImageBar {
+    pub(super) fn new() -> Self {
+        Self(ProgressBar::new(0))
+    }
+
+    /// Shows that so many of so many images are done.
+    pub(super) fn show(&self, done: usize, of: usize) {
+        if done == 0 {
+            self.0.reset();
+        }
+        self.0.set_length(of as u64);
+        self.0.set_position(done as u64);
+        if done == of {
+            self.0.finish_and_clear();
+        }
     }
 }

@@ -11,6 +11,7 @@ mod exchange;
 mod figures;
 mod metrics;
 mod observe;
+mod predict_all;
 pub mod predictions;
 mod subject;
 
@@ -24,10 +25,12 @@ pub use metrics::intervals::mean_of_all;
 pub use metrics::measure::{MEASURES, Measure};
 pub use metrics::{Confusion, Metrics, Scored};
 pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, Training, conclude};
+pub(crate) use predict_all::thousands;
+pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
 pub use predictions::{Margins, Predictions};
 pub use subject::{Stratum, Subject};
 
-/// What goes wrong with a file of predictions.
+/// What goes wrong with predictions: with a file of them, and with the images that they are to be made for.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// The file cannot be read or written.
@@ -50,4 +53,22 @@ pub enum EvaluateError {
         /// What is wrong.
         reason: String,
     },
+    /// Images that cannot be read or predicted; figures over the others would be of something else.
+    #[error("no figures, because {} of {of} images could not be predicted:{}", failed.len(), lines(failed))]
+    Unpredicted {
+        /// These images.
+        failed: Vec<FailedImage>,
+        /// How many images there are.
+        of: usize,
+    },
+}
+
+/// The first of these images, a line each, and how many more there are.
+pub(crate) fn lines(failed: &[FailedImage]) -> String {
+    const SHOWN: usize = 20;
+    let mut text: String = failed.iter().take(SHOWN).map(|image| format!("\n  {image}")).collect();
+    if let Some(more) = failed.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        text += &format!("\n  and {more} more");
+    }
+    text
 }

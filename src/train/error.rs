@@ -1,12 +1,16 @@
 //! What stops a training.
 
+use std::fmt::Display;
 use std::path::PathBuf;
 
+use crate::breakhis::BreakhisError;
+use crate::evaluate::{EvaluateError, FailedImage, lines};
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
 
 /// What stops a training.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// A part that training needs holds nothing.
     #[error("the {0} part holds no images; check the split")]
@@ -41,8 +45,11 @@ pub enum TrainError {
         reason: String,
     },
     /// Images that cannot be read.
-    #[error("{}", unreadable(.0))]
-    Unreadable(Vec<Unreadable>),
+    #[error(
+        "{} images cannot be read; mend or remove them, or go on without them by --skip-unreadable:{}",
+        .0.len(), lines(.0)
+    )]
+    Unreadable(Vec<FailedImage>),
     /// A training that does not fit into memory.
     #[error(
         "the training needs about {needed} MiB of memory, and there are {available}; batches smaller than {batch} need \
@@ -59,13 +66,27 @@ pub enum TrainError {
     /// A run that is not to be overwritten.
     #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
     RunExists(PathBuf),
-    /// A run that was asked for other things.
-    #[error("{} holds a run that was asked for other things: {}", folder.display(), differences.join("; "))]
-    OtherRun {
-        /// Its folder.
-        folder: PathBuf,
-        /// What is asked for now, and what was then.
-        differences: Vec<String>,
+    /// A folder of runs, or a file in one, is not what is needed.
+    #[error("{} {reason}", path.display())]
+    Unusable {
+        /// The folder or file.
+        path: PathBuf,
+        /// What is wrong with it, as a predicate: "has not ended".
+        reason: String,
+    },
+    /// The training was asked to stop, and can go on.
+    #[error("stopped {0}; the same command with --resume goes on from there")]
+    Interrupted(String),
+    /// The seed cannot be counted up for the repeats of a cross-validation.
+    #[error("the seed {0} is too large to be counted up by --repeats")]
+    Seed(u64),
+    /// What went wrong in one of several runs, or with one of several files.
+    #[error("{place}")]
+    Within {
+        /// Which run or file.
+        place: String,
+        /// What went wrong.
+        source: Box<TrainError>,
     },
     /// No epoch is over yet.
     #[error("no epoch is over yet")]
@@ -76,6 +97,9 @@ pub enum TrainError {
          with --init"
     )]
     NoStart(String),
+    /// Tensors were given to a recipe that does not start from any.
+    #[error("the recipe {0} starts from random tensors; leave --init out")]
+    NeedlessStart(String),
     /// The loss is no longer a number.
     #[error("the loss became {loss} in epoch {epoch}; lower the learning rate")]
     Diverged {
@@ -83,14 +107,6 @@ pub enum TrainError {
         epoch: usize,
         /// The loss.
         loss: f64,
-    },
-    /// A file of the run is not what a run writes, or belongs to another one.
-    #[error("{}: {reason}", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it, and what to do.
-        reason: String,
     },
     /// A file of the run cannot be read.
     #[error("cannot read {}", path.display())]
@@ -108,6 +124,12 @@ pub enum TrainError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The data set, its split or its folds.
+    #[error(transparent)]
+    Breakhis(#[from] BreakhisError),
+    /// What the trained network was measured by.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
     /// An image cannot be read.
     #[error(transparent)]
     Pixels(#[from] PixelsError),
@@ -119,32 +141,13 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
-/// An image that cannot be read.
-#[derive(Debug)]
-pub struct Unreadable {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Why.
-    pub source: PixelsError,
-}
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.source {
-            // This one names the file itself, but leaves the reason to its source.
-            PixelsError::Read { source, .. } => write!(f, "{}: {source}", self.path.display()),
-            other => write!(f, "{}: {other}", self.path.display()),
-        }
+impl TrainError {
+    pub(crate) fn unusable(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Unusable { path: path.into(), reason: reason.into() }
     }
-}
 
-fn unreadable(images: &[Unreadable]) -> String {
-    let shown: Vec<String> = images.iter().take(5).map(Unreadable::to_string).collect();
-    let more = images.len() - shown.len();
-    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-    let count = images.len();
-    format!(
-        "{count} images cannot be read; mend or remove them, or go on without them by --skip-unreadable:\n  {}{rest}",
-        shown.join("\n  ")
-    )
+    /// The same error, in one of several places.
+    pub(crate) fn within(self, place: impl Display) -> Self {
+        Self::Within { place: place.to_string(), source: Box::new(self) }
+    }
 }

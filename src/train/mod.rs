@@ -1,26 +1,27 @@
-//! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folder of a run.
+//! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folders of runs; [`run()`] does it all.
 //!
-//! In: images of a data set and its split, a [`Recipe`], a seed and, where the recipe wants them, tensors of another
-//! program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
+//! In: a [`Config`]: a folder of images, what is held out, a [`Recipe`], a seed and, where the recipe wants them, tensors
+//! of another program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
 //! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
 mod data;
 mod error;
 mod fit;
+mod progress;
 mod recipe;
 mod run;
 
 pub use data::samples::Samples;
 pub use data::target::Target;
-pub use error::{TrainError, Unreadable};
+pub use error::TrainError;
 pub use fit::adam::{Adam, Slot};
 pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
-pub use fit::history::{Epoch, Figures};
-pub use fit::progress::Progress;
-pub use fit::state::{Outcome, State};
+pub use fit::history::{Epoch, EpochFigures};
+pub use fit::state::{Snapshot, State};
 pub use fit::step::step;
-pub use fit::{End, check_classes, check_validation, fit};
+pub use fit::{End, Save, fit};
+pub use progress::Progress;
 pub use recipe::{Augmentation, Decay, Keep, Recipe, Start, Views};
-pub use run::Run;
 pub use run::config::RunConfig;
-pub use run::memory_estimate::check_memory;
+pub use run::folder::RunFolder;
+pub use run::{Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, compare_runs, run};

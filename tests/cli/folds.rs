@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use lobule::model::{Architecture, WeightsFile};
 
 use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
-use crate::train::{RESULTS, small_training, words};
+use crate::train::{RESULTS, small_training, stopped, words};
 
 /// A small training by the report's first recipe, and what else it is asked for.
 fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String> {
@@ -16,35 +16,9 @@ fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String
     command
 }
 
-/// The files of a run whose bytes a seed decides; one that holds out a fold has no test part.
-fn results() -> impl Iterator<Item = &'static str> {
-    RESULTS.into_iter().filter(|file| !file.starts_with("test-"))
-}
-
+/// Checks that two runs which hold out a fold, and so have no test part, have the same bytes.
 fn assert_same(ours: &Path, theirs: &Path) {
-    for file in results() {
-        let bytes = |run: &Path| fs::read(run.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-        assert!(
-            bytes(ours) == bytes(theirs),
-            "{} differs from that in {}",
-            ours.join(file).display(),
-            theirs.display()
-        );
-    }
-}
-
-/// Copies a run's folder.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
+    crate::train::assert_same(ours, theirs, RESULTS.into_iter().filter(|file| !file.starts_with("test-")));
 }
 
 #[test]
@@ -90,8 +64,8 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
 
     // Stopped between two folds: the first is there to its end, and nothing of the second.
     let between = work.path().join("between");
-    copy(&whole.join("repeat-1/fold-0"), &between.join("repeat-1/fold-0"));
-    fs::copy(whole.join("repeat-1/folds.csv"), between.join("repeat-1/folds.csv")).unwrap();
+    assert!(Command::new("cp").args(["-r", text(&whole), text(&between)]).status().unwrap().success());
+    (1..3).for_each(|fold| fs::remove_dir_all(between.join(format!("repeat-1/fold-{fold}"))).unwrap());
     let weights = between.join("repeat-1/fold-0/weights.safetensors");
     let written = fs::metadata(&weights).unwrap().modified().unwrap();
     let resumed = baseline(data.path(), &between, 5, &["--folds", "3", "--resume"]);
@@ -113,17 +87,7 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
     let command = baseline(data.path(), &inside, 5, &["--folds", "3", "--resume"]);
     for fold in 0..3 {
         let last = inside.join(format!("repeat-1/fold-{fold}/last.safetensors"));
-        let mut run = Command::new(env!("CARGO_BIN_EXE_lobule"))
-            .args(&command)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        while !last.exists() && run.try_wait().unwrap().is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        run.kill().unwrap();
-        run.wait().unwrap();
+        stopped(&command, false, || last.exists());
     }
     lobule(&words(&command)).assert().success();
     assert_whole(&inside);
@@ -131,7 +95,7 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
     // Without --resume, by another recipe, by other folds: each is refused, and nothing is lost.
     assert!(complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "3"]))).contains("--resume"));
     let other = complaint(&words(&baseline(data.path(), &whole, 6, &["--folds", "3", "--resume"])));
-    assert!(other.contains("fold-0") && other.contains("epochs = 6, and not epochs = 5"), "{other}");
+    assert!(other.contains("fold-0") && other.contains("recipe.epochs = 6, and not 5"), "{other}");
     let other = complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "2", "--resume"])));
     assert!(other.contains("holds other folds than these"), "{other}");
     assert_whole(&whole);
@@ -144,19 +108,14 @@ fn ctrl_c_stops_a_cross_validation_inside_of_a_fold() {
     let work = tempfile::tempdir().unwrap();
     let out = work.path().join("folds");
     let mut command = baseline(data.path(), &out, 500, &["--folds", "2", "--set", "early_stopping.patience=1000"]);
-    let run = Command::new(env!("CARGO_BIN_EXE_lobule")).args(&command).stderr(Stdio::piped()).spawn().unwrap();
     let fold = out.join("repeat-1/fold-0");
-    while !fold.join("history.csv").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
-    let output = run.wait_with_output().unwrap();
+    let output = stopped(&command, true, || fold.join("history.csv").exists());
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && output.stdout.is_empty(), "{message}");
     assert!(message.contains("repeat 1 of 1, fold 0 of 2 folds") && message.contains("--resume"), "{message}");
     assert!(fold.join("last.safetensors").exists() && !out.join("repeat-1/fold-1").exists());
     command.extend(["--set".into(), "batch=9".into(), "--resume".into()]);
-    assert!(complaint(&words(&command)).contains("batch = 9, and not batch = 8"));
+    assert!(complaint(&words(&command)).contains("recipe.batch = 9, and not 8"));
 }
 
 #[test]
@@ -219,7 +178,7 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
     assert!(complaint(&words(&carrying)).contains("has not ended"));
     fs::rename(&hidden, &unfinished).unwrap();
     let other = complaint(&words(&best(&out, 2, &["--all", "--cross-validation", text(&folds)])));
-    assert!(other.contains("trained by other settings") && other.contains("epochs = 2, and not epochs = 1"), "{other}");
+    assert!(other.contains("trained by other settings") && other.contains("recipe.epochs = 2, and not 1"), "{other}");
     assert!(!out.exists(), "nothing was made");
 
     let messages = lobule(&words(&carrying)).assert().success().get_output().stderr.clone();

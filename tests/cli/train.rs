@@ -1,9 +1,12 @@
 //! `lobule train`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
+use lobule::breakhis::{Dataset, Part};
 use lobule::model::{Architecture, WeightsFile};
+use lobule::train::{self, Config, Outcome, Recipe};
 
 use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
 
@@ -34,6 +37,29 @@ pub(crate) fn small_training(recipe: &str, data: &Path, init: &Path, out: &Path,
         arguments.extend(["--set".into(), change.into()]);
     }
     arguments
+}
+
+/// Starts a training and stops it, by Ctrl-C or at once, as soon as `seen` holds; it may have ended by then.
+pub(crate) fn stopped(arguments: &[String], by_ctrl_c: bool, seen: impl Fn() -> bool) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
+    let mut run = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !seen() && run.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    if by_ctrl_c {
+        assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
+    } else {
+        run.kill().unwrap();
+    }
+    run.wait_with_output().unwrap()
+}
+
+/// Checks that two runs have the same bytes in these files.
+pub(crate) fn assert_same<'a>(ours: &Path, theirs: &Path, files: impl IntoIterator<Item = &'a str>) {
+    for file in files {
+        let bytes = |run: &Path| fs::read(run.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(bytes(ours) == bytes(theirs), "{file} differs in {} and {}", ours.display(), theirs.display());
+    }
 }
 
 pub(crate) fn words(arguments: &[String]) -> Vec<&str> {
@@ -91,7 +117,32 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     assert!(again.contains("holds a run already") && again.contains("--resume"), "{again}");
     let other = [&words(&train)[..], &["--resume", "--set", "epochs=3"]].concat();
     let other = complaint(&other);
-    assert!(other.contains("epochs = 3, and not epochs = 2"), "{other}");
+    assert!(other.contains("recipe.epochs = 3, and not 2"), "{other}");
+
+    let curves = fs::read_to_string(out.join("curves.svg")).unwrap();
+    assert!(curves.contains(">kept: last epoch (2), validation loss "), "{curves}");
+    // Both commands have one default seed.
+    let same = work.path().join("same.csv");
+    printed(&["dataset", "split", text(data.path()), "--by", "case", "-o", text(&same)]);
+    assert_eq!(fs::read(same).unwrap(), fs::read(split).unwrap());
+}
+
+#[test]
+fn the_library_trains_as_the_command_does() {
+    let data = breakhis_tree();
+    let work = tempfile::tempdir().unwrap();
+    let (by_command, by_library) = (work.path().join("command"), work.path().join("library"));
+    lobule(&words(&small_training("baseline", data.path(), Path::new(""), &by_command, &["epochs=2"])))
+        .assert()
+        .success();
+    let changes = [&SMALL[..], &SMALL_BASELINE, &["epochs=2"]].concat();
+    let recipe = Recipe::named("baseline", &changes.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let Ok(Outcome::Run(run)) = train::run(&Config::new(data.path(), recipe, &by_library), &mut ()) else {
+        panic!("one run");
+    };
+    assert_same(&by_command, &by_library, RESULTS);
+    assert_eq!((run.folder.path(""), run.train_images), (by_library.join(""), 40));
+    assert!(run.measured.is_some_and(|(part, _)| part == Part::Test));
 }
 
 /// The files whose bytes a resumed run must share with an undisturbed one.
@@ -122,26 +173,14 @@ fn a_run_that_is_killed_and_resumed_ends_in_the_same_bytes() {
         let (mut command, killed) = train("killed");
         command.push("--resume".into());
         let last = killed.join("last.safetensors");
+        let written = || fs::metadata(&last).and_then(|file| file.modified()).ok();
         for _ in 0..2 {
-            let seen = fs::metadata(&last).and_then(|file| file.modified()).ok();
-            let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_lobule"))
-                .args(&command)
-                .stderr(std::process::Stdio::null())
-                .spawn()
-                .unwrap();
             // Killed somewhere behind the next checkpoint, which may be anywhere in an epoch or in a file's writing.
-            while fs::metadata(&last).and_then(|file| file.modified()).ok() == seen && run.try_wait().unwrap().is_none()
-            {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
-            run.kill().unwrap();
-            run.wait().unwrap();
+            let before = written();
+            stopped(&command, false, || written() != before);
         }
         lobule(&words(&command)).assert().success();
-        for file in RESULTS {
-            let bytes = |run: &Path| fs::read(run.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-            assert!(bytes(&whole) == bytes(&killed), "{recipe}: {file} differs");
-        }
+        assert_same(&whole, &killed, RESULTS);
     }
 }
 
@@ -153,17 +192,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     let out = work.path().join("run");
     let mut command =
         small_training("baseline", data.path(), Path::new(""), &out, &["epochs=500", "early_stopping.patience=1000"]);
-    let run = std::process::Command::new(env!("CARGO_BIN_EXE_lobule"))
-        .args(&command)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !out.join("history.csv").exists() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    let killed = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    let output = run.wait_with_output().unwrap();
+    let output = stopped(&command, true, || out.join("history.csv").exists());
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && message.contains("--resume"), "{message}");
     assert!(out.join("last.safetensors").exists() && !out.join("weights.safetensors").exists());
@@ -172,7 +201,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
 
     // Early stopping would end it too, but not yet.
     command.extend(["--resume".into(), "--set".into(), "epochs=501".into()]);
-    assert!(complaint(&words(&command)).contains("epochs = 501, and not epochs = 500"));
+    assert!(complaint(&words(&command)).contains("recipe.epochs = 501, and not 500"));
 }
 
 #[test]
@@ -197,18 +226,32 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     assert!(complaint(&[&baseline[..], &["--init", text(&other)]].concat()).contains("leave --init out"));
     assert!(!out.exists(), "nothing was made");
 
-    let file = work.path().join("file");
+    // A folder that cannot be used is refused before an image is read.
+    fs::write(&Dataset::open(data.path()).unwrap().images()[0].path, "no image").unwrap();
+    let (file, used) = (work.path().join("file"), work.path().join("used"));
     fs::write(&file, "").unwrap();
-    let train = small_training("baseline", data.path(), &other, &file.join("run"), &[]);
-    assert!(complaint(&words(&train)).contains("cannot write"));
+    fs::create_dir(&used).unwrap();
+    fs::write(used.join("last.safetensors"), "").unwrap();
+    for (out, message) in [
+        (&file, "cannot write"),
+        (&file.join("run"), "cannot write"),
+        (&used, "holds a run already"),
+        (&out, "1 images cannot be read"),
+    ] {
+        let train = small_training("baseline", data.path(), &other, out, &[]);
+        let refused = complaint(&words(&train));
+        assert!(refused.contains(message), "{}: {refused}", out.display());
+    }
+    assert!(!out.exists() && fs::read_dir(&used).unwrap().count() == 1, "nothing was made");
 }
 
 #[test]
 fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let data = breakhis_tree();
     let work = tempfile::tempdir().unwrap();
-    let images = walkdir(data.path());
-    for broken in [&images[0], &images[7]] {
+    let dataset = Dataset::open(data.path()).unwrap();
+    let images: Vec<&Path> = dataset.images().iter().map(|image| image.path.as_path()).collect();
+    for broken in [images[0], images[7]] {
         let bytes = fs::read(broken).unwrap();
         fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
     }
@@ -216,7 +259,7 @@ fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let mut train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
     let message = complaint(&words(&train));
     assert!(message.contains("2 images cannot be read") && message.contains("--skip-unreadable"), "{message}");
-    assert!(message.contains(text(&images[7])), "{message}");
+    assert!(message.contains(text(images[7])), "{message}");
     assert!(!out.exists(), "nothing was made");
 
     train.push("--skip-unreadable".into());
@@ -224,21 +267,6 @@ fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
     let name = images[7].file_name().unwrap().to_str().unwrap();
     assert!(config.contains("skipped") && config.contains(name), "{config}");
-}
-
-/// The images below a folder.
-fn walkdir(dir: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(walkdir(&path)),
-            false => found.push(path),
-        }
-    }
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "png"));
-    found.sort();
-    found
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! `curves.svg`: how loss, accuracy and the step size went over the epochs of a run, with its best epoch marked.
+//! `curves.svg`: how loss, accuracy and the learning rate went over the epochs of a run, with the epoch marked whose
+//! weights are kept.
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
-use std::path::Path;
-
 use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
-use crate::system::write_whole;
-use crate::train::TrainError;
-use crate::train::{Epoch, Figures};
+use crate::train::{Epoch, EpochFigures, Keep};
 
 // Pixels.
 const WIDTH: f64 = 820.0;
@@ -23,17 +20,14 @@ const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
 const PANEL_TITLE: Font = Font { size: 13.0, colour: colour::INK, bold: true };
 const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
 const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
-const BEST: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
+const KEPT: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
 const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 
-/// Writes the figure of a run with all epochs so far, whole or not at all, below a title. `best` is one of the epochs.
-///
-/// # Errors
-/// When the file cannot be written.
-pub(crate) fn write(path: &Path, title: &str, epochs: &[Epoch], best: Option<&Epoch>) -> Result<(), TrainError> {
-    let svg = Curves::of(epochs, best).svg(title);
-    write_whole(path, svg.as_bytes()).map_err(|source| TrainError::Write { path: path.to_owned(), source })
+/// The figure of a run with all epochs so far, as an SVG document below a title; the epoch whose weights the run would
+/// end with now is marked, and why it is that one.
+pub(crate) fn curves(title: &str, epochs: &[Epoch], kept: Option<(usize, Keep)>) -> String {
+    Curves::of(epochs, kept).svg(title)
 }
 
 /// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
@@ -43,13 +37,13 @@ struct Curves {
     loss: [Vec<f64>; 2],
     /// Train and validation accuracy.
     accuracy: [Vec<f64>; 2],
-    /// The step size.
+    /// The learning rate.
     learning_rate: Vec<f64>,
-    /// The index of the best epoch.
-    best: Option<usize>,
+    /// The index of the epoch whose weights are kept, and by what rule.
+    kept: Option<(usize, Keep)>,
 }
 
-/// A curve: its numbers, and how it is told from others.
+/// A curve: its numbers, and how it is drawn.
 #[derive(Clone, Copy)]
 struct Curve<'a> {
     numbers: &'a [f64],
@@ -58,15 +52,17 @@ struct Curve<'a> {
 }
 
 impl Curves {
-    fn of(epochs: &[Epoch], best: Option<&Epoch>) -> Self {
-        let series = |number: fn(&Figures) -> Option<f64>| -> Vec<f64> {
+    fn of(epochs: &[Epoch], kept: Option<(usize, Keep)>) -> Self {
+        let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
             epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
         };
         Self {
             loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
             accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
             learning_rate: series(|f| Some(f.learning_rate)),
-            best: best.and_then(|best| epochs.iter().position(|epoch| epoch.figures.epoch == best.figures.epoch)),
+            kept: kept.and_then(|(number, rule)| {
+                Some((epochs.iter().position(|epoch| epoch.figures.epoch == number)?, rule))
+            }),
         }
     }
 
@@ -109,18 +105,21 @@ impl Curves {
             svg.text((x + 30.0, y), Anchor::Start, TEXT, name);
             x += 30.0 + 8.0 * name.len() as f64 + 12.0;
         }
-        if let Some(best) = self.best {
+        if let Some((kept, rule)) = self.kept {
             let y = y + 20.0;
-            svg.line(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], BEST);
-            svg.text((LEFT + 30.0, y), Anchor::Start, TEXT, &self.describe(best));
+            svg.line(&[(LEFT, y - 4.0), (LEFT + 24.0, y - 4.0)], KEPT);
+            svg.text((LEFT + 30.0, y), Anchor::Start, TEXT, &self.describe(kept, rule));
         }
     }
 
-    /// The best epoch in words.
-    fn describe(&self, best: usize) -> String {
-        let mut text = format!("best epoch: {}", best + 1);
+    /// The epoch whose weights are kept, in words.
+    fn describe(&self, kept: usize, rule: Keep) -> String {
+        let mut text = match rule {
+            Keep::Best => format!("kept: lowest validation loss (epoch {})", kept + 1),
+            Keep::Last => format!("kept: last epoch ({})", kept + 1),
+        };
         for (name, [_, validation]) in [("loss", &self.loss), ("accuracy", &self.accuracy)] {
-            if let Some(number) = validation.get(best).filter(|number| number.is_finite()) {
+            if let Some(number) = validation.get(kept).filter(|number| number.is_finite()) {
                 text += &format!(", validation {name} {number:.4}");
             }
         }
@@ -135,9 +134,9 @@ impl Curves {
             svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
             svg.text((LEFT - 8.0, y + 4.0), Anchor::End, SMALL, &label);
         }
-        if let Some(best) = self.best {
-            let x = epochs.at(best as f64 + 1.0);
-            svg.line(&[(x, top), (x, bottom)], BEST);
+        if let Some((kept, _)) = self.kept {
+            let x = epochs.at(kept as f64 + 1.0);
+            svg.line(&[(x, top), (x, bottom)], KEPT);
         }
         for curve in curves {
             curve.draw(svg, epochs, axis);
@@ -221,7 +220,7 @@ mod tests {
             loss: [falling(0.7, 0.9), falling(0.6, 0.95)],
             accuracy: [rising(falling(0.3, 0.9)), rising(falling(0.25, 0.95))],
             learning_rate: falling(3e-4, 0.8),
-            best: epochs.checked_sub(1),
+            kept: epochs.checked_sub(1).map(|last| (last, Keep::Last)),
         }
     }
 
@@ -236,7 +235,7 @@ mod tests {
             // Train loss, train accuracy and learning rate, and one disc in the legend.
             assert_eq!(count(&svg, "<circle"), 3 * epochs + 1, "{epochs} epochs");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
-            assert!(svg.contains(&format!(">best epoch: {epochs}, validation loss ")), "{svg}");
+            assert!(svg.contains(&format!(">kept: last epoch ({epochs}), validation loss ")), "{svg}");
         }
     }
 
@@ -256,31 +255,25 @@ mod tests {
     }
 
     #[test]
-    fn the_file_shows_the_epochs_and_the_best_of_them() -> Result<(), TrainError> {
+    fn the_epoch_that_is_kept_is_marked_by_the_rule_that_keeps_it() {
         let epoch = |epoch, loss| Epoch {
-            figures: Figures {
+            figures: EpochFigures {
                 epoch,
                 learning_rate: 1e-3,
                 train_loss: 0.5,
                 train_accuracy: 0.75,
                 validation_loss: Some(loss),
-                validation_accuracy: None,
-                validation_precision: None,
-                validation_recall: None,
-                validation_f1: None,
-                validation_roc_auc: None,
+                ..EpochFigures::default()
             },
             images_per_second: 9.0,
             ended_at: 1.5,
         };
         let epochs = [epoch(1, 0.4), epoch(2, 0.3), epoch(3, 0.35)];
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("curves.svg");
-        write(&path, "best, seed 1", &epochs, Some(&epochs[1]))?;
-        let svg = std::fs::read_to_string(&path).unwrap();
-        assert!(svg.contains(">best epoch: 2, validation loss 0.3000</text>"), "{svg}");
-        assert!(svg.contains("<title>best, seed 1</title>"), "{svg}");
-        assert!(write(&dir.path().join("none/curves.svg"), "", &epochs, None).is_err());
-        Ok(())
+        let best = curves("best, seed 1", &epochs, Some((2, Keep::Best)));
+        assert!(best.contains(">kept: lowest validation loss (epoch 2), validation loss 0.3000</text>"), "{best}");
+        assert!(best.contains("<title>best, seed 1</title>"), "{best}");
+        let last = curves("best, seed 1", &epochs, Some((3, Keep::Last)));
+        assert!(last.contains(">kept: last epoch (3), validation loss 0.3500</text>"), "{last}");
+        assert!(!curves("no epoch yet", &[], None).contains("kept"));
     }
 }

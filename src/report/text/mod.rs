@@ -2,7 +2,10 @@
 
 pub mod audit;
 pub mod comparison;
+pub mod cross_validation;
 pub mod evaluation;
+
+pub(crate) use crate::evaluate::thousands;
 
 /// A table of cells; the first columns are words, the others numbers.
 pub(crate) struct Table {
@@ -20,19 +23,6 @@ pub(crate) fn number(figure: Option<f64>) -> String {
 /// An interval at four decimals; empty where there is none.
 pub(crate) fn interval(interval: Option<(f64, f64)>) -> String {
     interval.map_or_else(String::new, |(low, high)| format!("{low:.4} to {high:.4}"))
-}
-
-/// A count with commas between its thousands.
-pub(crate) fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 impl Table {
@@ -66,15 +56,5 @@ impl Table {
         let rule: Vec<String> =
             (0..self.header.len()).map(|column| if column < self.words { "---" } else { "---:" }.to_owned()).collect();
         [&self.header, &rule].into_iter().chain(&self.rows).map(|cells| line(cells)).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1046, 1234567].map(thousands), ["0", "999", "1,046", "1,234,567"]);
     }
 }

@@ -11,10 +11,11 @@ use rayon::prelude::*;
 
 use crate::breakhis::ImageFile;
 use crate::diagnosis::Label;
+use crate::evaluate::FailedImage;
 use crate::pixels::{
     ColourStatistics, Crop, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage, StainChange, read, report_views,
 };
-use crate::train::error::{TrainError, Unreadable};
+use crate::train::error::TrainError;
 use crate::train::fit::seed::{Purpose, stream};
 use crate::train::recipe::{Augmentation, Views};
 
@@ -34,7 +35,7 @@ pub struct Samples {
 enum Kept {
     /// At the network's size, as numbers from 0 to 1.
     Resized(Vec<f32>),
-    /// Larger, so that a part of it still has the network's size.
+    /// Larger, so that a crop of it still has the network's size.
     Larger(RgbImage),
 }
 
@@ -44,7 +45,7 @@ pub(crate) struct Sample {
     /// Which image.
     pub(crate) index: usize,
     pub(crate) symmetry: Dihedral,
-    /// The part that is shown; none for all of it.
+    /// The crop that is shown; none for the whole image.
     crop: Option<Crop>,
     stain: Option<StainChange>,
     /// The image whose colour statistics it gets.
@@ -57,13 +58,13 @@ impl Samples {
         images: &[&ImageFile],
         preprocess: &Preprocess,
         augmentation: &Augmentation,
-    ) -> (Self, Vec<Unreadable>) {
+    ) -> (Self, Vec<FailedImage>) {
         let limits = DecodeLimits::default();
         let keep = |image: &&ImageFile| {
             let kept = read(&image.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));
-            kept.map_err(|source| Unreadable { path: image.path.clone(), source })
+            kept.map_err(|source| FailedImage::new(image, source))
         };
-        let kept: Vec<Result<_, Unreadable>> = images.par_iter().map(keep).collect();
+        let kept: Vec<Result<_, FailedImage>> = images.par_iter().map(keep).collect();
         let mut samples = Self::of(preprocess.clone(), Vec::new(), Vec::new());
         let mut unreadable = Vec::new();
         for (file, kept) in images.iter().zip(kept) {

@@ -1,4 +1,4 @@
-//! What each image of the training part is taught as: its label, and how surely.
+//! The target of each image of the train part: its label, and how surely.
 //!
 //! In: the part and a recipe. Out: a [`Target`] for each image. It comes from the label alone, never from the image, so
 //! that nothing in it depends on colour.
@@ -23,14 +23,14 @@ impl Target {
     }
 }
 
-/// The training part with its targets.
-pub(crate) struct Taught<'a> {
+/// The train part with its targets.
+pub(crate) struct Targets<'a> {
     pub(crate) samples: &'a Samples,
     /// In the order of the images.
     targets: Vec<Target>,
 }
 
-impl<'a> Taught<'a> {
+impl<'a> Targets<'a> {
     pub(crate) fn new(samples: &'a Samples, recipe: &Recipe) -> Self {
         let labels = samples.labels();
         let mut targets: Vec<Target> = labels.iter().copied().map(Target::of).collect();
@@ -58,7 +58,7 @@ mod tests {
         let labels = (0..8).map(|i| Label::ALL[i / 4]).collect();
         let samples = Samples::of(Preprocess { size: 4, ..Preprocess::report() }, images, labels);
         let all = samples.as_they_are();
-        Taught::new(&samples, &recipe).of(&all).iter().map(|target| target.malignant).collect()
+        Targets::new(&samples, &recipe).of(&all).iter().map(|target| target.malignant).collect()
     }
 
     const DARK_IS_MALIGNANT: [f32; 8] = [0.9, 0.8, 0.85, 0.3, 0.2, 0.3, 0.25, 0.9];

@@ -77,8 +77,8 @@ impl Adam {
 }
 
 impl Slot {
-    /// A parameter whose step size is `share` of the one given to [`Adam::step`], and which loses `weight_decay`
-    /// times its step size of itself at each step (decoupled, as in AdamW; Loshchilov and Hutter, 2019).
+    /// A parameter whose learning rate is `share` of the one given to [`Adam::step`], and which loses `weight_decay`
+    /// times its learning rate of itself at each step (decoupled, as in AdamW; Loshchilov and Hutter, 2019).
     pub fn new(parameter: Parameter, share: f64, weight_decay: f64) -> Self {
         let count = parameter.var.elem_count();
         Self { parameter, share, weight_decay, first: vec![0.0; count], second: vec![0.0; count] }

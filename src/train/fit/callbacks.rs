@@ -1,11 +1,11 @@
-//! What is decided after each epoch from its validation loss: whether to stop, with which step size to go on, and
+//! What is decided after each epoch from its validation loss: whether to stop, with which learning rate to go on, and
 //! whether the epoch is the best so far. The rules are those of Keras 3's `EarlyStopping`, `ReduceLROnPlateau` and
 //! `ModelCheckpoint(save_best_only=True)`.
 //!
 //! In: settings from a recipe and a loss an epoch, lower is better. Out: decisions, and states that survive JSON to
 //! the bit, so that a training which is resumed decides as if it had never stopped.
 //!
-//! Like Keras, all three compare losses as f32; a fall that f32 does not tell is none. The first loss is an improvement
+//! Like Keras, all three compare losses as f32; a fall that is too small for f32 does not count. The first loss is an improvement
 //! whatever it is. NaN never improves on another loss, and nothing improves on a first loss of NaN.
 
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,11 @@ pub struct EarlyStopping {
     pub min_delta: f64,
 }
 
-/// Lowers the step size when the validation loss has not improved for some epochs.
+/// Lowers the learning rate when the validation loss has not improved for some epochs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plateau {
-    /// What the step size is multiplied by, from 0 up to, but not, 1.
+    /// What the learning rate is multiplied by, from 0 up to, but not, 1.
     pub factor: f64,
     /// Epochs without an improvement after which it is lowered. As in Keras, 0 lowers it as 1 does.
     pub patience: usize,
@@ -33,7 +33,7 @@ pub struct Plateau {
     /// Epochs after a lowering in which those without an improvement are not counted; the last of them is, as in
     /// Keras, so that 1 is as good as 0.
     pub cooldown: usize,
-    /// The step size is not lowered further than this.
+    /// The learning rate is not lowered further than this.
     pub min_learning_rate: f64,
 }
 
@@ -114,10 +114,10 @@ impl EarlyStoppingState {
 }
 
 impl PlateauState {
-    /// Takes the validation loss of the next epoch and the step size it was trained with; returns the step size to go
+    /// Takes the validation loss of the next epoch and the learning rate it was trained with; returns the learning rate to go
     /// on with, which is `learning_rate` itself if there is nothing to lower.
     ///
-    /// Keras's optimiser holds the step size as f32, so a lowered one is an f32's number, computed from the f32 that is
+    /// Keras's optimiser holds the learning rate as f32, so a lowered one is an f32's number, computed from the f32 that is
     /// nearest to `learning_rate`.
     pub fn epoch(&mut self, settings: &Plateau, loss: f64, learning_rate: f64) -> f64 {
         if self.cooling > 0 {

@@ -1,4 +1,4 @@
-//! What each epoch came to, and the files that tell it.
+//! The figures of each epoch, and the files that hold them.
 //!
 //! `history.csv` holds what a repeated training gives again to the last digit; `history.jsonl` also holds the times.
 
@@ -15,7 +15,7 @@ use crate::train::error::TrainError;
 pub struct Epoch {
     /// What it came to.
     #[serde(flatten)]
-    pub figures: Figures,
+    pub figures: EpochFigures,
     /// Samples trained on in a second.
     pub images_per_second: f64,
     /// When it was over, in seconds since 1970.
@@ -23,11 +23,11 @@ pub struct Epoch {
 }
 
 /// The figures of an epoch. Those of the validation part are `None` where they are not defined.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Figures {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochFigures {
     /// Its number, from 1.
     pub epoch: usize,
-    /// Adam's step size at its end.
+    /// Adam's learning rate at its end.
     pub learning_rate: f64,
     /// Mean loss over the samples as they were trained on: with dropout, augmentation and label smoothing.
     pub train_loss: f64,
@@ -79,7 +79,7 @@ impl Epoch {
     pub(crate) fn of(epoch: usize, learning_rate: f64, train: Running, validation: &Metrics) -> Self {
         let since_1970 = std::time::UNIX_EPOCH.elapsed();
         Self {
-            figures: Figures {
+            figures: EpochFigures {
                 epoch,
                 learning_rate,
                 train_loss: train.mean_loss(),

@@ -7,7 +7,6 @@ pub(crate) mod adam;
 pub(crate) mod callbacks;
 pub(crate) mod history;
 pub(crate) mod loss;
-pub(crate) mod progress;
 pub(crate) mod seed;
 pub(crate) mod state;
 pub(crate) mod step;
@@ -22,14 +21,14 @@ use crate::kernels::Level;
 use crate::kernels::densenet::training::Workspace;
 use crate::model::{InferenceNetwork, Network};
 use crate::train::data::samples::{CHUNK, Sample, Samples};
-use crate::train::data::target::Taught;
+use crate::train::data::target::Targets;
 use crate::train::error::TrainError;
 use crate::train::fit::history::Epoch;
 use crate::train::fit::loss::predictions;
-use crate::train::fit::progress::Progress;
 use crate::train::fit::seed::{Purpose, stream};
-use crate::train::fit::state::{Outcome, State};
+use crate::train::fit::state::{Snapshot, State};
 use crate::train::fit::step::step;
+use crate::train::progress::Progress;
 use crate::train::recipe::Recipe;
 
 /// How a training ended.
@@ -41,28 +40,33 @@ pub enum End {
     Interrupted,
 }
 
+/// Saves a state.
+pub type Save<'a> = &'a dyn Fn(&State, &mut dyn Progress) -> Result<(), TrainError>;
+
 /// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
-/// be empty where the recipe decides nothing by it; then nothing is measured.
+/// be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which the
+/// training can go on later: after each epoch, and when it was asked to stop.
 ///
 /// # Errors
-/// When a part has one class only, or is empty and needed, the loss is no longer a number, or the progress cannot be written.
+/// When a part has one class only, or is empty and needed, the loss is no longer a number, or a state cannot be saved.
 pub fn fit(
     state: &mut State,
     recipe: &Recipe,
     parts: (&Samples, &Samples),
     seed: u64,
     progress: &mut dyn Progress,
+    save: Save<'_>,
 ) -> Result<End, TrainError> {
     check_classes("train", parts.0.labels())?;
     check_validation(recipe, parts.1.labels())?;
-    let taught = Taught::new(parts.0, recipe);
+    let targets = Targets::new(parts.0, recipe);
     let mut workspace = Workspace::new(Level::default());
     while !state.ended(recipe) {
-        let end = train(state, recipe, &taught, seed, &mut workspace, progress)?;
+        let end = train(state, recipe, &targets, seed, &mut workspace, progress)?;
         if end == End::Finished {
             conclude(state, recipe, parts.1, progress)?;
         }
-        progress.save(state)?;
+        save(state, progress)?;
         if end == End::Interrupted || progress.interrupted() && !state.ended(recipe) {
             return Ok(End::Interrupted);
         }
@@ -70,11 +74,11 @@ pub fn fit(
     Ok(End::Finished)
 }
 
-/// Refuses a validation part that tells nothing. It may be empty where the recipe decides nothing by it.
+/// Refuses a validation part that nothing can be measured on. It may be empty where the recipe decides nothing by it.
 ///
 /// # Errors
 /// When it is empty and the recipe needs it, or it holds one class.
-pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
+pub(crate) fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
     match recipe.steered_by() {
         _ if !labels.is_empty() => check_classes("validation", labels),
         Some(by) => Err(TrainError::NothingHeldOut { recipe: recipe.name.clone(), by }),
@@ -82,11 +86,11 @@ pub fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainEr
     }
 }
 
-/// Refuses a part from which nothing can be learned, or nothing told.
+/// Refuses a part from which nothing can be learned or measured.
 ///
 /// # Errors
 /// When it is empty or holds one class.
-pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
+pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
     if labels.is_empty() {
         return Err(TrainError::EmptyPart(part));
     }
@@ -102,12 +106,12 @@ pub fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainEr
 fn train(
     state: &mut State,
     recipe: &Recipe,
-    taught: &Taught,
+    targets: &Targets,
     seed: u64,
     workspace: &mut Workspace,
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
-    let samples = taught.samples;
+    let samples = targets.samples;
     let State { network, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
@@ -124,7 +128,7 @@ fn train(
         let number = position.epochs * steps + position.steps;
         let dropout = stream(seed, Purpose::Dropout, number).random();
         let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-        let (images, targets) = (images?, taught.of(batch));
+        let (images, targets) = (images?, targets.of(batch));
         let memory = (&mut *adam, &mut *workspace);
         // The next step's images are drawn beside this one.
         let coming = batches.next();
@@ -172,7 +176,7 @@ fn conclude(
     }
     if position.best.epoch(position.epochs, loss) {
         let weights = state.network.parameters().stored()?;
-        state.best = Some(Outcome { epoch, weights });
+        state.best = Some(Snapshot { epoch, weights });
     }
     Ok(())
 }

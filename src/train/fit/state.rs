@@ -19,7 +19,7 @@ pub struct State {
     pub(crate) adam: Adam,
     pub(crate) position: Position,
     /// The epoch with the lowest validation loss so far.
-    pub(crate) best: Option<Outcome>,
+    pub(crate) best: Option<Snapshot>,
     /// The epochs so far, in the order they were run.
     pub(crate) history: Vec<Epoch>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Position {
     pub(crate) steps: usize,
     /// What those came to.
     pub(crate) running: Running,
-    /// The peak of the step size, as the plateau has left it.
+    /// The peak of the learning rate, as the plateau has left it.
     pub(crate) learning_rate: f64,
     /// Whether early stopping has ended the training.
     pub(crate) stopped: bool,
@@ -44,7 +44,7 @@ pub(crate) struct Position {
 
 /// The weights after an epoch.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct Snapshot {
     /// The epoch.
     pub epoch: Epoch,
     /// The weights after it.
@@ -88,19 +88,25 @@ impl State {
     }
 
     /// The epoch with the lowest validation loss so far, and its weights.
-    pub fn best(&self) -> Option<&Outcome> {
+    pub fn best(&self) -> Option<&Snapshot> {
         self.best.as_ref()
+    }
+
+    /// The number of the epoch whose weights a run would end with now by its recipe; none where no epoch is over.
+    pub fn kept_epoch(&self, recipe: &Recipe) -> Option<usize> {
+        let best = self.best.as_ref().filter(|_| recipe.keep == Keep::Best).map(|best| &best.epoch);
+        Some(best.or(self.history.last())?.figures.epoch)
     }
 
     /// The weights that a run ends with by its recipe, and their epoch.
     ///
     /// # Errors
     /// When no epoch is over, or candle fails.
-    pub fn outcome(&self, recipe: &Recipe) -> Result<Outcome, TrainError> {
+    pub fn kept(&self, recipe: &Recipe) -> Result<Snapshot, TrainError> {
         let last = self.history.last().ok_or(TrainError::NoEpoch)?;
         match (recipe.keep, &self.best) {
             (Keep::Best, Some(best)) => Ok(best.clone()),
-            _ => Ok(Outcome { epoch: last.clone(), weights: self.network.parameters().stored()? }),
+            _ => Ok(Snapshot { epoch: last.clone(), weights: self.network.parameters().stored()? }),
         }
     }
 }

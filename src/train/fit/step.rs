@@ -16,7 +16,7 @@ use crate::train::recipe::Recipe;
 type Figures = (f64, usize);
 
 /// Moves `network` by one step on images (batch, height, width, 3). Returns the mean loss before it, and of how many
-/// images the network was right; `dropout` decides what is dropped, `rate` is Adam's step size.
+/// images the network was right; `dropout` decides what is dropped, `rate` is Adam's learning rate.
 ///
 /// # Errors
 /// When the images do not fit the network.
@@ -31,7 +31,7 @@ pub fn step(
     let (figures, gradients) = if network.sees_samples_together() {
         whole(network, workspace, recipe, batch, dropout)?
     } else {
-        by_parts(network, recipe, batch, dropout)?
+        by_subsets(network, recipe, batch, dropout)?
     };
     adam.step(&gradients, rate)?;
     Ok(figures)
@@ -51,31 +51,31 @@ fn whole(
     Ok((figures, pass.backward(&loss, workspace)?))
 }
 
-/// Samples in a part of a batch; fixed, so that sums do not depend on the threads. Their tensors are small enough for
+/// Samples in a subset of a batch; fixed, so that sums do not depend on the threads. Their tensors are small enough for
 /// the heap to keep, so that a step need not ask the system for pages.
-pub(crate) const PART: usize = 8;
+pub(crate) const SUBSET: usize = 8;
 
-/// The gradients of a batch whose samples do not depend on each other: parts of it side by side, a thread each.
-fn by_parts(
+/// The gradients of a batch whose samples do not depend on each other: subsets of it side by side, a thread each.
+fn by_subsets(
     network: &Network,
     recipe: &Recipe,
     (images, targets): (&Tensor, &[Target]),
     dropout: u64,
 ) -> Result<(Figures, GradStore), TrainError> {
-    let part = |(index, targets_of_part): (usize, &[Target])| -> Result<(Figures, GradStore), TrainError> {
-        let images = images.narrow(0, index * PART, targets_of_part.len())?;
+    let subset = |(index, its_targets): (usize, &[Target])| -> Result<(Figures, GradStore), TrainError> {
+        let images = images.narrow(0, index * SUBSET, its_targets.len())?;
         let training = recipe.training(dropout.wrapping_add(index as u64));
         let logits = network.forward_baseline(&images, Mode::Training(training))?;
-        let share = targets_of_part.len() as f64 / targets.len() as f64;
-        let loss = loss(&logits, targets_of_part)?.affine(share, 0.0)?;
-        Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, targets_of_part)?), loss.backward()?))
+        let share = its_targets.len() as f64 / targets.len() as f64;
+        let loss = loss(&logits, its_targets)?.affine(share, 0.0)?;
+        Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, its_targets)?), loss.backward()?))
     };
-    let parts: Vec<Result<_, TrainError>> = targets.par_chunks(PART).enumerate().map(part).collect();
-    let mut parts = parts.into_iter();
-    let first = parts.next().ok_or_else(|| candle_core::Error::Msg("a step without images".into()))?;
+    let subsets: Vec<Result<_, TrainError>> = targets.par_chunks(SUBSET).enumerate().map(subset).collect();
+    let mut subsets = subsets.into_iter();
+    let first = subsets.next().ok_or_else(|| candle_core::Error::Msg("a step without images".into()))?;
     let ((mut loss, mut right), mut sum) = first?;
-    for part in parts {
-        let ((its_loss, its_right), gradients) = part?;
+    for subset in subsets {
+        let ((its_loss, its_right), gradients) = subset?;
         loss += its_loss;
         right += its_right;
         for parameter in network.parameters().iter() {

@@ -1,39 +1,32 @@
 //! The fit loop on small drawn images and a small network.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::*;
 use crate::model::{Parameters, StoredTensor, StoredTensors};
 use crate::pixels::Preprocess;
 
-/// Notes down what it is told, saves as a run does, and stops after a number of steps.
-struct Told<'a> {
+/// Records the epochs, and stops after a number of steps.
+struct Recorder {
     epochs: Vec<Epoch>,
-    checkpoint: Option<&'a Path>,
     steps_left: usize,
 }
 
-impl Told<'_> {
-    fn patient() -> Self {
-        Self { epochs: Vec::new(), checkpoint: None, steps_left: usize::MAX }
-    }
-}
-
-impl Progress for Told<'_> {
-    fn start(&mut self, _: &str, _: usize, _: usize) {}
+impl Progress for Recorder {
     fn advance(&mut self, _: usize, loss: Option<f64>) {
         self.steps_left -= usize::from(loss.is_some());
     }
     fn epoch(&mut self, epoch: &Epoch) {
         self.epochs.push(epoch.clone());
     }
-    fn save(&mut self, state: &State) -> Result<(), TrainError> {
-        self.checkpoint.map_or(Ok(()), |path| state.write(path))
-    }
     fn interrupted(&self) -> bool {
         self.steps_left == 0
     }
+}
+
+/// Trains to the recipe's end, and saves nothing.
+fn fit_whole(state: &mut State, recipe: &Recipe, parts: [&Samples; 2], seed: u64) -> Result<End, TrainError> {
+    fit(state, recipe, (parts[0], parts[1]), seed, &mut (), &|_, _| Ok(()))
 }
 
 /// A recipe on 32x32 pixels and few channels.
@@ -78,16 +71,17 @@ fn start(recipe: &Recipe, seed: u64) -> Result<State, TrainError> {
 }
 
 fn train(recipe: &Recipe, seed: u64) -> Result<(Vec<Epoch>, State), TrainError> {
-    let (mut state, mut told) = (start(recipe, seed)?, Told::patient());
-    let end = fit(&mut state, recipe, (&samples(40, 1), &samples(16, 2)), seed, &mut told)?;
+    let (mut state, mut recorder) = (start(recipe, seed)?, Recorder { epochs: Vec::new(), steps_left: usize::MAX });
+    let parts = (&samples(40, 1), &samples(16, 2));
+    let end = fit(&mut state, recipe, parts, seed, &mut recorder, &|_, _| Ok(()))?;
     assert_eq!(end, End::Finished);
-    Ok((told.epochs, state))
+    Ok((recorder.epochs, state))
 }
 
 /// What a training came to, without its times.
 fn came_to(recipe: &Recipe, state: &State) -> (StoredTensors, Vec<String>) {
     let figures = state.history().iter().map(|epoch| format!("{:?}", epoch.figures)).collect();
-    (state.outcome(recipe).unwrap().weights, figures)
+    (state.kept(recipe).unwrap().weights, figures)
 }
 
 #[test]
@@ -99,23 +93,23 @@ fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result
     assert_eq!((epochs.len(), state.history()), (6, &epochs[..]));
     let loss = |epoch: &Epoch| epoch.figures.validation_loss.unwrap();
     let lowest = epochs.iter().map(loss).fold(f64::INFINITY, f64::min);
-    let kept = state.outcome(&recipe)?.epoch;
+    let kept = state.kept(&recipe)?.epoch;
     assert_eq!(loss(&kept), lowest);
     assert!(kept.figures.validation_roc_auc.unwrap() > 0.95, "{kept:?}");
     assert!(kept.figures.train_loss < epochs[0].figures.train_loss);
     assert!(kept.figures.train_accuracy > 0.8, "{kept:?}");
     let last = Recipe { keep: crate::train::Keep::Last, ..recipe };
-    assert_eq!(state.outcome(&last)?.epoch.figures.epoch, 6);
+    assert_eq!(state.kept(&last)?.epoch.figures.epoch, 6);
     Ok(())
 }
 
 #[test]
 fn every_tensor_of_each_network_is_trained() -> Result<(), TrainError> {
     for name in ["baseline", "transfer", "best"] {
-        // Ours leaves the backbone's moments as they are unless told otherwise.
+        // Ours leaves the backbone's moments as they are unless it is asked to learn them.
         let recipe = recipe(name, if name == "best" { &["backbone_norm.momentum=0.9"] } else { &[] });
         let (_, state) = train(&recipe, 1)?;
-        let weights = state.outcome(&recipe)?.weights;
+        let weights = state.kept(&recipe)?.weights;
         let start = Parameters::initial(&recipe.architecture, 1)?.stored()?;
         let moved = |name: &String, start: &StoredTensor| {
             let pairs = start.data.iter().zip(&weights[name].data);
@@ -163,7 +157,7 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
         let recipe = recipe(name, &changes);
         let parts = (samples(40, 1), samples(16, 2));
         let mut undisturbed = start(&recipe, 5)?;
-        fit(&mut undisturbed, &recipe, (&parts.0, &parts.1), 5, &mut Told::patient())?;
+        fit_whole(&mut undisturbed, &recipe, [&parts.0, &parts.1], 5)?;
         let wanted = came_to(&recipe, &undisturbed);
 
         let path = dir.path().join(name);
@@ -171,8 +165,9 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
         let mut stops = BTreeMap::new();
         loop {
             // Two steps between one stop and the next, so that stops fall into epochs and between them.
-            let mut told = Told { epochs: Vec::new(), checkpoint: Some(&path), steps_left: 2 };
-            if fit(&mut state, &recipe, (&parts.0, &parts.1), 5, &mut told)? == End::Finished {
+            let mut recorder = Recorder { epochs: Vec::new(), steps_left: 2 };
+            let save = |state: &State, _: &mut dyn Progress| state.write(&path);
+            if fit(&mut state, &recipe, (&parts.0, &parts.1), 5, &mut recorder, &save)? == End::Finished {
                 break;
             }
             *stops.entry(state.position().1).or_insert(0) += 1;
@@ -185,7 +180,7 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
 }
 
 #[test]
-fn callbacks_lower_the_step_size_and_end_the_training() -> Result<(), TrainError> {
+fn callbacks_lower_the_learning_rate_and_end_the_training() -> Result<(), TrainError> {
     let changes = [
         "epochs=9",
         "early_stopping.patience=4",
@@ -207,10 +202,10 @@ fn a_part_of_one_class_or_none_is_refused() -> Result<(), TrainError> {
     let recipe = recipe("baseline", &[]);
     let mut state = start(&recipe, 1)?;
     let benign = Samples::of(Preprocess::report(), vec![vec![0.0; 32 * 32 * 3]], vec![Label::Benign]);
-    let error = fit(&mut state, &recipe, (&samples(4, 1), &benign), 1, &mut Told::patient()).err();
+    let error = fit_whole(&mut state, &recipe, [&samples(4, 1), &benign], 1).err();
     assert!(matches!(error, Some(TrainError::OneClass { part: "validation", .. })), "{error:?}");
     let none = Samples::of(Preprocess::report(), Vec::new(), Vec::new());
-    let error = fit(&mut state, &recipe, (&none, &samples(4, 1)), 1, &mut Told::patient()).err();
+    let error = fit_whole(&mut state, &recipe, [&none, &samples(4, 1)], 1).err();
     assert!(matches!(error, Some(TrainError::EmptyPart("train"))), "{error:?}");
     Ok(())
 }
@@ -221,17 +216,17 @@ fn a_recipe_that_decides_nothing_by_the_validation_part_trains_without_one() -> 
     let recipe_of = recipe;
     let recipe = recipe_of("best", &["epochs=2"]);
     let mut state = start(&recipe, 1)?;
-    fit(&mut state, &recipe, (&samples(40, 1), &none), 1, &mut Told::patient())?;
+    fit_whole(&mut state, &recipe, [&samples(40, 1), &none], 1)?;
     assert!(state.best().is_none(), "no epoch is better than another");
     assert!(state.history().iter().all(|epoch| epoch.figures.validation_loss.is_none()));
     // The validation part decides nothing, so the weights are those of a training that has one.
     let mut measured = start(&recipe, 1)?;
-    fit(&mut measured, &recipe, (&samples(40, 1), &samples(16, 2)), 1, &mut Told::patient())?;
-    assert!(state.outcome(&recipe)?.weights == measured.outcome(&recipe)?.weights);
+    fit_whole(&mut measured, &recipe, [&samples(40, 1), &samples(16, 2)], 1)?;
+    assert!(state.kept(&recipe)?.weights == measured.kept(&recipe)?.weights);
 
     let steered = recipe_of("baseline", &[]);
     let mut state = start(&steered, 1)?;
-    let refusal = fit(&mut state, &steered, (&samples(40, 1), &none), 1, &mut Told::patient()).err().unwrap();
+    let refusal = fit_whole(&mut state, &steered, [&samples(40, 1), &none], 1).err().unwrap();
     assert!(refusal.to_string().contains("early_stopping"), "{refusal}");
     Ok(())
 }

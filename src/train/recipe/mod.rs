@@ -26,17 +26,17 @@ pub struct Recipe {
     pub epochs: usize,
     /// Samples in a step.
     pub batch: usize,
-    /// Adam's step size for the head, at its peak.
+    /// Adam's learning rate for the head, at its peak.
     pub learning_rate: f64,
-    /// The backbone's step size as a share of the head's.
+    /// The backbone's learning rate as a share of the head's.
     pub backbone_share: f64,
     /// Share of the label that is spread over both classes.
     pub label_smoothing: f64,
-    /// Share of the head's kernels that a step takes away, per unit of step size (decoupled, as in AdamW).
+    /// Share of the head's kernels that a step takes away, per unit of learning rate (decoupled, as in AdamW).
     pub weight_decay: f64,
-    /// Epochs in which the step size rises from zero.
+    /// Epochs in which the learning rate rises from zero.
     pub warm_up: f64,
-    /// What the step size does after that.
+    /// What the learning rate does after that.
     pub decay: Decay,
     /// Which epoch's weights the run ends with.
     pub keep: Keep,
@@ -45,7 +45,7 @@ pub struct Recipe {
     /// When to stop before the last epoch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStopping>,
-    /// When to lower the step size.
+    /// When to lower the learning rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plateau: Option<Plateau>,
     /// How the backbone normalises while it is trained.
@@ -68,7 +68,7 @@ pub enum Start {
     Imagenet,
 }
 
-/// How the step size goes on after its warm-up.
+/// How the learning rate goes on after its warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decay {
@@ -96,9 +96,9 @@ pub struct Augmentation {
     pub views: Views,
     /// How far the stains' strengths go up and down, as a share of them.
     pub stain: f64,
-    /// How much of its sides is left out at most: with 0.3 a square part of 0.7 to 1 of both sides is shown, anywhere.
+    /// How much of its sides is left out at most: with 0.3 a square crop of 0.7 to 1 of both sides is shown, from anywhere.
     pub zoom: f64,
-    /// The share of images that get the colour statistics of another image of the part, whatever that one shows.
+    /// The share of images that get the colour statistics of another image of the train part, whatever that one shows.
     pub exchange: f64,
 }
 
@@ -137,7 +137,7 @@ impl Recipe {
         let unfit = |reason: String| TrainError::Recipe { name: name.to_owned(), reason };
         let Some((_, text)) = RECIPES.into_iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = Self::names().collect();
-            return Err(unfit(format!("there is none of that name; there are {}", known.join(", "))));
+            return Err(unfit(format!("no recipe has that name; there are {}", known.join(", "))));
         };
         let mut table: Table = text.parse().map_err(|error| unfit(format!("{error}")))?;
         for change in changes {
@@ -216,7 +216,7 @@ impl Recipe {
         Slot::new(parameter.clone(), share, weight_decay)
     }
 
-    /// The share of the peak step size at a step, both counted in epochs (1.5: in the middle of the second).
+    /// The share of the peak learning rate at a step, both counted in epochs (1.5: in the middle of the second).
     pub fn schedule(&self, epoch: f64) -> f64 {
         if epoch < self.warm_up {
             return epoch / self.warm_up;
@@ -226,7 +226,7 @@ impl Recipe {
 }
 
 impl Decay {
-    /// The share of the peak step size after a part (0 to 1) of the way.
+    /// The share of the peak learning rate after a part (0 to 1) of the way.
     fn share(self, done: f64) -> f64 {
         match self {
             Self::Constant => 1.0,
@@ -255,7 +255,8 @@ fn set(table: &mut Table, change: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
+/// The value of a key (`table.key`).
+pub(crate) fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     let (first, rest) = key.split_once('.').unwrap_or((key, ""));
     match (table.get(first)?, rest) {
         (value, "") => Some(value),
@@ -264,7 +265,8 @@ fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     }
 }
 
-fn keys(table: &Table) -> Vec<String> {
+/// The keys of all values of a table and of the tables in it.
+pub(crate) fn keys(table: &Table) -> Vec<String> {
     let names = table.iter().map(|(name, value)| match value {
         Value::Table(inner) => keys(inner).into_iter().map(|key| format!("{name}.{key}")).collect(),
         _ => vec![name.clone()],
@@ -353,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn the_step_size_rises_and_falls_back_to_zero() {
+    fn the_learning_rate_rises_and_falls_back_to_zero() {
         let recipe = named("best", &["warm_up=1", "epochs=5"]).unwrap();
         assert_eq!(recipe.schedule(0.0), 0.0);
         assert_eq!(recipe.schedule(0.5), 0.5);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Network, Parameters, StoredTensors, read_described_tensors, write_tensors};
 use crate::train::error::TrainError;
 use crate::train::fit::history::Epoch;
-use crate::train::fit::state::{Outcome, Position, State};
+use crate::train::fit::state::{Position, Snapshot, State};
 use crate::train::recipe::Recipe;
 
 /// The key of the metadata in a safetensors file.
@@ -62,12 +62,13 @@ impl State {
     /// # Errors
     /// When the file cannot be read, or is no checkpoint of this recipe's network.
     pub fn read(path: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
-        let broken = |reason: String| TrainError::Broken { path: path.to_owned(), reason };
+        let broken = |reason: String| TrainError::unusable(path, reason);
         let (mut tensors, text) = read_described_tensors(path, KEY)?;
-        let text = text.ok_or_else(|| broken("it holds tensors, but is no checkpoint of a training".into()))?;
-        let header: Header = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        let text = text.ok_or_else(|| broken("holds tensors, but is no checkpoint of a training".into()))?;
+        let header: Header =
+            serde_json::from_str(&text).map_err(|error| broken(format!("is not what a checkpoint holds: {error}")))?;
         if header.format != FORMAT {
-            return Err(broken(format!("its format is {}, this program reads {FORMAT}", header.format)));
+            return Err(broken(format!("has the format {}, and this program reads {FORMAT}", header.format)));
         }
         let origin = path.display().to_string();
         let mut take = |group: &str| -> StoredTensors {
@@ -77,9 +78,9 @@ impl State {
         };
         let parameters = Parameters::from_stored(&recipe.architecture, &take("network"), &origin)?;
         let mut state = Self::new(Network::new(recipe.architecture.clone(), parameters), recipe);
-        let moment = |name| broken(format!("it lacks the optimiser's moment {name}, or that has another length"));
+        let moment = |name| broken(format!("lacks the optimiser's moment {name}, or that has another length"));
         state.adam.restore(header.adam_steps, take("adam")).map_err(moment)?;
-        state.best = header.best.map(|epoch| Outcome { epoch, weights: take("best") });
+        state.best = header.best.map(|epoch| Snapshot { epoch, weights: take("best") });
         (state.position, state.history) = (header.position, header.history);
         Ok(state)
     }

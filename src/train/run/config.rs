@@ -1,12 +1,14 @@
 //! What a run was asked to do, as its `config.toml` says it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use toml::Table;
 
 use crate::system::write_whole;
 use crate::train::error::TrainError;
-use crate::train::recipe::Recipe;
+use crate::train::recipe::{Recipe, find, keys};
 
 /// What a run was asked to do. No path of the machine is in it: a model card is made from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,11 +47,11 @@ impl RunConfig {
     /// Reads what [`RunConfig::write`] wrote.
     ///
     /// # Errors
-    /// When there is none, or it is not what a run writes.
+    /// When the file is missing, or is not what a run writes.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|error| TrainError::Broken { path: path.to_owned(), reason: error.to_string() })
+        toml::from_str(&text).map_err(|error| TrainError::unusable(path, format!("is not what a run writes: {error}")))
     }
 
     /// Refuses to go on with a run in `folder` that was asked for other things; the program may be another version.
@@ -67,14 +69,71 @@ impl RunConfig {
         if differences.is_empty() {
             return Ok(());
         }
-        Err(TrainError::OtherRun { folder: folder.to_owned(), differences })
+        let reason = format!("holds a run that was asked for other things: {}", differences.join("; "));
+        Err(TrainError::unusable(folder, reason))
     }
 
-    /// Where two configs differ, a line a value: `batch = 64, and not 32`.
+    /// Where two configs differ, a sentence a value: `recipe.batch = 64, and not 32`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
-        let lines = |config: &Self| toml::to_string(config).unwrap_or_default();
-        let (ours, theirs) = (lines(self), lines(other));
-        let pairs = ours.lines().zip(theirs.lines());
-        pairs.filter(|(our, their)| our != their).map(|(our, their)| format!("{our}, and not {their}")).collect()
+        let [ours, theirs] = [self, other].map(|config| Table::try_from(config).unwrap_or_default());
+        let all: BTreeSet<String> = [&ours, &theirs].into_iter().flat_map(keys).collect();
+        let difference = |key: &String| match (find(&ours, key), find(&theirs, key)) {
+            (Some(our), Some(their)) if our == their => None,
+            (Some(our), Some(their)) => Some(format!("{key} = {our}, and not {their}")),
+            (Some(our), None) => Some(format!("{key} = {our}, and not without it")),
+            (None, their) => their.map(|their| format!("without {key}, and not {key} = {their}")),
+        };
+        all.iter().filter_map(difference).collect()
+    }
+
+    /// Everything that the run was trained by, seed and split apart, as text that is equal for equal settings.
+    ///
+    /// # Errors
+    /// When a value has no form in TOML.
+    pub(crate) fn settings(&self) -> Result<String, TrainError> {
+        let unfit =
+            |error: toml::ser::Error| TrainError::Recipe { name: self.recipe.name.clone(), reason: error.to_string() };
+        Ok(toml::to_string(&self.recipe).map_err(unfit)? + &self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configs_are_compared_by_key_and_a_table_that_one_of_them_lacks_is_named() {
+        let config = |changes: &[&str]| {
+            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
+            RunConfig {
+                version: "1".into(),
+                seed: 1,
+                data: String::new(),
+                split: String::new(),
+                start: String::new(),
+                trained_on: vec!["7".into()],
+                skipped: Vec::new(),
+                recipe: Recipe::named("best", &changes).unwrap(),
+            }
+        };
+        let (plain, stopping) =
+            (config(&[]), config(&["early_stopping.patience=2", "early_stopping.min_delta=0.5", "epochs=7"]));
+        assert!(plain.differences(&plain).is_empty());
+        let epochs = plain.recipe.epochs;
+        // The lines of the two files do not lie side by side behind the table that only one of them has.
+        assert_eq!(
+            stopping.differences(&plain),
+            [
+                "recipe.early_stopping.min_delta = 0.5, and not without it".to_owned(),
+                "recipe.early_stopping.patience = 2, and not without it".to_owned(),
+                format!("recipe.epochs = 7, and not {epochs}"),
+            ]
+        );
+        assert_eq!(
+            plain.differences(&stopping)[1],
+            "without recipe.early_stopping.patience, and not recipe.early_stopping.patience = 2"
+        );
+        let other = RunConfig { trained_on: vec!["7".into(), "9".into()], seed: 2, ..plain.clone() };
+        assert_eq!(other.differences(&plain), ["seed = 2, and not 1", "trained_on = [\"7\", \"9\"], and not [\"7\"]"]);
     }
 }

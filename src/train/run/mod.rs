@@ -1,122 +1,133 @@
-//! The folder of a run: which files it holds, and when they are written.
+//! A training from its images to its weights file: one run, a run for each fold of a cross-validation, or a run on all
+//! images.
 //!
-//! | file | what it holds | written |
-//! |---|---|---|
-//! | `config.toml` | what the run was asked to do | at the start |
-//! | `split.csv` | the part of each image | at the start |
-//! | `last.safetensors` | everything that is needed to go on | after each epoch and Ctrl-C |
-//! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
-//! | `curves.svg` | the epochs so far as a figure | with it |
-//! | `train/`, `validation/` | the epochs so far for TensorBoard, which are added to in their place | with it |
-//! | `best.safetensors` | the weights with the lowest validation loss | with it |
-//! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
-//! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each image | at the end |
-//!
-//! A run that holds nothing out has neither predictions nor `best.safetensors`.
-//!
-//! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
+//! In: a [`Config`]. Out: folders of runs, see [`RunFolder`], and an [`Outcome`].
 
 mod checkpoint;
+mod compared;
 pub(crate) mod config;
+mod cross_validation;
+pub(crate) mod folder;
 pub(crate) mod memory_estimate;
+mod on_all;
+mod one;
 mod tensorboard;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::diagnosis::{Label, Threshold};
-use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::report::svg::curves;
+pub use compared::compare_runs;
+pub use cross_validation::RepeatOutcome;
+pub use one::Finished;
+
+use crate::breakhis::{Dataset, Split};
 use crate::train::error::TrainError;
-use crate::train::fit::history::{write_csv, write_jsonl};
-use crate::train::fit::state::{Outcome, State};
-use crate::train::run::config::RunConfig;
+use crate::train::progress::Progress;
+use crate::train::recipe::Recipe;
+use crate::train::run::one::Trainer;
 
-/// A run's folder and what the run was asked to do.
-pub struct Run {
-    folder: PathBuf,
-    config: RunConfig,
+/// The seed where none is given. `lobule dataset split` has the same, so that both make one split of one data set.
+pub const DEFAULT_SEED: u64 = 1;
+
+/// What a training is asked for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder of the images.
+    pub data: PathBuf,
+    /// How to train.
+    pub recipe: Recipe,
+    /// Folder of the run, or of the runs of a cross-validation; it is made where it is missing.
+    pub out: PathBuf,
+    /// Which images are not trained on.
+    pub held_out: HeldOut,
+    /// Tensors that the backbone starts from, where the recipe wants them.
+    pub init: Option<PathBuf>,
+    /// Decides the split or the folds where none are given, start values, shuffling, augmentation and dropout.
+    pub seed: u64,
+    /// Whether a run that is in the folder already goes on.
+    pub resume: bool,
+    /// Whether images that cannot be read are left out; they end the training otherwise.
+    pub skip_unreadable: bool,
 }
 
-impl Run {
-    /// The checkpoint's name.
-    const CHECKPOINT: &str = "last.safetensors";
+/// Which images a training holds out.
+#[derive(Clone, Debug)]
+pub enum HeldOut {
+    /// The validation and test parts of a split by case, which the seed decides.
+    ByCase,
+    /// Those of a split by image, which the seed decides.
+    ByImage,
+    /// Those of this split.
+    Split {
+        /// The split.
+        split: Split,
+        /// What it is called in the weights file.
+        name: String,
+    },
+    /// Each fold once, in a run of its own.
+    Folds {
+        /// Where the folds come from.
+        folds: FoldSource,
+        /// How often all of this is done, each time with the next seed.
+        repeats: u32,
+    },
+    /// None, so that nothing is measured.
+    Nothing {
+        /// Folder of a cross-validation by the same settings, whose pooled figures the weights file is to carry.
+        cross_validation: Option<PathBuf>,
+    },
+}
 
-    /// Makes the folder of a run, or finds it again; where `resume` is asked for and there is a checkpoint, its state
-    /// comes with it.
-    ///
-    /// # Errors
-    /// When the folder cannot be made, holds a run that was not to be resumed, or one that was asked for other things.
-    pub fn open(folder: &Path, config: RunConfig, resume: bool) -> Result<(Self, Option<State>), TrainError> {
-        let run = Self { folder: folder.to_owned(), config };
-        let checkpoint = run.path(Self::CHECKPOINT);
-        let begun = checkpoint.exists();
-        if begun && !resume {
-            return Err(TrainError::RunExists(folder.to_owned()));
+/// Where the folds of a cross-validation come from.
+#[derive(Clone, Debug)]
+pub enum FoldSource {
+    /// The seed deals the cases into so many folds.
+    Dealt(u32),
+    /// A file has the columns `filename` and `fold`.
+    File(PathBuf),
+}
+
+/// What a training came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// One run.
+    Run(Box<Finished>),
+    /// The repeats of a cross-validation.
+    CrossValidation(Vec<RepeatOutcome>),
+}
+
+impl Config {
+    /// A training from its beginning on the train part of a split by case, with the default seed.
+    pub fn new(data: impl Into<PathBuf>, recipe: Recipe, out: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            recipe,
+            out: out.into(),
+            held_out: HeldOut::ByCase,
+            init: None,
+            seed: DEFAULT_SEED,
+            resume: false,
+            skip_unreadable: false,
         }
-        if !begun {
-            let failed = |source| TrainError::Write { path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(failed)?;
-            run.config.write(&run.path("config.toml"))?;
-            return Ok((run, None));
+    }
+}
+
+/// Trains, measures what came of it and writes the folder of each run.
+///
+/// # Errors
+/// When something that the training needs is missing or does not fit, the folder holds another run, a file cannot be
+/// written, or `progress` asked to stop; then the same config with `resume` goes on.
+pub fn run(config: &Config, progress: &mut dyn Progress) -> Result<Outcome, TrainError> {
+    let dataset = Dataset::open(&config.data)?;
+    let trainer = Trainer { config, dataset: &dataset };
+    let seed = config.seed;
+    let job = match &config.held_out {
+        HeldOut::ByCase => trainer.job(Split::by_case(&dataset, seed)?, format!("by case, seed {seed}")),
+        HeldOut::ByImage => trainer.job(Split::by_image(&dataset, seed)?, format!("by image, seed {seed}")),
+        HeldOut::Split { split, name } => trainer.job(split.clone(), name.clone()),
+        HeldOut::Nothing { cross_validation } => on_all::job(&trainer, cross_validation.as_deref())?,
+        HeldOut::Folds { folds, repeats } => {
+            return cross_validation::run(&trainer, folds, *repeats, progress).map(Outcome::CrossValidation);
         }
-        let before = RunConfig::read(&run.path("config.toml"))?;
-        run.config.goes_on(&before, folder)?;
-        if before.version != run.config.version {
-            let (before, now) = (&before.version, &run.config.version);
-            tracing::warn!("the run was begun by version {before} and goes on by {now}, which may round differently");
-        }
-        let state = State::read(&checkpoint, &run.config.recipe)?;
-        Ok((run, Some(state)))
-    }
-
-    /// A file of the run.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// What the run was asked to do.
-    pub fn config(&self) -> &RunConfig {
-        &self.config
-    }
-
-    /// Writes all that changes with the state.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn save(&self, state: &State) -> Result<(), TrainError> {
-        state.write(&self.path(Self::CHECKPOINT))?;
-        write_csv(&self.path("history.csv"), state.history())?;
-        write_jsonl(&self.path("history.jsonl"), state.history())?;
-        tensorboard::write(&self.folder, state.history())?;
-        let title = format!("{}, seed {}", self.config.recipe.name, self.config.seed);
-        curves::write(&self.path("curves.svg"), &title, state.history(), state.best().map(|best| &best.epoch))?;
-        if let Some(best) = state.best() {
-            let loss = best.epoch.figures.validation_loss;
-            let figures = loss.map(|loss| ("validation_nll".to_owned(), loss)).into_iter().collect();
-            self.weights_file(best.clone(), figures).write(&self.path("best.safetensors"))?;
-        }
-        Ok(())
-    }
-
-    /// A weights file of this run, with figures by name.
-    pub fn weights_file(&self, outcome: Outcome, figures: BTreeMap<String, f64>) -> WeightsFile {
-        let RunConfig { seed, data, split, start, trained_on, recipe, .. } = self.config.clone();
-        let provenance =
-            Provenance { data, split, start, recipe: recipe.name.clone(), seed, epoch: outcome.epoch.figures.epoch };
-        let metadata = Metadata {
-            format: FORMAT,
-            name: format!("lobule-{}", recipe.name),
-            version: self.config.version.clone(),
-            architecture: recipe.architecture,
-            classes: Label::ALL,
-            preprocess: recipe.preprocess,
-            temperature: 1.0,
-            threshold: Threshold::HALF,
-            provenance,
-            trained_on,
-            figures,
-        };
-        WeightsFile { metadata, tensors: outcome.weights }
-    }
+    };
+    Ok(Outcome::Run(Box::new(trainer.run(&job, progress)?)))
 }

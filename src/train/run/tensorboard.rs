@@ -81,7 +81,7 @@ fn update(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let bytes = event_file(epochs);
     // A TensorBoard that is running keeps the file open and reads on from where it was: it sees what is added to the
-    // file, and would never see a new file in its place. So only what differs is written: usually one epoch at the end,
+    // file, and would never see a new file in its place. So only what differs is written: mostly one epoch at the end,
     // and after a training that was resumed from further back all epochs from there on.
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(FILE_NAME))?;
     let mut there = Vec::new();
@@ -153,7 +153,7 @@ fn varint(mut number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Figures;
+    use crate::train::EpochFigures;
 
     fn two_epochs() -> Vec<Scalars> {
         vec![
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn both_folders_have_the_tags_of_keras_and_undefined_figures_are_left_out() -> Result<(), TrainError> {
         let run = tempfile::tempdir().unwrap();
-        let figures = Figures {
+        let figures = EpochFigures {
             epoch: 1,
             learning_rate: 1e-3,
             train_loss: 0.5,

@@ -1,47 +1,55 @@
-//! Asking a network and the controls about images of a data set: what `lobule evaluate` does, and `lobule train` at its
-//! end.
+//! Predictions of a network and of the controls for images of a data set: what `lobule evaluate` measures, and
+//! `lobule train` at its end.
+//!
+//! In: a [`Classifier`] and image files. Out: [`Predictions`], or the names of the images that have none.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context, bail};
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 use crate::breakhis::ImageFile;
-use crate::cli::inputs::read_image;
 use crate::evaluate::{
-    Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, Training, conclude, exchanges,
+    EvaluateError, Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, Training, conclude,
+    exchanges,
 };
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
-use crate::pixels::{ColourStatistics, Preprocess, RgbImage};
-use crate::report::text::thousands;
+use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
 
 /// Copies of each image with the colours of others, where nobody asked for another number.
-pub(super) const EXCHANGES: usize = 3;
+pub const EXCHANGES: usize = 3;
 
 /// A network and how it is measured.
-pub(super) struct Measuring<'a> {
-    pub(super) classifier: &'a Classifier,
+pub struct Measuring<'a> {
+    /// The network.
+    pub classifier: &'a Classifier,
     /// The backbone whose taps are a control, and what it is in words; without one they are the network's own.
-    pub(super) frozen: Option<(&'a FrozenBackbone, String)>,
+    pub frozen: Option<(&'a FrozenBackbone, String)>,
     /// Copies of each image with the colours of others.
-    pub(super) exchanges: usize,
+    pub exchanges: usize,
     /// What decides which others.
-    pub(super) seed: u64,
+    pub seed: u64,
     /// Whether images are shifted too.
-    pub(super) shifts: bool,
+    pub shifts: bool,
+    /// Is called with how many images are done and how many there are: with none done before the first, then after each
+    /// image, from any thread.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
-/// The images that the controls are fitted to.
-pub(super) struct TrainPart {
+/// The images of the train part, which the controls are fitted to.
+pub struct TrainPart {
     images: Vec<Training>,
     what: String,
 }
 
 /// Opens the backbone of a file of tensors, in the form that a network has, or as DenseNet121 beside one without a
-/// backbone.
-pub(super) fn open_backbone(path: &Path, beside: &Architecture) -> anyhow::Result<(FrozenBackbone, String)> {
+/// backbone; with it come the words for [`Measuring::frozen`].
+///
+/// # Errors
+/// When the file cannot be read, does not hold such a backbone, or has learned from BreakHis itself.
+pub fn open_backbone(path: &Path, beside: &Architecture) -> Result<(FrozenBackbone, String), ModelError> {
     let architecture = match beside {
         Architecture::Fused(_) => beside.clone(),
         Architecture::Baseline(_) => Architecture::fused_densenet121(),
@@ -53,7 +61,7 @@ pub(super) fn open_backbone(path: &Path, beside: &Architecture) -> anyhow::Resul
 
 impl Measuring<'_> {
     /// How the network is measured, in words and numbers.
-    pub(super) fn setting(&self, train: Option<&TrainPart>) -> Setting {
+    pub fn setting(&self, train: Option<&TrainPart>) -> Setting {
         let has_taps = matches!(self.classifier.metadata().architecture, Architecture::Fused(_));
         let frozen_taps = match &self.frozen {
             Some((_, what)) => what.clone(),
@@ -77,8 +85,11 @@ impl Measuring<'_> {
     }
 
     /// What the controls see of the train part.
-    pub(super) fn train_part(&self, train: &[&ImageFile]) -> anyhow::Result<TrainPart> {
-        let images = each(train, |_, image| {
+    ///
+    /// # Errors
+    /// When an image cannot be read or predicted; the error names all such images.
+    pub fn train_part(&self, train: &[&ImageFile]) -> Result<TrainPart, EvaluateError> {
+        let images = self.each(train, |_, image| {
             let (prepared, subject) = self.prepare(image)?;
             let features = self.look(image, |observer| observer.features(&prepared))?;
             Ok(Training { truth: subject.truth, stratum: subject.stratum, features })
@@ -90,20 +101,23 @@ impl Measuring<'_> {
 
     /// What the network and the controls say of images: these are fitted to the train part or, without one, to the
     /// other cases.
-    pub(super) fn measure(
+    ///
+    /// # Errors
+    /// When an image cannot be read or predicted; the error names all such images.
+    pub fn measure(
         &self,
         images: &[&ImageFile],
         train: Option<&TrainPart>,
-    ) -> anyhow::Result<(Predictions, Shifted)> {
+    ) -> Result<(Predictions, Shifted), EvaluateError> {
         let lenders = exchanges(images.len(), self.exchanges, self.seed);
         let needed: BTreeSet<usize> = lenders.iter().flatten().copied().collect();
         let needed: Vec<usize> = needed.into_iter().collect();
         let lending: Vec<&ImageFile> = needed.iter().map(|&index| images[index]).collect();
-        let colours = each(&lending, |_, image| Ok(ColourStatistics::of(&self.prepare(image)?.0.image)));
-        // What could not be read is told of by the second reading, beside what lends nothing.
+        let colours = self.each(&lending, |_, image| Ok(ColourStatistics::of(&self.prepare(image)?.0.image)));
+        // The second reading names what cannot be read, together with images that lend nothing.
         let colours: BTreeMap<usize, ColourStatistics> = needed.into_iter().zip(colours.unwrap_or_default()).collect();
         let size = self.classifier.preprocess().size;
-        let observations = each(images, |index, image| {
+        let observations = self.each(images, |index, image| {
             let (prepared, subject) = self.prepare(image)?;
             let lent: Vec<ColourStatistics> =
                 lenders[index].iter().filter_map(|lender| colours.get(lender).copied()).collect();
@@ -117,7 +131,7 @@ impl Measuring<'_> {
         &self,
         image: &ImageFile,
         work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
-    ) -> anyhow::Result<T> {
+    ) -> Result<T, FailedImage> {
         let network = |image: &[f32]| {
             let (prediction, taps) = self.classifier.classify_with_taps(image)?;
             Ok(Seen { margin: prediction.margin, taps })
@@ -125,16 +139,15 @@ impl Measuring<'_> {
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));
         let backbone = backbone.as_ref();
         let observer = Observer { network: &network, backbone: backbone.map(|taps| taps as _) };
-        work(observer).with_context(|| image.path.display().to_string())
+        work(observer).map_err(|source| FailedImage::new(image, source))
     }
 
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.
-    fn prepare(&self, file: &ImageFile) -> anyhow::Result<(Prepared, Subject)> {
-        let image = read_image(&file.path)?;
+    fn prepare(&self, file: &ImageFile) -> Result<(Prepared, Subject), FailedImage> {
+        let failed = |source| FailedImage::new(file, source);
+        let image = pixels::read(&file.path, &DecodeLimits::default()).map_err(failed)?;
         let own = self.classifier.preprocess();
-        let resized = |preprocess: &Preprocess, image: &RgbImage| {
-            preprocess.resized(image).with_context(|| file.path.display().to_string())
-        };
+        let resized = |preprocess: &Preprocess, image: &RgbImage| preprocess.resized(image).map_err(failed);
         let other = self.frozen.as_ref().map(|(backbone, _)| backbone.preprocess());
         let other = other.filter(|other| (other.size, other.resampling) != (own.size, own.resampling));
         let prepared = Prepared {
@@ -151,31 +164,78 @@ impl Measuring<'_> {
         };
         Ok((prepared, subject))
     }
+
+    /// Works on every image, in their order; figures over a part of them would be of something else.
+    fn each<T: Send>(
+        &self,
+        images: &[&ImageFile],
+        work: impl Fn(usize, &ImageFile) -> Result<T, FailedImage> + Sync,
+    ) -> Result<Vec<T>, EvaluateError> {
+        let done = AtomicUsize::new(0);
+        (self.progress)(0, images.len());
+        let work = |(index, image): (usize, &&ImageFile)| {
+            let result = work(index, image);
+            (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
+            result
+        };
+        let results: Vec<Result<T, FailedImage>> = images.par_iter().enumerate().map(work).collect();
+        let (mut values, mut failed) = (Vec::with_capacity(results.len()), Vec::new());
+        for result in results {
+            match result {
+                Ok(value) => values.push(value),
+                Err(error) => failed.push(error),
+            }
+        }
+        if failed.is_empty() { Ok(values) } else { Err(EvaluateError::Unpredicted { failed, of: images.len() }) }
+    }
 }
 
-/// Works on every image, in their order; figures over a part of them would be of something else.
-fn each<T: Send>(
-    images: &[&ImageFile],
-    work: impl Fn(usize, &ImageFile) -> anyhow::Result<T> + Sync,
-) -> anyhow::Result<Vec<T>> {
-    let progress = ProgressBar::new(images.len() as u64);
-    let work = |(index, image): (usize, &&ImageFile)| {
-        let done = work(index, image);
-        progress.inc(1);
-        done
-    };
-    let results: Vec<anyhow::Result<T>> = images.par_iter().enumerate().map(work).collect();
-    progress.finish_and_clear();
-    let mut done = Vec::with_capacity(results.len());
-    for result in results {
-        match result {
-            Ok(value) => done.push(value),
-            Err(error) => tracing::error!("{error:#}"),
+/// An image that cannot be read or predicted.
+#[derive(Debug)]
+pub struct FailedImage {
+    /// Its file.
+    pub path: PathBuf,
+    /// Why.
+    pub source: Box<ModelError>,
+}
+
+impl FailedImage {
+    pub(crate) fn new(file: &ImageFile, source: impl Into<ModelError>) -> Self {
+        Self { path: file.path.clone(), source: Box::new(source.into()) }
+    }
+}
+
+impl fmt::Display for FailedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.display();
+        match &*self.source {
+            // These two name the file themselves, but leave the reason to their source.
+            ModelError::Pixels(PixelsError::Read { source, .. }) => write!(f, "{path}: {source}"),
+            ModelError::Pixels(PixelsError::File { source, .. }) => write!(f, "{path}: {source}"),
+            other => write!(f, "{path}: {other}"),
         }
     }
-    let failed = images.len() - done.len();
-    if failed > 0 {
-        bail!("no figures, because {failed} of {} images could not be predicted", images.len());
+}
+
+/// A count with commas between its thousands.
+pub(crate) fn thousands(count: usize) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
     }
-    Ok(done)
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1046, 1234567].map(thousands), ["0", "999", "1,046", "1,234,567"]);
+    }
 }

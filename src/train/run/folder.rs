@@ -1,0 +1,148 @@
+//! The folder of a run: which files it holds, and when they are written.
+//!
+//! | file | what it holds | written |
+//! |---|---|---|
+//! | `config.toml` | what the run was asked to do | at the start |
+//! | `split.csv` | the part of each image | at the start |
+//! | `last.safetensors` | everything that is needed to go on | after each epoch and Ctrl-C |
+//! | `history.csv`, `history.jsonl` | the epochs so far; the second with times | with it |
+//! | `curves.svg` | the epochs so far as a figure, which the command line draws | with it |
+//! | `train/`, `validation/` | the epochs so far for TensorBoard, which are added to in their place | with it |
+//! | `best.safetensors` | the weights with the lowest validation loss | with it |
+//! | `weights.safetensors` | the weights that the recipe keeps, with their figures | at the end |
+//! | `validation-predictions.csv`, `test-predictions.csv` | what these say of each image | at the end |
+//!
+//! A run that holds nothing out has neither predictions nor `best.safetensors`.
+//!
+//! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::diagnosis::{Label, Threshold};
+use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
+use crate::train::error::TrainError;
+use crate::train::fit::history::{write_csv, write_jsonl};
+use crate::train::fit::state::{Snapshot, State};
+use crate::train::progress::Progress;
+use crate::train::run::config::RunConfig;
+use crate::train::run::tensorboard;
+
+/// The files that a run which held images out has at its end.
+const ENDS: [&str; 2] = ["validation-predictions.csv", "weights.safetensors"];
+
+/// A run's folder and what the run was asked to do.
+#[derive(Debug)]
+pub struct RunFolder {
+    folder: PathBuf,
+    config: RunConfig,
+}
+
+impl RunFolder {
+    /// The checkpoint's name.
+    const CHECKPOINT: &str = "last.safetensors";
+
+    /// Refuses a folder that a run can neither be begun in nor go on in, before work is done for it; leaves nothing
+    /// there. `config` is what the run is asked for, given the images that were left out before.
+    pub(crate) fn check(
+        folder: &Path,
+        resume: bool,
+        config: impl FnOnce(&[String]) -> Result<RunConfig, TrainError>,
+    ) -> Result<(), TrainError> {
+        let begun = folder.join(Self::CHECKPOINT).exists();
+        if begun && !resume {
+            return Err(TrainError::RunExists(folder.to_owned()));
+        }
+        if begun || resume && Self::has_ended(folder) {
+            let before = RunConfig::read(&folder.join("config.toml"))?;
+            config(&before.skipped)?.goes_on(&before, folder)?;
+        }
+        // The folder itself, or what there is of the way to it; an empty path is the present folder.
+        let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+        let probe = there.join(format!(".lobule.{}", std::process::id()));
+        let written = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
+        written.map_err(|source| TrainError::Write { path: folder.to_owned(), source })
+    }
+
+    /// Whether a run that held images out has come to its end in a folder.
+    pub(crate) fn has_ended(folder: &Path) -> bool {
+        ENDS.iter().all(|file| folder.join(file).is_file())
+    }
+
+    /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or holds a run that was asked for other things.
+    pub(crate) fn open(
+        folder: &Path,
+        config: RunConfig,
+        progress: &mut dyn Progress,
+    ) -> Result<(Self, Option<State>), TrainError> {
+        let run = Self { folder: folder.to_owned(), config };
+        let checkpoint = run.path(Self::CHECKPOINT);
+        if !checkpoint.exists() {
+            let failed = |source| TrainError::Write { path: folder.to_owned(), source };
+            std::fs::create_dir_all(folder).map_err(failed)?;
+            run.config.write(&run.path("config.toml"))?;
+            return Ok((run, None));
+        }
+        let before = RunConfig::read(&run.path("config.toml"))?;
+        run.config.goes_on(&before, folder)?;
+        if before.version != run.config.version {
+            let (before, now) = (&before.version, &run.config.version);
+            let begun =
+                format!("the run was begun by version {before} and goes on by {now}, which may round differently");
+            progress.warn(&begun);
+        }
+        let state = State::read(&checkpoint, &run.config.recipe)?;
+        Ok((run, Some(state)))
+    }
+
+    /// A file of the run.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What the run was asked to do.
+    pub fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Writes all that changes with the state.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub(crate) fn save(&self, state: &State) -> Result<(), TrainError> {
+        state.write(&self.path(Self::CHECKPOINT))?;
+        write_csv(&self.path("history.csv"), state.history())?;
+        write_jsonl(&self.path("history.jsonl"), state.history())?;
+        tensorboard::write(&self.folder, state.history())?;
+        if let Some(best) = state.best() {
+            let loss = best.epoch.figures.validation_loss;
+            let figures = loss.map(|loss| ("validation_nll".to_owned(), loss)).into_iter().collect();
+            self.weights_file(best.clone(), figures).write(&self.path("best.safetensors"))?;
+        }
+        Ok(())
+    }
+
+    /// A weights file of this run, with figures by name.
+    pub(crate) fn weights_file(&self, kept: Snapshot, figures: BTreeMap<String, f64>) -> WeightsFile {
+        let RunConfig { seed, data, split, start, trained_on, recipe, .. } = self.config.clone();
+        let provenance =
+            Provenance { data, split, start, recipe: recipe.name.clone(), seed, epoch: kept.epoch.figures.epoch };
+        let metadata = Metadata {
+            format: FORMAT,
+            name: format!("lobule-{}", recipe.name),
+            version: self.config.version.clone(),
+            architecture: recipe.architecture,
+            classes: Label::ALL,
+            preprocess: recipe.preprocess,
+            temperature: 1.0,
+            threshold: Threshold::HALF,
+            provenance,
+            trained_on,
+            figures,
+        };
+        WeightsFile { metadata, tensors: kept.weights }
+    }
+}

@@ -1,0 +1,288 @@
+//! One run: its images are read, its network is trained by the recipe, measured and written to the run's folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::breakhis::{Dataset, ImageFile, Part, Split};
+use crate::diagnosis::Label;
+use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
+use crate::model::{Classifier, Network, Parameters, read_start};
+use crate::train::data::samples::Samples;
+use crate::train::error::TrainError;
+use crate::train::fit::state::State;
+use crate::train::fit::{End, check_classes, fit};
+use crate::train::progress::Progress;
+use crate::train::recipe::Start;
+use crate::train::run::config::RunConfig;
+use crate::train::run::folder::RunFolder;
+use crate::train::run::memory_estimate::check_memory;
+use crate::train::run::on_all::Carried;
+use crate::train::run::{Config, HeldOut};
+
+/// What all runs of one training share.
+pub(super) struct Trainer<'a> {
+    pub(super) config: &'a Config,
+    pub(super) dataset: &'a Dataset,
+}
+
+/// What one run is to do.
+pub(super) struct Job {
+    pub(super) split: Split,
+    /// The split in words.
+    pub(super) how: String,
+    pub(super) seed: u64,
+    pub(super) out: PathBuf,
+    /// Figures of other runs that its weights file is to hold.
+    pub(super) carried: Option<Carried>,
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its folder, which holds `weights.safetensors`.
+    pub folder: RunFolder,
+    /// The epoch whose weights are in that file, from 1.
+    pub epoch: usize,
+    /// How many images it was trained on.
+    pub train_images: usize,
+    /// What was measured on the test part, or on the validation part where there is no other; none where nothing was
+    /// held out.
+    pub measured: Option<(Part, Evaluation)>,
+    /// Over what a cross-validation went whose figures the file holds, in words.
+    pub carried_over: Option<String>,
+}
+
+/// The image files of a train, a validation and a test part.
+type Parts<'a> = [Vec<&'a ImageFile>; 3];
+
+impl<'a> Trainer<'a> {
+    /// The job of the only run of a training.
+    pub(super) fn job(&self, split: Split, how: String) -> Job {
+        let Config { seed, out, .. } = self.config;
+        Job { split, how, seed: *seed, out: out.clone(), carried: None }
+    }
+
+    /// Trains to the recipe's end, measures the weights and writes the folder.
+    pub(super) fn run(&self, job: &Job, progress: &mut dyn Progress) -> Result<Finished, TrainError> {
+        let parts = self.parts(&job.split)?;
+        self.check_folder(job, &parts)?;
+        let network = self.network(job.seed)?;
+        let (parts, samples, skipped) = self.read(parts, progress)?;
+        let config = self.run_config(job, &parts, skipped)?;
+        let (folder, before) = RunFolder::open(&job.out, config, progress)?;
+        job.split.write(&folder.path("split.csv"))?;
+        let recipe = &self.config.recipe;
+        let mut state = before.unwrap_or_else(|| State::new(network, recipe));
+        let [train, validation] = &samples;
+        progress.note(&format!("{} images to train on, {} to validate on", train.len(), validation.len()));
+        let position = |state: &State| {
+            let (epochs, steps) = state.position();
+            format!("after {epochs} epochs and {steps} steps")
+        };
+        let save = |state: &State, progress: &mut dyn Progress| {
+            folder.save(state)?;
+            progress.saved(&folder, state)
+        };
+        if !state.history().is_empty() {
+            save(&state, progress)?;
+            progress.note(&format!("going on {}", position(&state)));
+        }
+        if fit(&mut state, recipe, (train, validation), job.seed, progress, &save)? == End::Interrupted {
+            return Err(TrainError::Interrupted(position(&state)));
+        }
+        // What is measured is read anew, so that the samples' memory is free for it.
+        drop(samples);
+        let finished = self.conclude(folder, &state, &parts, job.carried.as_ref(), progress)?;
+        progress.finished(&finished);
+        Ok(finished)
+    }
+
+    /// Refuses a folder that the run cannot use, before any image is read for it.
+    pub(super) fn check_folder(&self, job: &Job, parts: &Parts<'_>) -> Result<(), TrainError> {
+        RunFolder::check(&job.out, self.config.resume, |skipped| {
+            let mut parts = parts.clone();
+            for images in &mut parts {
+                images.retain(|image| !skipped.contains(&file_name(&image.path)));
+            }
+            self.run_config(job, &parts, skipped.to_vec())
+        })
+    }
+
+    fn run_config(
+        &self,
+        job: &Job,
+        [train, validation, _]: &Parts<'_>,
+        skipped: Vec<String>,
+    ) -> Result<RunConfig, TrainError> {
+        let split = match &validation[..] {
+            [] => job.how.clone(),
+            some => {
+                format!("{}; validated on {} images of {} cases", job.how, some.len(), case_numbers(some).len())
+            }
+        };
+        Ok(RunConfig {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: job.seed,
+            data: describe(self.dataset, train),
+            split,
+            start: self.start()?,
+            trained_on: case_numbers(train),
+            skipped,
+            recipe: self.config.recipe.clone(),
+        })
+    }
+
+    /// What the network starts from, in words.
+    pub(super) fn start(&self) -> Result<String, TrainError> {
+        let Config { recipe, init, .. } = self.config;
+        match (recipe.start, init) {
+            (Start::Glorot, None) => Ok("Glorot uniform".to_owned()),
+            (Start::Glorot, Some(_)) => Err(TrainError::NeedlessStart(recipe.name.clone())),
+            (Start::Imagenet, None) => Err(TrainError::NoStart(recipe.name.clone())),
+            (Start::Imagenet, Some(path)) => Ok(format!("backbone: {}; head: Glorot uniform", file_name(path))),
+        }
+    }
+
+    fn network(&self, seed: u64) -> Result<Network, TrainError> {
+        self.start()?;
+        let Config { recipe, init, .. } = self.config;
+        let parameters = Parameters::initial(&recipe.architecture, seed)?;
+        parameters.scale_head(recipe.head_scale)?;
+        if let Some(path) = init {
+            parameters.set_backbone(&read_start(path)?, &path.display().to_string())?;
+        }
+        Ok(Network::new(recipe.architecture.clone(), parameters))
+    }
+
+    /// The images of each part; refuses a part that is empty or of one class, unless nothing is to be held out.
+    pub(super) fn parts(&self, split: &Split) -> Result<Parts<'a>, TrainError> {
+        let [train, validation, test] = Part::ALL.map(|part| split.images(self.dataset, part));
+        let (train, validation) = (train?, validation?);
+        let labels = |images: &[&ImageFile]| images.iter().map(|image| image.label()).collect::<Vec<_>>();
+        check_classes("train", &labels(&train))?;
+        if !matches!(self.config.held_out, HeldOut::Nothing { .. }) {
+            check_classes("validation", &labels(&validation))?;
+        }
+        Ok([train, validation, test?])
+    }
+
+    /// Reads all images, so that what cannot be read is named before the work; those of the test part are not kept.
+    /// Returns the parts and samples without unreadable images, and the file names of these.
+    fn read(
+        &self,
+        mut parts: Parts<'a>,
+        progress: &mut dyn Progress,
+    ) -> Result<(Parts<'a>, [Samples; 2], Vec<String>), TrainError> {
+        let Config { recipe, skip_unreadable, .. } = self.config;
+        check_memory(recipe, parts.each_ref().map(Vec::len))?;
+        let mut unreadable = Vec::new();
+        let mut load = |images: &[&ImageFile]| {
+            let (samples, failed) = Samples::load(images, &recipe.preprocess, &recipe.augmentation);
+            unreadable.extend(failed);
+            samples
+        };
+        let samples = [load(&parts[0]), load(&parts[1])];
+        load(&parts[2]);
+        if !unreadable.is_empty() && !skip_unreadable {
+            return Err(TrainError::Unreadable(unreadable));
+        }
+        unreadable.iter().for_each(|image| progress.warn(&format!("left out: {image}")));
+        for images in &mut parts {
+            images.retain(|image| unreadable.iter().all(|unreadable| unreadable.path != image.path));
+        }
+        Ok((parts, samples, unreadable.iter().map(|image| file_name(&image.path)).collect()))
+    }
+
+    /// Measures the weights that the recipe keeps as the file holds them, convolutions in f16, and writes the file with
+    /// these figures.
+    fn conclude(
+        &self,
+        folder: RunFolder,
+        state: &State,
+        [train, validation, test]: &Parts<'_>,
+        carried: Option<&Carried>,
+        progress: &mut dyn Progress,
+    ) -> Result<Finished, TrainError> {
+        let Config { recipe, init, .. } = self.config;
+        let kept = state.kept(recipe)?;
+        let epoch = kept.epoch.figures.epoch;
+        let mut file = folder.weights_file(kept, carried.map(|carried| carried.figures.clone()).unwrap_or_default());
+        let mut measured = None;
+        if !(validation.is_empty() && test.is_empty()) {
+            let threads = rayon::current_num_threads();
+            let classifier = Classifier::from_bytes(&file.bytes()?, "the trained weights", threads)?;
+            // The tensors that the backbone started from know none of the images: their taps are a control.
+            let frozen = init.as_ref().map(|path| open_backbone(path, &recipe.architecture)).transpose()?;
+            let progress = Mutex::new(progress);
+            let measuring = Measuring {
+                classifier: &classifier,
+                frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
+                exchanges: EXCHANGES,
+                seed: 0,
+                shifts: false,
+                progress: &|done, of| {
+                    let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    if done == 0 { progress.start("measurement", of, 0) } else { progress.advance(1, None) }
+                },
+            };
+            let train = measuring.train_part(train)?;
+            for (part, images) in [(Part::Validation, validation), (Part::Test, test)] {
+                if images.is_empty() {
+                    continue;
+                }
+                let (predicted, shifted) = measuring.measure(images, Some(&train))?;
+                predictions::write(&folder.path(&format!("{part}-predictions.csv")), &predicted)?;
+                let trained_on = &file.metadata.trained_on;
+                let evaluation = Evaluation::of(&predicted, &shifted, trained_on, measuring.setting(Some(&train)));
+                file.metadata.figures.extend(named_figures(part, &evaluation.all.figures));
+                measured = Some((part, evaluation));
+            }
+        }
+        file.write(&folder.path("weights.safetensors"))?;
+        let carried_over = carried.map(|carried| carried.over.clone());
+        Ok(Finished { folder, epoch, train_images: train.len(), measured, carried_over })
+    }
+}
+
+/// Figures by the names that a weights file has them under.
+pub(super) fn named_figures(of: impl std::fmt::Display, all: &Figures) -> BTreeMap<String, f64> {
+    let metrics = &all.metrics;
+    let figures = [
+        ("accuracy", metrics.accuracy),
+        ("precision", metrics.precision),
+        ("recall", metrics.recall),
+        ("specificity", metrics.specificity),
+        ("f1", metrics.f1),
+        ("nll", metrics.nll),
+        ("roc_auc", metrics.roc_auc),
+        ("roc_auc_within_strata", all.within_strata.roc_auc),
+        ("roc_auc_exchanged", all.exchanged.roc_auc),
+        ("roc_auc_exchanged_within_strata", all.exchanged.within_strata),
+        ("changed", all.exchanged.changed),
+        ("hard_nll", all.hard.nll),
+    ];
+    figures.into_iter().filter_map(|(name, value)| Some((format!("{of}_{name}"), value?))).collect()
+}
+
+fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {
+    let benign = train.iter().filter(|image| image.label() == Label::Benign).count();
+    // The word "pictures" stands in the shipped file, whose bytes the same training must make again.
+    format!(
+        "BreakHis, {} pictures; trained on {} of {} cases, {benign} benign and {} malignant",
+        dataset.images().len(),
+        train.len(),
+        case_numbers(train).len(),
+        train.len() - benign
+    )
+}
+
+/// The cases of some images, sorted, as a weights file names them.
+fn case_numbers(images: &[&ImageFile]) -> Vec<String> {
+    let cases: BTreeSet<_> = images.iter().map(|image| image.name.case()).collect();
+    cases.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
