@@ -182,23 +182,15 @@ impl Classifier {
     /// # Errors
     /// When the network fails on it.
     pub fn classify(&self, image: &RgbImage) -> Result<Prediction, ModelError> {
-        self.classify_resized(&self.preprocess().resized(image)?)
+        Ok(self.classify_with_taps(&self.preprocess().resized(image)?)?.0)
     }
 
-    /// Classifies an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size
-    /// * 3` numbers from 0 to 1.
+    /// Classifies an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size * 3`
+    /// numbers from 0 to 1. Besides the prediction: what the head saw, the means of each tap's channels, one tap after the
+    /// other; none for a network without taps.
     ///
     /// # Errors
-    /// When it has another size, or the network fails on it.
-    pub fn classify_resized(&self, resized: &[f32]) -> Result<Prediction, ModelError> {
-        Ok(self.classify_with_taps(resized)?.0)
-    }
-
-    /// As [`Self::classify_resized`], with what the head saw: the means of each tap's channels, one tap after the other;
-    /// none for a network without taps.
-    ///
-    /// # Errors
-    /// As [`Self::classify_resized`].
+    /// When the image has another size, or the network fails on it.
     pub fn classify_with_taps(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
         let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
         let logits = logits.squeeze(0)?.to_vec1::<f32>()?;

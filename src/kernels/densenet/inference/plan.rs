@@ -28,7 +28,7 @@ const TIMED: usize = 3;
 pub(crate) trait Walk: Send + Sync {
     /// Channels of all taps.
     fn taps(&self) -> usize;
-    /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each layer kind.
+    /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each kind of layer.
     fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
     /// Name and operations of what is timed, in the order of the clock's.
     fn layers(&self) -> Vec<(String, f64)>;
