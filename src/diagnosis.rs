@@ -43,7 +43,7 @@ impl fmt::Display for Label {
     }
 }
 
-/// A number that is neither a probability nor a threshold.
+/// A number that cannot be a probability or a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error("{0} is not between 0 and 1")]
 pub struct NotAProbability(pub f64);
@@ -62,7 +62,7 @@ impl Probability {
         if (0.0..=1.0).contains(&value) { Ok(Self(value)) } else { Err(NotAProbability(value)) }
     }
 
-    /// The logistic function of a margin (a difference of two logits); NaN becomes one half, the least sure answer.
+    /// The logistic function of a margin (a difference of two logits); NaN becomes one half, the least certain answer.
     pub fn from_margin(margin: f64) -> Self {
         if margin.is_nan() { Self(0.5) } else { Self(1.0 / (1.0 + (-margin).exp())) }
     }
@@ -98,12 +98,22 @@ impl From<Probability> for f64 {
     }
 }
 
-/// An operating point: an image is called malignant when its probability of malignancy is at least this.
+/// Where the line is drawn: an image is malignant by decision when its probability of malignancy is at least this.
+///
+/// ```
+/// use lobule::diagnosis::{Label, Probability, Threshold};
+///
+/// let probability = Probability::from_margin(-1.0);
+/// assert_eq!(probability.rounded(), 0.268941);
+/// assert_eq!(Threshold::HALF.decide(probability), Label::Benign);
+/// assert_eq!("0.25".parse::<Threshold>()?.decide(probability), Label::Malignant);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct Threshold(Probability);
 
 impl Threshold {
-    /// The point between the two classes where neither is preferred.
+    /// The threshold that prefers neither label.
     pub const HALF: Self = Self(Probability(0.5));
 
     /// Takes a number from 0 to 1, both included.
@@ -119,7 +129,7 @@ impl Threshold {
         self.0.get()
     }
 
-    /// The decision at this operating point.
+    /// The decision at this threshold.
     pub fn decide(self, malignant: Probability) -> Label {
         if malignant >= self.0 { Label::Malignant } else { Label::Benign }
     }

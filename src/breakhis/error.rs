@@ -1,4 +1,4 @@
-//! What can be wrong with a folder, a manifest or a split, told so that its owner can mend it.
+//! What can be wrong with a folder, a manifest or a split, in words by which its owner can mend it.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use super::SlideNameError;
 
 /// What goes wrong with a data set or a split of it.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BreakhisError {
     /// The folder is not there.
     #[error("there is no folder {}", .0.display())]
@@ -33,7 +34,7 @@ pub enum BreakhisError {
     /// The folder holds no image of BreakHis.
     #[error(
         "no BreakHis image in {}: {found}. Images keep their original names, such as SOB_M_DC-14-2523-40-010.png, \
-         because these tell the label and the case", dir.display()
+         because these hold the label and the case", dir.display()
     )]
     NoImages {
         /// The folder.
@@ -41,7 +42,7 @@ pub enum BreakhisError {
         /// What is there instead.
         found: String,
     },
-    /// Two files have one name, so a split could not tell them apart.
+    /// Two files have one name, so a split could not name them.
     #[error(
         "{file_name} is there twice, as {} and as {}; give a folder with one copy of the data",
         first.display(), second.display()
@@ -59,12 +60,12 @@ pub enum BreakhisError {
     Table {
         /// The CSV file.
         path: PathBuf,
-        /// Its line, from 1 (the header); none for what concerns the whole file.
+        /// Its line, from 1 (the header); `None` for what concerns the whole file.
         line: Option<u64>,
         /// What is wrong and what to do.
         reason: String,
     },
-    /// An image of a split whose name does not tell its case.
+    /// An image of a split whose name does not say its case.
     #[error("{file_name} in the split: {reason}")]
     Misnamed {
         /// The name.

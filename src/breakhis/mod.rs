@@ -15,13 +15,14 @@
 //! ```
 
 mod audit;
-pub mod dataset;
+mod dataset;
 mod error;
 mod slide_name;
 mod split;
 mod table;
 
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
+pub(crate) use dataset::walk;
 pub use dataset::{Dataset, Ignored, ImageFile};
 pub use error::BreakhisError;
 pub use slide_name::magnification::Magnification;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::breakhis::dataset::walk;
+use crate::breakhis::walk;
 use crate::cli::inputs::read_image;
 use crate::cli::output;
 use crate::cli::weights::WeightsArguments;

@@ -1,7 +1,7 @@
 //! Gives an image the colour statistics of another one (Reinhard et al., "Color Transfer between Images", 2001).
 //!
 //! In and out: images as rows of pixels of R, G and B from 0 to 1. Training exchanges colours by this, and evaluation
-//! asks by the same what a network says when the colours tell nothing.
+//! asks by the same what a network says when the colours say nothing.
 
 use super::l_alpha_beta::LAlphaBeta;
 

@@ -3,7 +3,7 @@
 
 /// Whether a JPEG reaches its end-of-image mark.
 ///
-/// The decoder fills what a cut-off upload lacks with grey, and a network would then judge the grey.
+/// The decoder fills what a cut-off upload lacks with grey, and a network would then classify the grey.
 pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     // In the compressed data 0xFF is followed by 0x00 or a restart mark; fill bytes are 0xFF. Everything else that
@@ -24,7 +24,7 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// Width and height of the largest lossy frame inside a WebP; (0, 0) when it has none.
+/// Width and height of the largest lossy frame inside a WebP; (0, 0) when it holds no such frame.
 ///
 /// The decoder believes the canvas size until it has decoded such a frame, which may be far larger. It is looked for by
 /// its marks alone, wherever they stand, so that no arrangement of chunks can hide it.

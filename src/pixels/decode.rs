@@ -1,6 +1,6 @@
 //! From the bytes of a file to 8-bit RGB, however the file stores its pixels, within limits that are checked first.
 //!
-//! The format is told from the bytes, never from a name. Grey becomes three equal channels, palettes are looked up, 16
+//! The format is recognised by the bytes, never by a name. Grey becomes three equal channels, palettes are looked up, 16
 //! bits and floats (0 to 1) are rounded to 8, CMYK is converted, and transparent pixels are blended onto white, the
 //! colour of an empty slide. EXIF's orientation is applied. Colour profiles are not, as they are not where networks of
 //! this field are trained. Of an animation or a multi-page file the first image is taken.
@@ -36,7 +36,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     /// 32 MiB and 64 million pixels (8000x8000). A microscope camera's image has up to some 20 million pixels and
-    /// BreakHis's has 0.3; what is larger is a whole slide, which is not what these networks judge. 32 MiB is also
+    /// BreakHis's has 0.3; what is larger is a whole slide, which these networks do not classify. 32 MiB is also
     /// the most that Cloud Run passes on in one HTTP/1 request.
     fn default() -> Self {
         Self { max_bytes: 32 << 20, max_pixels: 64_000_000 }
@@ -76,6 +76,17 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
 }
 
 /// Decodes an image to 8-bit RGB.
+///
+/// ```
+/// use lobule::pixels::{DecodeLimits, PixelsError, decode};
+///
+/// let bitmap = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\
+///     \0\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xd6\xbe\xe8\0";
+/// let image = decode(bitmap, &DecodeLimits::default())?;
+/// assert_eq!(image.get_pixel(0, 0).0, [0xe8, 0xbe, 0xd6]);
+/// assert!(matches!(decode(b"GIF89a", &DecodeLimits::default()), Err(PixelsError::UnknownFormat { .. })));
+/// # Ok::<(), PixelsError>(())
+/// ```
 ///
 /// # Errors
 /// - [`PixelsError::TooManyBytes`], [`PixelsError::TooManyPixels`] and [`PixelsError::TooMuchMemory`] when it goes

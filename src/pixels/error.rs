@@ -1,4 +1,4 @@
-//! What goes wrong between bytes and a tensor, sorted by whose fault it is: a service answers each kind differently.
+//! What goes wrong between bytes and a tensor, sorted by whose fault it is: the service answers each kind differently.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use super::decode::FORMATS;
 
 /// What goes wrong between bytes and a tensor.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PixelsError {
     /// The bytes are not an image in a format that is read (HTTP 415).
     #[error("{found}; the formats that are read are {FORMATS}")]

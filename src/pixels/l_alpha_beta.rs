@@ -6,7 +6,7 @@
 /// Cone responses (long, medium, short) from R, G and B, a response a row.
 const LMS_FROM_RGB: [[f64; 3]; 3] = [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]];
 
-/// The smallest response that is told from none; its logarithm is finite.
+/// The smallest response that differs from 0; its logarithm is finite.
 const DARKEST: f32 = 1.0 / 255.0;
 
 /// Converts pixels both ways; the matrices are worked out once.

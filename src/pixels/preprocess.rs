@@ -100,10 +100,10 @@ impl Preprocess {
         RgbImage::from_raw(self.size, self.size, bytes).ok_or_else(unfit)
     }
 
-    /// The first half of a part of an image, antialiased whatever the resampling of whole ones.
+    /// The first half for a square within an image, antialiased whatever the resampling of whole ones.
     ///
     /// # Errors
-    /// As [`Self::pixels`], and when the part is not within the image.
+    /// As [`Self::pixels`], and when the crop is not within the image.
     pub fn cropped(&self, image: &RgbImage, crop: Crop) -> Result<Vec<f32>, PixelsError> {
         self.check()?;
         Ok(antialiased(image, self.size, Some(crop))?.into_iter().map(|value| f32::from(value) / 255.0).collect())

@@ -19,7 +19,7 @@ pub enum Resampling {
     Antialiased,
 }
 
-/// A square part of an image, in shares of its sides.
+/// A square within an image, in shares of its sides.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Crop {
     /// Its left end.
@@ -42,7 +42,7 @@ pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Res
     }
 }
 
-/// Resizes an image, or a part of it, to `size` by `size` pixels, antialiased.
+/// Resizes an image, or a square within it, to `size` by `size` pixels, antialiased.
 pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<Vec<u8>, PixelsError> {
     let (width, height) = image.dimensions();
     let failed = |reason: String| PixelsError::Resize { width, height, reason };

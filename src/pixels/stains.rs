@@ -1,4 +1,4 @@
-//! Haematoxylin and eosin, told apart by how they absorb light, and changed one by one.
+//! Haematoxylin and eosin, separated by how they absorb light, and changed one by one.
 //!
 //! In and out: images as rows of pixels of R, G and B from 0 to 1. Stains absorb light, so they add up as optical
 //! densities (Ruifrok and Johnston, "Quantification of histochemical staining by color deconvolution", 2001).
@@ -12,7 +12,7 @@ use super::l_alpha_beta::inverse;
 /// vectors, a stain a row.
 const STAINS: [[f64; 3]; 3] = [[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]];
 
-/// The darkest shade that is told from black; its density is finite.
+/// The darkest shade that differs from black; its density is finite.
 const DARKEST: f32 = 1.0 / 255.0;
 
 /// The rows of [`STAINS`], each of length 1.
@@ -108,7 +108,7 @@ mod tests {
     /// print(h * -np.log(1e-6) * np.linalg.norm([[.65, .70, .29], [.07, .99, .11], [.27, .57, .78]], axis=1))
     /// ```
     #[test]
-    fn stains_are_told_apart_and_changed_as_by_scikit_image() {
+    fn stains_are_separated_and_changed_as_by_scikit_image() {
         let mut after = PIXELS;
         StainChange::new([1.25, 0.8, 1.0], [0.0; 3]).apply(&mut after);
         let changed = [

@@ -153,7 +153,7 @@ impl SplitAudit {
     }
 }
 
-/// Reads every image of the data set, in parallel, and tells what is wrong with them and with the split.
+/// Reads every image of the data set, in parallel, and lists what is wrong with them and with the split.
 ///
 /// # Errors
 /// When the split is one of other images. What is wrong with an image is a finding, not an error.
@@ -181,7 +181,7 @@ pub fn audit(dataset: &Dataset, split: Option<&Split>) -> Result<Audit, Breakhis
         sizes,
         unreadable,
         misnamed: misnamed.into_iter().map(|file| finding(dataset, &file.path, &file.reason)).collect(),
-        doubtful: doubtful.map(|p| finding(dataset, &p.path, &p.doubts().join("; "))).collect(),
+        doubtful: doubtful.map(|image| finding(dataset, &image.path, &image.doubts().join("; "))).collect(),
         identical: find_identical(dataset, &contents, split),
         ignored: ignored.len(),
         split: split_audit,

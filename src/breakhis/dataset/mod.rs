@@ -4,7 +4,7 @@
 //! with a `manifest.csv`. Out: a [`Dataset`], sorted by file name so that nothing depends on the file system.
 
 mod manifest;
-pub mod walk;
+pub(crate) mod walk;
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,14 +21,14 @@ pub struct ImageFile {
     pub path: PathBuf,
     /// What the file name says.
     pub name: SlideName,
-    /// Width in pixels of the image before anything was done to it, where a manifest tells it.
+    /// Width in pixels of the image before anything was done to it, where a manifest says it.
     pub source_width: Option<u32>,
     file_name: String,
     doubts: Vec<String>,
 }
 
 impl ImageFile {
-    /// `root` is the folder of the data set; the folders between it and the file may tell against the name.
+    /// `root` is the folder of the data set; the folders between it and the file may contradict the name.
     pub(crate) fn new(root: &Path, path: PathBuf, file_name: String, name: SlideName) -> Self {
         let folders = path.strip_prefix(root).ok().and_then(Path::parent);
         let folders = folders.into_iter().flat_map(Path::iter).filter_map(|folder| folder.to_str());
@@ -119,10 +119,10 @@ impl Dataset {
 
     fn warn_of_doubts(&self) {
         let doubtful: Vec<&str> =
-            self.images.iter().filter(|p| !p.doubts.is_empty()).map(ImageFile::file_name).collect();
+            self.images.iter().filter(|image| !image.doubts.is_empty()).map(ImageFile::file_name).collect();
         let misnamed: Vec<&str> =
             self.ignored.iter().filter(|i| i.misnamed).filter_map(|i| i.path.file_name()?.to_str()).collect();
-        let hint = "`lobule dataset audit` tells why";
+        let hint = "`lobule dataset audit` says why";
         if !doubtful.is_empty() {
             tracing::warn!("the names may not mean what they say of {}; {hint}", examples("image", &doubtful));
         }

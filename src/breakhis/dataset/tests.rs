@@ -45,7 +45,7 @@ fn a_tree_a_flat_folder_and_label_folders_hold_the_same_data_set() {
 }
 
 #[test]
-fn other_files_are_ignored_and_misnamed_ones_are_told_apart() {
+fn other_files_are_ignored_and_misnamed_ones_are_marked() {
     let dir = folder(&[A, "README.txt", "Folds.csv", "cat.png", "SOB_B_DC-14-2523-40-010.png", ".DS_Store"]);
     let dataset = Dataset::open(dir.path()).unwrap();
     assert_eq!(names(&dataset), [A]);

@@ -65,6 +65,7 @@ impl Serialize for Slide {
 
 /// A way in which a name strays from the grammar and can still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameDoubt {
     /// `SSOB_M_...`
     #[error("the name should begin with SOB")]
@@ -85,9 +86,10 @@ pub enum NameDoubt {
 
 /// Why a file name is not one of BreakHis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SlideNameError {
     /// The ending is not that of an image.
-    #[error("not an image: its name ends in none of {}", walk::IMAGE_EXTENSIONS.join(", "))]
+    #[error("not an image: its name does not end in one of {}", walk::IMAGE_EXTENSIONS.join(", "))]
     NotAnImage,
     /// The name does not begin with SOB.
     #[error("not a BreakHis image: its name does not begin with SOB_")]
@@ -112,6 +114,16 @@ pub enum SlideNameError {
 }
 
 /// What a file name of BreakHis says of its image.
+///
+/// ```
+/// use lobule::breakhis::{SlideName, Subtype};
+///
+/// let name: SlideName = "SOB_B_TA-14-3411F-40-001.png".parse()?;
+/// assert_eq!(name.subtype(), Subtype::TubularAdenoma);
+/// assert_eq!(name.label().to_string(), "Benign");
+/// assert_eq!(name.case().to_string(), "3411");
+/// # Ok::<(), lobule::breakhis::SlideNameError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlideName {
     subtype: Subtype,

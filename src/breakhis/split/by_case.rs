@@ -47,7 +47,7 @@ pub(crate) fn assign(images: &[ImageFile], rng: &mut ChaCha8Rng) -> BTreeMap<Cas
     cases.iter().zip(best.1).map(|((case, _), part)| (*case, Part::ALL[part])).collect()
 }
 
-/// Improves a random start until no move or swap does, and tells what it costs.
+/// Improves a random start until no move or swap does, and returns what it costs.
 fn settle(cases: &[(Case, Counts)], rng: &mut ChaCha8Rng) -> (f64, Vec<usize>) {
     let mut balance = Balance::new(cases);
     let mut parts: Vec<usize> = cases.iter().map(|_| rng.random_range(0..PARTS)).collect();

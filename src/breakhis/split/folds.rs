@@ -105,7 +105,7 @@ impl Folds {
         self.folds.keys().map(String::as_str)
     }
 
-    /// The split that holds a fold out: its images are for validation, all others for training, and none for a test.
+    /// The split that holds a fold out: its images are for validation, all others for training; no image is for a test.
     pub fn held_out(&self, fold: u32) -> Split {
         let part = |of_image: u32| if of_image == fold { Part::Validation } else { Part::Train };
         Split { parts: self.folds.iter().map(|(name, fold)| (name.clone(), part(*fold))).collect() }

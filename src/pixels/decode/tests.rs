@@ -153,7 +153,7 @@ fn exif_orientation_is_applied() {
 }
 
 #[test]
-fn what_is_no_image_is_told_apart_from_an_image_that_is_broken() {
+fn what_is_not_an_image_gets_another_error_than_a_broken_image() {
     for (bytes, words) in [
         (&b""[..], "the file is empty; the formats that are read are PNG, JPEG, TIFF, WebP and BMP"),
         (b"To whom it may concern", "not an image"),
@@ -182,8 +182,8 @@ fn sizes_are_refused_by_the_header_alone() {
     }
     let error = decode(&announcing_png(60_000, 60_000), &limits()).unwrap_err();
     assert!(error.to_string().contains("60000x60000 pixels, and at most 64000000"), "{error}");
-    let none = decode(&announcing_png(0, 5), &limits()).unwrap_err();
-    assert!(matches!(none, PixelsError::Undecodable { .. }), "{none}");
+    let empty = decode(&announcing_png(0, 5), &limits()).unwrap_err();
+    assert!(matches!(empty, PixelsError::Undecodable { .. }), "{empty}");
 
     let mut webp = b"RIFF\x2A\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\x03\0\0\x03\0\0".to_vec(); // a canvas of 4x4
     webp.extend(b"VP8 \x0A\0\0\0\x10\0\0\x9D\x01\x2A\xFF\x3F\xFF\x3F"); // and a frame of 16383x16383 in it
