@@ -17,7 +17,6 @@ use super::weights_file::{Metadata, WeightsFile, read_bytes};
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{Level, Step};
 use crate::pixels::{Preprocess, RgbImage};
-use crate::system::allocator::give_back;
 
 /// Which network answers: enough to tell two weights files apart.
 #[derive(Clone, Debug, Serialize)]
@@ -69,6 +68,8 @@ pub struct LoadTimes {
     pub layout: Duration,
     /// The file's SHA-256, made beside both where there is a second thread.
     pub hash: Duration,
+    /// All of it, but for the reading of the file.
+    pub total: Duration,
 }
 
 /// A network, its preprocessing and what its weights file says of it; shared by reference between threads.
@@ -126,11 +127,10 @@ impl Classifier {
                 timed(|| FastNetwork::new(network, metadata.preprocess.size as usize, level, threads));
             Ok((network?, metadata, weights, layout))
         };
-        let (loaded, (sha256, hash)) = rayon::join(network, || timed(|| sha256(bytes)));
+        let ((loaded, (sha256, hash)), total) = timed(|| rayon::join(network, || timed(|| sha256(bytes))));
         let (network, metadata, weights, layout) = loaded?;
-        give_back();
         let card = ModelCard { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { card, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
+        Ok(Self { card, load_times: LoadTimes { weights, layout, hash, total }, metadata, level, network })
     }
 
     /// Which network this is.

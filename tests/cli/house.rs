@@ -18,7 +18,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("pixels", &[]),
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
-    ("inference", &["model", "pixels", "serve"]),
+    ("inference", &["model", "pixels"]),
     ("evaluate", &["model", "kernels", "pixels"]),
     ("report", &["breakhis", "evaluate", "train"]),
     ("train", &["evaluate", "model", "kernels", "pixels", "breakhis"]),
