@@ -1,8 +1,11 @@
-//! `lobule serve`: answers HTTP requests until it is told to stop.
+//! `lobule serve`: answers HTTP requests until a signal ends it.
+//!
+//! What concerns the process as a whole is done here and not in the library: the environment is read, the heap is
+//! set up for a service, and SIGTERM and Ctrl-C are waited for.
 
 use std::env::{self, VarError};
+use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -10,9 +13,11 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use super::weights::WeightsArguments;
+use crate::model::Classifier;
 use crate::pixels::DecodeLimits;
-use crate::serve::{self, Config, Origin, Token};
-use crate::system;
+use crate::serve::{self, Config, Origin, ServeError, Token};
+use crate::system::allocator::{give_back, share_heap};
+use crate::system::available_memory;
 
 /// Arguments of `lobule serve`.
 #[derive(Debug, Args)]
@@ -22,51 +27,61 @@ use crate::system;
 )]
 pub struct ServeArguments {
     /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port.
-    #[arg(long, env = "LOBULE_LISTEN", value_name = "ADDRESS:PORT", default_value = "0.0.0.0:8080")]
+    #[arg(long, env = "LOBULE_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Config::LISTEN)]
     listen: SocketAddr,
 
     #[command(flatten)]
     weights: WeightsArguments,
 
-    /// Images that are judged at the same time, each on its own thread [default: one for each CPU].
+    /// Images that are classified at the same time, each on its own thread [default: one for each CPU].
     #[arg(long, env = "LOBULE_THREADS", value_name = "N", value_parser = count(1024))]
     threads: Option<usize>,
 
-    /// Images that may wait for a thread; further ones are answered 503 [default: 16 for each thread].
-    #[arg(long, env = "LOBULE_QUEUE", value_name = "N")]
+    #[arg(long, env = "LOBULE_QUEUE", value_name = "N", help = format!(
+        "Images that may wait for a thread; further ones are answered 503 [default: {} for each thread]",
+        Config::QUEUE_PER_THREAD
+    ))]
     queue: Option<usize>,
 
-    /// Connections that may be open; further ones are answered 503 [default: 1024].
-    #[arg(long, env = "LOBULE_CONNECTIONS", value_name = "N", value_parser = count(1 << 20))]
-    connections: Option<usize>,
+    /// Connections that may be open; further ones are answered 503.
+    #[arg(long, env = "LOBULE_CONNECTIONS", value_name = "N", value_parser = count(1 << 20),
+        default_value_t = Config::CONNECTIONS)]
+    connections: usize,
 
-    /// Images of one batch [default: 64].
-    #[arg(long, env = "LOBULE_BATCH", value_name = "N", value_parser = count(4096))]
-    batch: Option<usize>,
+    /// Images of one batch.
+    #[arg(long, env = "LOBULE_BATCH", value_name = "N", value_parser = count(4096), default_value_t = Config::BATCH)]
+    batch: usize,
 
-    /// Bytes that a request's body may have [default: 33554432].
-    #[arg(long, env = "LOBULE_MAX_BYTES", value_name = "BYTES")]
-    max_bytes: Option<usize>,
+    /// Bytes that a request's body may have.
+    #[arg(long, env = "LOBULE_MAX_BYTES", value_name = "BYTES", default_value_t = Config::MAX_BODY_BYTES)]
+    max_bytes: usize,
 
-    /// Bytes that the bodies of all requests may take together [default: a quarter of the memory, at most 268435456].
-    #[arg(long, env = "LOBULE_UPLOAD_MEMORY", value_name = "BYTES")]
+    #[arg(long, env = "LOBULE_UPLOAD_MEMORY", value_name = "BYTES", help = format!(
+        "Bytes that the bodies of all requests may take together [default: a quarter of the memory, at most {}]",
+        Config::MOST_UPLOAD_MEMORY
+    ))]
     upload_memory: Option<usize>,
 
-    /// Pixels (width times height) that an image may have [default: what fits into memory, at most 64000000].
-    #[arg(long, env = "LOBULE_MAX_PIXELS", value_name = "PIXELS")]
+    #[arg(long, env = "LOBULE_MAX_PIXELS", value_name = "PIXELS", help = format!(
+        "Pixels (width times height) that an image may have [default: what fits into memory, at most {}]",
+        DecodeLimits::default().max_pixels
+    ))]
     max_pixels: Option<u64>,
 
-    /// Seconds that a client may take to send its headers, and again for its body [default: 60].
-    #[arg(long, env = "LOBULE_READ_TIMEOUT", value_name = "SECONDS", value_parser = seconds())]
-    read_timeout: Option<u64>,
+    /// Seconds that a client may take to send its headers, and again for its body.
+    #[arg(long, env = "LOBULE_READ_TIMEOUT", value_name = "SECONDS", value_parser = seconds(),
+        default_value_t = Config::READ_TIMEOUT.as_secs())]
+    read_timeout: u64,
 
-    /// Seconds that an image may wait for a thread [default: 10].
-    #[arg(long, env = "LOBULE_QUEUE_TIMEOUT", value_name = "SECONDS", value_parser = seconds())]
-    queue_timeout: Option<u64>,
+    /// Seconds that an image may wait for a thread.
+    #[arg(long, env = "LOBULE_QUEUE_TIMEOUT", value_name = "SECONDS", value_parser = seconds(),
+        default_value_t = Config::QUEUE_TIMEOUT.as_secs())]
+    queue_timeout: u64,
 
-    /// Seconds that a request may take as a whole [default: 120].
-    #[arg(long, env = "LOBULE_REQUEST_TIMEOUT", value_name = "SECONDS", value_parser = seconds())]
-    request_timeout: Option<u64>,
+    /// Seconds that a request may take as a whole.
+    #[arg(long, env = "LOBULE_REQUEST_TIMEOUT", value_name = "SECONDS", value_parser = seconds(),
+        default_value_t = Config::REQUEST_TIMEOUT.as_secs())]
+    request_timeout: u64,
 
     /// A site whose scripts may read the answers, such as https://example.org; several with commas between them.
     #[arg(long = "origin", env = "LOBULE_ORIGINS", value_name = "ORIGIN", value_delimiter = ',')]
@@ -82,40 +97,65 @@ fn seconds() -> RangedU64ValueParser {
 }
 
 pub(super) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
-    Ok(serve::run(arguments.config()?)?)
+    // Before there are threads: a thread keeps the heap that it began with.
+    share_heap();
+    let config = arguments.config()?;
+    let classifier = Classifier::load(arguments.weights.path(), config.threads).map_err(ServeError::Model)?;
+    // What the loading took and a service never needs again.
+    give_back();
+    Ok(serve::run(config, classifier, signals)?)
 }
 
 impl ServeArguments {
     fn config(&self) -> anyhow::Result<Config> {
-        let usual = Config::for_machine(self.threads, system::available_memory());
+        let default = Config::for_machine(self.threads, available_memory());
         let mut listen = self.listen;
         if let Some(port) = port_from_environment()? {
             listen.set_port(port);
         }
-        let max_body_bytes = self.max_bytes.unwrap_or(usual.max_body_bytes);
-        let duration = |seconds: Option<u64>, usual| seconds.map_or(usual, Duration::from_secs);
         Ok(Config {
             listen,
-            weights: self.weights.path().map(Path::to_owned),
-            threads: usual.threads,
-            queue: self.queue.unwrap_or(usual.queue),
-            connections: self.connections.unwrap_or(usual.connections),
-            batch: self.batch.unwrap_or(usual.batch),
-            max_body_bytes,
-            // One request must fit, whatever it may have been told to take.
-            upload_memory: self.upload_memory.unwrap_or(usual.upload_memory).max(max_body_bytes),
+            threads: default.threads,
+            queue: self.queue.unwrap_or(default.queue),
+            connections: self.connections,
+            batch: self.batch,
+            max_body_bytes: self.max_bytes,
+            // One request must fit, whatever the flag says.
+            upload_memory: self.upload_memory.unwrap_or(default.upload_memory).max(self.max_bytes),
             limits: DecodeLimits {
-                max_bytes: max_body_bytes,
-                max_pixels: self.max_pixels.unwrap_or(usual.limits.max_pixels),
+                max_bytes: self.max_bytes,
+                max_pixels: self.max_pixels.unwrap_or(default.limits.max_pixels),
             },
-            read_timeout: duration(self.read_timeout, usual.read_timeout),
-            queue_timeout: duration(self.queue_timeout, usual.queue_timeout),
-            request_timeout: duration(self.request_timeout, usual.request_timeout),
-            stop_timeout: usual.stop_timeout,
+            read_timeout: Duration::from_secs(self.read_timeout),
+            queue_timeout: Duration::from_secs(self.queue_timeout),
+            request_timeout: Duration::from_secs(self.request_timeout),
+            shutdown_timeout: default.shutdown_timeout,
             token: token_from_environment()?,
             origins: self.origins.clone(),
         })
     }
+}
+
+/// What waits for SIGTERM or Ctrl-C, and names the one that came.
+#[cfg(unix)]
+fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move || {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+/// What waits for Ctrl-C.
+#[cfg(not(unix))]
+fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
+    Ok(async || match tokio::signal::ctrl_c().await {
+        Ok(()) => "Ctrl-C",
+        Err(_) => std::future::pending().await,
+    })
 }
 
 /// A variable of the environment that is text, if it is set at all.
@@ -123,11 +163,11 @@ fn variable(name: &str) -> anyhow::Result<Option<String>> {
     match env::var(name) {
         Ok(text) => Ok(Some(text)),
         Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => bail!("the variable {name} is not text; unset it, or set it to some"),
+        Err(VarError::NotUnicode(_)) => bail!("the variable {name} is not text; unset it, or set it to text"),
     }
 }
 
-/// The port that Cloud Run and its like ask for.
+/// The port that platforms such as Cloud Run ask for.
 fn port_from_environment() -> anyhow::Result<Option<u16>> {
     let Some(text) = variable("PORT")? else { return Ok(None) };
     let port = text.parse().with_context(|| {

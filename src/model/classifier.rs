@@ -17,7 +17,6 @@ use crate::model::parameters::Parameters;
 use crate::model::safetensors::read_bytes;
 use crate::model::weights_file::{Metadata, WeightsFile};
 use crate::pixels::{Preprocess, RgbImage};
-use crate::system::allocator::give_back;
 use crate::system::cores;
 
 /// Which network classifies: enough to distinguish two weights files.
@@ -70,6 +69,8 @@ pub struct LoadTimes {
     pub layout: Duration,
     /// The file's SHA-256, made beside both where there is a second thread.
     pub hash: Duration,
+    /// All of it, but for the reading of the file.
+    pub total: Duration,
 }
 
 /// A network, its preprocessing and what its weights file says of it; shared by reference between threads.
@@ -132,11 +133,10 @@ impl Classifier {
                 timed(|| InferenceNetwork::new(&network, metadata.preprocess.size as usize, level, threads));
             Ok((network?, metadata, weights, layout))
         };
-        let (loaded, (sha256, hash)) = rayon::join(network, || timed(|| sha256(bytes)));
+        let ((loaded, (sha256, hash)), total) = timed(|| rayon::join(network, || timed(|| sha256(bytes))));
         let (network, metadata, weights, layout) = loaded?;
-        give_back();
         let id = ModelId { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { id, load_times: LoadTimes { weights, layout, hash }, metadata, level, network })
+        Ok(Self { id, load_times: LoadTimes { weights, layout, hash, total }, metadata, level, network })
     }
 
     /// Which network this is.

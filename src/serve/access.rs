@@ -3,6 +3,8 @@
 //! Without a token everybody who reaches the port is answered; without origins no other site's script is.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::num::NonZero;
 use std::str::FromStr;
 
 use hyper::HeaderMap;
@@ -17,7 +19,7 @@ use super::error::{Code, HttpError};
 pub struct Token([u8; 32]);
 
 impl Token {
-    /// Whether a request shows it. What is compared are hashes, in a time that tells nothing of them.
+    /// Whether a request shows it. What is compared are hashes, in a time that says nothing of them.
     ///
     /// # Errors
     /// 401 when it shows none, or another.
@@ -73,16 +75,53 @@ impl Origin {
 }
 
 impl FromStr for Origin {
-    type Err = &'static str;
+    type Err = String;
 
+    /// Takes what a browser could send, to the letter; anything else would be held against every request in vain.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const FORM: &str = "an origin is a scheme and a host, such as https://example.org or http://localhost:3000";
-        let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(FORM)?;
-        if host.is_empty() || host.contains(['/', '?', '#', '@', '*', ' ']) || host != host.to_ascii_lowercase() {
-            return Err(FORM);
+        const FORM: &str = "an origin is a scheme and a host as browsers write them, such as https://example.org or \
+                            http://localhost:3000";
+        let never = |why: &str| format!("{why}, so that no browser sends it: {FORM}");
+        let split = text.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
+        let (scheme, authority) = split.ok_or_else(|| never("it does not begin with http:// or https://"))?;
+        if authority.contains(['/', '?', '#']) {
+            return Err(never("it has something behind the host and port, if only a slash"));
         }
-        HeaderValue::from_str(text).map(Self).map_err(|_| FORM)
+        if authority.contains('@') {
+            return Err(never("it has the name of a user"));
+        }
+        let in_brackets = authority.rfind(']').unwrap_or(0);
+        let (host, port) = match authority[in_brackets..].rfind(':') {
+            Some(colon) => (&authority[..in_brackets + colon], Some(&authority[in_brackets + colon + 1..])),
+            None => (authority, None),
+        };
+        if !is_host(host) {
+            return Err(never("its host is not one in small letters, digits, hyphens and dots, or an IP address"));
+        }
+        match port {
+            Some("80") if scheme == "http" => return Err(never("80 is the port of http anyway, and left out")),
+            Some("443") if scheme == "https" => return Err(never("443 is the port of https anyway, and left out")),
+            Some(port) if !port.parse::<NonZero<u16>>().is_ok_and(|number| number.to_string() == port) => {
+                return Err(never("its port is not a number from 1 to 65535"));
+            }
+            _ => {}
+        }
+        HeaderValue::from_str(text).map(Self).map_err(|_| never("it has letters that no header has"))
     }
+}
+
+/// Whether browsers leave a host as it is. They write letters small, others than ASCII's in Punycode, and addresses in
+/// their shortest form.
+fn is_host(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address);
+    }
+    let label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+    };
+    // A last label of digits makes it an address for a browser.
+    let is_address = host.rsplit('.').next().is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    host.split('.').all(label) && (!is_address || host.parse::<Ipv4Addr>().is_ok())
 }
 
 #[cfg(test)]
@@ -110,14 +149,44 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_a_scheme_and_a_host() {
+    fn an_origin_is_what_a_browser_can_send_and_anything_else_is_refused_with_the_reason() {
         let origin: Origin = "https://example.org".parse().unwrap();
         assert!(origin.is(&HeaderValue::from_static("https://example.org")));
         assert!(!origin.is(&HeaderValue::from_static("https://example.org.evil.org")));
-        for bad in
-            ["*", "example.org", "https://", "https://example.org/", "ftp://example.org", "null", "https://Example.org"]
+        for good in
+            ["http://localhost:3000", "https://a-b.xn--bcher-kva.de:8443", "http://127.0.0.1", "http://[::1]:81"]
         {
-            assert!(bad.parse::<Origin>().is_err(), "{bad}");
+            assert!(good.parse::<Origin>().is_ok(), "{good}");
+        }
+        for (bad, reason) in [
+            ("*", "does not begin with http"),
+            ("null", "does not begin with http"),
+            ("", "does not begin with http"),
+            ("example.org", "does not begin with http"),
+            ("ftp://example.org", "does not begin with http"),
+            ("HTTPS://example.org", "does not begin with http"),
+            ("https://example.org/", "a slash"),
+            ("https://example.org/page", "a slash"),
+            ("https://example.org?a=b", "behind the host"),
+            ("https://example.org#top", "behind the host"),
+            ("https://jane@example.org", "a user"),
+            ("https://Example.org", "small letters"),
+            ("https://bücher.de", "small letters"),
+            ("https://*.example.org", "small letters"),
+            ("https://", "its host"),
+            ("https://:8080", "its host"),
+            ("https://a..b", "its host"),
+            ("http://127.1", "its host"),
+            ("http://[0:0:0:0:0:0:0:1]", "its host"),
+            ("http://::1", "its host"),
+            ("https://example.org:443", "443 is the port of https"),
+            ("http://example.org:80", "80 is the port of http"),
+            ("http://example.org:", "its port"),
+            ("http://example.org:080", "its port"),
+            ("http://example.org:65536", "its port"),
+        ] {
+            let refusal = bad.parse::<Origin>().unwrap_err();
+            assert!(refusal.contains(reason), "{bad}: {refusal}");
         }
     }
 }

@@ -1,21 +1,18 @@
-//! What the service can be told: one struct, each field with its unit, and defaults that fit the machine.
+//! What the service can be set to: one struct, each field with its unit, and every default.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::access::{Origin, Token};
 use crate::pixels::DecodeLimits;
 use crate::system;
 
-/// How the service listens, what it loads and where its limits are.
+/// How the service listens and where its limits are.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen; port 0 lets the operating system choose one, which the log then tells.
+    /// Where to listen; with port 0 the operating system chooses one, which the log then names.
     pub listen: SocketAddr,
-    /// A weights file; `None` takes the network that is built in.
-    pub weights: Option<PathBuf>,
-    /// Images that are decoded and judged at the same time, each on a thread of its own.
+    /// Images that are decoded and classified at the same time, each on a thread of its own.
     pub threads: usize,
     /// Images that may wait for one of these threads; the next one is answered 503.
     pub queue: usize,
@@ -36,8 +33,8 @@ pub struct Config {
     pub queue_timeout: Duration,
     /// How long a request may take as a whole.
     pub request_timeout: Duration,
-    /// How long requests in flight may take after the signal to stop.
-    pub stop_timeout: Duration,
+    /// How long requests in flight may take once the shutdown has begun.
+    pub shutdown_timeout: Duration,
     /// What a client must show before it is given predictions; `None` lets everybody in.
     pub token: Option<Token>,
     /// Whose scripts may read the answers in a browser, besides the service's own page.
@@ -47,35 +44,60 @@ pub struct Config {
 /// Bytes that a decoded image takes for each pixel, at most: 16 bits of four channels, and its 8-bit copy.
 const BYTES_PER_PIXEL: u64 = 12;
 
-/// What is taken for the memory where the system does not tell: Cloud Run's default.
+/// What is taken for the memory where the system does not say: Cloud Run's default.
 const UNKNOWN_MEMORY: usize = 512 << 20;
 
+/// The fewest pixels that an image may have by default, however small the machine is.
+const LEAST_PIXELS: u64 = 1_000_000;
+
+/// The defaults that no machine changes, and the bounds of the others.
 impl Config {
-    /// Limits for so many threads (`None`: one for each core) on a machine with so many free bytes (`None`: unknown).
+    /// Default of [`Self::listen`].
+    pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8080);
+    /// Default of [`Self::queue`] for each thread: a quarter of a second's work at 15 ms an image, so that a client
+    /// that waits still gets a quick answer.
+    pub const QUEUE_PER_THREAD: usize = 16;
+    /// Default of [`Self::connections`].
+    pub const CONNECTIONS: usize = 1024;
+    /// Default of [`Self::batch`].
+    pub const BATCH: usize = 64;
+    /// Default of [`Self::max_body_bytes`]: what Cloud Run passes on in one HTTP/1 request.
+    pub const MAX_BODY_BYTES: usize = 32 << 20;
+    /// The most of [`Self::upload_memory`] by default.
+    pub const MOST_UPLOAD_MEMORY: usize = 256 << 20;
+    /// Default of [`Self::read_timeout`].
+    pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Default of [`Self::queue_timeout`].
+    pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+    /// Default of [`Self::request_timeout`].
+    pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+    /// Default of [`Self::shutdown_timeout`]: Cloud Run sends SIGTERM and, 10 s later, SIGKILL.
+    pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
+
+    /// The defaults for so many threads (`None`: one for each core) on a machine with so many free bytes (`None`:
+    /// unknown).
     ///
     /// Half of the memory is for images that are being decoded, a quarter for uploads; the network takes 60 MB.
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
         let threads = threads.unwrap_or_else(system::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);
-        let usual = DecodeLimits::default();
         let pixels = memory as u64 / 2 / threads as u64 / BYTES_PER_PIXEL;
         Self {
-            listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
-            weights: None,
+            listen: Self::LISTEN,
             threads,
-            // A quarter of a second's work at 15 ms an image, so that who waits still gets a quick answer.
-            queue: 16 * threads,
-            connections: 1024,
-            batch: 64,
-            // What Cloud Run passes on in one HTTP/1 request.
-            max_body_bytes: usual.max_bytes,
-            upload_memory: (memory / 4).clamp(usual.max_bytes, 256 << 20),
-            limits: DecodeLimits { max_pixels: usual.max_pixels.min(pixels.max(1_000_000)), ..usual },
-            read_timeout: Duration::from_secs(60),
-            queue_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(120),
-            // Cloud Run sends SIGTERM and, 10 s later, SIGKILL.
-            stop_timeout: Duration::from_secs(8),
+            queue: Self::QUEUE_PER_THREAD * threads,
+            connections: Self::CONNECTIONS,
+            batch: Self::BATCH,
+            max_body_bytes: Self::MAX_BODY_BYTES,
+            upload_memory: (memory / 4).clamp(Self::MAX_BODY_BYTES, Self::MOST_UPLOAD_MEMORY),
+            limits: DecodeLimits {
+                max_bytes: Self::MAX_BODY_BYTES,
+                max_pixels: DecodeLimits::default().max_pixels.min(pixels.max(LEAST_PIXELS)),
+            },
+            read_timeout: Self::READ_TIMEOUT,
+            queue_timeout: Self::QUEUE_TIMEOUT,
+            request_timeout: Self::REQUEST_TIMEOUT,
+            shutdown_timeout: Self::SHUTDOWN_TIMEOUT,
             token: None,
             origins: Vec::new(),
         }

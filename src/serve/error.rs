@@ -1,28 +1,62 @@
-//! What a request is answered when it cannot be answered.
+//! What goes wrong: for one request, an [`HttpError`]; for the service as a whole, a [`ServeError`].
 //!
-//! An error here has two readers who must not be confused. The *client* sent something, or came at a bad moment: it is
-//! told what was wrong, where, and what to do next, in one sentence for a person and one [`Code`] for a program. The
+//! An [`HttpError`] has two readers who must not be confused. The *client* sent something, or came at a bad moment: it
+//! reads what was wrong, where, and what to do next, in one sentence for a person and one [`Code`] for a program. The
 //! code is a promise and never changes; the sentence may. The *log* is for whoever runs the service: it may name a
-//! tensor or carry a panic's message, which is nobody else's business, and so it is a field of its own. Where nothing
-//! more is to be said than the client was told already, the log's part stays empty.
+//! tensor or carry a panic's message, which is nobody else's business, and so it is a field of its own. Where there is
+//! nothing more to say than the client reads already, the log's part stays empty.
 //!
-//! Both never hold a pixel, a file name or any other part of an upload: a file name can be a patient's name.
+//! Neither ever holds a pixel, a file name or any other part of an upload: a file name can be a patient's name.
 //!
 //! Everything that fails while a request is answered becomes an [`HttpError`] as soon as it is known what that means
-//! for the client, and not before: `pixels` and `model` know nothing of status codes, and the two `From`s below are
-//! the whole translation. How it is written, as problem+json (RFC 9457) or as a page, is decided by the exchange.
+//! for the client, and not before: `inference`, `pixels` and `model` know nothing of status codes, and the `From`s below
+//! are the whole translation. Whether it is written as problem+json or as a page is decided by the exchange.
+
+use std::io;
+use std::net::SocketAddr;
 
 use hyper::StatusCode;
 use hyper::header::{ALLOW, HeaderName, RETRY_AFTER};
 use serde::Serialize;
 
+use crate::inference::InferenceError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
+
+/// What ends the service, or keeps it from starting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The network could not be loaded, or failed on a first image.
+    #[error("the network cannot be used")]
+    Model(#[from] ModelError),
+    /// The address could not be bound.
+    #[error("cannot listen on {address}: {}", why_not_bound(.source))]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The operating system refused a thread or a signal handler.
+    #[error("the service cannot start")]
+    Start(#[source] io::Error),
+}
+
+fn why_not_bound(error: &io::Error) -> String {
+    const OTHER: &str = "choose another with --listen ADDRESS:PORT or the variable PORT";
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!("another program listens there already; end it, or {OTHER}"),
+        io::ErrorKind::PermissionDenied => format!("this user may not; {OTHER}, with a port of 1024 or more"),
+        io::ErrorKind::AddrNotAvailable => format!("this machine does not have that address; {OTHER}"),
+        _ => OTHER.to_owned(),
+    }
+}
 
 /// The stable name of what went wrong; each belongs to one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Code {
+pub(super) enum Code {
     NoImage,
     SeveralImages,
     BadMultipart,
@@ -44,7 +78,7 @@ pub(crate) enum Code {
 impl Code {
     /// Every code there is.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::NoImage,
         Self::SeveralImages,
         Self::BadMultipart,
@@ -64,7 +98,7 @@ impl Code {
     ];
 
     /// The status that this code is answered with.
-    pub(crate) fn status(self) -> StatusCode {
+    pub(super) fn status(self) -> StatusCode {
         match self {
             Self::NoImage | Self::SeveralImages | Self::BadMultipart | Self::BadThreshold | Self::BadRequest => {
                 StatusCode::BAD_REQUEST
@@ -84,39 +118,50 @@ impl Code {
 
 /// An answer that is an error.
 #[derive(Debug)]
-pub(crate) struct HttpError {
+pub(super) struct HttpError {
     /// What kind of error.
-    pub(crate) code: Code,
-    /// What the client is told: a sentence that says what was wrong and what to do.
-    pub(crate) detail: String,
-    /// What the log is told beyond that.
-    pub(crate) log: Option<String>,
+    pub(super) code: Code,
+    /// What the client reads: a sentence that says what was wrong and what to do.
+    pub(super) detail: String,
+    /// What the log says beyond that.
+    pub(super) log: Option<String>,
     /// A header that this answer must have: `Allow`, `Retry-After` or `WWW-Authenticate`.
-    pub(crate) header: Option<(HeaderName, &'static str)>,
+    pub(super) header: Option<(HeaderName, &'static str)>,
 }
 
 impl HttpError {
     /// The client's side of things went wrong.
-    pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), log: None, header: None }
     }
 
     /// Our side went wrong: the client learns that and no more.
-    pub(crate) fn internal(log: impl Into<String>) -> Self {
+    pub(super) fn internal(log: impl Into<String>) -> Self {
         let detail = "The service failed on this request. The failure is in its log under this request's id.";
         Self { log: Some(log.into()), ..Self::new(Code::Internal, detail) }
     }
 
-    /// All threads are busy and the queue is full, the memory for uploads is used up, or either would take too long.
-    pub(crate) fn overloaded() -> Self {
+    /// The queue is full, the memory for uploads is used up, or the image or the request took too long.
+    pub(super) fn overloaded() -> Self {
         let detail = "The service has as many images waiting as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 
     /// The route is there and does not take this method.
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("This address takes {allow} and no other method.");
         Self { header: Some((ALLOW, allow)), ..Self::new(Code::MethodNotAllowed, detail) }
+    }
+}
+
+impl From<InferenceError> for HttpError {
+    fn from(error: InferenceError) -> Self {
+        match error {
+            InferenceError::QueueFull | InferenceError::WaitTimeout => Self::overloaded(),
+            InferenceError::Decode(error) => error.into(),
+            InferenceError::Model(error) => error.into(),
+            InferenceError::Panicked(_) | InferenceError::ThreadEnded => Self::internal(error.to_string()),
+        }
     }
 }
 
@@ -163,10 +208,21 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_none_is_the_clients_to_know() {
+    fn what_is_not_an_image_is_the_clients_to_know() {
         let error = HttpError::from(PixelsError::UnknownFormat { found: "the file is empty".into() });
         assert_eq!(error.code, Code::NotAnImage);
         assert!(error.detail.starts_with("The file is empty") && error.detail.ends_with('.'), "{}", error.detail);
         assert_eq!(error.log, None);
+    }
+
+    #[test]
+    fn a_full_queue_is_503_with_retry_after_and_a_panic_500_whose_message_only_the_log_has() {
+        for full in [InferenceError::QueueFull, InferenceError::WaitTimeout] {
+            let error = HttpError::from(full);
+            assert_eq!((error.code, error.header), (Code::Overloaded, Some((RETRY_AFTER, "1"))));
+        }
+        let error = HttpError::from(InferenceError::Panicked("an empty image".into()));
+        assert_eq!(error.code, Code::Internal);
+        assert!(error.log.unwrap().contains("an empty image") && !error.detail.contains("empty"));
     }
 }

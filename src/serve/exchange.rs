@@ -16,10 +16,12 @@ use hyper::{Method, Version};
 
 use super::error::HttpError;
 use super::metrics::Phases;
-use super::reply::{Problem, Reply, html, wants_page};
+use super::page;
+use super::problem_json::Problem;
+use super::reply::{Reply, html, milliseconds, wants_page};
+use super::service::Service;
 use super::trace::{Trace, X_REQUEST_ID, request_id};
 use super::upload::content_length;
-use super::{Service, milliseconds, page};
 
 /// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
 pub(super) struct Exchange<'a> {
@@ -80,7 +82,7 @@ impl<'a> Exchange<'a> {
             Err(error) => (self.problem(&error), error.log),
         };
         let bytes = self.complete(&mut reply);
-        self.tell(reply.status().as_u16(), Some(bytes), note.as_deref());
+        self.log(reply.status().as_u16(), Some(bytes), note.as_deref());
         reply
     }
 
@@ -119,8 +121,8 @@ impl<'a> Exchange<'a> {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, x-request-id"));
         }
-        // Whoever reads this opens a new connection, to another instance; HTTP/2 has its own way to say so.
-        if self.service.is_stopping() && self.version <= Version::HTTP_11 {
+        // A client that reads this opens a new connection, to another instance; HTTP/2 has its own way to say so.
+        if self.service.is_shutting_down() && self.version <= Version::HTTP_11 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.method == Method::HEAD {
@@ -130,7 +132,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Counts the request and logs its one line.
-    fn tell(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
+    fn log(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
         self.answered = true;
         let Self { service, method, route, request_id, phases, trace, request_bytes, .. } = self;
         let total = self.began.elapsed();
@@ -163,8 +165,8 @@ impl<'a> Exchange<'a> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            // The status that proxies log for it; nobody is there to be sent it.
-            self.tell(499, None, Some("the client has gone"));
+            // The status that proxies log for this; there is nobody to send it to.
+            self.log(499, None, Some("the client has gone"));
         }
     }
 }

@@ -124,7 +124,7 @@ impl Metrics {
         registry.register_with_unit("request_duration", what, Unit::Seconds, self.durations.clone());
         let what = "Time of a prediction's steps: read, queue, decode, inference";
         registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
-        registry.register("predictions", "Images that were judged, by label", self.predictions.clone());
+        registry.register("predictions", "Images that were classified, by label", self.predictions.clone());
         registry.register("queue_waiting", "Images that wait for a thread", self.waiting.clone());
         registry.register("requests_in_flight", "Requests that are being answered", self.in_flight.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
@@ -145,8 +145,8 @@ impl Metrics {
         }
     }
 
-    /// Counts an image that was judged.
-    pub(super) fn judged(&self, label: Label) {
+    /// Counts an image that was classified.
+    pub(super) fn classified(&self, label: Label) {
         self.predictions.get_or_create(&PredictionLabels { label: label.lower() }).inc();
     }
 

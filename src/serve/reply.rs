@@ -1,4 +1,6 @@
-//! Answers as bytes: JSON, pages and problems, and which of them a client would rather read.
+//! Answers as bytes: JSON and pages, and which of them a client would rather read.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -6,7 +8,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
 use serde::Serialize;
 
-use super::error::{Code, HttpError};
+use super::error::HttpError;
 
 /// An answer, whole in memory.
 pub(super) type Reply = Response<Full<Bytes>>;
@@ -32,38 +34,9 @@ pub(super) fn with_type(content_type: &'static str, body: impl Into<Bytes>) -> R
     reply
 }
 
-/// A problem of RFC 9457.
-#[derive(Serialize)]
-pub(super) struct Problem<'a> {
-    /// "about:blank" says that the status tells the kind; `code` tells it more precisely.
-    r#type: &'static str,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    code: Code,
-    request_id: &'a str,
-}
-
-impl<'a> Problem<'a> {
-    /// What the client is told of an error.
-    pub(super) fn of(error: &'a HttpError, request_id: &'a str) -> Self {
-        let status = error.code.status();
-        Self {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: &error.detail,
-            code: error.code,
-            request_id,
-        }
-    }
-
-    /// It as an answer.
-    pub(super) fn reply(&self) -> Reply {
-        // A struct of strings and numbers can always be written.
-        let text = serde_json::to_string(self).unwrap_or_default();
-        with_type("application/problem+json", text + "\n")
-    }
+/// A time in milliseconds, to the microsecond, as answers and the log have it.
+pub(super) fn milliseconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }
 
 /// Whether `Accept` names text/html, and does not rather have JSON.

@@ -2,28 +2,28 @@
 
 use image::ImageFormat;
 
-use super::client::{Part, post};
+use super::client::{FormField, post};
 use super::drawn::{grey, large, noise, truncated};
 use super::service::Service;
 
 #[test]
 fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_came() {
     let service = Service::start(&["--max-pixels", "1000000"]);
-    let parts = [
-        Part::file("image", "dark.png", &grey(40, ImageFormat::Png)),
-        Part::text("comment", "no image"),
-        Part::file("image", "text.png", b"This is no image."),
-        Part::file("other", "cut.png", &truncated()),
-        Part::file("image", "", b""),
-        Part::file("image", "empty.png", b""),
-        Part::file("image", "large.png", &large()),
-        Part::file("image", "light.png", &grey(220, ImageFormat::Png)),
+    let fields = [
+        FormField::file("image", "dark.png", &grey(40, ImageFormat::Png)),
+        FormField::text("comment", "no image"),
+        FormField::file("image", "text.png", b"This is no image."),
+        FormField::file("other", "cut.png", &truncated()),
+        FormField::file("image", "", b""),
+        FormField::file("image", "empty.png", b""),
+        FormField::file("image", "large.png", &large()),
+        FormField::file("image", "light.png", &grey(220, ImageFormat::Png)),
     ];
-    let answer = post(&service.address, "/predict/batch?threshold=0.3").form(&parts).send();
+    let answer = post(&service.address, "/predict/batch?threshold=0.3").form(&fields).send();
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
     let answer = answer.json();
     let entries = answer["predictions"].as_array().unwrap();
-    let told: Vec<_> = entries
+    let found: Vec<_> = entries
         .iter()
         .map(|entry| {
             let name = entry["filename"].as_str().unwrap();
@@ -38,18 +38,13 @@ fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_
         (4, "large.png", Some("too_large"), Some(413)),
         (5, "light.png", None, None),
     ];
-    assert_eq!(told, expected);
-    assert_eq!(answer["notice"], lobule::diagnosis::RESEARCH_USE);
-    assert_eq!(answer["model"]["sha256"].as_str().unwrap().len(), 64);
-    assert!(answer["request_id"].is_string());
-
+    assert_eq!(found, expected);
     for (index, level) in [(0, 40), (5, 220)] {
         let alone = post(&service.address, "/predict").body("image/png", grey(level, ImageFormat::Png)).send().json();
         for field in ["label", "confidence", "probability_malignant"] {
-            assert_eq!(entries[index][field], alone[field], "{field} is what the image alone is answered");
+            assert_eq!(entries[index][field], alone[field], "{field} is as in the answer for the image alone");
         }
         assert_eq!(entries[index]["threshold"], 0.3);
-        assert!(entries[index]["timings_ms"]["inference"].as_f64().unwrap() > 0.0);
     }
 }
 
@@ -57,14 +52,14 @@ fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_
 fn a_batch_has_a_limit_and_needs_an_image() {
     let service = Service::start(&["--batch", "3"]);
     let batch = |count: usize| {
-        let parts: Vec<_> = (0..count).map(|_| Part::file("image", "a.png", &noise(8))).collect();
-        post(&service.address, "/predict/batch").form(&parts).send()
+        let fields: Vec<_> = (0..count).map(|_| FormField::file("image", "a.png", &noise(8))).collect();
+        post(&service.address, "/predict/batch").form(&fields).send()
     };
     assert_eq!(batch(3).json()["predictions"].as_array().unwrap().len(), 3);
     let four = batch(4);
-    assert_eq!((four.status.as_u16(), four.code().as_str()), (413, "too_large"));
+    assert_eq!(four.problem(), (413, "too_large".into()));
     let none = batch(0);
-    assert_eq!((none.status.as_u16(), none.code().as_str()), (400, "no_image"));
+    assert_eq!(none.problem(), (400, "no_image".into()));
     let raw = post(&service.address, "/predict/batch").body("image/png", noise(8)).send();
     assert_eq!(raw.json()["predictions"][0]["filename"], serde_json::Value::Null, "a body is a batch of one");
 }
@@ -72,22 +67,22 @@ fn a_batch_has_a_limit_and_needs_an_image() {
 #[test]
 fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
     let service = Service::start(&["--threads", "2", "--queue", "0"]);
-    let parts: Vec<_> = (0..24).map(|i| Part::file("image", "a.png", &grey(i * 10, ImageFormat::Png))).collect();
-    let answer = post(&service.address, "/predict/batch").form(&parts).send().json();
+    let fields: Vec<_> = (0..24).map(|i| FormField::file("image", "a.png", &grey(i * 10, ImageFormat::Png))).collect();
+    let answer = post(&service.address, "/predict/batch").form(&fields).send().json();
     let entries = answer["predictions"].as_array().unwrap();
     assert!(entries.iter().all(|entry| entry["label"].is_string()), "{answer}");
     assert_eq!(entries.len(), 24);
 }
 
 #[test]
-fn a_browser_gets_a_page_with_a_part_for_each_image() {
+fn a_browser_gets_a_page_with_a_section_for_each_image() {
     let service = Service::start(&[]);
-    let parts = [
-        Part::file("image", "one.png", &noise(32)),
-        Part::file("image", "<two>.png", b"This is no image."),
-        Part::file("image", "", b""),
+    let fields = [
+        FormField::file("image", "one.png", &noise(32)),
+        FormField::file("image", "<two>.png", b"This is no image."),
+        FormField::file("image", "", b""),
     ];
-    let page = post(&service.address, "/predict/batch").header("accept", "text/html").form(&parts).send();
+    let page = post(&service.address, "/predict/batch").header("accept", "text/html").form(&fields).send();
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
     for part in ["one.png", "&#60;two&#62;.png", "The file is not an image", "data-field=\"json\"", "the decision is"] {
         assert!(page.body.contains(part), "{part} is missing");

@@ -1,9 +1,9 @@
-//! What a client is told when it sent something wrong: every code, and that each arrives.
+//! What a client reads when it sent something wrong: every code, and that each arrives.
 
 use std::io::Write;
 use std::thread;
 
-use super::client::{Part, call, get, post, raw, read_answer, read_to_the_end};
+use super::client::{FormField, call, get, post, raw, read_answer, read_to_the_end};
 use super::drawn::{bomb, grey, large, noise, truncated};
 use super::service::Service;
 
@@ -11,7 +11,7 @@ use super::service::Service;
 fn what_is_not_there_is_404_and_what_is_not_taken_405_with_allow() {
     let service = Service::start(&[]);
     let missing = get(&service.address, "/no/such/address").send();
-    assert_eq!((missing.status.as_u16(), missing.code().as_str()), (404, "not_found"));
+    assert_eq!(missing.problem(), (404, "not_found".into()));
     for (method, path, allow) in [
         ("GET", "/predict", "POST"),
         ("POST", "/", "GET, HEAD"),
@@ -19,7 +19,7 @@ fn what_is_not_there_is_404_and_what_is_not_taken_405_with_allow() {
         ("PUT", "/health", "GET, HEAD"),
     ] {
         let answer = call(method, &service.address, path).send();
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (405, "method_not_allowed"), "{method} {path}");
+        assert_eq!(answer.problem(), (405, "method_not_allowed".into()), "{method} {path}");
         assert_eq!(answer.header("allow"), allow);
     }
 }
@@ -32,16 +32,16 @@ fn a_request_without_an_image_is_400() {
         ("nothing at all", predict()),
         ("an empty image", predict().body("image/png", "")),
         ("a form with no field", predict().form(&[])),
-        ("a form with text alone", predict().form(&[Part::text("image", "hello")])),
+        ("a form with text alone", predict().form(&[FormField::text("image", "hello")])),
         ("what a browser sends when nothing was chosen", predict().file("image", "", b"")),
         ("an empty file", predict().file("image", "a.png", b"")),
     ];
     for (what, call) in without {
         let answer = call.send();
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "no_image"), "{what}");
+        assert_eq!(answer.problem(), (400, "no_image".into()), "{what}");
     }
     let image = grey(90, image::ImageFormat::Png);
-    let two = [Part::file("image", "a.png", &image), Part::file("image", "b.png", &image)];
+    let two = [FormField::file("image", "a.png", &image), FormField::file("image", "b.png", &image)];
     assert_eq!(predict().form(&two).send().code(), "several_images");
 }
 
@@ -61,35 +61,34 @@ fn a_broken_form_is_400() {
     for (content_type, body) in bodies {
         let answer = post(&service.address, "/predict").body(content_type, body).send();
         let text = String::from_utf8_lossy(body);
-        assert_eq!(
-            (answer.status.as_u16(), answer.code().as_str()),
-            (400, "bad_multipart"),
-            "{content_type}: {text:?}"
-        );
+        assert_eq!(answer.problem(), (400, "bad_multipart".into()), "{content_type}: {text:?}");
     }
 }
 
 #[test]
-fn a_threshold_that_is_none_is_400_before_the_image_is_looked_at() {
+fn an_invalid_threshold_is_400_before_the_image_is_looked_at() {
     let service = Service::start(&[]);
     for query in ["threshold=high", "threshold=1.01", "threshold=", "threshold=NaN", "threshold=.2&threshold=.3"] {
         let answer = post(&service.address, &format!("/predict?{query}")).body("image/png", "no image").send();
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (400, "bad_threshold"), "{query}");
+        assert_eq!(answer.problem(), (400, "bad_threshold".into()), "{query}");
     }
 }
 
 #[test]
-fn what_is_no_image_is_415_and_a_broken_one_422() {
+fn what_is_not_an_image_is_415_and_a_broken_one_422() {
     let service = Service::start(&[]);
     let predict = || post(&service.address, "/predict");
     let text = predict().file("image", "slide.png", b"This is text in a file that is named as an image.").send();
-    assert_eq!((text.status.as_u16(), text.code().as_str()), (415, "not_an_image"));
+    assert_eq!(text.problem(), (415, "not_an_image".into()));
     let typed = predict().body("application/json", "{\"image\": 1}").send();
-    assert_eq!((typed.status.as_u16(), typed.code().as_str()), (415, "unsupported_media_type"));
-    let curl = predict().body("application/x-www-form-urlencoded", noise(8)).send();
-    assert!(curl.status == 415 && curl.json()["detail"].as_str().unwrap().contains("curl: -F"), "{curl:?}");
+    assert_eq!(typed.problem(), (415, "unsupported_media_type".into()));
+    for form in ["image=1&threshold=0.5", ""] {
+        let form = predict().body("application/x-www-form-urlencoded", form).send();
+        assert_eq!(form.problem(), (415, "unsupported_media_type".into()));
+        assert!(form.json()["detail"].as_str().unwrap().contains("curl: -F"), "{form:?}");
+    }
     let cut = predict().file("image", "slide.png", &truncated()).send();
-    assert_eq!((cut.status.as_u16(), cut.code().as_str()), (422, "undecodable_image"));
+    assert_eq!(cut.problem(), (422, "undecodable_image".into()));
 }
 
 #[test]
@@ -100,9 +99,9 @@ fn too_many_pixels_or_fields_are_413() {
     for (what, answer) in [
         ("64x64 pixels, one row more than allowed", predict().body("image/png", noise(64)).send()),
         ("60,000x60,000 pixels in a header", predict().body("image/png", bomb()).send()),
-        ("40 fields", predict().form(&(0..40).map(|_| Part::text("a", "b")).collect::<Vec<_>>()).send()),
+        ("40 fields", predict().form(&(0..40).map(|_| FormField::text("a", "b")).collect::<Vec<_>>()).send()),
     ] {
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "too_large"), "{what}");
+        assert_eq!(answer.problem(), (413, "too_large".into()), "{what}");
     }
 }
 
@@ -110,16 +109,16 @@ fn too_many_pixels_or_fields_are_413() {
 fn too_many_bytes_are_413_and_the_client_sees_it() {
     let service = Service::start(&["--max-bytes", "100000"]);
     let answer = post(&service.address, "/predict").body("image/png", vec![0; 100_001]).send();
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "too_large"));
+    assert_eq!(answer.problem(), (413, "too_large".into()));
     let answer = post(&service.address, "/predict").file("image", "a", &vec![0; 30_000_000]).send_h2c();
-    assert_eq!((answer.status.as_u16(), answer.code().as_str()), (413, "too_large"), "h2c");
+    assert_eq!(answer.problem(), (413, "too_large".into()), "h2c");
 
     // Clients that send everything before they look for an answer: were the connection closed, they would see a reset.
     let length = 20_000_000;
     let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x10000], b"\r\n"].concat();
-    let told = format!("Content-Length: {length}\r\n");
+    let announced = format!("Content-Length: {length}\r\n");
     for (what, head, body) in [
-        ("told in advance", told.as_str(), vec![b'x'; length]),
+        ("announced", announced.as_str(), vec![b'x'; length]),
         ("chunked", "Transfer-Encoding: chunked\r\n", [chunk.repeat(300), b"0\r\n\r\n".to_vec()].concat()),
     ] {
         let head = format!("POST /predict HTTP/1.1\r\nHost: x\r\n{head}Content-Type: image/png\r\n\r\n");
@@ -161,14 +160,14 @@ fn a_full_queue_is_503_with_retry_after_and_the_others_are_answered() {
     let (answered, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
     assert!(!answered.is_empty() && !refused.is_empty(), "{} answered, {} refused", answered.len(), refused.len());
     for answer in refused {
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (503, "overloaded"));
+        assert_eq!(answer.problem(), (503, "overloaded".into()));
         assert_eq!(answer.header("retry-after"), "1");
     }
     assert_eq!(post(&service.address, "/predict").body("image/png", noise(8)).send().status, 200, "and later ones");
 }
 
 #[test]
-fn the_log_tells_a_request_and_nothing_of_an_upload() {
+fn the_log_has_a_request_and_nothing_of_an_upload() {
     let service = Service::start(&[]);
     let name = "SOB_M_DC-14-Jane_Doe.png";
     let predict = |path: &str| post(&service.address, path);

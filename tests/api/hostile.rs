@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use image::ImageFormat;
 use proptest::prelude::*;
 
-use super::client::{Part, form, get, post, raw, read_answer, read_to_the_end};
+use super::client::{FormField, form, get, post, raw, read_answer, read_to_the_end};
 use super::drawn::{flat_png_with_text, grey, jpeg_that_says, noise, tiff_with_offset};
 use super::service::Service;
 
@@ -24,7 +24,7 @@ fn forms_that_are_made_to_cost_much_are_refused() {
     let huge_header = format!("X-Filler: {}\r\n", "a".repeat(1 << 20));
     let header = [b"--frontier\r\n".as_slice(), huge_header.as_bytes(), b"\r\nx\r\n--frontier--\r\n"].concat();
     let many_headers = format!("--frontier\r\n{}\r\nx\r\n--frontier--\r\n", "X-A: b\r\n".repeat(10_000));
-    let inner = form(&[Part::file("image", "a.png", &image)]);
+    let inner = form(&[FormField::file("image", "a.png", &image)]);
     let nested = [
         b"--outer\r\nContent-Disposition: form-data; name=\"a\"\r\nContent-Type: multipart/mixed; boundary=frontier\r\n\r\n"
             .as_slice(),
@@ -33,8 +33,8 @@ fn forms_that_are_made_to_cost_much_are_refused() {
     ]
     .concat();
     let frontier = "multipart/form-data; boundary=frontier";
-    let parts = |count: usize| (0..count).map(|_| Part::text("a", "b")).collect::<Vec<_>>();
-    let files = |count: usize| (0..count).map(|_| Part::file("a", "b", b"c")).collect::<Vec<_>>();
+    let parts = |count: usize| (0..count).map(|_| FormField::text("a", "b")).collect::<Vec<_>>();
+    let files = |count: usize| (0..count).map(|_| FormField::file("a", "b", b"c")).collect::<Vec<_>>();
     for (what, content_type, body, status, code) in [
         ("10,000 fields", frontier, form(&parts(10_000)), 413, "too_large"),
         ("10,000 files", frontier, form(&files(10_000)), 400, "several_images"),
@@ -48,7 +48,7 @@ fn forms_that_are_made_to_cost_much_are_refused() {
         ("boundaries alone", frontier, b"--frontier\r\n".repeat(10_000), 400, "bad_multipart"),
     ] {
         let answer = post(&service.address, "/predict").body(content_type, body).send();
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{what}");
+        assert_eq!(answer.problem(), (status, code.into()), "{what}");
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     good(&service);
@@ -66,7 +66,7 @@ fn images_that_are_made_to_cost_much_are_refused() {
         ("a TIFF whose directory is its header", tiff_with_offset(4), 422, "undecodable_image"),
     ] {
         let answer = post(&service.address, "/predict").body("image/*", image).send();
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{what}");
+        assert_eq!(answer.problem(), (status, code.into()), "{what}");
     }
     let texts = flat_png_with_text(64 << 20);
     assert!(texts.len() < 1 << 20, "64 MB of text in {} bytes", texts.len());
@@ -88,7 +88,7 @@ fn lengths_that_contradict_each_other_are_refused_and_nothing_is_smuggled() {
         ("an unknown coding", "Transfer-Encoding: xchunked\r\n".to_owned()),
         ("chunked and then another", "Transfer-Encoding: chunked, identity\r\n".to_owned()),
         ("a space before the colon", "Transfer-Encoding : chunked\r\n".to_owned()),
-        ("a chunk's length that is none", "Transfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned()),
+        ("an invalid length of a chunk", "Transfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned()),
     ] {
         let text = format!("POST /predict HTTP/1.1\r\nHost: x\r\n{head}\r\n0\r\n\r\n{smuggled}");
         let answer = read_to_the_end(raw(&service.address, text.as_bytes()));
@@ -118,7 +118,7 @@ fn many_slow_clients_keep_nobody_else_out() {
 }
 
 #[test]
-fn one_connection_more_than_may_be_is_told_so_and_the_others_go_on() {
+fn one_connection_more_than_may_be_is_refused_and_the_others_go_on() {
     let service = Service::start(&["--connections", "3"]);
     let ask = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut open: Vec<TcpStream> = (0..3).map(|_| raw(&service.address, ask)).collect();
@@ -132,12 +132,12 @@ fn one_connection_more_than_may_be_is_told_so_and_the_others_go_on() {
     let again = || read_to_the_end(raw(&service.address, last));
     let deadline = Instant::now() + Duration::from_secs(5);
     while again().contains("HTTP/1.1 503") {
-        assert!(Instant::now() < deadline, "a place is free again");
+        assert!(Instant::now() < deadline, "a permit is free again");
     }
 }
 
 #[test]
-fn uploads_share_a_memory_and_beyond_it_are_told_to_come_back() {
+fn uploads_share_a_memory_and_beyond_it_are_asked_to_come_back() {
     let service = Service::start(&["--max-bytes", "1000000", "--upload-memory", "1500000"]);
     let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000000\r\n\r\n";
     let mut first = raw(&service.address, &[head.as_bytes(), &[b'x'; 900_000]].concat());
@@ -150,12 +150,12 @@ fn uploads_share_a_memory_and_beyond_it_are_told_to_come_back() {
     assert!(answer.contains("\"code\":\"overloaded\""), "{answer}");
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
     first.write_all(&[b'x'; 100_000]).unwrap();
-    assert!(read_answer(&mut first).starts_with("HTTP/1.1 415"), "who was first is answered");
+    assert!(read_answer(&mut first).starts_with("HTTP/1.1 415"), "the first one is answered");
     good(&service);
 }
 
 #[test]
-fn an_image_that_waits_too_long_is_told_to_come_back() {
+fn a_request_that_takes_too_long_is_asked_to_come_back() {
     let service = Service::start(&["--request-timeout", "1"]);
     let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nbegin";
     let answer = read_answer(&mut raw(&service.address, head.as_bytes()));
@@ -173,8 +173,8 @@ fn an_image_in_any_form_is_the_same_image() {
     let name = "[a-zA-Z0-9 _.-]{1,20}";
     proptest!(cases(), |(before in prop::collection::vec(text, 0..4), field in name, name in name, level in 0u8..=255)| {
         let image = grey(level, ImageFormat::Png);
-        let mut parts: Vec<_> = before.iter().map(|text| Part::text("note", text)).collect();
-        parts.push(Part::file(&field, &name, &image));
+        let mut parts: Vec<_> = before.iter().map(|text| FormField::text("note", text)).collect();
+        parts.push(FormField::file(&field, &name, &image));
         let packed = post(&service.address, "/predict").form(&parts).send();
         let alone = post(&service.address, "/predict").body("image/png", image).send();
         prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
@@ -182,7 +182,7 @@ fn an_image_in_any_form_is_the_same_image() {
 }
 
 #[test]
-fn a_damaged_image_is_judged_or_refused_and_never_an_error_of_ours() {
+fn a_damaged_image_is_classified_or_refused_and_never_an_error_of_ours() {
     let service = Service::start(&["--max-pixels", "100000"]);
     let formats = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp];
     let format = prop::sample::select(formats.to_vec());

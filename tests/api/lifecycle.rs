@@ -4,9 +4,12 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lobule::pixels::DecodeLimits;
+use lobule::serve::Config;
+
 use super::client::{get, post, raw, read_answer, read_to_the_end, try_read_answer};
 use super::drawn::{large, noise};
-use super::service::{Service, lobule, run_to_its_end};
+use super::service::{Service, help, refused_start};
 
 #[test]
 fn a_signal_ends_it_with_0_though_connections_are_idle() {
@@ -109,13 +112,11 @@ fn ask_until_it_is_gone(address: &str, image: &[u8]) -> (usize, usize) {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_the_address() {
+fn a_port_in_use_is_named_with_its_address() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let mut command = lobule();
-    command.args(["serve", "--listen", &address]);
-    let (status, text) = run_to_its_end(command);
-    assert_eq!(status.code(), Some(1), "{text}");
+    let (code, text) = refused_start(&[], &["--listen", &address]);
+    assert_eq!(code, Some(1), "{text}");
     assert!(text.contains(&format!("cannot listen on {address}: another program listens there already")), "{text}");
     assert!(text.contains("--listen") && text.contains("PORT"), "what to do: {text}");
 }
@@ -123,34 +124,26 @@ fn a_port_in_use_is_told_with_the_address() {
 #[test]
 fn the_variable_port_overrides_the_port_of_listen() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let mut command = lobule();
-    command.args(["serve", "--listen", "127.0.0.1:1"]).env("PORT", &free);
-    let service = Service::spawn(command);
+    let service = Service::start_with(&[("PORT", &free)], &["--listen", "127.0.0.1:1"]);
     assert_eq!(service.address, format!("127.0.0.1:{free}"));
     assert_eq!(get(&service.address, "/ready").send().status, 200);
 
     for bad in ["http", "70000", "-1", ""] {
-        let mut command = lobule();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("PORT", bad);
-        let (status, text) = run_to_its_end(command);
-        assert_eq!(status.code(), Some(1), "PORT={bad:?}");
+        let (code, text) = refused_start(&[("PORT", bad)], &[]);
+        assert_eq!(code, Some(1), "PORT={bad:?}");
         assert!(text.contains(&format!("the variable PORT is {bad:?}, which is no port")), "{text}");
     }
 }
 
 #[test]
 fn the_environment_says_what_the_flags_say() {
-    let mut command = lobule();
-    command.arg("serve").env("LOBULE_LISTEN", "127.0.0.1:0").env("LOBULE_MAX_BYTES", "1000");
-    let service = Service::spawn(command);
+    let service = Service::start_with(&[("LOBULE_MAX_BYTES", "1000")], &[]);
     assert_eq!(post(&service.address, "/predict").body("image/png", vec![0; 1001]).send().status, 413);
 }
 
 #[test]
 fn on_cloud_run_the_log_is_one_json_object_a_line() {
-    let mut command = lobule();
-    command.args(["serve", "--listen", "127.0.0.1:0"]).env("K_SERVICE", "lobule");
-    let service = Service::spawn(command);
+    let service = Service::start_with(&[("K_SERVICE", "lobule")], &[]);
     get(&service.address, "/ready").header("x-request-id", "json-line").send();
     service.wait_for_log("json-line");
     let log = service.log();
@@ -162,4 +155,24 @@ fn on_cloud_run_the_log_is_one_json_object_a_line() {
     let line: serde_json::Value = serde_json::from_str(&service.wait_for_log("json-line")).unwrap();
     assert_eq!((&line["httpRequest"]["status"], &line["route"]), (&200.into(), &"/ready".into()));
     assert!(line["total_ms"].is_f64());
+}
+
+#[test]
+fn the_help_names_the_defaults_that_the_service_has() {
+    // Lines are broken where the terminal ends.
+    let help = help().split_whitespace().collect::<Vec<_>>().join(" ");
+    for default in [
+        Config::LISTEN.to_string(),
+        Config::CONNECTIONS.to_string(),
+        Config::BATCH.to_string(),
+        Config::MAX_BODY_BYTES.to_string(),
+        Config::READ_TIMEOUT.as_secs().to_string(),
+        Config::QUEUE_TIMEOUT.as_secs().to_string(),
+        Config::REQUEST_TIMEOUT.as_secs().to_string(),
+        format!("{} for each thread", Config::QUEUE_PER_THREAD),
+        format!("a quarter of the memory, at most {}", Config::MOST_UPLOAD_MEMORY),
+        format!("what fits into memory, at most {}", DecodeLimits::default().max_pixels),
+    ] {
+        assert!(help.contains(&format!("[default: {default}]")), "{default}: {help}");
+    }
 }

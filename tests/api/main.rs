@@ -7,15 +7,18 @@
     reason = "clippy takes the helpers of a test for production code"
 )]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod access;
 mod batch;
-mod client;
-mod drawn;
+mod connections;
+mod contract;
 mod errors;
 mod hostile;
 mod lifecycle;
 mod observability;
 mod predictions;
-mod service;
-mod shapes;
 mod status;
+
+use support::{client, drawn, service};

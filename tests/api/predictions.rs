@@ -5,11 +5,11 @@ use std::thread;
 use image::ImageFormat;
 use serde_json::Value;
 
-use super::client::{Answer, Part, post};
+use super::client::{Answer, FormField, post};
 use super::drawn::{grey, noise};
 use super::service::Service;
 
-/// The probability of a prediction, after checking that the answer keeps the contract.
+/// The probability of a prediction, after checking that what else it says follows from that.
 fn probability(answer: &Answer) -> f64 {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("content-type"), "application/json");
@@ -21,14 +21,6 @@ fn probability(answer: &Answer) -> f64 {
     assert!((answer["confidence"].as_f64().unwrap() - confidence).abs() < 1e-12);
     let decision = if malignant >= answer["threshold"].as_f64().unwrap() { "malignant" } else { "benign" };
     assert_eq!(answer["decision"], decision);
-    for name in ["name", "version", "sha256"] {
-        assert!(answer["model"][name].is_string(), "{name}");
-    }
-    for phase in ["decode", "queue", "inference"] {
-        assert!(answer["timings_ms"][phase].as_f64().unwrap() >= 0.0, "{phase}");
-    }
-    assert!(answer["request_id"].is_string());
-    assert_eq!(answer["notice"], lobule::diagnosis::RESEARCH_USE);
     malignant
 }
 
@@ -43,15 +35,16 @@ fn an_image_may_come_in_any_field_or_as_the_body() {
         assert_eq!(probability(&predict().file(field, "a.png", &image).send()), expected, "field {field:?}");
     }
     let among_others = [
-        Part::text("comment", "a field before it"),
-        Part::file("other", "", b""),
-        Part::file("image", "a.png", &image),
-        Part::text("submit", "Classify"),
+        FormField::text("comment", "a field before it"),
+        FormField::file("other", "", b""),
+        FormField::file("image", "a.png", &image),
+        FormField::text("submit", "Classify"),
     ];
     assert_eq!(probability(&predict().form(&among_others).send()), expected);
-    for content_type in ["image/png", "image/jpeg", "IMAGE/X-UNKNOWN; a=b", "application/octet-stream"] {
+    let curl = "application/x-www-form-urlencoded"; // what curl --data-binary says of every body
+    for content_type in ["image/png", "image/jpeg", "IMAGE/X-UNKNOWN; a=b", "application/octet-stream", curl] {
         let raw = predict().body(content_type, image.clone()).send();
-        assert_eq!(probability(&raw), expected, "{content_type}: the bytes tell the format, not the header");
+        assert_eq!(probability(&raw), expected, "{content_type}: the bytes say the format, not the header");
     }
     assert_eq!(probability(&predict().file("image", "a.png", &image).send_h2c()), expected, "h2c");
 }

@@ -8,14 +8,8 @@ fn the_root_is_a_status_for_a_program_and_a_page_for_a_browser() {
     let service = Service::start(&[]);
     for accept in ["*/*", "application/json"] {
         let status = get(&service.address, "/").header("accept", accept).send();
-        assert_eq!(status.status, 200);
-        assert_eq!(status.header("content-type"), "application/json");
-        let status = status.json();
-        assert_eq!(status["name"], "lobule");
-        assert_eq!(status["status"], "ready");
-        assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-        assert_eq!(status["notice"], lobule::diagnosis::RESEARCH_USE);
-        assert_eq!(status["model"]["sha256"].as_str().unwrap().len(), 64);
+        assert_eq!((status.status.as_u16(), status.header("content-type")), (200, "application/json"));
+        assert_eq!(status.json()["version"], env!("CARGO_PKG_VERSION"));
     }
 
     let page = get(&service.address, "/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send();

@@ -1,7 +1,7 @@
 //! Starts chromedriver and, through it, a Chromium with an empty profile of its own.
 
 use std::error::Error;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -40,12 +40,8 @@ impl Drop for Driver {
 }
 
 impl Browser {
-    /// Starts a browser, or says that there is none.
-    pub(crate) async fn start(look: Look) -> Result<Option<Self>, Box<dyn Error>> {
-        let Some((driver, port)) = start_driver()? else {
-            println!("SKIPPED: chromedriver is not installed, so the page was not tried in a browser");
-            return Ok(None);
-        };
+    pub(crate) async fn start(look: Look) -> Result<Self, Box<dyn Error>> {
+        let (driver, port) = start_driver()?;
         let profile = tempfile::tempdir()?;
         let mut arguments = vec![
             "--headless".to_owned(),
@@ -65,7 +61,7 @@ impl Browser {
         }
         let mut options = json!({
             "args": arguments,
-            // What the page does is told in the driver's logs.
+            // The driver's logs then have what the page does.
             "perfLoggingPrefs": { "enableNetwork": true, "enablePage": false },
             "prefs": { "profile.managed_default_content_settings.javascript": if look.scripts { 1 } else { 2 } },
         });
@@ -82,7 +78,7 @@ impl Browser {
             .capabilities(capabilities.as_object().cloned().unwrap_or_default())
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
-        Ok(Some(Self { client, driver, _profile: profile }))
+        Ok(Self { client, driver, _profile: profile })
     }
 
     /// Writes what is seen now to `LOBULE_SCREENSHOTS`, if that is set.
@@ -93,7 +89,7 @@ impl Browser {
         Ok(())
     }
 
-    /// What the console was told that is a warning or worse, and the addresses that were asked for on other hosts.
+    /// What is in the console that is a warning or worse, and the addresses that were asked for on other hosts.
     pub(crate) async fn complaints(&self, base: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let mut complaints = Vec::new();
         for entry in self.log("browser").await? {
@@ -119,24 +115,19 @@ impl Browser {
         Ok(entries.as_array().cloned().unwrap_or_default())
     }
 
-    /// What axe-core says against the page as it is now, where `LOBULE_AXE` names its script: the serious faults.
+    /// What axe-core says against the page as it is now: the serious faults.
     pub(crate) async fn faults(&self) -> Result<Vec<String>, Box<dyn Error>> {
-        let Some(path) = std::env::var_os("LOBULE_AXE") else {
-            println!(
-                "SKIPPED: LOBULE_AXE does not name axe-core's script, so the page's accessibility was not checked"
-            );
-            return Ok(Vec::new());
-        };
+        let path = std::env::var_os("LOBULE_AXE").ok_or("LOBULE_AXE must name axe-core's script, axe.min.js")?;
         self.client.execute(&std::fs::read_to_string(path)?, vec![]).await?;
         let run = "const done = arguments[0]; axe.run().then(done, (error) => done(String(error)));";
         let outcome = self.client.execute_async(run, vec![]).await?;
         let violations = outcome["violations"].as_array().ok_or_else(|| format!("axe-core failed: {outcome}"))?;
         let serious = violations.iter().filter(|fault| fault["impact"] == "serious" || fault["impact"] == "critical");
-        let told = |fault: &Value| {
+        let described = |fault: &Value| {
             let nodes = fault["nodes"].as_array().into_iter().flatten().map(|node| node["html"].to_string());
             format!("{}: {}", fault["help"], nodes.collect::<Vec<_>>().join(", "))
         };
-        Ok(serious.map(told).collect())
+        Ok(serious.map(described).collect())
     }
 
     /// Closes the window, and then the driver.
@@ -161,14 +152,10 @@ impl WebDriverCompatibleCommand for ReadLog {
     }
 }
 
-/// chromedriver on a port that it chooses; `None` where it is not installed.
-fn start_driver() -> Result<Option<(Driver, u16)>, Box<dyn Error>> {
+/// chromedriver on a port that it chooses.
+fn start_driver() -> Result<(Driver, u16), Box<dyn Error>> {
     let spawned = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
+    let mut child = spawned.map_err(|error| format!("chromedriver cannot be started: {error}"))?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("chromedriver has no stdout")?).lines();
     let driver = Driver(child);
     let port = lines
@@ -177,5 +164,5 @@ fn start_driver() -> Result<Option<(Driver, u16)>, Box<dyn Error>> {
         .find_map(|line| line.split_once("started successfully on port ")?.1.trim_end_matches('.').parse().ok())
         .ok_or("chromedriver does not say its port")?;
     thread::spawn(move || lines.for_each(drop));
-    Ok(Some((driver, port)))
+    Ok((driver, port))
 }

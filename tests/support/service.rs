@@ -1,6 +1,6 @@
 //! Starts the real binary on a free port of localhost, reads its log, and ends it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -16,7 +16,7 @@ pub(crate) struct Service {
 }
 
 /// The binary with an environment that says nothing of the service.
-pub(crate) fn lobule() -> Command {
+fn lobule() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -27,15 +27,24 @@ pub(crate) fn lobule() -> Command {
     command
 }
 
+/// `lobule serve`, on a free port of localhost if nothing else is said, with these variables and arguments.
+fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
+    let mut command = lobule();
+    command.arg("serve").args(arguments).env("LOBULE_LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
+    command
+}
+
 impl Service {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut command = lobule();
-        command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
-        Self::spawn(command)
+        Self::start_with(&[], arguments)
+    }
+
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::spawn(serve(variables, arguments))
     }
 
     /// Waits until the log says where it listens.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut before = String::new();
@@ -57,6 +66,11 @@ impl Service {
             }
         });
         Self { child, address, log, reader: Some(reader) }
+    }
+
+    /// The address of a page.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     /// The log so far.
@@ -104,10 +118,13 @@ impl Drop for Service {
     }
 }
 
-/// Runs a command that is expected to end by itself, and gives its status and what it wrote to stderr.
-pub(crate) fn run_to_its_end(mut command: Command) -> (ExitStatus, String) {
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut text = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-    (child.wait().unwrap(), text)
+/// Starts a service that is expected to end by itself, and gives its exit code and what it wrote to stderr.
+pub(crate) fn refused_start(variables: &[(&str, &str)], arguments: &[&str]) -> (Option<i32>, String) {
+    let output = serve(variables, arguments).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// The help of `lobule serve`.
+pub(crate) fn help() -> String {
+    String::from_utf8(serve(&[], &["--help"]).output().unwrap().stdout).unwrap()
 }

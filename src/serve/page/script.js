@@ -178,16 +178,16 @@
     return view;
   };
 
-  // Sending: a request an image, so that each has its own progress and one that fails keeps no other back.
+  // Sending: one request for each image, so that each has its own progress and one that fails keeps no other back.
 
-  const post = (file, tell) => new Promise((resolve) => {
+  const post = (file, show) => new Promise((resolve) => {
     const request = new XMLHttpRequest();
     const body = new FormData();
     body.append("image", file);
     request.open("POST", "/predict");
     request.setRequestHeader("Accept", "application/json");
     if (token) request.setRequestHeader("Authorization", `Bearer ${token.value}`);
-    request.upload.onprogress = ({ loaded, total }) => tell(loaded < total ? `sending, ${percent(loaded / total)}` : "judging");
+    request.upload.onprogress = ({ loaded, total }) => show(loaded < total ? `sending, ${percent(loaded / total)}` : "classifying");
     request.onload = () => resolve(request);
     request.onerror = () => resolve(null);
     request.send(body);
@@ -195,14 +195,14 @@
 
   const seconds = (number) => new Promise((resolve) => { setTimeout(resolve, 1000 * number); });
 
-  const classify = async (file, tell) => {
+  const classify = async (file, show) => {
     const refusal = tooLarge(file);
     if (refusal) return problem(file.name, `This file is ${refusal}.`);
     for (let attempt = 1; ; attempt += 1) {
-      const reply = await post(file, tell);
+      const reply = await post(file, show);
       if (!reply) return problem(file.name, "The service did not answer. Is it still running?");
       if (reply.status === 503 && attempt < attempts) {
-        tell("the service is busy, trying again");
+        show("the service is busy, trying again");
         await seconds(Number(reply.getResponseHeader("Retry-After")) || 1);
         continue;
       }
@@ -226,9 +226,9 @@
     outcome.replaceChildren();
     for (const [index, file] of chosen.entries()) {
       const which = chosen.length > 1 ? `Image ${index + 1} of ${chosen.length}: ` : "";
-      const tell = (what) => { progress.textContent = `${which}${what}…`; };
-      tell("sending");
-      outcome.append(await classify(file, tell));
+      const show = (what) => { progress.textContent = `${which}${what}…`; };
+      show("sending");
+      outcome.append(await classify(file, show));
     }
     const labels = [...outcome.querySelectorAll("h2")].map((heading) => heading.textContent);
     const failed = chosen.length - labels.length;

@@ -4,8 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::client::Part;
-use super::client::{form, get, raw, read_answer, read_to_the_end};
+use super::client::{FormField, form, get, raw, read_answer, read_to_the_end};
 use super::drawn::{large, noise};
 use super::service::Service;
 
@@ -13,7 +12,7 @@ use super::service::Service;
 fn one_connection_answers_many_requests() {
     let service = Service::start(&[]);
     let mut stream = raw(&service.address, b"");
-    let image = form(&[Part::file("image", "a.png", &noise(16))]);
+    let image = form(&[FormField::file("image", "a.png", &noise(16))]);
     for _ in 0..3 {
         write!(
             stream,
@@ -30,7 +29,7 @@ fn one_connection_answers_many_requests() {
 }
 
 #[test]
-fn whoever_sends_no_request_is_not_waited_for() {
+fn a_client_that_sends_no_request_is_not_waited_for() {
     let service = Service::start(&["--read-timeout", "1"]);
     let beginnings: [(&str, &[u8]); 5] = [
         ("nothing", b""),
@@ -62,7 +61,7 @@ fn nonsense_is_refused_and_harms_nobody_else() {
 }
 
 #[test]
-fn a_client_that_goes_is_logged_and_its_waiting_image_is_not_judged() {
+fn a_client_that_goes_is_logged_and_its_waiting_image_is_not_classified() {
     let service = Service::start(&["--threads", "1"]);
     let send = |image: &[u8], id: &str| {
         let head = format!(

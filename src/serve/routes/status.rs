@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::{Code, HttpError};
-use super::exchange::Exchange;
 use super::predict::Model;
-use super::reply::{Reply, html, json, with_type};
-use super::{Service, page};
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::{Architecture, Provenance};
 use crate::pixels::Preprocess;
+use crate::serve::error::{Code, HttpError};
+use crate::serve::exchange::Exchange;
+use crate::serve::page;
+use crate::serve::reply::{Reply, html, json, with_type};
+use crate::serve::service::Service;
 
 /// The contract, as OpenAPI 3.1.
-pub(super) const OPENAPI: &str = include_str!("openapi.json");
+const OPENAPI: &str = include_str!("openapi.json");
 
 /// What the network is for, in the words of its model card.
 const INTENDED_USE: &str = "Research on the classification of breast-histology images in the manner of BreakHis: \
@@ -87,7 +88,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
     })
 }
 
-/// Answers `GET /health`: whoever reads this answer has been answered, which is all it says.
+/// Answers `GET /health`: that there is an answer is all it says.
 ///
 /// # Errors
 /// None that a client could cause.
@@ -95,12 +96,12 @@ pub(super) fn health() -> Result<Reply, HttpError> {
     json(&json!({ "status": "alive" }))
 }
 
-/// Answers `GET /ready`: a [`Service`] exists only after its network has been loaded and has judged a first image.
+/// Answers `GET /ready`: a [`Service`] exists only after its network has classified a first image.
 ///
 /// # Errors
-/// 503 once the service has been told to stop.
+/// 503 once the shutdown has begun.
 pub(super) fn ready(service: &Service) -> Result<Reply, HttpError> {
-    if service.is_stopping() {
+    if service.is_shutting_down() {
         return Err(HttpError::new(Code::Stopping, "The service is stopping. Send requests to another instance."));
     }
     json(&json!({ "status": "ready" }))
@@ -117,8 +118,8 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::super::router::Route;
     use super::*;
+    use crate::serve::routes::Route;
 
     fn document() -> Value {
         serde_json::from_str(OPENAPI).unwrap()

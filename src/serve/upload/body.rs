@@ -25,16 +25,16 @@ const DRAIN_BYTES: u64 = 256 << 20;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// A request's body; what is left of it when it is dropped is drained in the background.
-pub(super) struct RequestBody {
+pub(in crate::serve) struct RequestBody {
     incoming: Option<Incoming>,
     drains: bool,
 }
 
 impl RequestBody {
-    /// Parts a request from its body.
-    pub(super) fn split(request: Request<Incoming>) -> (Parts, Self) {
+    /// Takes a request and its body apart.
+    pub(in crate::serve) fn split(request: Request<Incoming>) -> (Parts, Self) {
         let (parts, incoming) = request.into_parts();
-        // Who asked for "100 Continue" waits for it with the body, until it is polled here for the first time.
+        // A client that asked for "100 Continue" waits for it with the body, until that is polled here for the first time.
         let expects = parts.headers.get(EXPECT);
         let drains = expects.is_none_or(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         (parts, Self { incoming: Some(incoming), drains })

@@ -1,4 +1,4 @@
-//! The memory that uploads may take together: beyond it a client is told to come back, instead of all being killed.
+//! The memory that uploads may take together: beyond it a client is asked to come back, instead of all being killed.
 //!
 //! It is taken by what has arrived and not by what was announced, so that a client that announces much and sends little
 //! keeps nobody else out.
@@ -12,20 +12,21 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// Bytes that all uploads together may still take.
+/// Bytes that all uploads together may take.
 #[derive(Clone, Debug)]
-pub(super) struct Budget {
+pub(in crate::serve) struct MemoryLimit {
+    limit: usize,
     left: Arc<AtomicUsize>,
 }
 
-impl Budget {
-    pub(super) fn new(bytes: usize) -> Self {
-        Self { left: Arc::new(AtomicUsize::new(bytes)) }
+impl MemoryLimit {
+    pub(in crate::serve) fn new(limit: usize) -> Self {
+        Self { limit, left: Arc::new(AtomicUsize::new(limit)) }
     }
 
-    /// Bytes that nobody has taken.
-    pub(super) fn left(&self) -> usize {
-        self.left.load(Ordering::Relaxed)
+    /// Bytes that uploads take now.
+    pub(in crate::serve) fn taken(&self) -> usize {
+        self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 
     /// A share with nothing in it yet.
@@ -58,20 +59,20 @@ impl Drop for Share {
     }
 }
 
-/// A body whose bytes are taken from a budget as they arrive.
-pub(super) struct Budgeted<B> {
+/// A body whose bytes are added to a share as they arrive.
+pub(super) struct Counted<B> {
     pub(super) body: B,
     pub(super) share: Arc<Share>,
 }
 
-/// Why a budgeted body ended before its end.
+/// Why a counted body ended before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the memory for uploads is used up")]
-pub(super) struct NoRoom;
+pub(super) struct MemoryUsedUp;
 
 type BoxedError = Box<dyn Error + Send + Sync>;
 
-impl<B> Body for Budgeted<B>
+impl<B> Body for Counted<B>
 where
     B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin,
 {
@@ -87,7 +88,7 @@ where
             other => return Poll::Ready(other.map(|outcome| outcome.map_err(Into::into))),
         };
         let bytes = frame.data_ref().map_or(0, Bytes::len);
-        Poll::Ready(Some(if self.share.take(bytes) { Ok(frame) } else { Err(NoRoom.into()) }))
+        Poll::Ready(Some(if self.share.take(bytes) { Ok(frame) } else { Err(MemoryUsedUp.into()) }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -106,20 +107,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_arrives_is_taken_until_the_upload_is_dropped_and_beyond_there_is_none() {
-        let budget = Budget::new(10);
+    async fn what_arrives_is_taken_until_the_upload_is_dropped_and_beyond_the_limit_nothing_is() {
+        let limit = MemoryLimit::new(10);
         let upload = || {
-            let share = Arc::new(budget.share());
-            (Budgeted { body: Full::new(Bytes::from_static(b"123456")), share: Arc::clone(&share) }, share)
+            let share = Arc::new(limit.share());
+            (Counted { body: Full::new(Bytes::from_static(b"123456")), share: Arc::clone(&share) }, share)
         };
         let (body, share) = upload();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "123456");
-        assert_eq!(budget.left(), 4);
+        assert_eq!(limit.taken(), 6);
         let (body, second) = upload();
-        assert!(body.collect().await.unwrap_err().is::<NoRoom>());
+        assert!(body.collect().await.unwrap_err().is::<MemoryUsedUp>());
         drop(second);
-        assert_eq!(budget.left(), 4, "what was not given is not given back");
+        assert_eq!(limit.taken(), 6, "what was not taken is not given back");
         drop(share);
-        assert_eq!(budget.left(), 10);
+        assert_eq!(limit.taken(), 0);
     }
 }

@@ -9,14 +9,20 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use tokio::time::timeout;
 
-use super::body::RequestBody;
 use super::error::{Code, HttpError};
 use super::exchange::Exchange;
 use super::reply::Reply;
-use super::{Service, predict, status};
+use super::service::Service;
+use super::upload::RequestBody;
+
+mod decision;
+mod predict;
+mod status;
+
+pub(super) use decision::Finding;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
+enum Route {
     Home,
     Predict,
     Batch,
@@ -28,10 +34,10 @@ pub(super) enum Route {
 }
 
 impl Route {
-    pub(super) const ALL: [Self; 8] =
+    const ALL: [Self; 8] =
         [Self::Home, Self::Predict, Self::Batch, Self::Model, Self::Health, Self::Ready, Self::Metrics, Self::OpenApi];
 
-    pub(super) fn path(self) -> &'static str {
+    fn path(self) -> &'static str {
         match self {
             Self::Home => "/",
             Self::Predict => "/predict",
@@ -49,7 +55,7 @@ impl Route {
     }
 
     /// The methods that it takes, as `Allow` lists them.
-    pub(super) fn allow(self) -> &'static str {
+    fn allow(self) -> &'static str {
         match self {
             Self::Predict | Self::Batch => "POST",
             _ => "GET, HEAD",
@@ -60,8 +66,9 @@ impl Route {
         self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 
-    /// Whether it is for those only who show the token. Probes have none, and the page must come before it is typed in.
-    pub(super) fn is_guarded(self) -> bool {
+    /// Whether only a client that shows the token is answered. Probes have none, and the page must come before it is
+    /// typed in.
+    fn is_guarded(self) -> bool {
         matches!(self, Self::Predict | Self::Batch | Self::Model | Self::Metrics)
     }
 }
@@ -100,7 +107,7 @@ async fn respond(
         Route::Model => status::model(service),
         Route::Health => status::health(),
         Route::Ready => status::ready(service),
-        Route::Metrics => service.metrics.reply(service.inference.waiting(), service.upload_bytes()),
+        Route::Metrics => service.metrics.reply(service.inference.waiting(), service.uploads.taken()),
         Route::OpenApi => Ok(status::openapi()),
     }
 }

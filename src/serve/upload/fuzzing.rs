@@ -9,9 +9,8 @@ use hyper::HeaderMap;
 use hyper::body::{Body, Frame};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use super::budget::Budget;
-use super::config::Config;
-use super::upload::{self, Expected};
+use super::{Expected, MemoryLimit};
+use crate::serve::config::Config;
 
 /// Bytes that a body may have here, small enough for a fuzzer to reach it.
 const MAX_BYTES: usize = 16 << 10;
@@ -23,17 +22,17 @@ const MAX_BYTES: usize = 16 << 10;
 pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> Result<Vec<Bytes>, u16> {
     let mut config = Config::for_machine(Some(1), None);
     (config.max_body_bytes, config.batch) = (MAX_BYTES, 8);
-    let budget = Budget::new(MAX_BYTES);
+    let memory = MemoryLimit::new(MAX_BYTES);
     let headers: HeaderMap =
         HeaderValue::from_bytes(content_type).into_iter().map(|value| (CONTENT_TYPE, value)).collect();
     let body = Pieces(pieces.into_iter());
     let expected = if several { Expected::AtMost(config.batch) } else { Expected::One };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let outcome = runtime.unwrap_or_else(|error| unreachable!("{error}")).block_on(async {
-        let outcome = upload::read(&headers, body, expected, &budget, &config).await;
+        let outcome = super::read(&headers, body, expected, &memory, &config).await;
         outcome.map(|upload| upload.files.iter().map(|file| file.content.clone()).collect::<Vec<_>>())
     });
-    assert_eq!(budget.left(), MAX_BYTES, "what was taken is given back");
+    assert_eq!(memory.taken(), 0, "what was taken is given back");
     let outcome = outcome.map_err(|error| error.code.status().as_u16());
     match &outcome {
         Ok(files) => {

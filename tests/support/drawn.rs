@@ -10,6 +10,15 @@ pub(crate) fn grey(level: u8, format: ImageFormat) -> Vec<u8> {
     encode(image, format)
 }
 
+/// A PNG of pink tissue with dark nuclei.
+pub(crate) fn tissue() -> Vec<u8> {
+    let image = RgbImage::from_fn(350, 230, |x, y| {
+        let nucleus = (x % 23).abs_diff(11).pow(2) + (y % 19).abs_diff(9).pow(2) < 20 + (x * y) % 17;
+        Rgb(if nucleus { [96, 60, 140] } else { [232, 190 - (x % 40) as u8, 214] })
+    });
+    encode(image, ImageFormat::Png)
+}
+
 /// A PNG that is light to send and takes a while to decode.
 pub(crate) fn large() -> Vec<u8> {
     encode(RgbImage::from_pixel(7000, 5000, Rgb([200; 3])), ImageFormat::Png)

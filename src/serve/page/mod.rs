@@ -3,9 +3,7 @@
 //! All of it is in the program; nothing is asked of other hosts. The style and the script stand inside the page, and the
 //! content security policy names them by their hashes, so that no other script or style runs whatever else gets in.
 
-use std::fmt::Write;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -17,22 +15,24 @@ use sha2::{Digest, Sha256};
 
 use super::config::Config;
 use super::error::HttpError;
-use super::milliseconds;
+use super::routes::Finding;
 use super::upload::File;
-use crate::diagnosis::{Label, Probability, RESEARCH_USE, Threshold};
-use crate::inference::Judged;
+use crate::diagnosis::{Label, Probability, RESEARCH_USE};
 use crate::model::ModelId;
 use crate::pixels::FORMATS;
+use template::{Slot, fill};
 
-const LAYOUT: &str = include_str!("pages/layout.html");
-const HOME: &str = include_str!("pages/home.html");
-const TOKEN: &str = include_str!("pages/token.html");
-const RESULT: &str = include_str!("pages/result.html");
-const FAILURE: &str = include_str!("pages/failure.html");
-const ANSWER: &str = include_str!("pages/answer.html");
-const PROBLEM: &str = include_str!("pages/problem.html");
-const STYLE: &str = include_str!("pages/style.css");
-const SCRIPT: &str = include_str!("pages/script.js");
+mod template;
+
+const LAYOUT: &str = include_str!("layout.html");
+const HOME: &str = include_str!("home.html");
+const TOKEN: &str = include_str!("token.html");
+const RESULT: &str = include_str!("result.html");
+const FAILURE: &str = include_str!("failure.html");
+const ANSWER: &str = include_str!("answer.html");
+const PROBLEM: &str = include_str!("problem.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
 
 /// The heading over what went wrong by what was sent.
 const FAILED: &str = "That did not work";
@@ -71,35 +71,35 @@ pub(super) fn home(card: &ModelId, config: &Config) -> String {
     layout("Lobule", &fill(HOME, &content))
 }
 
-/// One image's part of a page of results.
-pub(super) struct Card<'a> {
+/// One image's section of a page of results.
+pub(super) struct Section<'a> {
     /// The image.
     pub(super) file: &'a File,
     /// What became of it.
-    pub(super) outcome: Result<(&'a Judged, Threshold), &'a HttpError>,
-    /// What a program would have been answered.
+    pub(super) outcome: Result<&'a Finding, &'a HttpError>,
+    /// The answer as a program gets it.
     pub(super) json: String,
 }
 
 /// The page with the results for images.
-pub(super) fn results(cards: &[Card<'_>], model: &ModelId, request_id: &str) -> String {
-    let title = match cards {
-        [Card { outcome: Ok((judged, _)), .. }] => judged.judgement.prediction.label().to_string(),
+pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &str) -> String {
+    let title = match sections {
+        [Section { outcome: Ok(finding), .. }] => finding.label.to_string(),
         [_] => FAILED.to_owned(),
-        _ => format!("{} results", cards.iter().filter(|card| card.outcome.is_ok()).count()),
+        _ => format!("{} results", sections.iter().filter(|section| section.outcome.is_ok()).count()),
     };
-    let results: Vec<_> = cards
+    let results: Vec<_> = sections
         .iter()
-        .map(|card| match card.outcome {
-            Ok((judged, threshold)) => result(card, judged, threshold, model),
+        .map(|section| match section.outcome {
+            Ok(finding) => result(section, finding, model),
             Err(error) => {
-                fill(FAILURE, &[("name", Slot::Text(name(card.file))), ("detail", Slot::Text(&error.detail))])
+                fill(FAILURE, &[("name", Slot::Text(name(section.file))), ("detail", Slot::Text(&error.detail))])
             }
         })
         .collect();
     let results = format!("<div class=\"results\">{}</div>", results.concat());
-    let heading = match cards {
-        _ if cards.iter().all(|card| card.outcome.is_err()) => FAILED,
+    let heading = match sections {
+        _ if sections.iter().all(|section| section.outcome.is_err()) => FAILED,
         [_] => "Result",
         _ => "Results",
     };
@@ -112,27 +112,26 @@ fn name(file: &File) -> &str {
     file.name.as_deref().unwrap_or("Most probable class")
 }
 
-fn result(card: &Card<'_>, judged: &Judged, threshold: Threshold, model: &ModelId) -> String {
-    let prediction = judged.judgement.prediction;
-    let malignant = prediction.probability_malignant;
-    let time = |time: Duration| format!("{:.1} ms", milliseconds(time));
+fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
+    let (malignant, threshold, timings) = (finding.probability_malignant, finding.threshold.get(), &finding.timings_ms);
+    let time = |milliseconds: f64| format!("{milliseconds:.1} ms");
     let text = [
-        ("name", name(card.file).to_owned()),
-        ("label", prediction.label().to_string()),
-        ("confidence", percent(prediction.confidence())),
+        ("name", name(section.file).to_owned()),
+        ("label", finding.label.to_string()),
+        ("confidence", percent(finding.confidence)),
         ("probability", percent(malignant)),
-        ("decision", decision(malignant, threshold)),
-        ("threshold", threshold.get().to_string()),
-        ("threshold_at", (100.0 * threshold.get()).to_string()),
+        ("decision", decision(finding)),
+        ("threshold", threshold.to_string()),
+        ("threshold_at", (100.0 * threshold).to_string()),
         ("width", (100.0 * malignant.get()).to_string()),
-        ("bar", format!("Probability of malignancy {}, threshold {}", percent(malignant), threshold.get())),
-        ("decode", time(judged.judgement.decode)),
-        ("queue", time(judged.queue)),
-        ("inference", time(judged.judgement.inference)),
+        ("bar", format!("Probability of malignancy {}, threshold {threshold}", percent(malignant))),
+        ("decode", time(timings.decode)),
+        ("queue", time(timings.queue)),
+        ("inference", time(timings.inference)),
         ("model", format!("{} {}", model.name, model.version)),
-        ("json", card.json.clone()),
+        ("json", section.json.clone()),
     ];
-    let shown = shown(&card.file.content);
+    let shown = shown(&section.file.content);
     let mut slots: Vec<_> = text.iter().map(|(name, text)| (*name, Slot::Text(text))).collect();
     slots.push(("image", Slot::Html(&shown)));
     fill(RESULT, &slots)
@@ -167,15 +166,14 @@ fn layout(title: &str, content: &str) -> String {
     fill(LAYOUT, &slots)
 }
 
-/// The decision in plain words; `pages/script.js` says it in the same ones.
-fn decision(malignant: Probability, threshold: Threshold) -> String {
-    let label = threshold.decide(malignant);
-    let relation = if label == Label::Malignant { "reaches" } else { "is below" };
+/// The decision in plain words; `script.js` says it in the same ones.
+fn decision(finding: &Finding) -> String {
+    let relation = if finding.decision == Label::Malignant { "reaches" } else { "is below" };
     format!(
         "At a threshold of {} the decision is {}: the probability of malignancy, {}, {relation} it.",
-        threshold.get(),
-        label.lower(),
-        percent(malignant)
+        finding.threshold.get(),
+        finding.decision.lower(),
+        percent(finding.probability_malignant)
     )
 }
 
@@ -202,49 +200,6 @@ fn shown(image: &Bytes) -> String {
     format!("<img src=\"data:{};base64,{data}\" alt=\"The image that was sent\">", format.to_mime_type())
 }
 
-/// What stands in the place of a `{{name}}`.
-#[derive(Clone, Copy)]
-enum Slot<'a> {
-    /// Any text; it is escaped.
-    Text(&'a str),
-    /// Markup of this file's own making; it is not.
-    Html(&'a str),
-}
-
-/// Fills the `{{name}}`s of a template; a name without a slot stays empty. What is filled in is not looked at again.
-fn fill(template: &str, slots: &[(&str, Slot<'_>)]) -> String {
-    let mut filled = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, name, after)) = next_slot(rest) {
-        filled.push_str(before);
-        match slots.iter().find(|slot| slot.0 == name).map(|slot| slot.1) {
-            Some(Slot::Text(text)) => escape_into(&mut filled, text),
-            Some(Slot::Html(html)) => filled.push_str(html),
-            None => {}
-        }
-        rest = after;
-    }
-    filled + rest
-}
-
-fn next_slot(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once("{{")?;
-    let (name, after) = rest.split_once("}}")?;
-    Some((before, name, after))
-}
-
-fn escape_into(html: &mut String, text: &str) {
-    for letter in text.chars() {
-        match letter {
-            '&' | '<' | '>' | '"' | '\'' => {
-                // Writing to a String cannot fail.
-                let _ = write!(html, "&#{};", u32::from(letter));
-            }
-            _ => html.push(letter),
-        }
-    }
-}
-
 fn source_hash(source: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(source)))
 }
@@ -252,35 +207,32 @@ fn source_hash(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inference::Judgement;
+    use std::time::Duration;
+
+    use crate::diagnosis::Threshold;
+    use crate::inference::Classification;
     use crate::model::Prediction;
 
     fn example(image: &'static [u8], probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
-        let judgement = Judgement { prediction, decode: Duration::from_micros(1234), inference: Duration::ZERO };
+        let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
+        let classification = Classification { prediction, queue: none, decode, inference: none };
         let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
-        let judged = Judged { judgement, queue: Duration::ZERO };
+        let finding = Finding::of(&classification, Threshold::HALF);
         let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(image) };
         let broken = HttpError::internal("");
-        let cards = [
-            Card { file: &file, outcome: Ok((&judged, Threshold::HALF)), json: "{\"<\": 1}".into() },
-            Card { file: &file, outcome: Err(&broken), json: String::new() },
+        let sections = [
+            Section { file: &file, outcome: Ok(&finding), json: "{\"<\": 1}".into() },
+            Section { file: &file, outcome: Err(&broken), json: String::new() },
         ];
-        results(&cards, &card, "id")
+        results(&sections, &card, "id")
     }
 
     #[test]
-    fn what_is_filled_in_is_escaped_and_not_filled_in_again() {
-        let slots = [("a", Slot::Text("<{{b}}&\"'>")), ("b", Slot::Html("<i>"))];
-        assert_eq!(fill("{{a}}|{{b}}|{{c}}|{{", &slots), "&#60;{{b}}&#38;&#34;&#39;&#62;|<i>||{{");
+    fn a_result_says_everything_in_words_and_escapes_what_it_is_given() {
         let page = example(b"", 0.25);
         assert!(page.contains("&#60;b&#62;net&#60;/b&#62;") && !page.contains("<b>net"));
         assert!(page.contains("&#60;i&#62;a.png") && !page.contains("<i>"));
-    }
-
-    #[test]
-    fn a_result_says_everything_in_words() {
-        let page = example(b"", 0.25);
         for part in [
             "Benign",
             "75.0%",

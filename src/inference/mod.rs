@@ -1,0 +1,214 @@
+//! The threads that classify images, and the bounded queue before them.
+//!
+//! Decoding and inference take milliseconds of a CPU, for which an event loop must never wait; so each image becomes
+//! a job for one of a few threads. The queue is short: beyond it an image is refused at once, instead of waiting for an
+//! answer that nobody will wait for. A client that goes away, or whose image has waited too long, takes its entry out
+//! of the queue at once, and with it the image.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::time::timeout;
+
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::InferenceError;
+
+use crate::model::{Classifier, Prediction};
+use crate::pixels::{self, DecodeLimits};
+
+/// What a network says of an image, and how long each step took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Classification {
+    pub(crate) prediction: Prediction,
+    pub(crate) queue: Duration,
+    pub(crate) decode: Duration,
+    pub(crate) inference: Duration,
+}
+
+/// From the bytes of an image that has waited so long to its classification; runs on the threads of this room.
+type Classify = dyn Fn(&Bytes, Duration) -> Result<Classification, InferenceError> + Send + Sync;
+
+/// The way to the threads. They end when its last copy is dropped.
+#[derive(Clone)]
+pub(crate) struct Inference {
+    queue: Arc<Queue>,
+    _closes: Arc<ClosesQueue>,
+    wait_timeout: Duration,
+}
+
+/// The queue as both sides see it.
+struct Queue {
+    jobs: Mutex<Jobs>,
+    arrived: Condvar,
+    /// A permit for each image that waits or is being classified.
+    permits: Semaphore,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    next_number: u64,
+    closed: bool,
+}
+
+struct Job {
+    number: u64,
+    image: Bytes,
+    since: Instant,
+    reply: oneshot::Sender<Result<Classification, InferenceError>>,
+}
+
+impl Inference {
+    /// Starts `threads` threads that decode and classify, with a queue before them in which `queue` images may wait,
+    /// counted for all threads together. No image waits longer than `wait_timeout`.
+    ///
+    /// # Errors
+    /// When the operating system refuses a thread.
+    pub(crate) fn start(
+        classifier: Arc<Classifier>,
+        limits: DecodeLimits,
+        threads: usize,
+        queue: usize,
+        wait_timeout: Duration,
+    ) -> io::Result<Self> {
+        let classify = move |image: &Bytes, queue| {
+            let began = Instant::now();
+            let image = pixels::decode(image, &limits)?;
+            let decode = began.elapsed();
+            let prediction = classifier.classify(&image)?;
+            Ok(Classification { prediction, queue, decode, inference: began.elapsed() - decode })
+        };
+        Self::start_with(Arc::new(classify), threads, queue, wait_timeout)
+    }
+
+    fn start_with(classify: Arc<Classify>, threads: usize, queue: usize, wait_timeout: Duration) -> io::Result<Self> {
+        let permits = Semaphore::new(threads.saturating_add(queue).min(Semaphore::MAX_PERMITS));
+        let queue = Arc::new(Queue { jobs: Mutex::default(), arrived: Condvar::new(), permits });
+        for number in 1..=threads.max(1) {
+            let (classify, queue) = (Arc::clone(&classify), Arc::clone(&queue));
+            thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*classify, &queue))?;
+        }
+        Ok(Self { _closes: Arc::new(ClosesQueue(Arc::clone(&queue))), queue, wait_timeout })
+    }
+
+    /// Whether an image that came now would be taken.
+    ///
+    /// # Errors
+    /// [`InferenceError::QueueFull`] when it would not.
+    pub(crate) fn has_room(&self) -> Result<(), InferenceError> {
+        if self.queue.permits.available_permits() > 0 { Ok(()) } else { Err(InferenceError::QueueFull) }
+    }
+
+    /// Hands an image to the threads and waits for its classification.
+    ///
+    /// # Errors
+    /// When the queue is full, the image waits too long, cannot be decoded, or the network fails on it.
+    pub(crate) async fn classify(&self, image: Bytes) -> Result<Classification, InferenceError> {
+        let permit = self.queue.permits.try_acquire().map_err(|_| InferenceError::QueueFull)?;
+        self.classify_with(permit, image).await
+    }
+
+    /// As [`Self::classify`], but waits for room in the queue as long as for a thread.
+    ///
+    /// # Errors
+    /// As [`Self::classify`].
+    pub(crate) async fn classify_when_there_is_room(&self, image: Bytes) -> Result<Classification, InferenceError> {
+        match timeout(self.wait_timeout, self.queue.permits.acquire()).await {
+            Ok(Ok(permit)) => self.classify_with(permit, image).await,
+            _ => Err(InferenceError::WaitTimeout),
+        }
+    }
+
+    async fn classify_with(&self, _: SemaphorePermit<'_>, image: Bytes) -> Result<Classification, InferenceError> {
+        let (reply, mut answer) = oneshot::channel();
+        let entry = self.queue.enter(image, reply);
+        let answered = match timeout(self.wait_timeout, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if entry.withdraw() => return Err(InferenceError::WaitTimeout),
+            Err(_) => answer.await, // it is being classified by now
+        };
+        answered.unwrap_or(Err(InferenceError::ThreadEnded))
+    }
+
+    /// Images that wait for a thread.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.lock().waiting.len()
+    }
+}
+
+impl Queue {
+    /// What the lock guards is whole between any two of its statements.
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, image: Bytes, reply: oneshot::Sender<Result<Classification, InferenceError>>) -> QueueEntry<'_> {
+        let mut jobs = self.lock();
+        let number = jobs.next_number;
+        jobs.next_number += 1;
+        jobs.waiting.push_back(Job { number, image, since: Instant::now(), reply });
+        drop(jobs);
+        self.arrived.notify_one();
+        QueueEntry { queue: self, number }
+    }
+
+    /// The next job, once there is one; `None` when there will be none any more.
+    fn next(&self) -> Option<Job> {
+        let nothing = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        self.arrived.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner).waiting.pop_front()
+    }
+}
+
+/// A client's hold on its job: when the client goes, the job leaves the queue.
+struct QueueEntry<'a> {
+    queue: &'a Queue,
+    number: u64,
+}
+
+impl QueueEntry<'_> {
+    /// Takes the job out of the queue; `false` when it has left it by itself.
+    fn withdraw(&self) -> bool {
+        let mut jobs = self.queue.lock();
+        let index = jobs.waiting.binary_search_by_key(&self.number, |job| job.number);
+        index.is_ok_and(|index| jobs.waiting.remove(index).is_some())
+    }
+}
+
+impl Drop for QueueEntry<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+/// Lets the threads end when it is dropped.
+struct ClosesQueue(Arc<Queue>);
+
+impl Drop for ClosesQueue {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.arrived.notify_all();
+    }
+}
+
+fn work(classify: &Classify, queue: &Queue) {
+    while let Some(Job { image, since, reply, .. }) = queue.next() {
+        // A job owns nothing that another job sees, so nothing can be left half done.
+        let outcome = catch_unwind(AssertUnwindSafe(|| classify(&image, since.elapsed())));
+        // A client that has gone by now takes no answer.
+        let _ = reply.send(outcome.unwrap_or_else(|panic| Err(InferenceError::Panicked(panic_message(&*panic)))));
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("without a message").to_owned()
+}

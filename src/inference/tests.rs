@@ -1,0 +1,87 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, mpsc};
+
+use super::*;
+use crate::diagnosis::Probability;
+
+const LONG: Duration = Duration::from_secs(60);
+
+fn classification(margin: f64) -> Classification {
+    let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
+    Classification { prediction, queue: Duration::ZERO, decode: Duration::ZERO, inference: Duration::ZERO }
+}
+
+/// A classify function that says when it begins and then waits to be let on, and how often it has begun.
+fn gated() -> (Arc<Classify>, Arc<Barrier>, mpsc::Receiver<()>, Arc<AtomicUsize>) {
+    let (gate, begun) = (Arc::new(Barrier::new(2)), Arc::new(AtomicUsize::new(0)));
+    let (started, has_started) = mpsc::channel();
+    let classify: Arc<Classify> = {
+        let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
+        Arc::new(move |_: &Bytes, _| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            started.send(()).unwrap();
+            gate.wait();
+            Ok(classification(0.0))
+        })
+    };
+    (classify, gate, has_started, begun)
+}
+
+#[tokio::test]
+async fn a_panic_is_that_images_alone_and_the_thread_goes_on() {
+    let classify: Arc<Classify> = Arc::new(|image: &Bytes, _| {
+        assert!(!image.is_empty(), "an empty image");
+        Ok(classification(1.0))
+    });
+    let inference = Inference::start_with(classify, 1, 1, LONG).unwrap();
+    let error = inference.classify(Bytes::new()).await.unwrap_err();
+    assert!(matches!(&error, InferenceError::Panicked(message) if message.contains("an empty image")), "{error}");
+    assert!(inference.classify(Bytes::from_static(b"x")).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_and_a_client_that_goes_makes_room_at_once() {
+    let (classify, gate, has_started, begun) = gated();
+    let inference = Inference::start_with(classify, 1, 1, LONG).unwrap();
+    let ask = || {
+        let inference = inference.clone();
+        tokio::spawn(async move { inference.classify(Bytes::from_static(b"x")).await })
+    };
+
+    let first = ask();
+    has_started.recv().unwrap();
+    inference.has_room().unwrap();
+    let mut abandoned = Box::pin(inference.classify(Bytes::new()));
+    assert!(timeout(Duration::from_millis(1), &mut abandoned).await.is_err(), "it is the queue's one entry");
+    assert!(matches!(inference.classify(Bytes::new()).await, Err(InferenceError::QueueFull)));
+    assert!(inference.has_room().is_err());
+    let mut waiting = Box::pin(inference.classify_when_there_is_room(Bytes::new()));
+    assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err(), "it waits for room in the queue");
+
+    drop(abandoned);
+    assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err(), "it is in the queue and waits");
+    assert_eq!(inference.waiting(), 1);
+    drop(waiting);
+    assert_eq!(inference.waiting(), 0);
+    let last = ask();
+    gate.wait();
+    assert!(first.await.unwrap().is_ok());
+    has_started.recv().unwrap();
+    gate.wait();
+    assert!(last.await.unwrap().is_ok());
+    assert_eq!(begun.load(Ordering::SeqCst), 2, "an abandoned job was begun");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_image_that_waits_too_long_is_refused_and_one_that_is_being_classified_is_not() {
+    let (classify, gate, has_started, _) = gated();
+    let inference = Inference::start_with(classify, 1, 1, Duration::from_millis(20)).unwrap();
+    let first = tokio::spawn({
+        let inference = inference.clone();
+        async move { inference.classify(Bytes::new()).await }
+    });
+    has_started.recv().unwrap();
+    assert!(matches!(inference.classify(Bytes::new()).await, Err(InferenceError::WaitTimeout)));
+    gate.wait();
+    assert!(first.await.unwrap().is_ok());
+}

@@ -1,0 +1,197 @@
+//! `POST /predict` and `POST /predict/batch`: images in, a prediction for each out, as JSON or as a page.
+
+use std::time::Duration;
+
+use hyper::http::request::Parts;
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::decision::{Finding, threshold_of};
+use crate::diagnosis::{RESEARCH_USE, Threshold};
+use crate::inference::{Classification, InferenceError};
+use crate::model::ModelId;
+use crate::serve::error::HttpError;
+use crate::serve::exchange::Exchange;
+use crate::serve::page;
+use crate::serve::problem_json::Problem;
+use crate::serve::reply::{Reply, html, json};
+use crate::serve::service::Service;
+use crate::serve::upload::{self, Expected, File, RequestBody, Upload};
+
+/// Answers `POST /predict`: one image.
+///
+/// # Errors
+/// What is wrong with the query, the upload or the image, 503 when the service is full, and 500.
+pub(super) async fn predict(
+    service: &Service,
+    request: &Parts,
+    body: RequestBody,
+    exchange: &mut Exchange<'_>,
+) -> Result<Reply, HttpError> {
+    let (threshold, upload) = read(service, request, body, Expected::One, exchange).await?;
+    let file = &upload.files[0];
+
+    let classification = service.inference.classify(file.content.clone()).await?;
+    count(service, exchange, &classification);
+    let answer = Answer {
+        finding: Finding::of(&classification, threshold),
+        model: Model::of(service.classifier.id()),
+        request_id: &exchange.request_id,
+        notice: RESEARCH_USE,
+    };
+    if !exchange.wants_page {
+        return json(&answer);
+    }
+    let section = page::Section { file, outcome: Ok(&answer.finding), json: pretty(&answer) };
+    Ok(html(page::results(&[section], service.classifier.id(), &exchange.request_id)))
+}
+
+/// Answers `POST /predict/batch`: several images, each with a result or an error of its own.
+///
+/// # Errors
+/// What is wrong with the query or the upload as a whole, 503 when the service is full, and 500.
+pub(super) async fn batch(
+    service: &Service,
+    request: &Parts,
+    body: RequestBody,
+    exchange: &mut Exchange<'_>,
+) -> Result<Reply, HttpError> {
+    let expected = Expected::AtMost(service.config.batch);
+    let (threshold, upload) = read(service, request, body, expected, exchange).await?;
+    let outcomes = classify_all(service, &upload.files).await;
+    for classification in outcomes.iter().flatten() {
+        count(service, exchange, classification);
+    }
+
+    let id = &exchange.request_id;
+    let outcomes: Vec<Result<Finding, HttpError>> =
+        outcomes.into_iter().map(|outcome| Ok(Finding::of(&outcome?, threshold))).collect();
+    let answer = BatchAnswer {
+        predictions: upload.files.iter().zip(&outcomes).enumerate().map(|at| Entry::of(at, id)).collect(),
+        model: Model::of(service.classifier.id()),
+        request_id: id,
+        notice: RESEARCH_USE,
+    };
+    if !exchange.wants_page {
+        return json(&answer);
+    }
+    let sections: Vec<_> = upload
+        .files
+        .iter()
+        .zip(&outcomes)
+        .zip(&answer.predictions)
+        .map(|((file, outcome), entry)| page::Section { file, outcome: outcome.as_ref(), json: pretty(entry) })
+        .collect();
+    Ok(html(page::results(&sections, service.classifier.id(), id)))
+}
+
+/// Reads the threshold and the upload, unless the images would have to be refused afterwards anyway.
+async fn read(
+    service: &Service,
+    request: &Parts,
+    body: RequestBody,
+    expected: Expected,
+    exchange: &mut Exchange<'_>,
+) -> Result<(Threshold, Upload), HttpError> {
+    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
+    service.inference.has_room()?;
+    let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
+    exchange.phases.read = Some(exchange.elapsed());
+    Ok((threshold, upload))
+}
+
+/// Classifies images, as many at a time as there are threads: more would only keep others out of the queue.
+async fn classify_all(service: &Service, files: &[File]) -> Vec<Result<Classification, InferenceError>> {
+    // When the client has gone, the set is dropped and ends its tasks.
+    let mut running = JoinSet::new();
+    let mut outcomes: Vec<_> = files.iter().map(|_| Err(InferenceError::ThreadEnded)).collect();
+    let mut images = files.iter().map(|file| file.content.clone()).enumerate();
+    loop {
+        while running.len() < service.config.threads
+            && let Some((index, image)) = images.next()
+        {
+            let inference = service.inference.clone();
+            running.spawn(async move { (index, inference.classify_when_there_is_room(image).await) });
+        }
+        match running.join_next().await {
+            Some(Ok((index, outcome))) => outcomes[index] = outcome,
+            Some(Err(error)) => tracing::error!(%error, "an image of a batch was not classified"),
+            None => return outcomes,
+        }
+    }
+}
+
+/// Counts an image that was classified, and adds its times to those of the request.
+fn count(service: &Service, exchange: &mut Exchange<'_>, classification: &Classification) {
+    service.metrics.classified(classification.prediction.label());
+    let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
+    add(&mut exchange.phases.queue, classification.queue);
+    add(&mut exchange.phases.decode, classification.decode);
+    add(&mut exchange.phases.inference, classification.inference);
+}
+
+/// The answer of `POST /predict`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(flatten)]
+    finding: Finding,
+    model: Model<'a>,
+    request_id: &'a str,
+    notice: &'static str,
+}
+
+/// The answer of `POST /predict/batch`.
+#[derive(Serialize)]
+struct BatchAnswer<'a> {
+    predictions: Vec<Entry<'a>>,
+    model: Model<'a>,
+    request_id: &'a str,
+    notice: &'static str,
+}
+
+/// What became of one image of a batch.
+#[derive(Serialize)]
+struct Entry<'a> {
+    /// Its place in the request, from 0.
+    index: usize,
+    /// Its name, as the client gives it.
+    filename: Option<&'a str>,
+    #[serde(flatten)]
+    outcome: Outcome<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<'a> {
+    Found(&'a Finding),
+    Failed { error: Problem<'a> },
+}
+
+impl<'a> Entry<'a> {
+    fn of((index, (file, outcome)): (usize, (&'a File, &'a Result<Finding, HttpError>)), request_id: &'a str) -> Self {
+        let outcome = match outcome {
+            Ok(finding) => Outcome::Found(finding),
+            Err(error) => Outcome::Failed { error: Problem::of(error, request_id) },
+        };
+        Self { index, filename: file.name.as_deref(), outcome }
+    }
+}
+
+/// Which network answers, as answers name it.
+#[derive(Serialize)]
+pub(super) struct Model<'a> {
+    name: &'a str,
+    version: &'a str,
+    sha256: &'a str,
+}
+
+impl<'a> Model<'a> {
+    pub(super) fn of(card: &'a ModelId) -> Self {
+        Self { name: &card.name, version: &card.version, sha256: &card.sha256 }
+    }
+}
+
+/// An answer as a page shows it, to be read and copied.
+fn pretty(answer: &impl Serialize) -> String {
+    serde_json::to_string_pretty(answer).unwrap_or_default()
+}

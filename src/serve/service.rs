@@ -1,0 +1,89 @@
+//! What all requests share, and the start of the service: a first image is classified before anybody can ask.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use image::{Rgb, RgbImage};
+
+use super::config::Config;
+use super::error::ServeError;
+use super::metrics::Metrics;
+use super::upload::MemoryLimit;
+use crate::inference::Inference;
+use crate::model::{Classifier, LoadTimes, ModelError};
+
+/// What the requests share. It exists only once the network has classified a first image.
+pub(super) struct Service {
+    pub(super) config: Config,
+    pub(super) classifier: Arc<Classifier>,
+    pub(super) inference: Inference,
+    pub(super) uploads: MemoryLimit,
+    pub(super) metrics: Metrics,
+    shutting_down: AtomicBool,
+}
+
+impl Service {
+    pub(super) fn start(config: Config, classifier: Classifier) -> Result<Self, ServeError> {
+        let began = Instant::now();
+        warm_up(&classifier)?;
+        log_start(&classifier, began.elapsed());
+
+        let classifier = Arc::new(classifier);
+        let Config { limits, threads, queue, queue_timeout, .. } = config;
+        let inference = Inference::start(Arc::clone(&classifier), limits, threads, queue, queue_timeout);
+        let inference = inference.map_err(ServeError::Start)?;
+        let (uploads, metrics) = (MemoryLimit::new(config.upload_memory), Metrics::new(classifier.id()));
+        log_limits(&config);
+        Ok(Self { config, classifier, inference, uploads, metrics, shutting_down: AtomicBool::new(false) })
+    }
+
+    /// From here on the service says that it is not ready, and closes each connection with its next answer.
+    pub(super) fn shut_down(&self) {
+        self.shutting_down.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        self.shutting_down.load(Ordering::Relaxed)
+    }
+}
+
+/// The first inference allocates and starts threads; no client should wait for that.
+fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
+    let side = classifier.preprocess().size;
+    classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
+}
+
+/// Logs how long the start took, phase by phase.
+fn log_start(classifier: &Classifier, warm_up: Duration) {
+    let (card, LoadTimes { weights, layout, hash, total }) = (classifier.id(), classifier.load_times());
+    let [ready, weights, layout, hash, warm_up] =
+        [total + warm_up, weights, layout, hash, warm_up].map(|time| time.as_secs_f64() * 1e3);
+    tracing::info!(
+        model = card.name,
+        version = card.version,
+        sha256 = card.sha256,
+        "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
+         warm-up {warm_up:.0}"
+    );
+}
+
+/// Logs the limits, which depend on the machine where no flag says otherwise.
+fn log_limits(config: &Config) {
+    let mib = |bytes: usize| bytes >> 20;
+    tracing::info!(
+        threads = config.threads,
+        queue = config.queue,
+        connections = config.connections,
+        batch = config.batch,
+        max_body_mib = mib(config.max_body_bytes),
+        upload_memory_mib = mib(config.upload_memory),
+        max_pixels = config.limits.max_pixels,
+        read_timeout_s = config.read_timeout.as_secs(),
+        queue_timeout_s = config.queue_timeout.as_secs(),
+        request_timeout_s = config.request_timeout.as_secs(),
+        token = config.token.is_some(),
+        origins = config.origins.len(),
+        "limits"
+    );
+}

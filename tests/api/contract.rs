@@ -1,0 +1,60 @@
+//! The contract, `openapi.json`. Every answer in these tests is held against it by the client; here each of its
+//! operations is asked once, and an answer that does not keep it is seen.
+
+use serde_json::Value;
+
+use super::client::{Answer, FormField, call, get, post};
+use super::drawn::{noise, truncated};
+use super::service::Service;
+use super::support::contract::{DOCUMENT, faults};
+
+#[test]
+fn every_operation_answers_as_the_contract_says() {
+    let service = Service::start(&[]);
+    let images = [FormField::file("image", "a.png", &noise(16)), FormField::file("image", "b.png", &truncated())];
+    for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let call = call(&method.to_uppercase(), &service.address, path);
+            let answer = match path.as_str() {
+                "/predict" => call.body("image/png", noise(16)).send(),
+                "/predict/batch" => call.form(&images).send(),
+                _ => call.send(),
+            };
+            assert_eq!(answer.status, 200, "{method} {path}");
+        }
+    }
+    assert_eq!(get(&service.address, "/openapi.json").send().json(), *DOCUMENT, "it is served as it is written");
+}
+
+/// An answer with this value at this place.
+fn altered(answer: &Answer, place: &str, value: Option<Value>) -> Answer {
+    let mut body = answer.json();
+    let (parent, name) = place.rsplit_once('/').unwrap();
+    let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    match value {
+        Some(value) => parent.insert(name.to_owned(), value),
+        None => parent.remove(name),
+    };
+    Answer { status: answer.status, headers: answer.headers.clone(), body: body.to_string() }
+}
+
+#[test]
+fn an_answer_that_breaks_the_contract_is_seen() {
+    let service = Service::start(&[]);
+    let good = post(&service.address, "/predict").body("image/png", noise(16)).send();
+    let problem = get(&service.address, "/predict").send();
+    let kept = |method, path, answer: &Answer| faults(method, path, answer).is_empty();
+    for (place, value) in [
+        ("/label", Some("Harmless".into())),
+        ("/confidence", Some(1.5.into())),
+        ("/timings_ms/queue", None),
+        ("/model/sha256", Some("abc".into())),
+        ("/notice", None),
+    ] {
+        assert!(!kept("POST", "/predict", &altered(&good, place, value)), "{place}");
+    }
+    for (place, value) in [("/code", Some("other".into())), ("/status", Some(404.into())), ("/request_id", None)] {
+        assert!(!kept("GET", "/predict", &altered(&problem, place, value)), "{place}");
+    }
+    assert!(!kept("GET", "/ready", &good) && !kept("GET", "/nowhere", &good) && !kept("POST", "/model", &good));
+}

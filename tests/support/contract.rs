@@ -1,0 +1,76 @@
+//! Answers held against `openapi.json`: each answer that [`super::client`] gets is one that the document has.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::client::Answer;
+
+/// The contract as it lies in the source; what is served is the same.
+pub(crate) static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../src/serve/routes/openapi.json")).unwrap());
+
+/// What is wrong with an answer to a request, by the contract; nothing, if it is kept.
+pub(crate) fn faults(method: &str, path: &str, answer: &Answer) -> Vec<String> {
+    if method == "HEAD" || (method == "OPTIONS" && answer.status == 204) {
+        return Vec::new();
+    }
+    let status = answer.status.as_u16();
+    let path = path.split('?').next().unwrap_or_default().replace('/', "~1");
+    let operation = format!("/paths/{path}/{}", method.to_lowercase());
+    let response = match (DOCUMENT.pointer(&format!("/paths/{path}")), DOCUMENT.pointer(&operation)) {
+        // What is answered before there is a route and a method is in no operation.
+        (None, _) if status == 404 => "/components/responses/Internal".to_owned(),
+        (Some(_), None) if status == 405 => "/components/responses/Internal".to_owned(),
+        (_, None) => return vec![format!("status {status} where there is nothing")],
+        _ => format!("{operation}/responses/{status}"),
+    };
+    let Some(listed) = DOCUMENT.pointer(&response) else { return vec![format!("status {status} is not listed")] };
+    let response = listed["$ref"].as_str().map_or(response, |target| target.trim_start_matches('#').to_owned());
+    let listed = &DOCUMENT.pointer(&response).unwrap();
+
+    let mut faults = Vec::new();
+    for name in listed["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
+        if answer.header(name).is_empty() {
+            faults.push(format!("the header {name} is missing"));
+        }
+    }
+    let content_type = answer.header("content-type").split(';').next().unwrap_or_default();
+    if listed["content"].get(content_type).is_none() {
+        faults.push(format!("the content type {content_type:?} is not listed"));
+    } else if content_type.ends_with("json") {
+        let schema = format!("#{response}/content/{}/schema", content_type.replace('/', "~1"));
+        let body = answer.json();
+        faults.extend(validator(&schema).iter_errors(&body).map(|error| format!("{}: {error}", error.instance_path())));
+    }
+    if content_type == "application/problem+json" {
+        faults.extend(faults_of_problem(answer));
+    }
+    faults
+}
+
+/// What no schema can say of a problem: that it repeats what its answer has, and holds a sentence.
+fn faults_of_problem(answer: &Answer) -> Vec<String> {
+    let problem = answer.json();
+    let repeats = [
+        ("status", problem["status"] == answer.status.as_u16()),
+        ("title", problem["title"] == answer.status.canonical_reason().unwrap_or_default()),
+        ("request_id", problem["request_id"] == answer.header("x-request-id")),
+        ("detail", problem["detail"].as_str().is_some_and(|detail| detail.ends_with('.'))),
+    ];
+    repeats.iter().filter(|(_, kept)| !kept).map(|(name, _)| format!("{name} of {problem}")).collect()
+}
+
+/// A validator for the schema at a place of the document, made once: the document itself, which refers to the place.
+fn validator(schema: &str) -> Arc<Validator> {
+    static VALIDATORS: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let mut validators = VALIDATORS.lock().unwrap();
+    let made = || {
+        let mut document = DOCUMENT.clone();
+        document["$ref"] = schema.into();
+        Arc::new(jsonschema::validator_for(&document).unwrap_or_else(|error| panic!("{schema}: {error}")))
+    };
+    Arc::clone(validators.entry(schema.to_owned()).or_insert_with(made))
+}
