@@ -12,6 +12,7 @@
 pub mod densenet;
 pub(crate) mod matmul;
 pub(crate) mod moments;
+pub(crate) mod norm;
 pub(crate) mod ops;
 pub(crate) mod patches;
 pub(crate) mod scratch;
@@ -23,7 +24,8 @@ pub use densenet::inference::{
     TransitionWeights, peak,
 };
 pub use moments::Moments;
-pub use ops::batch_norm::{NormMode, Normalisation, batch_norm};
+pub use norm::{BatchNorm, NormGradient, NormMode};
+pub use ops::batch_norm::batch_norm;
 pub use ops::bias::{bias, bias_relu};
 pub use ops::conv2d::conv2d;
 pub use ops::dropout::dropout;

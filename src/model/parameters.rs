@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{Moments, NormMode};
+use crate::kernels::{BatchNorm, Moments, NormMode};
 use crate::model::architecture::Architecture;
 use crate::model::error::ModelError;
 use crate::model::safetensors::{StoredTensor, StoredTensors};
@@ -160,6 +160,12 @@ impl Parameters {
     pub(super) fn moving(&self, norm: &Norm) -> candle_core::Result<Moments> {
         let values = |ending| self.get(&norm.name, ending)?.to_vec1();
         Ok(Moments { mean: values("running_mean")?, variance: values("running_var")? })
+    }
+
+    /// A norm by the given moments, with its gamma and beta as they are now.
+    pub(super) fn batch_norm(&self, norm: &Norm, moments: &Moments, mode: NormMode) -> candle_core::Result<BatchNorm> {
+        let values = |ending| self.get(&norm.name, ending)?.to_vec1::<f32>();
+        Ok(BatchNorm::new(&values("weight")?, &values("bias")?, moments, mode, norm.epsilon))
     }
 
     /// The moments to normalise with in training; the moving ones take a step towards the batch's.

@@ -13,12 +13,12 @@ use crate::kernels::slices;
 /// # Errors
 /// When the two do not fit.
 pub fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    slices::ready(x)?.apply_op2_no_bwd(&slices::ready(weight)?, &Product)
+    slices::ready(x)?.apply_op2_no_bwd(&slices::ready(weight)?, &ProductOp)
 }
 
-struct Product;
+struct ProductOp;
 
-impl CustomOp2 for Product {
+impl CustomOp2 for ProductOp {
     fn name(&self) -> &'static str {
         "product"
     }

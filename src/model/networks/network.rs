@@ -6,9 +6,7 @@
 
 use candle_core::{Error, Result, Tensor};
 
-use crate::kernels::{
-    Moments, NormMode, Normalisation, batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product,
-};
+use crate::kernels::{Moments, NormMode, batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product};
 use crate::model::architecture::Architecture;
 use crate::model::error::ModelError;
 use crate::model::parameters::{NormPolicy, Parameters};
@@ -147,7 +145,7 @@ impl Network {
             Mode::Training(pass) => self.parameters.follow(norm, &Moments::of(x)?, pass.head)?,
         };
         let (gamma, beta) = (self.get(&norm.name, "weight", mode)?, self.get(&norm.name, "bias", mode)?);
-        batch_norm(x, &gamma, &beta, Normalisation { moments, mode: source, epsilon: norm.epsilon })
+        batch_norm(x, &gamma, &beta, self.parameters.batch_norm(norm, &moments, source)?)
     }
 
     fn drop(&self, x: &Tensor, rate: f64, mode: Mode) -> Result<Tensor> {

@@ -7,9 +7,9 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
 use crate::kernels::densenet::training::{
-    BatchShape, FeatureGradient, FeatureMaps, NormGradient, Squeezed, Stem, TrainedNorm, Workspace, tap, transition,
+    BatchShape, FeatureGradient, FeatureMaps, Squeezed, Stem, Workspace, tap, transition,
 };
-use crate::kernels::{Moments, with_slices};
+use crate::kernels::{BatchNorm, Moments, NormGradient, with_slices};
 use crate::model::error::ModelError;
 use crate::model::networks::network::{Mode, Network, TrainingPass};
 use crate::model::parameters::{NormPolicy, Parameters};
@@ -74,22 +74,22 @@ impl Pass<'_> {
 struct Tape {
     images: Tensor,
     stem: Stem,
-    stem_norm: TrainedNorm,
+    stem_norm: BatchNorm,
     blocks: Vec<TapedBlock>,
 }
 
 struct TapedBlock {
     features: FeatureMaps,
     layers: Vec<TapedLayer>,
-    transition: Option<TrainedNorm>,
+    transition: Option<BatchNorm>,
 }
 
 struct TapedLayer {
     /// The panel of the features that it made.
     panel: usize,
-    norm1: TrainedNorm,
+    norm1: BatchNorm,
     squeezed: Squeezed,
-    norm2: TrainedNorm,
+    norm2: BatchNorm,
 }
 
 /// A backbone's layers with its parameters.
@@ -108,7 +108,7 @@ impl TrainingWalk<'_> {
         let stem = with_slices([images, &weight], |[x, weight]| {
             Stem::convolve(workspace, x, size, self.net.stem.geometry, weight)
         })?;
-        let stem_norm = self.trained_norm(&self.net.stem_norm, &stem.moments, policy)?;
+        let stem_norm = self.norm(&self.net.stem_norm, &stem.moments, policy)?;
         let mut features = stem.pool(workspace, &stem_norm, STEM_POOL);
         let (mut taps, mut blocks) = (Vec::new(), Vec::new());
         for Block { layers, tap, transition } in &self.net.blocks {
@@ -124,7 +124,7 @@ impl TrainingWalk<'_> {
                 blocks.push(TapedBlock { features, layers: taped, transition: None });
                 return Ok((taps, Tape { images: images.clone(), stem, stem_norm, blocks }));
             };
-            let norm = self.trained_norm(&transition.norm, features.moments(), policy)?;
+            let norm = self.norm(&transition.norm, features.moments(), policy)?;
             let weight = self.weight(&transition.conv.name)?;
             let next = with_slices([&weight], |[weight]| transition::forward(workspace, &features, &norm, weight))?;
             blocks.push(TapedBlock { features, layers: taped, transition: Some(norm) });
@@ -140,10 +140,10 @@ impl TrainingWalk<'_> {
         features: &mut FeatureMaps,
         policy: NormPolicy,
     ) -> Result<TapedLayer> {
-        let norm1 = self.trained_norm(&layer.norm1, features.moments(), policy)?;
+        let norm1 = self.norm(&layer.norm1, features.moments(), policy)?;
         let (weight1, weight2) = (self.weight(&layer.conv1.name)?, self.weight(&layer.conv2.name)?);
         let squeezed = with_slices([&weight1], |[weight]| Squeezed::forward(workspace, features, &norm1, weight))?;
-        let norm2 = self.trained_norm(&layer.norm2, &squeezed.moments, policy)?;
+        let norm2 = self.norm(&layer.norm2, &squeezed.moments, policy)?;
         let panel = features.panels();
         with_slices([&weight2], |[weight]| squeezed.grow(workspace, features, &norm2, weight))?;
         Ok(TapedLayer { panel, norm1, squeezed, norm2 })
@@ -203,10 +203,9 @@ impl TrainingWalk<'_> {
         Ok(self.parameters.get(layer, "weight")?.as_detached_tensor())
     }
 
-    fn trained_norm(self, norm: &Norm, batch: &Moments, policy: NormPolicy) -> Result<TrainedNorm> {
+    fn norm(self, norm: &Norm, batch: &Moments, policy: NormPolicy) -> Result<BatchNorm> {
         let (moments, mode) = self.parameters.follow(norm, batch, policy)?;
-        let values = |ending| self.parameters.get(&norm.name, ending)?.to_vec1::<f32>();
-        Ok(TrainedNorm::new(&values("weight")?, &values("bias")?, &moments, mode, norm.epsilon))
+        self.parameters.batch_norm(norm, &moments, mode)
     }
 
     fn insert_norm(self, store: &mut GradStore, norm: &Norm, gradient: NormGradient) -> Result<()> {

@@ -5,14 +5,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::kernels::densenet::training::norm_loops::{cut, normalise_relu};
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::trained_norm::{
-    NormGradient, Sums, TileSums, TrainedNorm, cut, normalise_relu,
-};
 use crate::kernels::densenet::training::winograd_training::{Grid, inputs, kernel_gradient, upstreams};
 use crate::kernels::densenet::winograd::{POSITIONS, kernels};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::norm::{BatchNorm, NormGradient, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::Level;
 use crate::kernels::slices::add_all;
@@ -26,7 +25,7 @@ pub(crate) struct Input<'a> {
     pub(crate) level: Level,
     pub(crate) grid: Grid,
     pub(crate) x: &'a [f32],
-    pub(crate) norm: &'a TrainedNorm,
+    pub(crate) norm: &'a BatchNorm,
 }
 
 impl Input<'_> {

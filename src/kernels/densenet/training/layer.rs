@@ -2,12 +2,13 @@
 
 use crate::kernels::densenet::training::conv3x3;
 use crate::kernels::densenet::training::conv3x3::Input;
+use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::pointwise;
-use crate::kernels::densenet::training::trained_norm::{NormGradient, TrainedNorm, correct};
 use crate::kernels::densenet::training::winograd_training::Grid;
 use crate::kernels::densenet::training::workspace::Workspace;
 use crate::kernels::moments::Moments;
+use crate::kernels::norm::{BatchNorm, NormGradient};
 use rayon::prelude::*;
 
 /// Rows that a thread treats at once.
@@ -23,7 +24,7 @@ pub struct Squeezed {
 
 impl Squeezed {
     /// Normalises all channels of `features` and convolves them with `weight` (channels, filters).
-    pub fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &TrainedNorm, weight: &[f32]) -> Self {
+    pub fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> Self {
         let filters = weight.len() / features.channels();
         let mut data = workspace.take(features.images.rows() * filters);
         let moments = pointwise::forward(workspace.level(), features, norm, weight, &mut data);
@@ -31,14 +32,14 @@ impl Squeezed {
     }
 
     /// Normalises this, convolves it with `weight` (9 * filters, growth) and appends the result to `features`.
-    pub fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &TrainedNorm, weight: &[f32]) {
+    pub fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &BatchNorm, weight: &[f32]) {
         let growth = weight.len() / 9 / self.moments.mean.len();
         let mut out = workspace.take(features.images.rows() * growth);
         let moments = conv3x3::forward(self.input(workspace, features, norm), weight, &mut out);
         features.push(out, &moments);
     }
 
-    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a TrainedNorm) -> Input<'a> {
+    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> Input<'a> {
         Input { level: workspace.level(), grid: Grid::new(features.images), x: &self.data, norm }
     }
 
@@ -48,8 +49,8 @@ impl Squeezed {
         self,
         workspace: &mut Workspace,
         (features, panel): (&FeatureMaps, usize),
-        (norm1, weight1): (&TrainedNorm, &[f32]),
-        (norm2, weight2): (&TrainedNorm, &[f32]),
+        (norm1, weight1): (&BatchNorm, &[f32]),
+        (norm2, weight2): (&BatchNorm, &[f32]),
         gradient: &mut FeatureGradient,
     ) -> LayerGradient {
         let level = workspace.level();
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
     use crate::kernels::densenet::training::batch_shape::BatchShape;
     use crate::kernels::densenet::training::tap;
-    use crate::kernels::ops::batch_norm::NormMode;
+    use crate::kernels::norm::NormMode;
     use crate::kernels::ops::gradcheck::filled;
     use crate::kernels::simd::Level;
 
@@ -115,8 +116,8 @@ mod tests {
         features.moments = Moments::of_rows(level, &p[0], INPUTS);
         let moving = |channels: usize| Moments { mean: vec![0.1; channels], variance: vec![0.5; channels] };
         let norm = |gamma: &[f32], beta: &[f32], batch: &Moments| match mode {
-            NormMode::Batch => TrainedNorm::new(gamma, beta, batch, mode, EPSILON),
-            NormMode::Moving => TrainedNorm::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
+            NormMode::Batch => BatchNorm::new(gamma, beta, batch, mode, EPSILON),
+            NormMode::Moving => BatchNorm::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
         };
         let norm1 = norm(&p[1], &p[2], features.moments());
         let squeezed = Squeezed::forward(&mut workspace, &features, &norm1, &p[3]);

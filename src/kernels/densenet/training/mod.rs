@@ -1,6 +1,6 @@
 //! DenseNet's backbone as it is trained: a forward pass that keeps little, and a backward pass that makes the rest again.
 //!
-//! In: images, parameters as slices, and each batch norm as a [`TrainedNorm`]. Out: [`FeatureMaps`] of each block with their
+//! In: images, parameters as slices, and each batch norm as a [`crate::kernels::BatchNorm`]. Out: [`FeatureMaps`] of each block with their
 //! moments, then [`FeatureGradient`]s and the gradients of the parameters. Of a dense block are kept its channels, in
 //! panels that are written once, and what its 1x1 convolutions made. A channel's moments are taken once, where it is
 //! made: all later norms of the block share them, and what these take away from its gradient is linear in it, so it is
@@ -9,11 +9,11 @@
 mod batch_shape;
 mod conv3x3;
 mod layer;
+mod norm_loops;
 mod panels;
 mod pointwise;
 mod stem;
 pub mod tap;
-mod trained_norm;
 pub mod transition;
 mod winograd_training;
 mod workspace;
@@ -22,5 +22,4 @@ pub use batch_shape::BatchShape;
 pub use layer::{LayerGradient, Squeezed};
 pub use panels::{FeatureGradient, FeatureMaps};
 pub use stem::Stem;
-pub use trained_norm::{NormGradient, TrainedNorm};
 pub use workspace::Workspace;

@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use crate::kernels::densenet::training::batch_shape::BatchShape;
-use crate::kernels::densenet::training::trained_norm::{Correction, correct};
+use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::workspace::Workspace;
 use crate::kernels::moments::Moments;
+use crate::kernels::norm::Correction;
 use crate::kernels::simd::Level;
 
 /// The widest panel.

@@ -5,12 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::kernels::densenet::training::norm_loops::{normalise_relu, relu_backward};
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::trained_norm::{
-    NormGradient, Sums, TileSums, TrainedNorm, normalise_relu, relu_backward,
-};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::norm::{BatchNorm, NormGradient, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::Level;
 use crate::kernels::slices::add_all;
@@ -27,13 +26,7 @@ const GROUPS: usize = 8;
 const GROUP: usize = 1024;
 
 /// `out` (rows, filters) of all channels of `input`, and its moments. `weight` is (channels, filters).
-pub(crate) fn forward(
-    level: Level,
-    input: &FeatureMaps,
-    norm: &TrainedNorm,
-    weight: &[f32],
-    out: &mut [f32],
-) -> Moments {
+pub(crate) fn forward(level: Level, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32], out: &mut [f32]) -> Moments {
     let filters = weight.len() / input.channels();
     let runs = input.runs(input.channels(), DEPTH);
     let tile = |(index, out): (usize, &mut [f32])| {
@@ -64,7 +57,7 @@ pub(crate) fn forward(
 pub(crate) fn backward(
     level: Level,
     input: &FeatureMaps,
-    norm: &TrainedNorm,
+    norm: &BatchNorm,
     weight: &[f32],
     upstream: &[f32],
     gradient: &mut FeatureGradient,
@@ -74,10 +67,10 @@ pub(crate) fn backward(
     let channels = weight.len() / filters;
     let runs = input.runs(channels, BREADTH);
     let group = rows.div_ceil(GROUPS).max(GROUP);
-    let mut tasks: Vec<Task<'_>> = Vec::new();
+    let mut tasks: Vec<PanelTask<'_>> = Vec::new();
     for start in (0..rows).step_by(group) {
         let rows = start..(start + group).min(rows);
-        tasks.extend(runs.iter().map(|run| Task { rows: rows.clone(), run: run.clone(), gradient: Vec::new() }));
+        tasks.extend(runs.iter().map(|run| PanelTask { rows: rows.clone(), run: run.clone(), gradient: Vec::new() }));
     }
     let mut panels = input.panels.iter().zip(&mut gradient.panels);
     for (index, run) in runs.iter().enumerate() {
@@ -87,7 +80,7 @@ pub(crate) fn backward(
             mine.zip(shares).for_each(|(task, share)| task.gradient.push(share));
         }
     }
-    let run = |task: Task<'_>| task.run(level, input, norm, weight, upstream, filters);
+    let run = |task: PanelTask<'_>| task.run(level, input, norm, weight, upstream, filters);
     let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
 
     let mut kernel = vec![0.0; weight.len()];
@@ -108,20 +101,20 @@ pub(crate) fn backward(
 }
 
 /// Some rows of a run of panels.
-struct Task<'a> {
+struct PanelTask<'a> {
     rows: Range<usize>,
     run: Range<usize>,
     /// These rows of each panel's gradient.
     gradient: Vec<&'a mut [f32]>,
 }
 
-impl Task<'_> {
+impl PanelTask<'_> {
     /// The kernel's gradient of these channels, and tile after tile each panel's sums.
     fn run(
         mut self,
         level: Level,
         input: &FeatureMaps,
-        norm: &TrainedNorm,
+        norm: &BatchNorm,
         weight: &[f32],
         upstream: &[f32],
         filters: usize,

@@ -4,10 +4,11 @@
 use rayon::prelude::*;
 
 use crate::kernels::densenet::training::batch_shape::BatchShape;
+use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::trained_norm::{NormGradient, NormSlice, Sums, TileSums, TrainedNorm, correct};
 use crate::kernels::densenet::training::workspace::Workspace;
 use crate::kernels::moments::{Moments, Partial, combined};
+use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
 use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::simd::lanes::{add, get, over_columns, put};
@@ -42,7 +43,7 @@ impl Stem {
     }
 
     /// The features that the first block begins with.
-    pub fn pool(&self, workspace: &mut Workspace, norm: &TrainedNorm, geometry: Geometry) -> FeatureMaps {
+    pub fn pool(&self, workspace: &mut Workspace, norm: &BatchNorm, geometry: Geometry) -> FeatureMaps {
         let level = workspace.level();
         let BatchShape { count, height, width } = self.images;
         let filters = self.moments.mean.len();
@@ -72,7 +73,7 @@ impl Stem {
         workspace: &Workspace,
         (x, input): (&[f32], BatchShape),
         (convolution, pool): (Geometry, Geometry),
-        norm: &TrainedNorm,
+        norm: &BatchNorm,
         (output, upstream): (&FeatureMaps, &FeatureGradient),
     ) -> (Vec<f32>, NormGradient) {
         let level = workspace.level();

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use crate::kernels::densenet::training::batch_shape::BatchShape;
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps, WIDEST};
-use crate::kernels::densenet::training::trained_norm::{NormGradient, NormSlice, Sums, TileSums, TrainedNorm};
 use crate::kernels::densenet::training::workspace::Workspace;
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Partial, combined};
+use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::lanes::{get, over_columns, put};
 use crate::kernels::simd::{Level, Simd};
@@ -27,7 +27,7 @@ fn halved(images: BatchShape) -> BatchShape {
 }
 
 /// The features that the next block begins with. `weight` is (channels, filters).
-pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &TrainedNorm, weight: &[f32]) -> FeatureMaps {
+pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> FeatureMaps {
     let level = workspace.level();
     let filters = weight.len() / input.channels();
     let mut out = FeatureMaps::empty(workspace, halved(input.images), filters);
@@ -67,7 +67,7 @@ pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &TrainedNor
 pub fn backward(
     workspace: &mut Workspace,
     input: &FeatureMaps,
-    norm: &TrainedNorm,
+    norm: &BatchNorm,
     weight: &[f32],
     (output, upstream): (&FeatureMaps, &FeatureGradient),
     gradient: &mut FeatureGradient,
@@ -78,15 +78,15 @@ pub fn backward(
     let (large, small) = (input.images, output.images);
     let turned = transpose(weight, filters);
     let group = large.count.div_ceil(GROUPS);
-    let mut tasks: Vec<Task<'_>> = Vec::new();
+    let mut tasks: Vec<ImageTask<'_>> = Vec::new();
     for start in (0..large.count).step_by(group) {
-        tasks.push(Task { images: start..(start + group).min(large.count), gradient: Vec::new() });
+        tasks.push(ImageTask { images: start..(start + group).min(large.count), gradient: Vec::new() });
     }
     for (panel, gradient) in input.panels.iter().zip(&mut gradient.panels) {
         let shares = gradient.chunks_mut(group * large.pixels() * panel.width());
         tasks.iter_mut().zip(shares).for_each(|(task, share)| task.gradient.push(share));
     }
-    let run = |mut task: Task<'_>| {
+    let run = |mut task: ImageTask<'_>| {
         let mut kernel = vec![0.0; weight.len()];
         let mut sums: Vec<TileSums> = input.panels.iter().map(|panel| TileSums::none(panel.width())).collect();
         // Pixels that no average takes get no gradient.
@@ -134,7 +134,7 @@ pub fn backward(
 }
 
 /// Some images, and their rows of each panel's gradient.
-struct Task<'a> {
+struct ImageTask<'a> {
     images: Range<usize>,
     gradient: Vec<&'a mut [f32]>,
 }
@@ -151,7 +151,7 @@ fn windows(images: BatchShape, tile: Range<usize>, base: usize) -> Vec<[usize; 4
 }
 
 /// The averages (tile, channels) of the normalised input.
-fn pool_tile(level: Level, input: &FeatureMaps, norm: &TrainedNorm, tile: Range<usize>, act: &mut [f32]) {
+fn pool_tile(level: Level, input: &FeatureMaps, norm: &BatchNorm, tile: Range<usize>, act: &mut [f32]) {
     let channels = input.channels();
     let pixels = windows(input.images, tile, 0);
     for panel in &input.panels {
