@@ -117,10 +117,8 @@ fn no_route_ends_in_z_and_no_body_is_larger_than_cloud_run_passes_on() {
 }
 
 #[test]
+#[ignore = "needs gcloud"]
 fn the_real_gcloud_takes_the_commands_up_to_the_account() {
-    if Command::new("gcloud").arg("--version").output().is_err() {
-        return println!("skipped: gcloud is not installed here");
-    }
     let (folder, readme) = (tempfile::tempdir().unwrap(), text("README.md"));
     let section = section(&readme).unwrap();
     fs::write(folder.path().join("service.yaml"), blocks(section, "yaml").concat()).unwrap();
