@@ -272,7 +272,7 @@ fn tensors_without_lobules_description_are_told_apart_from_damaged_files() {
     let (weights, image) = (dir.path().join("imagenet.safetensors"), dir.path().join("image.png"));
     let header = r#"{"features.conv0.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
     fs::write(&weights, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 4]].concat()).unwrap();
-    draw(&image, 1);
+    crate::support::draw(&image, 1);
     let message = complaint(&["predict", "--weights", text(&weights), text(&image)]);
     assert!(message.contains("no usable Lobule metadata") && message.contains("--init"), "{message}");
 }
