@@ -1,4 +1,4 @@
-//! The commands on real images, where a folder of them is at hand.
+//! The commands on real images, whose folder `LOBULE_BREAKHIS` names: `cargo test --test cli -- --ignored`.
 
 use std::path::Path;
 
@@ -9,8 +9,9 @@ use crate::predict::in_all_formats;
 use crate::support::{printed, real_breakhis, text};
 
 #[test]
+#[ignore = "needs real images"]
 fn every_original_is_predicted_and_the_three_formats_agree() {
-    let Some(dir) = real_breakhis() else { return };
+    let dir = real_breakhis();
     let originals = dir.join("originals");
     let [table, json, csv] = in_all_formats(&[text(&originals)]);
     assert_eq!(table.len(), 40);
@@ -22,8 +23,9 @@ fn every_original_is_predicted_and_the_three_formats_agree() {
 }
 
 #[test]
+#[ignore = "needs real images"]
 fn the_audit_of_the_whole_folder_finds_nothing_to_mend() {
-    let Some(dir) = real_breakhis() else { return };
+    let dir = real_breakhis();
     let json: Value = serde_json::from_str(&printed(&["dataset", "audit", text(&dir), "--json"])).unwrap();
     assert_eq!((&json["images"], &json["cases"]), (&1285.into(), &50.into()));
     for findings in ["unreadable", "misnamed", "doubtful", "identical"] {
@@ -32,8 +34,9 @@ fn the_audit_of_the_whole_folder_finds_nothing_to_mend() {
 }
 
 #[test]
+#[ignore = "needs real images"]
 fn the_folds_share_no_case() {
-    let Some(dir) = real_breakhis() else { return };
+    let dir = real_breakhis();
     let dataset = Dataset::open(&dir).unwrap();
     for fold in 0..5 {
         let split = Split::from_folds(&dir.join("folds.csv"), fold).unwrap();
@@ -42,8 +45,9 @@ fn the_folds_share_no_case() {
 }
 
 #[test]
+#[ignore = "needs real images"]
 fn a_split_by_case_comes_near_to_its_shares_with_either_label() {
-    let Some(dir) = real_breakhis() else { return };
+    let dir = real_breakhis();
     let dataset = Dataset::open(&dir).unwrap();
     for seed in 0..10 {
         let found = SplitAudit::of(&Split::by_case(&dataset, seed).unwrap(), &dataset).unwrap();

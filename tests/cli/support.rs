@@ -57,14 +57,11 @@ pub(crate) fn breakhis_tree() -> TempDir {
     dir
 }
 
-/// The folder of real images, or `None`, which is told, where it is missing.
-pub(crate) fn real_breakhis() -> Option<PathBuf> {
+/// The folder of real images, which the tests that are ignored by default need.
+pub(crate) fn real_breakhis() -> PathBuf {
     let dir = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| PathBuf::from("../shared/breakhis"), PathBuf::from);
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    println!("SKIPPED: no real images in {}; LOBULE_BREAKHIS names another folder", dir.display());
-    None
+    assert!(dir.is_dir(), "no real images in {}; LOBULE_BREAKHIS names their folder", dir.display());
+    dir
 }
 
 /// A path as the text that arguments are given in.

@@ -2,7 +2,7 @@
 //! test changes a file into something that those tools refuse, ignore or do wrong with, and must notice.
 //!
 //! `emulation` goes the whole way from the upload to a prediction, compiler included. That takes minutes, so it runs
-//! when it is asked for: `cargo test --test packaging -- --ignored`.
+//! when it is asked for: `cargo test --test packaging -- --ignored emulation`. So do the tests that need gcloud.
 
 #![allow(
     clippy::unwrap_used,
