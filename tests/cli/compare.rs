@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use lobule::train::{Recipe, RunConfig};
 use tempfile::TempDir;
 
-use crate::support::{complaint, printed, text};
+use crate::support::{complaint, printed, printed_in, text};
 
 /// What a drawn run is like.
 struct Drawn<'a> {
@@ -62,6 +62,23 @@ fn best(seed: u64, by_case: bool, missed: usize) -> Drawn<'static> {
     Drawn { recipe: "best", changes: &[], seed, by_case, missed, parts: &["validation", "test"] }
 }
 
+/// Adds strata, exchanged copies and a control to a file of predictions.
+fn with_all_columns(path: &Path) {
+    let mut rows = String::from(
+        "filename,truth,magnification,source_width,margin,probability_malignant,exchanged_1,\
+         mean_colour,mean_colour_exchanged_1\n",
+    );
+    for (index, line) in fs::read_to_string(path).unwrap().lines().skip(1).enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [file, truth, margin, probability] = cells[..] else { panic!("{line}") };
+        // The copies of every other image are called the opposite; colour calls all images malignant.
+        let sign = if index % 2 == 0 { "" } else { "-" };
+        let copy = format!("{sign}{margin}").replace("--", "");
+        rows += &format!("{file},{truth},100,700,{margin},{probability},{copy},1,-1\n");
+    }
+    fs::write(path, rows).unwrap();
+}
+
 /// The line of a text that begins with these words.
 fn line<'a>(output: &'a str, beginning: &[&str]) -> Vec<&'a str> {
     let mut lines = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -88,6 +105,20 @@ fn runs_stand_side_by_side_with_means_over_seeds_and_differences_between_splits(
     let difference = line(&output, &["best", "test", "accuracy"]);
     assert_eq!(difference[3..], ["2", "+0.1250", "-0.4044", "to", "+0.6544"], "{output}");
     assert!(output.ends_with("For research use only. Not for use in diagnostic procedures.\n"), "{output}");
+}
+
+#[test]
+fn tables_look_as_they_did() {
+    let root = tempfile::tempdir().unwrap();
+    draw(&root, "case-1", &best(1, true, 2));
+    draw(&root, "case-2", &best(2, true, 3));
+    draw(&root, "image-1", &best(1, false, 0));
+    draw(&root, "image-2", &best(2, false, 2));
+    let runs = ["compare", "case-1", "case-2", "image-1", "image-2", "--format"];
+    insta::assert_snapshot!("text", printed_in(root.path(), &[&runs[..], &["text"]].concat()));
+    insta::assert_snapshot!("markdown", printed_in(root.path(), &[&runs[..], &["markdown"]].concat()));
+    with_all_columns(&root.path().join("case-1/test-predictions.csv"));
+    insta::assert_snapshot!("pooled", printed_in(root.path(), &["compare", "--pool", "case-1"]));
 }
 
 #[test]
@@ -201,20 +232,7 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     let runs =
         [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &Drawn { parts: &["validation"], ..best(1, true, 0) })];
     for (run, part) in runs.iter().zip(["test", "validation"]) {
-        let path = run.join(format!("{part}-predictions.csv"));
-        let mut rows = String::from(
-            "filename,truth,magnification,source_width,margin,probability_malignant,exchanged_1,\
-             mean_colour,mean_colour_exchanged_1\n",
-        );
-        for (index, line) in fs::read_to_string(&path).unwrap().lines().skip(1).enumerate() {
-            let cells: Vec<&str> = line.split(',').collect();
-            let [file, truth, margin, probability] = cells[..] else { panic!("{line}") };
-            // The copies of every other image are called the opposite; colour calls all images malignant.
-            let sign = if index % 2 == 0 { "" } else { "-" };
-            let copy = format!("{sign}{margin}").replace("--", "");
-            rows += &format!("{file},{truth},100,700,{margin},{probability},{copy},1,-1\n");
-        }
-        fs::write(path, rows).unwrap();
+        with_all_columns(&run.join(format!("{part}-predictions.csv")));
     }
     let paths: Vec<&str> = runs.iter().map(|run| text(run)).collect();
     let output = printed(&["compare", "--pool", paths[0], paths[1]]);

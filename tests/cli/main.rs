@@ -7,6 +7,7 @@ mod compare;
 mod dataset;
 mod evaluate;
 mod folds;
+mod help;
 mod predict;
 mod real_images;
 mod shell;

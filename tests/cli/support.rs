@@ -13,13 +13,25 @@ use tempfile::TempDir;
 /// The program, with nothing of the tester's environment that would change its answers.
 pub(crate) fn lobule(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
-    command.env_remove("LOBULE_WEIGHTS").env_remove("LOBULE_INIT").env_remove("LOBULE_LOG").args(arguments);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LOBULE_")) {
+        command.env_remove(name);
+    }
+    command.args(arguments);
     command
 }
 
 /// Runs the program to its success and gives what it printed.
 pub(crate) fn printed(arguments: &[&str]) -> String {
-    let output = lobule(arguments).assert().success().get_output().stdout.clone();
+    printed_by(&mut lobule(arguments))
+}
+
+/// The same in a folder, for paths that are the same wherever that is, and on processors of any kind.
+pub(crate) fn printed_in(folder: &Path, arguments: &[&str]) -> String {
+    printed_by(lobule(arguments).current_dir(folder).env("LOBULE_SIMD", "portable"))
+}
+
+fn printed_by(command: &mut Command) -> String {
+    let output = command.assert().success().get_output().stdout.clone();
     String::from_utf8(output).unwrap()
 }
 
