@@ -2,14 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use crate::cli::output;
-use crate::report::comparison_rows;
-use crate::report::svg::comparison_figure::figure;
-use crate::report::text::comparison as comparison_text;
-use crate::system::write_whole;
+use crate::cli::output::{self, Format};
 use crate::train::compare_runs;
 
 /// Arguments of `lobule compare`.
@@ -25,35 +20,14 @@ pub struct CompareArguments {
     /// cross-validation), with intervals over cases.
     #[arg(long)]
     pool: bool,
-    /// Also draw the measures side by side and the confusion matrices.
+    /// Also draw the metrics side by side and the confusion matrices.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Columns of text.
-    Text,
-    /// Tables for a README or a notebook.
-    Markdown,
-    /// One table for other programs.
-    Csv,
-    /// The rows of that table as a list of objects.
-    Json,
-}
-
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
+    let figure = arguments.figure.as_deref();
+    figure.map(output::check_writable).transpose()?;
     let comparison = compare_runs(&arguments.runs, arguments.pool)?;
-    if let Some(path) = &arguments.figure {
-        write_whole(path, figure(&comparison).as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    let text = match arguments.format {
-        Format::Text => comparison_text::text(&comparison),
-        Format::Markdown => comparison_text::markdown(&comparison),
-        Format::Csv => comparison_rows::csv(&comparison)?,
-        Format::Json => comparison_rows::json(&comparison)?,
-    };
-    output::print(&text)?;
-    Ok(())
+    output::show(&comparison, arguments.format, figure)
 }

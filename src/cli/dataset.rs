@@ -8,13 +8,13 @@ use clap::{Args, Subcommand};
 use crate::breakhis::{self, Dataset, Split, SplitAudit};
 use crate::cli::inputs::{SplitArguments, Unit};
 use crate::cli::output;
-use crate::report::text::audit as audit_text;
+use crate::report::{audit, parts, text::text};
 use crate::train::DEFAULT_SEED;
 
 /// What to do with a copy of BreakHis.
 #[derive(Debug, Subcommand)]
 pub enum DatasetCommand {
-    /// Reads every image and tells what is wrong with the data, or with a split of it. Leaves with code 1 when
+    /// Reads every image and lists what is wrong with the data, or with a split of it. Leaves with code 1 when
     /// something must be mended.
     Audit(AuditArguments),
     /// Shares the images out over train, validation and test: 60, 20 and 20 %.
@@ -51,27 +51,27 @@ pub struct SplitOffArguments {
 
 pub(super) fn run(command: DatasetCommand) -> anyhow::Result<()> {
     match command {
-        DatasetCommand::Audit(arguments) => audit(&arguments),
-        DatasetCommand::Split(arguments) => split(&arguments),
+        DatasetCommand::Audit(arguments) => run_audit(&arguments),
+        DatasetCommand::Split(arguments) => run_split(&arguments),
     }
 }
 
-fn audit(arguments: &AuditArguments) -> anyhow::Result<()> {
+fn run_audit(arguments: &AuditArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.dir)?;
     let split = arguments.split.read()?;
-    let audit = breakhis::audit(&dataset, split.as_ref())?;
+    let found = breakhis::audit(&dataset, split.as_ref())?;
     let text = match arguments.json {
-        true => serde_json::to_string(&audit)? + "\n",
-        false => audit_text::render(&audit),
+        true => serde_json::to_string(&found)? + "\n",
+        false => text(&audit(&found)),
     };
     output::print(&text)?;
-    match audit.faults() {
+    match found.faults() {
         faults if faults.is_empty() => Ok(()),
         faults => bail!("the audit of {} found {}", arguments.dir.display(), faults.join(", ")),
     }
 }
 
-fn split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
+fn run_split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.dir)?;
     let split = match arguments.by {
         Unit::Case => Split::by_case(&dataset, arguments.seed),
@@ -80,7 +80,7 @@ fn split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
     let found = SplitAudit::of(&split, &dataset)?;
     split.write(&arguments.output)?;
 
-    output::print(&audit_text::render_parts(&found))?;
+    output::print(&text(&[parts(&found)]))?;
     if !found.shared_cases.is_empty() {
         tracing::warn!(
             "{} cases have images in more than one part, so figures from this split flatter; --by case keeps them apart",

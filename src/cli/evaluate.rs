@@ -2,20 +2,17 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use clap::{Args, ValueEnum};
 
 use crate::breakhis::{Dataset, ImageFile, Part};
 use crate::cli::inputs::{InitArguments, SplitArguments};
-use crate::cli::output;
+use crate::cli::output::{self, Format};
 use crate::cli::terminal::ImageBar;
 use crate::cli::weights::WeightsArguments;
 use crate::evaluate::{EXCHANGES, Evaluation, Measuring, open_backbone, predictions};
-use crate::report::csv as evaluation_csv;
-use crate::report::svg::evaluation_figure;
-use crate::report::text::evaluation as evaluation_text;
-use crate::system::write_whole;
+use crate::report::{EvaluationResults, trained_on_these};
 
 /// Arguments of `lobule evaluate`.
 #[derive(Debug, Args)]
@@ -38,7 +35,7 @@ pub struct EvaluateArguments {
     /// Decides which other images lend their colours.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     exchange_seed: u64,
-    /// Also write what was said of each image as CSV, from which all figures but those of shifts can be made again.
+    /// Also write the predictions of each image as CSV, from which all figures but those of shifts can be made again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Also draw the areas under the ROC curve of the network and of the controls.
@@ -52,17 +49,9 @@ pub struct EvaluateArguments {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    /// Tables of text.
-    Text,
-    /// One JSON object.
-    Json,
-    /// A figure a line, for other programs.
-    Csv,
-}
-
 pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
+    let figure = arguments.figure.as_deref();
+    [arguments.predictions.as_deref(), figure].into_iter().flatten().try_for_each(output::check_writable)?;
     let dataset = Dataset::open(&arguments.data)?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;
     let classifier = arguments.weights.classifier()?;
@@ -83,25 +72,13 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         predictions::write(path, &predicted)?;
     }
     let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
-    let card = classifier.id();
-    let network = format!("{} {}", card.name, card.version);
-    if let Some(path) = &arguments.figure {
-        let text = evaluation_figure::evaluation_figure(&evaluation, &format!("{network}, {what}"));
-        write_whole(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    let format = if arguments.json { Format::Json } else { arguments.format };
+    if matches!(format, Format::Csv | Format::Json) {
+        tracing::warn!("{}", trained_on_these(&evaluation));
     }
-    let warning = evaluation_text::trained_on_these(&evaluation);
-    let text = match (arguments.json, arguments.format) {
-        (false, Format::Text) => {
-            format!("{warning}\n{what}\nnetwork: {network}\n{}", evaluation_text::text(&evaluation))
-        }
-        (true, _) | (_, Format::Json) => serde_json::to_string(&evaluation)? + "\n",
-        (_, Format::Csv) => evaluation_csv::csv(&evaluation)?,
-    };
-    if arguments.json || !matches!(arguments.format, Format::Text) {
-        tracing::warn!("{warning}");
-    }
-    output::print(&text)?;
-    Ok(())
+    let id = classifier.id();
+    let network = format!("{} {}", id.name, id.version);
+    output::show(&EvaluationResults { evaluation: &evaluation, network: &network, images: &what }, format, figure)
 }
 
 /// What is measured, and what the controls are fitted to.
@@ -119,8 +96,8 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
         let images = dataset.images().iter().collect();
         return Ok(Chosen { images, train: None, what: format!("all images of {dir}") });
     };
-    let usual = if arguments.split.holds_out_a_fold() { Part::Validation } else { Part::Test };
-    let part = arguments.part.unwrap_or(usual);
+    let default = if arguments.split.holds_out_a_fold() { Part::Validation } else { Part::Test };
+    let part = arguments.part.unwrap_or(default);
     let images = split.images(dataset, part)?;
     if images.is_empty() {
         bail!("the split has no images in its {part} part; --part chooses another");

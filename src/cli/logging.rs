@@ -13,10 +13,13 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::system::printable_lines;
 
 /// Sets up logging for the rest of the program; lines for a person begin with the time where they are `timed`.
 ///
@@ -33,7 +36,7 @@ pub fn init(timed: bool) -> anyhow::Result<()> {
     if is_json()? {
         lines.event_format(JsonLines { project: env::var("GOOGLE_CLOUD_PROJECT").ok() }).init();
     } else {
-        let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal());
+        let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal()).fmt_fields(Printable);
         if timed { lines.init() } else { lines.without_time().init() }
     }
     // A panic's message becomes an event like any other, instead of lines that a collector cannot read.
@@ -47,6 +50,17 @@ fn is_json() -> anyhow::Result<bool> {
         Ok("human") => Ok(false),
         Err(VarError::NotPresent) => Ok(env::var_os("K_SERVICE").is_some()),
         Ok(_) | Err(VarError::NotUnicode(_)) => bail!("the variable LOBULE_LOG_FORMAT is neither human nor json"),
+    }
+}
+
+/// The fields of an event as a terminal may show them, whatever names of files they hold.
+struct Printable;
+
+impl<'w> FormatFields<'w> for Printable {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> std::fmt::Result {
+        let mut text = String::new();
+        DefaultFields::new().format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&printable_lines(&text))
     }
 }
 

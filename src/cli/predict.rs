@@ -14,6 +14,7 @@ use crate::cli::weights::WeightsArguments;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
+use crate::system::printable;
 
 /// How many images are decoded and predicted before the next lines are printed.
 const AT_ONCE: usize = 32;
@@ -89,7 +90,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The images that are named, and those in the folders that are named; what cannot be found is told and counted.
+/// The images that are named, and those in the folders that are named; what cannot be found is logged and counted.
 fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     let (mut images, mut failed) = (Vec::new(), 0);
     for input in inputs {
@@ -170,7 +171,7 @@ struct Layout {
 
 impl Layout {
     fn new(format: Format, images: &[PathBuf]) -> Self {
-        let widths = images.iter().map(|path| path.display().to_string().chars().count());
+        let widths = images.iter().map(|path| printable(&path.display().to_string()).chars().count());
         Self { format, file_width: widths.max().unwrap_or(0).max(COLUMNS[0].len()) }
     }
 
@@ -192,7 +193,7 @@ impl Layout {
 
     fn table_line(&self, cells: &[impl AsRef<str>; 6]) -> String {
         let [file, label, confidence, probability, decision, threshold] = cells.each_ref().map(AsRef::as_ref);
-        let width = self.file_width;
+        let (file, width) = (printable(file), self.file_width);
         // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
         format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n")
     }

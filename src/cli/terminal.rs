@@ -4,8 +4,9 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::cli::interrupt::Interrupt;
 use crate::diagnosis::RESEARCH_USE;
+use crate::evaluate::Metric;
 use crate::report::svg::curves::curves;
-use crate::report::text::{evaluation as evaluation_text, number};
+use crate::report::{number, tissue};
 use crate::system::write_whole;
 use crate::train::{Epoch, Finished, Progress, RunFolder, State, TrainError};
 
@@ -105,16 +106,16 @@ impl Progress for Terminal {
             );
             return;
         };
-        let metrics = &evaluation.all.figures.metrics;
+        let figure = |metric| number(evaluation.all.figures.get(metric));
         tracing::info!(
             "{weights} holds the weights of epoch {epoch}: on the {part} part accuracy {}, NLL {}, F1 {}, ROC AUC {}. \
              {RESEARCH_USE}",
-            number(metrics.accuracy),
-            number(metrics.nll),
-            number(metrics.f1),
-            number(metrics.roc_auc),
+            figure(Metric::Accuracy),
+            figure(Metric::Nll),
+            figure(Metric::F1),
+            figure(Metric::RocAuc),
         );
-        tracing::info!("{}", evaluation_text::tissue(evaluation));
+        tracing::info!("{}", tissue(evaluation));
     }
 
     fn interrupted(&self) -> bool {

@@ -10,7 +10,8 @@ use crate::cli::inputs::{SplitArguments, Unit};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::terminal::Terminal;
-use crate::report::text::cross_validation;
+use crate::report::cross_validation;
+use crate::report::text::text;
 use crate::system::allocator::keep_large_blocks;
 use crate::train::{self, Config, DEFAULT_SEED, FoldSource, HeldOut, Outcome, Recipe};
 
@@ -66,7 +67,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     let config = arguments.config()?;
     let mut terminal = Terminal::new(Interrupt::listen()?);
     if let Outcome::CrossValidation(repeats) = train::run(&config, &mut terminal)? {
-        output::print(&cross_validation::text(&repeats))?;
+        output::print(&text(&cross_validation(&repeats)))?;
     }
     Ok(())
 }

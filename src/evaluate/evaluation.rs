@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::controls::Control;
-use super::figures::{ControlFigures, Figures, WithinStrata, of_margins};
-use super::observe::Shifted;
-use super::predictions::Predictions;
 use crate::diagnosis::{Probability, Threshold};
+use crate::evaluate::controls::Control;
+use crate::evaluate::figures::{ControlFigures, Figures, ShiftFigures};
 use crate::evaluate::metrics::intervals::{Interval, over_cases};
-use crate::evaluate::metrics::measure::{MEASURES, Measure};
+use crate::evaluate::metrics::{Metric, PerMetric};
+use crate::evaluate::observe::Shifted;
+use crate::evaluate::predictions::Predictions;
 
 /// How an evaluation was made.
 #[derive(Clone, Debug, Serialize)]
@@ -48,23 +48,6 @@ impl TrainedOnThese {
         let images = cases.values().map(Vec::len).sum();
         (!trained_on.is_empty()).then_some(Self { images, cases: cases.len() })
     }
-}
-
-/// A network on shifted images.
-#[derive(Clone, Debug, Serialize)]
-pub struct ShiftFigures {
-    /// What was shifted.
-    pub name: &'static str,
-    /// How far, see [`crate::pixels::Shift::severity`].
-    pub severity: f64,
-    /// The area under the ROC curve.
-    pub roc_auc: Option<f64>,
-    /// Over pairs of one stratum.
-    pub within_strata: WithinStrata,
-    /// The mean negative log-likelihood in nats.
-    pub nll: Option<f64>,
-    /// The share of decisions that change.
-    pub changed: Option<f64>,
 }
 
 /// The network and the controls over some of the images.
@@ -102,9 +85,9 @@ pub struct Evaluation {
     pub all: Section,
     /// Measured images that it was trained on; none where the weights file does not say.
     pub trained_on_these: Option<TrainedOnThese>,
-    /// 95 % intervals over cases, in the order of [`Measure::ALL`].
-    #[serde(serialize_with = "by_name")]
-    pub intervals: [Interval; MEASURES],
+    /// 95 % intervals over cases.
+    #[serde(serialize_with = "those_compared")]
+    pub intervals: PerMetric<Interval>,
     /// By magnification, where it is known.
     pub magnifications: BTreeMap<u32, Section>,
     /// By subtype, in its abbreviation.
@@ -115,8 +98,8 @@ pub struct Evaluation {
     pub setting: Setting,
 }
 
-fn by_name<S: Serializer>(intervals: &[Interval; MEASURES], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Measure::ALL.iter().map(|measure| measure.key()).zip(intervals))
+fn those_compared<S: Serializer>(intervals: &PerMetric<Interval>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Metric::compared().map(|metric| (metric.key(), intervals[metric])))
 }
 
 impl Evaluation {
@@ -145,9 +128,7 @@ impl Section {
     fn of(predictions: &Predictions, shifted: &Shifted, indices: &[usize], threshold: Threshold) -> Self {
         let control = |control| (control, ControlFigures::of(control, predictions, indices));
         let shift = |(shift, margins): &(crate::pixels::Shift, Vec<f64>)| {
-            let (metrics, within_strata, changed) = of_margins(predictions, (margins, indices), threshold);
-            let (name, severity) = (shift.name(), shift.severity());
-            ShiftFigures { name, severity, roc_auc: metrics.roc_auc, within_strata, nll: metrics.nll, changed }
+            ShiftFigures::of(*shift, margins, (predictions, indices), threshold)
         };
         Self {
             figures: Figures::of(predictions, indices, threshold),
@@ -166,8 +147,8 @@ impl Group {
             truth: indices.first().map_or("", |index| predictions.subjects[*index].truth.lower()),
             n,
             mean_probability: indices.iter().map(probability).sum::<f64>() / n.max(1) as f64,
-            recall: figures.metrics.accuracy.unwrap_or(0.0),
-            changed: figures.exchanged.changed,
+            recall: figures.get(Metric::Accuracy).unwrap_or(0.0),
+            changed: figures.get(Metric::Changed),
         }
     }
 }

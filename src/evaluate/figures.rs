@@ -1,97 +1,69 @@
-//! The figures of a network and of the controls beside it, over any part of the predictions.
+//! The figures of a network and of the controls beside it, over some of the predictions.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::controls::Control;
-use super::predictions::{Margins, Predictions};
-use super::{Metrics, Scored, Stratum};
 use crate::diagnosis::{Label, Probability, Threshold};
+use crate::evaluate::Stratum;
+use crate::evaluate::controls::Control;
+use crate::evaluate::metrics::decisions::{Confusion, Scored, nll};
 use crate::evaluate::metrics::intervals::mean_of_all;
-use crate::evaluate::metrics::measure::Measure;
 use crate::evaluate::metrics::ranking::{roc_auc, roc_auc_within};
+use crate::evaluate::metrics::{Metric, PerMetric, Source};
+use crate::evaluate::predictions::{Margins, Predictions};
 use crate::model::Prediction;
 
-/// An area under the ROC curve over pairs of one stratum only.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct WithinStrata {
-    /// The area; none where no stratum holds both classes, or the strata are not known.
-    pub roc_auc: Option<f64>,
-}
-
-/// Figures over the copies of images that got the colours of others.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Exchanged {
-    /// The area under the ROC curve over all copies; none without copies.
-    pub roc_auc: Option<f64>,
-    /// The same over pairs of one stratum only.
-    pub within_strata: Option<f64>,
-    /// The share of copies about which the decision differs from that about the image as it is.
-    pub changed: Option<f64>,
-}
-
-/// The loss on the images that a regression on their mean colour calls wrongly.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Hard {
-    /// How many there are; none where nobody asked the mean colour.
-    pub n: Option<usize>,
-    /// The mean negative log-likelihood on them, in nats.
-    pub nll: Option<f64>,
-}
-
-/// The figures of a network over some images.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The figures of a network over some images at one threshold.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Those of the images as they are.
-    #[serde(flatten)]
-    pub metrics: Metrics,
-    /// The mean over cases of the share of a case's images that are called what they are.
-    pub patient_recognition_rate: Option<f64>,
-    /// Over pairs of one magnification and source width.
-    pub within_strata: WithinStrata,
-    /// With the colours of other images.
-    pub exchanged: Exchanged,
-    /// On images that the mean colour calls wrongly.
-    pub hard: Hard,
+    /// Images.
+    pub n: usize,
+    /// How decisions met the truth.
+    pub confusion: Confusion,
+    pub(crate) metrics: PerMetric<Option<f64>>,
 }
 
-/// The figures of a control over the same images.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ControlFigures {
-    /// The area under the ROC curve.
-    pub roc_auc: Option<f64>,
-    /// The mean negative log-likelihood, in nats.
-    pub nll: Option<f64>,
-    /// Over pairs of one stratum.
-    pub within_strata: WithinStrata,
-    /// With the colours of other images.
-    pub exchanged: Exchanged,
+/// The figures of a control over the same images: [`Metric::OF_CONTROLS`] and their [`Metric::Choice`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ControlFigures(PerMetric<Option<f64>>);
+
+/// A network on images that were shifted: [`Metric::OF_SHIFTS`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct ShiftFigures {
+    /// What was shifted.
+    pub name: &'static str,
+    /// How far, see [`crate::pixels::Shift::severity`].
+    pub severity: f64,
+    metrics: PerMetric<Option<f64>>,
 }
 
 impl Figures {
     /// The network's figures over the images at `indices`, which may come several times.
     pub fn of(predictions: &Predictions, indices: &[usize], threshold: Threshold) -> Self {
-        let part = Part { predictions, indices };
-        let plain = part.scored(&predictions.network.plain);
-        Self {
-            patient_recognition_rate: part.recognition(&plain, threshold),
-            within_strata: part.within(&plain),
-            exchanged: part.exchanged(&predictions.network, threshold),
-            hard: part.hard(),
-            metrics: Metrics::at(&plain, threshold),
-        }
+        let subset = Subset::new(predictions, indices, &predictions.network, threshold);
+        Self { n: indices.len(), confusion: subset.confusion, metrics: subset.metrics(&Metric::ALL) }
     }
 
-    /// What networks are chosen by: the mean of the areas within strata, as the images are and exchanged.
-    pub fn choice(&self) -> Option<f64> {
-        choice(&self.within_strata, &self.exchanged)
+    /// Those that come from decisions alone; the others are not defined.
+    pub fn of_decisions(scored: &[Scored], threshold: Threshold) -> Self {
+        let confusion = Confusion::at(scored, threshold);
+        let metric = |metric: Metric| match metric.source() {
+            Source::Decisions(of) => of(scored, confusion),
+            Source::Images(_) | Source::Metrics(_) => None,
+        };
+        Self { n: scored.len(), confusion, metrics: PerMetric::of(metric) }
     }
-}
 
-/// The mean of the areas within strata, as the images are and exchanged.
-pub(crate) fn choice(as_they_are: &WithinStrata, exchanged: &Exchanged) -> Option<f64> {
-    Some((as_they_are.roc_auc? + exchanged.within_strata?) / 2.0)
+    /// A metric; none where it is not defined (without a malignant image, say).
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.metrics[metric]
+    }
+
+    /// Those that weights files carry, by their names there.
+    pub fn in_weights_files(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        Metric::ALL.into_iter().filter_map(|metric| Some((metric.in_weights_files()?, self.get(metric)?)))
+    }
 }
 
 impl ControlFigures {
@@ -99,19 +71,10 @@ impl ControlFigures {
     /// among the predictions.
     pub fn of(control: Control, predictions: &Predictions, indices: &[usize]) -> Option<Self> {
         let margins = predictions.control(control)?;
-        let part = Part { predictions, indices };
-        let plain = part.scored(&margins.plain);
-        let metrics = Metrics::at(&plain, Threshold::HALF);
-        Some(Self {
-            roc_auc: metrics.roc_auc,
-            nll: metrics.nll,
-            within_strata: part.within(&plain),
-            exchanged: part.exchanged(margins, Threshold::HALF),
-        })
+        let subset = Subset::new(predictions, indices, margins, Threshold::HALF);
+        Some(Self(subset.metrics(&[&Metric::OF_CONTROLS[..], &[Metric::Choice]].concat())))
     }
-}
 
-impl ControlFigures {
     /// Those of all controls among the predictions, over all images.
     pub fn all(predictions: &Predictions) -> Vec<(Control, Self)> {
         let of = |control| Some((control, Self::of(control, predictions, &predictions.all())?));
@@ -119,38 +82,113 @@ impl ControlFigures {
     }
 
     /// The mean of each figure over several runs; none where one of them has none.
-    pub fn mean(runs: &[Self]) -> Self {
-        let mean = |measure: Measure| mean_of_all(runs.iter().map(|figures| measure.of_control(figures)));
-        Self {
-            roc_auc: mean(Measure::RocAuc),
-            nll: mean(Measure::Nll),
-            within_strata: WithinStrata { roc_auc: mean(Measure::WithinStrata) },
-            exchanged: Exchanged {
-                roc_auc: mean(Measure::Exchanged),
-                within_strata: mean(Measure::ExchangedWithinStrata),
-                changed: mean(Measure::Changed),
-            },
-        }
+    pub fn mean<'a>(runs: impl Iterator<Item = &'a Self> + Clone) -> Self {
+        Self(PerMetric::of(|metric| mean_of_all(runs.clone().map(|run| run.get(metric)))))
+    }
+
+    /// A metric; none where it is not defined, or controls have none.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.0[metric]
     }
 }
 
-/// A network's figures on images that were shifted, or of any other margins of the same images.
-pub(crate) fn of_margins(
-    predictions: &Predictions,
-    (margins, indices): (&[f64], &[usize]),
-    threshold: Threshold,
-) -> (Metrics, WithinStrata, Option<f64>) {
-    let part = Part { predictions, indices };
-    let scored = part.scored(margins);
-    let changed = part.changed(&predictions.network.plain, [margins].into_iter(), threshold);
-    (Metrics::at(&scored, threshold), part.within(&scored), changed)
+impl ShiftFigures {
+    /// Those of a shift with these margins of all images, over the images at `indices`.
+    pub(crate) fn of(
+        shift: crate::pixels::Shift,
+        margins: &[f64],
+        (predictions, indices): (&Predictions, &[usize]),
+        threshold: Threshold,
+    ) -> Self {
+        // The images as they are stand for the copies, so that the share of decisions that change comes out.
+        let margins = Margins { plain: margins.to_vec(), exchanged: vec![predictions.network.plain.clone()] };
+        let subset = Subset::new(predictions, indices, &margins, threshold);
+        Self { name: shift.name(), severity: shift.severity(), metrics: subset.metrics(&Metric::OF_SHIFTS) }
+    }
+
+    /// A metric; none where it is not defined, or shifts have none.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.metrics[metric]
+    }
 }
 
-/// Some images of the predictions.
-#[derive(Clone, Copy)]
-struct Part<'a> {
-    predictions: &'a Predictions,
-    indices: &'a [usize],
+impl Serialize for Figures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("n", &self.n)?;
+        let of_decisions = |metric: &Metric| matches!(metric.source(), Source::Decisions(_));
+        let (first, others): (Vec<Metric>, Vec<Metric>) = Metric::ALL.into_iter().partition(of_decisions);
+        write_metrics(&mut map, &first, &self.metrics)?;
+        map.serialize_entry("confusion", &self.confusion)?;
+        write_metrics(&mut map, &others, &self.metrics)?;
+        map.end()
+    }
+}
+
+impl Serialize for ControlFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let [area, others @ .., loss] = Metric::OF_CONTROLS;
+        write_metrics(&mut map, &[area, loss], &self.0)?;
+        write_metrics(&mut map, &others, &self.0)?;
+        map.end()
+    }
+}
+
+impl Serialize for ShiftFigures {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", self.name)?;
+        map.serialize_entry("severity", &self.severity)?;
+        let [others @ .., changed] = Metric::OF_SHIFTS;
+        write_metrics(&mut map, &others, &self.metrics)?;
+        // Nothing was exchanged, so it does not stand in an object of that name.
+        map.serialize_entry(changed.key(), &self.get(changed))?;
+        map.end()
+    }
+}
+
+/// Writes metrics at their places in a JSON object; neighbours of one inner object stand in it together.
+fn write_metrics<M: SerializeMap>(
+    map: &mut M,
+    metrics: &[Metric],
+    values: &PerMetric<Option<f64>>,
+) -> Result<(), M::Error> {
+    let places: Vec<_> =
+        metrics.iter().filter_map(|metric| Some((metric.json()?, Value::of(*metric, values)))).collect();
+    for inner in places.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
+        match inner {
+            [((object, _), _), ..] if !object.is_empty() => map.serialize_entry(object, &Inner(inner))?,
+            _ => inner.iter().try_for_each(|((_, name), value)| map.serialize_entry(name, value))?,
+        }
+    }
+    Ok(())
+}
+
+/// The metrics of an inner object, with their places.
+struct Inner<'a>(&'a [((&'static str, &'static str), Value)]);
+
+impl Serialize for Inner<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|((_, name), value)| (name, value)))
+    }
+}
+
+/// A metric's value as JSON has it.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Value {
+    Number(Option<f64>),
+    Count(usize),
+}
+
+impl Value {
+    fn of(metric: Metric, values: &PerMetric<Option<f64>>) -> Self {
+        match values[metric] {
+            Some(count) if metric.is_a_count() => Self::Count(count as usize),
+            value => Self::Number(value),
+        }
+    }
 }
 
 /// What a margin says.
@@ -162,59 +200,97 @@ fn decide(margin: f64, threshold: Threshold) -> Label {
     threshold.decide(Probability::from_margin(margin))
 }
 
-impl Part<'_> {
-    fn scored(&self, margins: &[f64]) -> Vec<Scored> {
-        let subjects = &self.predictions.subjects;
-        let scored = |index: &usize| Scored { truth: subjects[*index].truth, prediction: prediction(margins[*index]) };
-        self.indices.iter().map(scored).collect()
+/// Some images of the predictions, and what a network or a control says of them: what metrics are computed from.
+pub(crate) struct Subset<'a> {
+    predictions: &'a Predictions,
+    indices: &'a [usize],
+    margins: &'a Margins,
+    threshold: Threshold,
+    scored: Vec<Scored>,
+    confusion: Confusion,
+    /// The copies with the colours of others, a draw after the other.
+    copies: Vec<Scored>,
+    strata: Vec<Option<Stratum>>,
+}
+
+impl<'a> Subset<'a> {
+    fn new(predictions: &'a Predictions, indices: &'a [usize], margins: &'a Margins, threshold: Threshold) -> Self {
+        let of = |margins: &Vec<f64>| scored(predictions, indices, margins);
+        let scored = of(&margins.plain);
+        let confusion = Confusion::at(&scored, threshold);
+        let copies = margins.exchanged.iter().flat_map(of).collect();
+        let strata = indices.iter().map(|index| predictions.subjects[*index].stratum).collect();
+        Self { predictions, indices, margins, threshold, scored, confusion, copies, strata }
     }
 
-    fn strata(&self) -> Vec<Option<Stratum>> {
-        self.indices.iter().map(|index| self.predictions.subjects[*index].stratum).collect()
+    /// These metrics; the others are none.
+    fn metrics(&self, wanted: &[Metric]) -> PerMetric<Option<f64>> {
+        let first = PerMetric::of(|metric| match metric.source() {
+            _ if !wanted.contains(&metric) => None,
+            Source::Decisions(of) => of(&self.scored, self.confusion),
+            Source::Images(of) => of(self),
+            Source::Metrics(_) => None,
+        });
+        PerMetric::of(|metric| match metric.source() {
+            Source::Metrics(of) if wanted.contains(&metric) => of(&first),
+            _ => first[metric],
+        })
     }
 
-    fn within(&self, scored: &[Scored]) -> WithinStrata {
-        WithinStrata { roc_auc: roc_auc_within(scored, &self.strata()) }
+    pub(crate) fn within_strata(&self) -> Option<f64> {
+        roc_auc_within(&self.scored, &self.strata)
     }
 
-    fn exchanged(&self, margins: &Margins, threshold: Threshold) -> Exchanged {
-        let copies: Vec<Scored> = margins.exchanged.iter().flat_map(|draw| self.scored(draw)).collect();
-        let strata = self.strata().repeat(margins.exchanged.len());
-        Exchanged {
-            roc_auc: roc_auc(&copies),
-            within_strata: roc_auc_within(&copies, &strata),
-            changed: self.changed(&margins.plain, margins.exchanged.iter().map(Vec::as_slice), threshold),
-        }
+    pub(crate) fn exchanged(&self) -> Option<f64> {
+        roc_auc(&self.copies)
     }
 
-    fn changed<'m>(&self, plain: &[f64], others: impl Iterator<Item = &'m [f64]>, threshold: Threshold) -> Option<f64> {
+    pub(crate) fn exchanged_within_strata(&self) -> Option<f64> {
+        roc_auc_within(&self.copies, &self.strata.repeat(self.margins.exchanged.len()))
+    }
+
+    pub(crate) fn changed(&self) -> Option<f64> {
         let (mut changed, mut all) = (0, 0);
-        for margins in others {
+        for draw in &self.margins.exchanged {
             for &index in self.indices {
-                changed += usize::from(decide(plain[index], threshold) != decide(margins[index], threshold));
+                let [plain, copy] = [&self.margins.plain, draw].map(|margins| decide(margins[index], self.threshold));
+                changed += usize::from(plain != copy);
                 all += 1;
             }
         }
         (all > 0).then(|| changed as f64 / all as f64)
     }
 
-    fn hard(&self) -> Hard {
-        let Some(colour) = self.predictions.control(Control::MeanColour) else { return Hard::default() };
+    /// The images that the mean colour calls wrongly.
+    fn hard(&self) -> Option<Vec<usize>> {
+        let colour = self.predictions.control(Control::MeanColour)?;
         let subjects = &self.predictions.subjects;
         let wrong = |index: &usize| decide(colour.plain[*index], Threshold::HALF) != subjects[*index].truth;
-        let indices: Vec<usize> = self.indices.iter().copied().filter(wrong).collect();
-        let scored = Part { indices: &indices, ..*self }.scored(&self.predictions.network.plain);
-        Hard { n: Some(indices.len()), nll: Metrics::at(&scored, Threshold::HALF).nll }
+        Some(self.indices.iter().copied().filter(wrong).collect())
     }
 
-    fn recognition(&self, scored: &[Scored], threshold: Threshold) -> Option<f64> {
+    pub(crate) fn hard_images(&self) -> Option<f64> {
+        self.hard().map(|indices| indices.len() as f64)
+    }
+
+    pub(crate) fn hard_nll(&self) -> Option<f64> {
+        nll(&scored(self.predictions, &self.hard()?, &self.margins.plain))
+    }
+
+    pub(crate) fn recognition(&self) -> Option<f64> {
         let mut cases: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (index, Scored { truth, prediction }) in self.indices.iter().zip(scored) {
+        for (index, Scored { truth, prediction }) in self.indices.iter().zip(&self.scored) {
             let (right, all) = cases.entry(&self.predictions.subjects[*index].case).or_default();
-            *right += usize::from(threshold.decide(prediction.probability_malignant) == *truth);
+            *right += usize::from(self.threshold.decide(prediction.probability_malignant) == *truth);
             *all += 1;
         }
         let shares = cases.values().map(|(right, all)| *right as f64 / *all as f64);
         (!cases.is_empty()).then(|| shares.sum::<f64>() / cases.len() as f64)
     }
+}
+
+fn scored(predictions: &Predictions, indices: &[usize], margins: &[f64]) -> Vec<Scored> {
+    let subjects = &predictions.subjects;
+    let scored = |index: &usize| Scored { truth: subjects[*index].truth, prediction: prediction(margins[*index]) };
+    indices.iter().map(scored).collect()
 }

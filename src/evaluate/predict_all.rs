@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::breakhis::ImageFile;
 use crate::evaluate::{
-    EvaluateError, Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, Training, conclude,
+    EvaluateError, Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, TrainImage, conclude,
     exchanges,
 };
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
@@ -40,7 +40,7 @@ pub struct Measuring<'a> {
 
 /// The images of the train part, which the controls are fitted to.
 pub struct TrainPart {
-    images: Vec<Training>,
+    images: Vec<TrainImage>,
     what: String,
 }
 
@@ -92,7 +92,7 @@ impl Measuring<'_> {
         let images = self.each(train, |_, image| {
             let (prepared, subject) = self.prepare(image)?;
             let features = self.look(image, |observer| observer.features(&prepared))?;
-            Ok(Training { truth: subject.truth, stratum: subject.stratum, features })
+            Ok(TrainImage { truth: subject.truth, stratum: subject.stratum, features })
         })?;
         let cases: BTreeSet<_> = train.iter().map(|image| image.name.case()).collect();
         let what = format!("the train part ({} images of {} cases)", thousands(images.len()), cases.len());

@@ -2,8 +2,8 @@
 
 use crate::diagnosis::Label;
 
-/// Images of one stratum were taken at one magnification and had one width before they were resized: neither tells
-/// them apart. The height does not count: BreakHis has images of 700x460 and of 700x456, which are of one scale, and of
+/// Images of one stratum were taken at one magnification and had one width before they were resized: neither
+/// separates them. The height does not count: BreakHis has images of 700x460 and of 700x456, which are of one scale, and of
 /// 1,285 images that were looked at all 19 of the second kind are malignant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stratum {

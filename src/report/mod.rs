@@ -1,6 +1,69 @@
-//! Everything that is shown of figures: text, CSV, JSON and SVG.
+//! Everything that is shown: what results consist of ([`Results`]), and the formats that they are written in
+//! ([`Exporter`]), a file each.
+//!
+//! In: an evaluation, a comparison of runs or an audit. Out: text. A new format is a file with an [`Exporter`]; new
+//! results are a file with the sections, records and figure that every format takes.
 
-pub(crate) mod comparison_rows;
-pub(crate) mod csv;
+mod audit;
+mod comparison;
+mod cross_validation;
+mod csv;
+mod evaluation;
+mod json;
+mod markdown;
+mod sections;
 pub mod svg;
 pub mod text;
+
+pub(crate) use audit::{audit, parts};
+pub(crate) use cross_validation::cross_validation;
+pub use csv::Csv;
+pub use evaluation::EvaluationResults;
+pub(crate) use evaluation::{tissue, trained_on_these};
+pub use json::Json;
+pub use markdown::Markdown;
+pub(crate) use sections::number;
+pub use sections::{Cell, Records, Section, Table};
+pub use svg::SvgFigure;
+pub use text::Text;
+
+/// What can be shown in every format.
+pub trait Results {
+    /// For people: tables and sentences, from the top to the bottom.
+    fn sections(&self) -> Vec<Section>;
+
+    /// For other programs: one table, numbers with all their digits.
+    fn records(&self) -> Records;
+
+    /// For programs that read JSON; without a better form it is the list of the records.
+    ///
+    /// # Errors
+    /// When they cannot be written as JSON.
+    fn json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.records())
+    }
+
+    /// As a drawing, an SVG document.
+    fn figure(&self) -> String;
+}
+
+/// A format that results are shown in.
+pub trait Exporter {
+    /// The results as a text that ends with a line.
+    ///
+    /// # Errors
+    /// When they cannot be written in this format.
+    fn export(&self, results: &dyn Results) -> Result<String, ExportError>;
+}
+
+/// Why results cannot be written in a format.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// As CSV.
+    #[error("the results cannot be written as CSV: {0}")]
+    Csv(String),
+    /// As JSON.
+    #[error("the results cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+}

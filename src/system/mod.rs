@@ -3,6 +3,8 @@
 pub mod allocator;
 mod atomic_write;
 mod memory;
+mod printable;
 
 pub use atomic_write::write_whole;
 pub use memory::{available_memory, cores};
+pub use printable::{printable, printable_lines};

@@ -101,9 +101,9 @@ fn runs_stand_side_by_side_with_means_over_seeds_and_differences_between_splits(
     assert!(output.contains("by image (12 shared cases)"), "{output}");
     assert_eq!(line(&output, &["mean", "best", "by", "case"])[4..8], ["test", "2", "seeds", "0.7917"]);
     assert_eq!(line(&output, &["standard", "deviation", "best", "by", "case"])[5..9], ["test", "2", "seeds", "0.0589"]);
-    // Differences of 1/6 and 1/12: 0.125 ± 12.706 * 0.0589 / sqrt(2).
+    // Differences of 1/6 and 1/12: 0.125 ± 12.706 * 0.0589 * sqrt(1/2 + 12/12): a part has 12 images.
     let difference = line(&output, &["best", "test", "accuracy"]);
-    assert_eq!(difference[3..], ["2", "+0.1250", "-0.4044", "to", "+0.6544"], "{output}");
+    assert_eq!(difference[3..], ["2", "+0.1250", "-0.7920", "to", "+1.0420"], "{output}");
     assert!(output.ends_with("For research use only. Not for use in diagnostic procedures.\n"), "{output}");
 }
 

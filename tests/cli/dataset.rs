@@ -103,7 +103,7 @@ fn folders_that_are_no_data_set_are_refused_by_name() {
 }
 
 #[test]
-fn a_split_that_cannot_be_written_is_told_by_name() {
+fn a_split_that_cannot_be_written_is_named() {
     let dir = breakhis_tree();
     let output = dir.path().join("no/such/folder/split.csv");
     let message = complaint(&["dataset", "split", text(dir.path()), "--by", "case", "-o", text(&output)]);

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lobule::diagnosis::Threshold;
-use lobule::evaluate::predictions::Told;
-use lobule::evaluate::{ControlFigures, Figures, Predictions, predictions};
+use lobule::evaluate::{ControlFigures, Figures, predictions};
 use lobule::model::{Architecture, WeightsFile};
 use serde_json::Value;
 
@@ -46,16 +45,6 @@ fn network(dir: &Path) -> PathBuf {
     path
 }
 
-fn tell(name: &str) -> Result<Told, String> {
-    let name: lobule::breakhis::SlideName = name.parse().map_err(|error| format!("{error}"))?;
-    let (case, subtype) = (name.case().to_string(), name.subtype().to_string());
-    Ok(Told { truth: name.label(), magnification: name.magnification().times(), case, subtype })
-}
-
-fn read(file: &Path) -> Predictions {
-    predictions::read(file, &tell).unwrap()
-}
-
 #[test]
 fn figures_can_be_recomputed_from_the_predictions() {
     let dir = breakhis_tree();
@@ -67,7 +56,7 @@ fn figures_can_be_recomputed_from_the_predictions() {
         assert!(json.get(field).is_some(), "no {field} in {json}");
     }
 
-    let predictions = read(&file);
+    let predictions = predictions::read(&file).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
     let figures = serde_json::to_value(figures).unwrap();
     for (field, value) in figures.as_object().unwrap() {
@@ -194,6 +183,20 @@ fn no_figures_are_given_when_an_image_cannot_be_read() {
     let message = complaint(&["evaluate", "--data", text(dir.path())]);
     assert!(message.contains("SOB_B_A-14-77-40-001.png"), "{message}");
     assert!(message.contains("no figures, because 1 of 61 images"), "{message}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_refused_before_images_are_read() {
+    let dir = breakhis_tree();
+    fs::write(dir.path().join("SOB_B_A-14-77-40-001.png"), "this is text").unwrap();
+    let missing = dir.path().join("missing/file");
+    for (option, path) in [("--predictions", &*missing), ("--figure", &missing), ("--figure", dir.path())] {
+        let message = complaint(&["evaluate", "--data", text(dir.path()), option, text(path)]);
+        assert!(message.contains(&format!("cannot write {}", path.display())), "{message}");
+        assert!(!message.contains("SOB_B_A-14-77-40-001.png"), "{message}");
+    }
+    let files = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(files.filter(|name| name.to_string_lossy().starts_with('.')).count(), 0);
 }
 
 #[test]

@@ -126,6 +126,11 @@ impl Split {
         self.parts.get(file_name).copied()
     }
 
+    /// How many images a part has.
+    pub fn count(&self, part: Part) -> usize {
+        self.parts.values().filter(|other| **other == part).count()
+    }
+
     /// The images of one part, in the order of the data set.
     ///
     /// # Errors

@@ -42,7 +42,7 @@ struct Report {
     threads: usize,
     images_per_second: f64,
     step_ms: Latency,
-    /// The most memory that the program ever held, where the system tells.
+    /// The most memory that the program ever held, where the system says so.
     peak_mib: Option<f64>,
     simd: String,
 }

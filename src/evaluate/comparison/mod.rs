@@ -1,18 +1,17 @@
 //! Runs side by side: the figures of each, their means over seeds, and what a split by image adds to them.
 //!
-//! In: [`Run`]s, each with the figures of one part of its split. Out: a [`Comparison`]. Only runs with the same recipe in
-//! all its settings, the same kind of split and the same part are averaged; only runs that differ in the kind of split
-//! alone are subtracted, a pair a seed.
+//! In: [`ComparedRun`]s, each with the figures of one part of its split. Out: a [`Comparison`]. Only runs with the same
+//! recipe in all its settings, the same kind of split and the same part are averaged; only runs that differ in the kind
+//! of split alone are subtracted, a pair a seed.
 
 use std::fmt;
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use crate::breakhis::Part;
 use crate::diagnosis::Threshold;
-pub use crate::evaluate::metrics::intervals::Interval;
 use crate::evaluate::metrics::intervals::{mean_of_all, of_means, over_cases};
-pub use crate::evaluate::metrics::measure::{MEASURES, Measure};
-use crate::evaluate::{Control, ControlFigures, Figures, Predictions};
+use crate::evaluate::{Control, ControlFigures, Figures, Interval, Metric, PerMetric, Predictions};
 
 /// What the split of a run keeps apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,27 +31,9 @@ impl fmt::Display for SplitKind {
     }
 }
 
-/// The part of a split that figures are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MeasuredPart {
-    /// What the training was steered by: its figures flatter.
-    Validation,
-    /// What nothing was decided by.
-    Test,
-}
-
-impl fmt::Display for MeasuredPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Validation => "validation",
-            Self::Test => "test",
-        })
-    }
-}
-
 /// A run as it is compared.
 #[derive(Clone, Debug)]
-pub struct Run {
+pub struct ComparedRun {
     /// Its folder, as the user named it.
     pub name: String,
     /// The name of its recipe.
@@ -63,15 +44,18 @@ pub struct Run {
     pub seed: u64,
     /// Cases with images in more than one part of its split.
     pub shared_cases: usize,
-    /// What its figures are of.
-    pub part: MeasuredPart,
+    /// Images of the train part of its split.
+    pub trained_on: usize,
+    /// What its figures are of: the test part, or the validation part, whose figures flatter because it steered the
+    /// training.
+    pub part: Part,
     /// Its figures.
     pub figures: Figures,
     /// Those of the controls on the same images, as far as its predictions hold them.
     pub controls: Vec<(Control, ControlFigures)>,
 }
 
-impl Run {
+impl ComparedRun {
     /// What its split keeps apart: what the split does, whatever it is called.
     pub fn split(&self) -> SplitKind {
         if self.shared_cases == 0 { SplitKind::ByCase } else { SplitKind::ByImage }
@@ -95,7 +79,7 @@ impl Run {
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The runs, in the order they were given.
-    pub runs: Vec<Run>,
+    pub runs: Vec<ComparedRun>,
     /// Their mean, where there are several seeds and each is there once.
     pub mean: Option<Mean>,
 }
@@ -105,8 +89,8 @@ pub struct Group {
 pub struct Mean {
     /// How many seeds.
     pub seeds: usize,
-    /// The figures in the order of [`Measure::ALL`]; none where one of the runs has none.
-    pub spreads: [Option<Spread>; MEASURES],
+    /// How each metric is spread; none where one of the runs has none.
+    pub spreads: PerMetric<Option<Spread>>,
 }
 
 /// A mean and how far single runs are from it.
@@ -124,10 +108,10 @@ pub struct SplitEffect {
     /// The recipe.
     pub recipe: String,
     /// What the figures are of.
-    pub part: MeasuredPart,
+    pub part: Part,
     /// How many seeds both kinds of split were run with.
     pub seeds: usize,
-    /// By image minus by case, in the order of [`Measure::OF_SPLITS`]; none where one of the runs has no figure.
+    /// By image minus by case, in the order of [`Metric::OF_SPLITS`]; none where one of the runs has no figure.
     pub differences: [Option<Difference>; 4],
 }
 
@@ -136,8 +120,8 @@ pub struct SplitEffect {
 pub struct Difference {
     /// The mean.
     pub mean: f64,
-    /// Student's 95 % interval of the mean; none for a single pair.
-    pub interval: Option<(f64, f64)>,
+    /// Student's 95 % interval of the mean, corrected as [`Difference::of`] says; none for a single pair.
+    pub interval: Interval,
 }
 
 /// Runs that each held out other images, put together as if one network had predicted them all.
@@ -149,13 +133,13 @@ pub struct Pooled {
     pub cases: usize,
     /// The figures of all their predictions.
     pub figures: Figures,
-    /// 95 % intervals over cases, in the order of [`Measure::ALL`].
-    pub intervals: [Interval; MEASURES],
-    /// The means of the runs' own areas, in the order of [`Measure::AREAS`]: networks that are sure of themselves to
-    /// different degrees lose when they are put together, and do not here.
-    pub means: [Option<f64>; Measure::AREAS.len()],
+    /// 95 % intervals over cases.
+    pub intervals: PerMetric<Interval>,
+    /// The means of the runs' own [`Metric::AREAS`]: networks that are sure of themselves to different degrees lose when
+    /// they are put together, and do not here.
+    pub means: PerMetric<Option<f64>>,
     /// Their 95 % intervals over cases.
-    pub mean_intervals: [Interval; Measure::AREAS.len()],
+    pub mean_intervals: PerMetric<Interval>,
     /// The controls on the same images, as far as all runs' predictions hold them.
     pub controls: Vec<PooledControl>,
 }
@@ -171,33 +155,24 @@ pub struct PooledControl {
     pub means: ControlFigures,
 }
 
-impl PooledControl {
-    /// Those that all runs hold; `together` are the runs' predictions, joined.
-    fn all(runs: &[Predictions], together: &Predictions) -> Vec<Self> {
-        let of = |(control, figures): (Control, ControlFigures)| {
-            let of_run = |run: &Predictions| ControlFigures::of(control, run, &run.all());
-            let means = ControlFigures::mean(&runs.iter().filter_map(of_run).collect::<Vec<_>>());
-            Self { control, figures, means }
-        };
-        ControlFigures::all(together).into_iter().map(of).collect()
-    }
-}
-
 impl Pooled {
-    /// Puts the predictions of runs together.
-    pub fn of(runs: &[Predictions], threshold: Threshold) -> Self {
-        let together = Predictions::joined(runs);
-        let figures_of = |run: &Predictions| Figures::of(run, &run.all(), threshold);
-        let of_runs: Vec<Figures> = runs.iter().map(figures_of).collect();
+    /// Puts runs together; `predictions` are those that their figures come from, in the same order.
+    pub fn of(runs: &[ComparedRun], predictions: &[Predictions], threshold: Threshold) -> Self {
+        let together = Predictions::joined(predictions);
+        // The mean of some of the runs would be of other images than the pooled figure beside it.
+        let mean = |metric| mean_of_all(runs.iter().map(|run| run.figures.get(metric)));
+        let control = |(control, figures)| {
+            let of_runs = runs.iter().flat_map(|run| &run.controls).filter(|(other, _)| *other == control);
+            PooledControl { control, figures, means: ControlFigures::mean(of_runs.map(|(_, figures)| figures)) }
+        };
         Self {
             runs: runs.len(),
             cases: together.cases().len(),
-            figures: figures_of(&together),
+            figures: Figures::of(&together, &together.all(), threshold),
             intervals: over_cases(&together, threshold),
-            // The mean of some of the runs would be of other images than the pooled figure beside it.
-            means: Measure::AREAS.map(|measure| mean_of_all(of_runs.iter().map(|figures| measure.of(figures)))),
-            mean_intervals: of_means(runs, threshold),
-            controls: PooledControl::all(runs, &together),
+            means: PerMetric::of(|metric| Metric::AREAS.contains(&metric).then(|| mean(metric)).flatten()),
+            mean_intervals: of_means(predictions, threshold),
+            controls: ControlFigures::all(&together).into_iter().map(control).collect(),
         }
     }
 }
@@ -217,7 +192,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares runs; `pooled` are their predictions together, where they held out different images.
-    pub fn of(runs: Vec<Run>, pooled: Option<Pooled>) -> Self {
+    pub fn of(runs: Vec<ComparedRun>, pooled: Option<Pooled>) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for run in runs {
             match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
@@ -246,7 +221,7 @@ impl Comparison {
     }
 
     /// The runs in the order of the groups.
-    pub fn runs(&self) -> impl Iterator<Item = &Run> {
+    pub fn runs(&self) -> impl Iterator<Item = &ComparedRun> {
         self.groups.iter().flat_map(|group| &group.runs)
     }
 }
@@ -256,30 +231,29 @@ fn is_by_image(group: &Group) -> bool {
 }
 
 /// Two runs with one seed.
-fn twins(runs: &[Run]) -> Option<[&Run; 2]> {
-    let twin =
-        |(index, run): (usize, &Run)| runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index));
+fn twins(runs: &[ComparedRun]) -> Option<[&ComparedRun; 2]> {
+    let twin = |(index, run): (usize, &ComparedRun)| {
+        runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index))
+    };
     runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
 }
 
-/// Tells of groups whose recipe has other settings than the first of its name.
+/// Notes on groups whose recipe has other settings than the first of its name.
 fn unlike(groups: &[Group]) -> Vec<String> {
     let first_runs = || groups.iter().filter_map(|group| group.runs.first());
     let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
     let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
-    let told = unlike.map(|(first, run)| {
-        let Run { name, recipe, .. } = first;
+    let notes = unlike.map(|(first, run)| {
+        let ComparedRun { name, recipe, .. } = first;
         format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
     });
-    told.collect()
+    notes.collect()
 }
 
 impl Mean {
-    fn of(runs: &[Run]) -> Option<Self> {
-        let spread = |measure: Measure| {
-            Spread::of(&runs.iter().map(|run| measure.of(&run.figures)).collect::<Option<Vec<_>>>()?)
-        };
-        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: Measure::ALL.map(spread) })
+    fn of(runs: &[ComparedRun]) -> Option<Self> {
+        let spread = |metric| Spread::of(&runs.iter().map(|run| run.figures.get(metric)).collect::<Option<Vec<_>>>()?);
+        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: PerMetric::of(spread) })
     }
 }
 
@@ -295,32 +269,42 @@ impl Spread {
 
 impl SplitEffect {
     /// None where no seed is in both, or a seed is there twice in one.
-    fn of(by_image: &[Run], by_case: &[Run]) -> Option<Self> {
+    fn of(by_image: &[ComparedRun], by_case: &[ComparedRun]) -> Option<Self> {
         if by_case[0].split() == SplitKind::ByImage || twins(by_image).or_else(|| twins(by_case)).is_some() {
             return None;
         }
-        let pairs: Vec<(&Run, &Run)> = by_case
+        let pairs: Vec<(&ComparedRun, &ComparedRun)> = by_case
             .iter()
             .filter_map(|case| by_image.iter().find(|image| image.seed == case.seed).map(|image| (image, case)))
             .collect();
-        let difference = |measure: Measure| {
-            let of_pair = |(image, case): &(&Run, &Run)| Some(measure.of(&image.figures)? - measure.of(&case.figures)?);
-            Difference::of(&pairs.iter().map(of_pair).collect::<Option<Vec<_>>>()?)
+        let runs = || pairs.iter().flat_map(|(image, case)| [image, case]);
+        let measured: usize = runs().map(|run| run.figures.n).sum();
+        let trained_on: usize = runs().map(|run| run.trained_on).sum();
+        let difference = |metric| {
+            let of_pair = |(image, case): &(&ComparedRun, &ComparedRun)| {
+                Some(image.figures.get(metric)? - case.figures.get(metric)?)
+            };
+            let differences = pairs.iter().map(of_pair).collect::<Option<Vec<_>>>()?;
+            Difference::of(&differences, measured as f64 / trained_on.max(1) as f64)
         };
         let (recipe, part) = (by_case[0].recipe.clone(), by_case[0].part);
-        let differences = Measure::OF_SPLITS.map(difference);
+        let differences = Metric::OF_SPLITS.map(difference);
         (!pairs.is_empty()).then_some(Self { recipe, part, seeds: pairs.len(), differences })
     }
 }
 
 impl Difference {
-    fn of(differences: &[f64]) -> Option<Self> {
+    /// The interval is Student's with the variance of Nadeau and Bengio (2003, Machine Learning 52, 239-281):
+    /// `1 / seeds + measured / trained on` takes the place of `1 / seeds`, because the seeds split the same images over
+    /// and over, and trainings that share most of their images are no independent samples. `ratio` is the number of
+    /// images measured over that of images trained on, over all runs that were subtracted.
+    fn of(differences: &[f64], ratio: f64) -> Option<Self> {
         let Some(Spread { mean, standard_deviation }) = Spread::of(differences) else {
             return differences.first().map(|only| Self { mean: *only, interval: None });
         };
-        let n = differences.len() as f64;
-        let quantile = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
-        let half = quantile * standard_deviation / n.sqrt();
+        let seeds = differences.len() as f64;
+        let quantile = StudentsT::new(0.0, 1.0, seeds - 1.0).ok()?.inverse_cdf(0.975);
+        let half = quantile * standard_deviation * (1.0 / seeds + ratio).sqrt();
         Some(Self { mean, interval: Some((mean - half, mean + half)) })
     }
 }

@@ -1,4 +1,4 @@
-//! Logistic regression on numbers of an image: what simple measures of an image tell of its label.
+//! Logistic regression on numbers of an image: what simple measures of an image say of its label.
 //!
 //! In: rows of features and labels. Out: a margin for any row. The features are standardised, the coefficients are kept
 //! small by half their squared length over `C`, as scikit-learn names it, and Newton's method finds the one optimum. With
@@ -33,7 +33,7 @@ impl Logistic {
         let means: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / count).collect();
         let deviations = (0..width).map(|i| {
             let variance = rows.iter().map(|row| (row[i] - means[i]).powi(2)).sum::<f64>() / count;
-            // A feature that is the same everywhere tells nothing, at any scale.
+            // A feature that is the same everywhere says nothing, at any scale.
             if variance > 0.0 { variance.sqrt() } else { 1.0 }
         });
         let deviations: Vec<f64> = deviations.collect();
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_told_apart_without_a_fault_and_what_never_changes_give_finite_margins() {
+    fn what_can_be_separated_without_a_fault_and_what_never_changes_give_finite_margins() {
         let rows = [[0.0, 7.0], [0.1, 7.0], [0.9, 7.0], [1.0, 7.0]].map(|row| row.to_vec());
         let labels = [Label::Benign, Label::Benign, Label::Malignant, Label::Malignant];
         let fitted = Logistic::fit(&rows, &labels, 1.0);

@@ -71,7 +71,7 @@ impl fmt::Display for Control {
 
 /// What the controls see of one image.
 #[derive(Clone, Debug)]
-pub struct Features {
+pub struct ControlFeatures {
     mean_colour: Vec<f64>,
     spectrum: Vec<f64>,
     moments: Vec<f64>,
@@ -79,7 +79,7 @@ pub struct Features {
     taps: Option<Vec<f32>>,
 }
 
-impl Features {
+impl ControlFeatures {
     /// Those of a square image, rows of pixels of R, G and B from 0 to 1, with what a backbone sees of it.
     pub fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
         let Moments { mean, others } = Moments::of(image);
@@ -120,7 +120,7 @@ pub struct Example<'a> {
     /// Its magnification and width, where they are known.
     pub stratum: Option<Stratum>,
     /// What the controls see of it, its colours being its own.
-    pub features: &'a Features,
+    pub features: &'a ControlFeatures,
 }
 
 /// A control that was fitted to some images.
@@ -155,11 +155,11 @@ impl Fitted {
     }
 
     /// The margin of an image; none where it lacks what the control knows of images.
-    pub fn margin(&self, features: &Features, stratum: Option<Stratum>) -> Option<f64> {
+    pub fn margin(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<f64> {
         Some(self.regression.margin(&self.row(features, stratum)?))
     }
 
-    fn row(&self, features: &Features, stratum: Option<Stratum>) -> Option<Vec<f64>> {
+    fn row(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<Vec<f64>> {
         match self.control {
             Control::MeanColour => Some(features.mean_colour.clone()),
             Control::Spectrum => Some(features.spectrum.clone()),
@@ -198,14 +198,14 @@ mod tests {
             0.04135406,
             -0.05584473,
         ];
-        for (got, want) in Features::of(&image, None).moments.into_iter().zip(wanted) {
+        for (got, want) in ControlFeatures::of(&image, None).moments.into_iter().zip(wanted) {
             assert!((got - want).abs() < 1e-5, "{got} instead of {want}");
         }
     }
 
     #[test]
     fn a_control_that_lacks_what_it_knows_is_not_fitted() {
-        let features = Features::of(&[0.5; 12], None);
+        let features = ControlFeatures::of(&[0.5; 12], None);
         let example = |truth| Example { truth, stratum: None, features: &features };
         let both = [example(Label::Benign), example(Label::Malignant)];
         assert!(Fitted::to(Control::MeanColour, &both).is_some());

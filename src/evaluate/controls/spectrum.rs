@@ -1,4 +1,4 @@
-//! How much an image varies at each scale, whatever is in it: what sharpness alone tells.
+//! How much an image varies at each scale, whatever is in it: what sharpness alone gives away.
 //!
 //! In: square images, rows of pixels of R, G and B from 0 to 1. Out: the logarithm of the mean power of the grey image's
 //! Fourier transform in 16 rings of frequency, from the whole image to two pixels.

@@ -1,7 +1,7 @@
 //! How far figures could be off because of the persons that happen to be in the data.
 //!
 //! In: predictions. Out: 95 % percentile intervals of a bootstrap that draws whole cases (Efron and Tibshirani, 1993):
-//! images of one person are alike, and drawing them one by one would tell of more certainty than there is.
+//! images of one person are alike, and drawing them one by one would promise more certainty than there is.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::diagnosis::Threshold;
 use crate::evaluate::Figures;
-use crate::evaluate::metrics::measure::{MEASURES, Measure};
+use crate::evaluate::metrics::{Metric, PerMetric};
 use crate::evaluate::predictions::Predictions;
 
 /// Data sets that are drawn; the interval's ends are steady to about a hundredth of its width.
@@ -18,23 +18,24 @@ const DRAWS: usize = 2000;
 /// The ends of a 95 % interval, where there is one.
 pub type Interval = Option<(f64, f64)>;
 
-/// The 95 % interval of each of [`Measure::ALL`], drawing cases with replacement; none where the figure was not
-/// defined in one of twenty draws or more. The draws are the same each time.
-pub(crate) fn over_cases(predictions: &Predictions, threshold: Threshold) -> [Interval; MEASURES] {
+/// The 95 % interval of each metric, drawing cases with replacement; none where the metric was not defined in one of
+/// twenty draws or more. The draws are the same each time.
+pub(crate) fn over_cases(predictions: &Predictions, threshold: Threshold) -> PerMetric<Interval> {
     bootstrap(&[predictions.cases()], |drawn| {
         let figures = Figures::of(predictions, &drawn.concat(), threshold);
-        Measure::ALL.map(|measure| measure.of(&figures))
+        PerMetric::of(|metric| figures.get(metric))
     })
 }
 
-/// The 95 % interval of the mean of several runs' figures, for each of [`Measure::AREAS`]: each run's cases are drawn by
+/// The 95 % interval of the mean of several runs' figures, for each of [`Metric::AREAS`]: each run's cases are drawn by
 /// themselves, and a run in whose draw a figure is not defined is left out of that mean.
-pub(crate) fn of_means(runs: &[Predictions], threshold: Threshold) -> [Interval; Measure::AREAS.len()] {
+pub(crate) fn of_means(runs: &[Predictions], threshold: Threshold) -> PerMetric<Interval> {
     let cases: Vec<Vec<Vec<usize>>> = runs.iter().map(Predictions::cases).collect();
     bootstrap(&cases, |drawn| {
         let figures = runs.iter().zip(drawn).map(|(run, indices)| Figures::of(run, indices, threshold));
         let figures: Vec<Figures> = figures.collect();
-        Measure::AREAS.map(|measure| mean(figures.iter().filter_map(|figures| measure.of(figures))))
+        let mean_of = |metric| mean(figures.iter().filter_map(|figures| figures.get(metric)));
+        PerMetric::of(|metric| Metric::AREAS.contains(&metric).then(|| mean_of(metric)).flatten())
     })
 }
 
@@ -50,19 +51,19 @@ pub fn mean_of_all(numbers: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 }
 
 /// Draws as many cases as there are from each group of them, and measures the images of these, group by group.
-fn bootstrap<const N: usize>(
+fn bootstrap(
     groups: &[Vec<Vec<usize>>],
-    measure: impl Fn(&[Vec<usize>]) -> [Option<f64>; N] + Sync,
-) -> [Interval; N] {
+    measure: impl Fn(&[Vec<usize>]) -> PerMetric<Option<f64>> + Sync,
+) -> PerMetric<Interval> {
     if groups.iter().all(Vec::is_empty) {
-        return [None; N];
+        return PerMetric::of(|_| None);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let mut draw = |cases: &Vec<Vec<usize>>| -> Vec<usize> {
         (0..cases.len()).map(|_| rng.random_range(0..cases.len())).collect()
     };
     let draws: Vec<Vec<Vec<usize>>> = (0..DRAWS).map(|_| groups.iter().map(&mut draw).collect()).collect();
-    let measured: Vec<[Option<f64>; N]> = draws
+    let measured: Vec<PerMetric<Option<f64>>> = draws
         .into_par_iter()
         .map(|drawn| {
             let images = |(cases, drawn): (&Vec<Vec<usize>>, Vec<usize>)| -> Vec<usize> {
@@ -71,8 +72,8 @@ fn bootstrap<const N: usize>(
             measure(&groups.iter().zip(drawn).map(images).collect::<Vec<_>>())
         })
         .collect();
-    std::array::from_fn(|index| {
-        let mut values: Vec<f64> = measured.iter().filter_map(|measured| measured[index]).collect();
+    PerMetric::of(|metric| {
+        let mut values: Vec<f64> = measured.iter().filter_map(|measured| measured[metric]).collect();
         values.sort_by(f64::total_cmp);
         let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
         (values.len() > DRAWS * 19 / 20).then(|| (at(0.025), at(0.975)))
@@ -104,7 +105,7 @@ mod tests {
     }
 
     fn accuracy(predictions: &Predictions) -> (f64, f64) {
-        over_cases(predictions, Threshold::HALF)[0].unwrap()
+        over_cases(predictions, Threshold::HALF)[Metric::Accuracy].unwrap()
     }
 
     #[test]
@@ -126,9 +127,11 @@ mod tests {
     fn figures_that_are_not_defined_have_no_interval() {
         let intervals = over_cases(&predictions([true].into_iter(), 1), Threshold::HALF);
         // All images are malignant: no ROC curve, but the rest of the report's figures.
-        let defined = intervals.map(|interval| interval.is_some());
-        assert_eq!(defined[..7], [true, true, true, true, true, false, false]);
-        assert_eq!(over_cases(&Predictions::default(), Threshold::HALF), [None; MEASURES]);
-        assert_eq!(of_means(&[], Threshold::HALF), [None; 5]);
+        let defined = Metric::OF_REPORT.map(|metric| intervals[metric].is_some());
+        assert_eq!(defined, [true, true, true, true, true, false]);
+        assert!(intervals[Metric::WithinStrata].is_none());
+        let none = PerMetric::of(|_| None);
+        assert_eq!(over_cases(&Predictions::default(), Threshold::HALF), none);
+        assert_eq!(of_means(&[], Threshold::HALF), none);
     }
 }

@@ -1,233 +1,292 @@
-//! The figures of a binary classifier, malignant being positive.
+//! The metrics: what each is called, how it is computed and where it is shown, a row each in one table.
 //!
-//! Decisions go by probability and threshold; the log loss and the area under the curve go by the margin in f64,
-//! because probabilities saturate and then tie.
+//! In: what was predicted for some images. Out: a number for each [`Metric`], `None` where it is not defined.
+//!
+//! **A new metric goes here**: add a row to the table below, and the function that computes it where its siblings are
+//! (`decisions.rs`, `ranking.rs`, or `figures.rs` for what needs more than margins). Its names stand in that row alone;
+//! text, Markdown, CSV, JSON, figures and weights files take them from it.
 
+pub(crate) mod decisions;
 pub(crate) mod intervals;
-pub(crate) mod measure;
 pub(crate) mod ranking;
 
-use serde::Serialize;
+use std::ops::Index;
 
-use crate::diagnosis::{Label, Threshold};
+use crate::evaluate::figures::Subset;
+use crate::evaluate::metrics::decisions::{Confusion, Scored, brier, ece, nll, ratio};
 use crate::evaluate::metrics::ranking::{average_precision, roc_auc};
-use crate::model::Prediction;
 
-/// What an image shows, and what a network said of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Scored {
-    /// What the image shows.
-    pub truth: Label,
-    /// What the network said.
-    pub prediction: Prediction,
+/// What the table says of a metric.
+struct Row {
+    /// Its name in CSV, and in JSON where it is the key of an interval.
+    key: &'static str,
+    /// Its name for people, in the head of a column.
+    name: &'static str,
+    /// Its name for people where there is room for more words.
+    title: Option<&'static str>,
+    /// Its place in a JSON object, where that is not its key: `hard.nll` is `nll` in the object `hard`, and a metric
+    /// with an empty place is left out.
+    json: Option<&'static str>,
+    /// Its name in weights files that carry it. Another name here gives weights files other bytes.
+    weights_file: Option<&'static str>,
+    /// Whether runs are compared by it, which gives it an interval over cases too.
+    compared: bool,
+    /// Whether less of it is better.
+    cost: bool,
+    /// Whether it is a number of images.
+    count: bool,
+    source: Source,
 }
 
-/// How decisions met the truth, malignant being positive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Confusion {
-    /// Malignant and called so.
-    pub tp: usize,
-    /// Malignant and called benign.
-    #[serde(rename = "fn")]
-    pub fn_: usize,
-    /// Benign and called malignant.
-    pub fp: usize,
-    /// Benign and called so.
-    pub tn: usize,
+/// What a metric is computed from.
+#[derive(Clone, Copy)]
+pub(crate) enum Source {
+    /// Labels, margins and decisions.
+    Decisions(fn(&[Scored], Confusion) -> Option<f64>),
+    /// What else is known of the images: their cases and strata, their copies, the controls.
+    Images(fn(&Subset<'_>) -> Option<f64>),
+    /// Metrics that stand above it in the table.
+    Metrics(fn(&PerMetric<Option<f64>>) -> Option<f64>),
 }
 
-/// The figures of one set of images at one threshold. A figure that is not defined (no malignant image, say) is
-/// `None`, and `null` in JSON.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Metrics {
-    /// Images.
-    pub n: usize,
-    /// Right decisions among all.
-    pub accuracy: Option<f64>,
-    /// Malignant images among those called malignant.
-    pub precision: Option<f64>,
-    /// Images called malignant among the malignant: the sensitivity.
-    pub recall: Option<f64>,
-    /// Images called benign among the benign.
-    pub specificity: Option<f64>,
-    /// The harmonic mean of precision and recall.
-    pub f1: Option<f64>,
-    /// The mean negative log-likelihood in nats, whatever the threshold.
-    pub nll: Option<f64>,
-    /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
-    pub brier: Option<f64>,
-    /// The expected calibration error in 15 equally wide bins, whatever the threshold.
-    pub ece: Option<f64>,
-    /// The area under the ROC curve, ties counted half, whatever the threshold.
-    pub roc_auc: Option<f64>,
-    /// The area under the curve of precision over recall (average precision), whatever the threshold.
-    pub pr_auc: Option<f64>,
-    /// The four counts that the first figures come from.
-    pub confusion: Confusion,
+const fn row(key: &'static str, name: &'static str, source: Source) -> Row {
+    let (title, json, weights_file) = (None, None, None);
+    Row { key, name, title, json, weights_file, compared: false, cost: false, count: false, source }
 }
 
-impl Metrics {
-    /// The figures at an operating point.
-    pub fn at(scored: &[Scored], threshold: Threshold) -> Self {
-        let confusion = Confusion::at(scored, threshold);
-        let Confusion { tp, fn_, fp, tn } = confusion;
-        Self {
-            n: scored.len(),
-            accuracy: ratio(tp + tn, scored.len()),
-            precision: ratio(tp, tp + fp),
-            recall: ratio(tp, tp + fn_),
-            specificity: ratio(tn, tn + fp),
-            f1: ratio(2 * tp, 2 * tp + fp + fn_),
-            nll: nll(scored),
-            brier: brier(scored),
-            ece: ece(scored),
-            roc_auc: roc_auc(scored),
-            pr_auc: average_precision(scored),
-            confusion,
+macro_rules! table {
+    ($($(#[doc = $doc:literal])+ $metric:ident = $row:expr;)+) => {
+        /// A metric; malignant is positive.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Metric { $($(#[doc = $doc])+ $metric,)+ }
+
+        impl Metric {
+            /// All of them, in the order of the table.
+            pub const ALL: [Self; [$(stringify!($metric)),+].len()] = [$(Self::$metric),+];
+
+            const fn row(self) -> Row {
+                match self { $(Self::$metric => $row,)+ }
+            }
         }
-    }
-}
-
-impl Confusion {
-    /// Counts the decisions at an operating point.
-    pub fn at(scored: &[Scored], threshold: Threshold) -> Self {
-        let mut counts = Self::default();
-        for Scored { truth, prediction } in scored {
-            let count = match (truth, threshold.decide(prediction.probability_malignant)) {
-                (Label::Malignant, Label::Malignant) => &mut counts.tp,
-                (Label::Malignant, Label::Benign) => &mut counts.fn_,
-                (Label::Benign, Label::Malignant) => &mut counts.fp,
-                (Label::Benign, Label::Benign) => &mut counts.tn,
-            };
-            *count += 1;
-        }
-        counts
-    }
-}
-
-fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// ln(1 + e^x) of the margin against the truth, written so that neither tail overflows nor vanishes.
-fn nll(scored: &[Scored]) -> Option<f64> {
-    let loss = |Scored { truth, prediction }: &Scored| {
-        let against = match truth {
-            Label::Malignant => -prediction.margin,
-            Label::Benign => prediction.margin,
-        };
-        against.max(0.0) + (-against.abs()).exp().ln_1p()
     };
-    let mean = scored.iter().map(loss).sum::<f64>() / scored.len() as f64;
-    mean.is_finite().then_some(mean)
 }
 
-/// How far the probability of malignancy is from what images show: the mean squared distance.
-fn brier(scored: &[Scored]) -> Option<f64> {
-    let distance =
-        |Scored { truth, prediction }: &Scored| (prediction.probability_malignant.get() - truth.index() as f64).powi(2);
-    (!scored.is_empty()).then(|| scored.iter().map(distance).sum::<f64>() / scored.len() as f64)
+use Source::{Decisions, Images, Metrics};
+
+table! {
+    /// Right decisions among all.
+    Accuracy = Row {
+        compared: true,
+        weights_file: Some("accuracy"),
+        ..row("accuracy", "accuracy", Decisions(|scored, c| ratio(c.tp + c.tn, scored.len())))
+    };
+    /// Malignant images among those called malignant.
+    Precision = Row {
+        compared: true,
+        weights_file: Some("precision"),
+        ..row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp)))
+    };
+    /// Images called malignant among the malignant: the sensitivity.
+    Recall = Row {
+        title: Some("recall (sensitivity)"),
+        compared: true,
+        weights_file: Some("recall"),
+        ..row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_)))
+    };
+    /// Images called benign among the benign.
+    Specificity = Row {
+        weights_file: Some("specificity"),
+        ..row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp)))
+    };
+    /// The harmonic mean of precision and recall.
+    F1 = Row {
+        compared: true,
+        weights_file: Some("f1"),
+        ..row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_)))
+    };
+    /// The mean negative log-likelihood in nats, whatever the threshold.
+    Nll = Row {
+        title: Some("log loss (NLL)"),
+        compared: true,
+        cost: true,
+        weights_file: Some("nll"),
+        ..row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored)))
+    };
+    /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
+    Brier = Row { cost: true, ..row("brier", "Brier score", Decisions(|scored, _| brier(scored))) };
+    /// The expected calibration error in 15 equally wide bins, whatever the threshold.
+    Ece = Row {
+        title: Some("calibration error (ECE)"),
+        cost: true,
+        ..row("ece", "ECE", Decisions(|scored, _| ece(scored)))
+    };
+    /// The area under the ROC curve, ties counted half, whatever the threshold.
+    RocAuc = Row {
+        compared: true,
+        weights_file: Some("roc_auc"),
+        ..row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored)))
+    };
+    /// The area under the curve of precision over recall (average precision), whatever the threshold.
+    PrAuc = row("pr_auc", "PR AUC", Decisions(|scored, _| average_precision(scored)));
+    /// The mean over cases of the share of a case's images that are called what they are.
+    PatientRecognitionRate = row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
+    /// The area under the ROC curve over pairs of one stratum only; none where no stratum holds both classes, or the
+    /// strata are not known.
+    WithinStrata = Row {
+        title: Some("ROC AUC within strata"),
+        json: Some("within_strata.roc_auc"),
+        compared: true,
+        weights_file: Some("roc_auc_within_strata"),
+        ..row("within_strata", "within strata", Images(|images| images.within_strata()))
+    };
+    /// The area under the ROC curve over copies that got the colours of other images; none without copies.
+    Exchanged = Row {
+        title: Some("ROC AUC exchanged"),
+        json: Some("exchanged.roc_auc"),
+        compared: true,
+        weights_file: Some("roc_auc_exchanged"),
+        ..row("exchanged", "exchanged", Images(|images| images.exchanged()))
+    };
+    /// The same over pairs of one stratum only.
+    ExchangedWithinStrata = Row {
+        title: Some("ROC AUC exchanged, within strata"),
+        json: Some("exchanged.within_strata"),
+        compared: true,
+        weights_file: Some("roc_auc_exchanged_within_strata"),
+        ..row("exchanged_within_strata", "exch. in strata", Images(|images| images.exchanged_within_strata()))
+    };
+    /// The share of copies about which the decision differs from that about the image as it is.
+    Changed = Row {
+        title: Some("decisions that change, exchanged"),
+        json: Some("exchanged.changed"),
+        compared: true,
+        cost: true,
+        weights_file: Some("changed"),
+        ..row("changed", "changed", Images(|images| images.changed()))
+    };
+    /// Images that a regression on their mean colour calls wrongly; none where nobody asked the mean colour.
+    HardImages = Row {
+        title: Some("images where mean colour errs"),
+        json: Some("hard.n"),
+        count: true,
+        ..row("hard_n", "hard n", Images(|images| images.hard_images()))
+    };
+    /// The mean negative log-likelihood on these, in nats.
+    HardNll = Row {
+        title: Some("NLL where mean colour errs"),
+        json: Some("hard.nll"),
+        compared: true,
+        cost: true,
+        weights_file: Some("hard_nll"),
+        ..row("hard_nll", "hard NLL", Images(|images| images.hard_nll()))
+    };
+    /// What networks are chosen by: the mean of the areas within strata, as the images are and exchanged.
+    Choice = Row {
+        title: Some("choice: mean of both within strata"),
+        json: Some(""),
+        compared: true,
+        ..row("choice", "choice", Metrics(|metrics| {
+            Some((metrics[Metric::WithinStrata]? + metrics[Metric::ExchangedWithinStrata]?) / 2.0)
+        }))
+    };
 }
 
-/// The expected calibration error: images are put into 15 equally wide bins by their probability of malignancy, and in
-/// each the mean probability is held against the share that is malignant.
-fn ece(scored: &[Scored]) -> Option<f64> {
-    const BINS: usize = 15;
-    let mut bins = [0.0; BINS];
-    for Scored { truth, prediction } in scored {
-        let probability = prediction.probability_malignant.get();
-        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
-        bins[bin] += probability - truth.index() as f64;
+impl Metric {
+    /// Those of the report's table, in its order.
+    pub const OF_REPORT: [Self; 6] = [Self::Accuracy, Self::Nll, Self::Precision, Self::Recall, Self::F1, Self::RocAuc];
+
+    /// The areas, which can be pooled over runs and averaged over them.
+    pub const AREAS: [Self; 5] =
+        [Self::RocAuc, Self::WithinStrata, Self::Exchanged, Self::ExchangedWithinStrata, Self::Choice];
+
+    /// Those that the two kinds of split are compared by.
+    pub const OF_SPLITS: [Self; 4] = [Self::Accuracy, Self::F1, Self::RocAuc, Self::Nll];
+
+    /// Those that controls have, in the order of the tables.
+    pub const OF_CONTROLS: [Self; 6] =
+        [Self::RocAuc, Self::WithinStrata, Self::Exchanged, Self::ExchangedWithinStrata, Self::Changed, Self::Nll];
+
+    /// Those of shifted images.
+    pub const OF_SHIFTS: [Self; 4] = [Self::RocAuc, Self::WithinStrata, Self::Nll, Self::Changed];
+
+    /// Those that runs are compared by: the report's, then the others.
+    pub fn compared() -> impl Iterator<Item = Self> + Clone {
+        Self::OF_REPORT.into_iter().chain(Self::beside_the_report())
     }
-    (!scored.is_empty()).then(|| bins.iter().map(|bin: &f64| bin.abs()).sum::<f64>() / scored.len() as f64)
+
+    /// Those that runs are compared by and the report has not; most show what is not tissue.
+    pub fn beside_the_report() -> impl Iterator<Item = Self> + Clone {
+        Self::ALL.into_iter().filter(|metric| metric.is_compared() && !Self::OF_REPORT.contains(metric))
+    }
+
+    /// The same with the areas first, which belong together in a table.
+    pub fn beside_the_report_areas_first() -> Vec<Self> {
+        let (areas, others): (Vec<Self>, Vec<Self>) = Self::beside_the_report().partition(|m| Self::AREAS.contains(m));
+        [areas, others].concat()
+    }
+
+    /// Its name for programs.
+    pub fn key(self) -> &'static str {
+        self.row().key
+    }
+
+    /// Its name for people, in the head of a column.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Its name for people, where there is room.
+    pub fn title(self) -> &'static str {
+        self.row().title.unwrap_or(self.name())
+    }
+
+    /// The object that holds it in JSON, empty for the one that holds the others, and its name there; none where it is
+    /// left out.
+    pub(crate) fn json(self) -> Option<(&'static str, &'static str)> {
+        let place = self.row().json.unwrap_or(self.key());
+        (!place.is_empty()).then(|| place.split_once('.').unwrap_or(("", place)))
+    }
+
+    /// Its name in weights files, where they carry it.
+    pub(crate) fn in_weights_files(self) -> Option<&'static str> {
+        self.row().weights_file
+    }
+
+    /// Whether runs are compared by it.
+    pub fn is_compared(self) -> bool {
+        self.row().compared
+    }
+
+    /// Whether less of it is better.
+    pub fn is_a_cost(self) -> bool {
+        self.row().cost
+    }
+
+    /// Whether it is a number of images.
+    pub fn is_a_count(self) -> bool {
+        self.row().count
+    }
+
+    pub(crate) fn source(self) -> Source {
+        self.row().source
+    }
 }
 
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::diagnosis::Probability;
+/// Something for each metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PerMetric<T>([T; Metric::ALL.len()]);
 
-    pub(in crate::evaluate) fn scored(truth: Label, margin: f64) -> Scored {
-        Scored { truth, prediction: Prediction { margin, probability_malignant: Probability::from_margin(margin) } }
+impl<T> PerMetric<T> {
+    /// What is given for each.
+    pub fn of(value: impl FnMut(Metric) -> T) -> Self {
+        Self(Metric::ALL.map(value))
     }
+}
 
-    pub(in crate::evaluate) fn ten() -> Vec<Scored> {
-        use Label::{Benign as B, Malignant as M};
-        let truth = [M, M, M, M, B, B, B, B, M, B];
-        let margins = [2.5, 0.3, -0.7, 40.0, -3.0, 0.3, -0.7, -40.0, 0.0, 1.25];
-        truth.into_iter().zip(margins).map(|(truth, margin)| scored(truth, margin)).collect()
-    }
+impl<T> Index<Metric> for PerMetric<T> {
+    type Output = T;
 
-    fn near(found: Option<f64>, golden: f64) {
-        let found = found.expect("defined");
-        assert!((found - golden).abs() < 1e-12, "{found} is not {golden}");
-    }
-
-    // from sklearn.metrics import *
-    // truth = [1, 1, 1, 1, 0, 0, 0, 0, 1, 0]
-    // margin = np.array([2.5, .3, -.7, 40, -3, .3, -.7, -40, 0, 1.25])
-    // p = 1 / (1 + np.exp(-margin))
-    // call = p >= threshold
-    // tn, fp, fn, tp = confusion_matrix(truth, call).ravel()
-    // accuracy_score(truth, call), precision_score(truth, call), recall_score(truth, call),
-    // recall_score(truth, call, pos_label=0), f1_score(truth, call), log_loss(truth, p), roc_auc_score(truth, margin),
-    // average_precision_score(truth, margin), brier_score_loss(truth, p)
-    // b = np.minimum((p * 15).astype(int), 14)
-    // sum((b == k).mean() * abs(p[b == k].mean() - np.array(truth)[b == k].mean()) for k in set(b))
-    #[test]
-    fn figures_are_those_of_scikit_learn() {
-        let half = Metrics::at(&ten(), Threshold::HALF);
-        assert_eq!(half.confusion, Confusion { tp: 4, fn_: 1, fp: 2, tn: 3 });
-        assert_eq!(half.n, 10);
-        near(half.accuracy, 0.7);
-        near(half.precision, 0.6666666666666666);
-        near(half.recall, 0.8);
-        near(half.specificity, 0.6);
-        near(half.f1, 0.7272727272727273);
-        near(half.nll, 0.523763593447958);
-        near(half.roc_auc, 0.76);
-        near(half.pr_auc, 0.7783333333333333);
-        near(half.brier, 0.19298563811372743);
-        near(half.ece, 0.1885844492333152);
-
-        let higher = Metrics::at(&ten(), Threshold::new(0.6).unwrap());
-        assert_eq!(higher.confusion, Confusion { tp: 2, fn_: 3, fp: 1, tn: 4 });
-        near(higher.f1, 0.5);
-        assert_eq!((higher.nll, higher.roc_auc), (half.nll, half.roc_auc));
-    }
-
-    #[test]
-    fn the_report_s_matrix_gives_the_report_s_figures() {
-        let of = |n, truth, margin| std::iter::repeat_n(scored(truth, margin), n);
-        let all: Vec<Scored> = of(1061, Label::Malignant, 1.0)
-            .chain(of(25, Label::Malignant, -1.0))
-            .chain(of(43, Label::Benign, 1.0))
-            .chain(of(453, Label::Benign, -1.0))
-            .collect();
-        let metrics = Metrics::at(&all, Threshold::HALF);
-        let rounded = [metrics.accuracy, metrics.precision, metrics.recall, metrics.specificity]
-            .map(|figure| (figure.unwrap() * 1e4).round() / 1e4);
-        assert_eq!(rounded, [0.9570, 0.9611, 0.9770, 0.9133]);
-    }
-
-    #[test]
-    fn margins_that_saturate_still_rank_and_cost() {
-        let wrong = [scored(Label::Malignant, -1000.0), scored(Label::Benign, -2000.0)];
-        let metrics = Metrics::at(&wrong, Threshold::HALF);
-        near(metrics.nll, 500.0);
-        near(metrics.roc_auc, 1.0);
-    }
-
-    #[test]
-    fn undefined_figures_are_null() {
-        let json = |scored: &[Scored]| serde_json::to_string(&Metrics::at(scored, Threshold::HALF)).unwrap();
-        let benign = json(&[scored(Label::Benign, -1.0)]);
-        assert_eq!(
-            benign,
-            r#"{"n":1,"accuracy":1.0,"precision":null,"recall":null,"specificity":1.0,"f1":null,"nll":0.31326168751822286,"brier":0.07232948812851325,"ece":0.2689414213699951,"roc_auc":null,"pr_auc":null,"confusion":{"tp":0,"fn":0,"fp":0,"tn":1}}"#
-        );
-        assert!(json(&[]).starts_with(r#"{"n":0,"accuracy":null,"#));
-        let lost = Metrics::at(&[scored(Label::Benign, f64::NAN), scored(Label::Malignant, 0.0)], Threshold::HALF);
-        assert_eq!((lost.nll, lost.roc_auc), (None, None));
+    fn index(&self, metric: Metric) -> &T {
+        &self.0[metric as usize]
     }
 }

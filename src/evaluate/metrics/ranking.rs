@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::diagnosis::Label;
-use crate::evaluate::{Scored, Stratum};
+use crate::evaluate::Stratum;
+use crate::evaluate::metrics::decisions::Scored;
 
 /// Pairs of a benign and a malignant image, and those of them in which the malignant one has the larger margin; a tie is
 /// half of one.
@@ -78,14 +79,14 @@ pub(crate) fn average_precision(scored: &[Scored]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::tests::ten;
+    use crate::evaluate::metrics::decisions::tests::ten;
 
     fn stratum(magnification: u32) -> Option<Stratum> {
         Some(Stratum { magnification, width: 700 })
     }
 
     /// ```python
-    /// # after the snippet of metrics.rs
+    /// # after the snippet of decisions.rs
     /// truth = np.array(truth); stratum = np.array([0, 0, 0, 1, 0, 0, 1, 1, 1, 1])
     /// won = pairs = 0
     /// for s in 0, 1:

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::diagnosis::Label;
-use crate::evaluate::controls::{Control, Example, Features, Fitted};
+use crate::evaluate::controls::{Control, ControlFeatures, Example, Fitted};
 use crate::evaluate::predictions::{Margins, Predictions};
 use crate::evaluate::{Stratum, Subject};
 use crate::pixels::{ColourStatistics, PixelsError, Shift};
@@ -54,20 +54,20 @@ pub struct Observation {
     /// The network's margins: of the image as it is, then of its exchanged copies.
     margins: Vec<f64>,
     /// The controls' features, in the same order.
-    features: Vec<Features>,
+    features: Vec<ControlFeatures>,
     /// The network's margins of the shifted image, in the order of [`Shift::ALL`].
     shifted: Vec<f64>,
 }
 
 /// An image of the train part, for the controls.
 #[derive(Clone, Debug)]
-pub struct Training {
+pub struct TrainImage {
     /// What it shows.
     pub truth: Label,
     /// Its magnification and width, where they are known.
     pub stratum: Option<Stratum>,
     /// What the controls see of it.
-    pub features: Features,
+    pub features: ControlFeatures,
 }
 
 impl<E: From<PixelsError>> Observer<'_, E> {
@@ -107,17 +107,17 @@ impl<E: From<PixelsError>> Observer<'_, E> {
     ///
     /// # Errors
     /// When a network fails on it.
-    pub fn features(&self, prepared: &Prepared) -> Result<Features, E> {
+    pub fn features(&self, prepared: &Prepared) -> Result<ControlFeatures, E> {
         let own = if self.backbone.is_none() { (self.network)(&prepared.image)?.taps } else { None };
         self.with_taps(prepared, own)
     }
 
-    fn with_taps(&self, prepared: &Prepared, own: Option<Vec<f32>>) -> Result<Features, E> {
+    fn with_taps(&self, prepared: &Prepared, own: Option<Vec<f32>>) -> Result<ControlFeatures, E> {
         let taps = match self.backbone {
             Some(backbone) => Some(backbone(prepared.for_backbone.as_ref().unwrap_or(&prepared.image))?),
             None => own,
         };
-        Ok(Features::of(&prepared.image, taps))
+        Ok(ControlFeatures::of(&prepared.image, taps))
     }
 }
 
@@ -126,7 +126,7 @@ pub type Shifted = Vec<(Shift, Vec<f64>)>;
 
 /// Puts what was said of all images together, and lets each control say its part: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
-pub fn conclude(observations: Vec<Observation>, training: Option<&[Training]>) -> (Predictions, Shifted) {
+pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {
         let margins = match training {
             Some(training) => fitted_to(control, training, &observations),
@@ -145,10 +145,10 @@ pub fn conclude(observations: Vec<Observation>, training: Option<&[Training]>) -
     (Predictions { subjects, network, controls }, shifted)
 }
 
-fn fitted_to(control: Control, training: &[Training], observations: &[Observation]) -> Option<Margins> {
+fn fitted_to(control: Control, training: &[TrainImage], observations: &[Observation]) -> Option<Margins> {
     let examples: Vec<Example<'_>> = training
         .iter()
-        .map(|Training { truth, stratum, features }| Example { truth: *truth, stratum: *stratum, features })
+        .map(|TrainImage { truth, stratum, features }| Example { truth: *truth, stratum: *stratum, features })
         .collect();
     let fitted = Fitted::to(control, &examples)?;
     let margins = observations.iter().map(|observation| margins_of(&fitted, observation));

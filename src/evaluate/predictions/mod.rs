@@ -15,6 +15,7 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use crate::breakhis::SlideName;
 use crate::diagnosis::{Label, Probability};
 use crate::evaluate::controls::Control;
 use crate::evaluate::{EvaluateError, Stratum, Subject};
@@ -139,27 +140,11 @@ pub(crate) fn digits(number: f64) -> String {
     format!("{number:?}")
 }
 
-/// What a file name says of its image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// What it shows.
-    pub truth: Label,
-    /// How many times larger than life.
-    pub magnification: u32,
-    /// The person it comes from.
-    pub case: String,
-    /// The histological subtype.
-    pub subtype: String,
-}
-
-/// Reads a file name, or says why it cannot be read.
-pub type Tell<'a> = &'a dyn Fn(&str) -> Result<Told, String>;
-
-/// Reads what [`write()`] wrote; rows must say what their file names say, by `tell`.
+/// Reads what [`write()`] wrote; rows must say what their file names say.
 ///
 /// # Errors
 /// When the file cannot be read, or a row is not a prediction; the error names the line.
-pub fn read(path: &Path, tell: Tell<'_>) -> Result<Predictions, EvaluateError> {
+pub fn read(path: &Path) -> Result<Predictions, EvaluateError> {
     let broken = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
         let reason = error.to_string();
@@ -182,7 +167,7 @@ pub fn read(path: &Path, tell: Tell<'_>) -> Result<Predictions, EvaluateError> {
         if !seen.insert(filename.to_owned()) {
             return Err(unfit(format!("{filename} is listed a second time")));
         }
-        columns.add(&record, tell, &mut predictions).map_err(unfit)?;
+        columns.add(&record, &mut predictions).map_err(unfit)?;
     }
     Ok(predictions)
 }
@@ -194,12 +179,12 @@ struct Columns<'a> {
     truth: usize,
     stratum: Option<[usize; 2]>,
     probability: usize,
-    network: Judge,
-    controls: Vec<(Control, Judge)>,
+    network: MarginColumns,
+    controls: Vec<(Control, MarginColumns)>,
 }
 
 /// The columns of a network or a control: of images as they are, and of each draw.
-struct Judge {
+struct MarginColumns {
     plain: usize,
     exchanged: Vec<usize>,
 }
@@ -208,33 +193,36 @@ impl<'a> Columns<'a> {
     fn of(header: &'a csv::StringRecord) -> Result<Self, String> {
         let find = |name: &str| header.iter().position(|column| column == name);
         let require = |name: &str| find(name).ok_or_else(|| format!("there is no column {name:?}"));
-        let judge = |plain: usize, prefix: &str| Judge {
+        let columns = |plain: usize, prefix: &str| MarginColumns {
             plain,
             exchanged: (1..).map_while(|draw| find(&format!("{prefix}exchanged_{draw}"))).collect(),
         };
         let stratum = find("magnification").zip(find("source_width"));
-        let control = |control: Control| Some((control, judge(find(control.key())?, &format!("{}_", control.key()))));
+        let control = |control: Control| Some((control, columns(find(control.key())?, &format!("{}_", control.key()))));
         Ok(Self {
             header,
             filename: require("filename")?,
             truth: require("truth")?,
             stratum: stratum.map(|(magnification, width)| [magnification, width]),
             probability: require("probability_malignant")?,
-            network: judge(require("margin")?, ""),
+            network: columns(require("margin")?, ""),
             controls: Control::ALL.into_iter().filter_map(control).collect(),
         })
     }
 
     fn empty(&self) -> Predictions {
-        let margins = |judge: &Judge| Margins { plain: Vec::new(), exchanged: vec![Vec::new(); judge.exchanged.len()] };
+        let margins = |columns: &MarginColumns| Margins {
+            plain: Vec::new(),
+            exchanged: vec![Vec::new(); columns.exchanged.len()],
+        };
         Predictions {
             subjects: Vec::new(),
             network: margins(&self.network),
-            controls: self.controls.iter().map(|(control, judge)| (*control, margins(judge))).collect(),
+            controls: self.controls.iter().map(|(control, columns)| (*control, margins(columns))).collect(),
         }
     }
 
-    fn add(&self, record: &csv::StringRecord, tell: Tell<'_>, predictions: &mut Predictions) -> Result<(), String> {
+    fn add(&self, record: &csv::StringRecord, predictions: &mut Predictions) -> Result<(), String> {
         let cell = |column: usize| record.get(column).unwrap_or_default();
         let truth = Label::ALL.into_iter().find(|label| label.lower() == cell(self.truth));
         let truth = truth.ok_or_else(|| format!("{:?} is neither benign nor malignant", cell(self.truth)))?;
@@ -246,28 +234,21 @@ impl<'a> Columns<'a> {
         if (Probability::from_margin(margin).get() - probability.get()).abs() > ROUNDED {
             return Err(format!("a margin of {margin} is not a probability of {}", probability.get()));
         }
-        for ((_, judge), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
-            self.add_margins(record, judge, margins)?;
+        for ((_, columns), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
+            self.add_margins(record, columns, margins)?;
         }
         let filename = cell(self.filename).to_owned();
-        let told = tell(&filename)?;
-        if told.truth != truth {
-            return Err(format!(
-                "{filename} is called {}, and by its name it is {}",
-                truth.lower(),
-                told.truth.lower()
-            ));
+        let name: SlideName = filename.parse().map_err(|error| format!("{filename}: {error}"))?;
+        if name.label() != truth {
+            let by_name = name.label().lower();
+            return Err(format!("{filename} is called {}, and by its name it is {by_name}", truth.lower()));
         }
         let stratum = self.stratum(record)?;
-        if let Some(Stratum { magnification, .. }) =
-            stratum.filter(|stratum| stratum.magnification != told.magnification)
-        {
-            return Err(format!(
-                "{filename} is said to be at {magnification}X, and by its name it is at {}X",
-                told.magnification
-            ));
+        let times = name.magnification().times();
+        if let Some(Stratum { magnification, .. }) = stratum.filter(|stratum| stratum.magnification != times) {
+            return Err(format!("{filename} is listed at {magnification}X, and by its name it is at {times}X"));
         }
-        let Told { case, subtype, .. } = told;
+        let (case, subtype) = (name.case().to_string(), name.subtype().to_string());
         predictions.subjects.push(Subject { filename, truth, case, subtype, stratum });
         Ok(())
     }
@@ -285,10 +266,15 @@ impl<'a> Columns<'a> {
         Ok(Some(Stratum { magnification: magnification?, width: width? }))
     }
 
-    fn add_margins(&self, record: &csv::StringRecord, judge: &Judge, margins: &mut Margins) -> Result<(), String> {
+    fn add_margins(
+        &self,
+        record: &csv::StringRecord,
+        columns: &MarginColumns,
+        margins: &mut Margins,
+    ) -> Result<(), String> {
         let finite = |value: f64| value.is_finite().then_some(value).ok_or_else(|| format!("{value} is not finite"));
-        margins.plain.push(self.number(record, judge.plain, finite)?);
-        for (column, draw) in judge.exchanged.iter().zip(&mut margins.exchanged) {
+        margins.plain.push(self.number(record, columns.plain, finite)?);
+        for (column, draw) in columns.exchanged.iter().zip(&mut margins.exchanged) {
             draw.push(self.number(record, *column, finite)?);
         }
         Ok(())

@@ -2,29 +2,24 @@
 
 use super::*;
 use crate::diagnosis::Threshold;
-use crate::evaluate::Figures;
-
-fn tell(name: &str) -> Result<Told, String> {
-    let truth = if name.starts_with(['1', '3', 'b']) { Label::Malignant } else { Label::Benign };
-    Ok(Told { truth, magnification: 40, case: name[..1].to_owned(), subtype: "F".to_owned() })
-}
+use crate::evaluate::{Figures, Metric};
 
 const MARGINS: [f64; 5] = [0.1 + 0.2, -1e-300, 1.0 / 3.0, 37.123456789012345, -800.5];
 
 fn predictions() -> Predictions {
     let margins = |factor: f64| MARGINS.map(|margin| margin * factor).to_vec();
     let subjects = (0..5).map(|i| Subject {
-        filename: format!("{i}, \"quoted\".png"),
+        filename: format!("SOB_{}-14-{i}-40-001.png", ["B_F", "M_DC"][i % 2]),
         truth: Label::ALL[i % 2],
         case: i.to_string(),
-        subtype: "F".to_owned(),
+        subtype: ["F", "DC"][i % 2].to_owned(),
         stratum: (i > 0).then_some(Stratum { magnification: 40, width: 700 }),
     });
-    let judge = |factor| Margins { plain: margins(factor), exchanged: vec![margins(-factor), margins(factor / 3.0)] };
+    let of = |factor| Margins { plain: margins(factor), exchanged: vec![margins(-factor), margins(factor / 3.0)] };
     Predictions {
         subjects: subjects.collect(),
-        network: judge(1.0),
-        controls: vec![(Control::MeanColour, judge(0.7)), (Control::Strata, judge(0.3))],
+        network: of(1.0),
+        controls: vec![(Control::MeanColour, of(0.7)), (Control::Strata, of(0.3))],
     }
 }
 
@@ -39,7 +34,7 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
                   exchanged_2,mean_colour,mean_colour_exchanged_1,mean_colour_exchanged_2,strata,";
     assert!(text.starts_with(header), "{text}");
 
-    let again = read(&path, &tell).unwrap();
+    let again = read(&path).unwrap();
     assert_eq!(again, predictions);
     let figures = |predictions: &Predictions| Figures::of(predictions, &predictions.all(), Threshold::HALF);
     assert_eq!(figures(&again), figures(&predictions));
@@ -49,13 +44,18 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
 fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
-    let rows = "a.png,benign,-1,0.269\nb.png,malignant,1,0.731\n";
+    let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nb.png,malignant,1,0.731\n";
     std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
-    let predictions = read(&path, &tell).unwrap();
+    let predictions = read(&path).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
-    assert_eq!((figures.metrics.roc_auc, figures.patient_recognition_rate), (Some(1.0), Some(1.0)));
-    assert_eq!((figures.within_strata.roc_auc, figures.choice(), figures.hard.n), (None, None, None));
-    assert_eq!((figures.exchanged.roc_auc, figures.exchanged.changed), (None, None));
+    for metric in Metric::ALL {
+        assert_eq!(
+            figures.get(metric).is_some(),
+            metric as usize <= Metric::PatientRecognitionRate as usize,
+            "{metric:?}"
+        );
+    }
+    assert_eq!((figures.get(Metric::RocAuc), figures.get(Metric::PatientRecognitionRate)), (Some(1.0), Some(1.0)));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn columns_that_nobody_knows_are_passed_over() {
     let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant";
     std::fs::write(&path, format!("{header}\na.png,benign,40,700,460,-1,0.2689\nb.png,malignant,,,,1,0.7311\n"))
         .unwrap();
-    let strata: Vec<_> = read(&path, &tell).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
+    let strata: Vec<_> = read(&path).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
     assert_eq!(strata, [Some(Stratum { magnification: 40, width: 700 }), None]);
 }
 
@@ -74,31 +74,34 @@ fn rows_that_are_no_predictions_are_refused_by_line() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
     for (row, message) in [
-        ("a.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
-        ("a.png,benign,one,0.7", "the column margin does not fit: invalid float"),
-        ("a.png,benign,1,1.7", "1.7 is not between 0 and 1"),
-        ("a.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
-        ("a.png,benign,1,0.7297", "a margin of 1 is not a probability of 0.7297"),
-        ("b.png,benign,1,0.731", "b.png is called benign, and by its name it is malignant"),
-        ("a.png,benign", "fields"),
+        ("SOB_B_F-14-1-40-001.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
+        ("SOB_B_F-14-1-40-001.png,benign,one,0.7", "the column margin does not fit: invalid float"),
+        ("SOB_B_F-14-1-40-001.png,benign,1,1.7", "1.7 is not between 0 and 1"),
+        ("SOB_B_F-14-1-40-001.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
+        ("SOB_B_F-14-1-40-001.png,benign,1,0.7297", "a margin of 1 is not a probability of 0.7297"),
+        (
+            "SOB_M_DC-14-2-40-001.png,benign,1,0.731",
+            "SOB_M_DC-14-2-40-001.png is called benign, and by its name it is malignant",
+        ),
+        ("SOB_B_F-14-1-40-001.png,benign", "fields"),
     ] {
         std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();
-        let refusal = read(&path, &tell).unwrap_err().to_string();
+        let refusal = read(&path).unwrap_err().to_string();
         assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
     }
     for (cells, message) in [
         ("40,0", "the column source_width does not fit: number would be zero"),
         ("40,", "the column source_width does not fit: cannot parse integer from empty string"),
-        ("100,700", "a.png is said to be at 100X, and by its name it is at 40X"),
+        ("100,700", "SOB_B_F-14-1-40-001.png is listed at 100X, and by its name it is at 40X"),
     ] {
         let header = "filename,truth,margin,probability_malignant,magnification,source_width";
         std::fs::write(&path, format!("{header}\na.png,benign,1,0.7317,{cells}\n")).unwrap();
-        let refusal = read(&path, &tell).unwrap_err().to_string();
+        let refusal = read(&path).unwrap_err().to_string();
         assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
     }
     std::fs::write(&path, "filename,truth\n").unwrap();
-    assert!(read(&path, &tell).unwrap_err().to_string().contains("no column \"probability_malignant\""));
-    assert!(read(&dir.path().join("none.csv"), &tell).unwrap_err().to_string().contains("cannot read"));
+    assert!(read(&path).unwrap_err().to_string().contains("no column \"probability_malignant\""));
+    assert!(read(&dir.path().join("none.csv")).unwrap_err().to_string().contains("cannot read"));
 }
 
 #[test]

@@ -5,11 +5,13 @@
 //! library would bring axes, but these figures need dashes, markers by series and matrices of cells too, and writing to
 //! a string cannot fail.
 
-pub mod comparison_figure;
+pub(crate) mod comparison;
 pub mod curves;
-pub mod evaluation_figure;
+pub(crate) mod evaluation;
 
 use std::fmt::Write as _;
+
+use crate::report::{ExportError, Exporter, Results};
 
 /// Colours that stay apart for the colour-blind (Okabe and Ito's), and greys.
 pub mod colour {
@@ -80,8 +82,24 @@ pub struct Font {
     pub bold: bool,
 }
 
+const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
+const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
+const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
+const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
+const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
+
+/// Results as a drawing.
+#[derive(Debug)]
+pub struct SvgFigure;
+
+impl Exporter for SvgFigure {
+    fn export(&self, results: &dyn Results) -> Result<String, ExportError> {
+        Ok(results.figure())
+    }
+}
+
 impl Svg {
-    /// White paper of a size in pixels; the title is what a screen reader or a mouse is told.
+    /// White paper of a size in pixels; the title is what a screen reader reads and a mouse shows.
     pub fn new(width: f64, height: f64, title: &str) -> Self {
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \

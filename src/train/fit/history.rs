@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evaluate::Metrics;
+use crate::evaluate::{self, Metric};
 use crate::system::write_whole;
 use crate::train::error::TrainError;
 
@@ -76,7 +76,7 @@ impl Running {
 
 impl Epoch {
     /// An epoch that is just over.
-    pub(crate) fn of(epoch: usize, learning_rate: f64, train: Running, validation: &Metrics) -> Self {
+    pub(crate) fn of(epoch: usize, learning_rate: f64, train: Running, validation: &evaluate::Figures) -> Self {
         let since_1970 = std::time::UNIX_EPOCH.elapsed();
         Self {
             figures: EpochFigures {
@@ -84,12 +84,12 @@ impl Epoch {
                 learning_rate,
                 train_loss: train.mean_loss(),
                 train_accuracy: train.right as f64 / train.seen as f64,
-                validation_loss: validation.nll,
-                validation_accuracy: validation.accuracy,
-                validation_precision: validation.precision,
-                validation_recall: validation.recall,
-                validation_f1: validation.f1,
-                validation_roc_auc: validation.roc_auc,
+                validation_loss: validation.get(Metric::Nll),
+                validation_accuracy: validation.get(Metric::Accuracy),
+                validation_precision: validation.get(Metric::Precision),
+                validation_recall: validation.get(Metric::Recall),
+                validation_f1: validation.get(Metric::F1),
+                validation_roc_auc: validation.get(Metric::RocAuc),
             },
             images_per_second: train.seen as f64 / train.seconds,
             ended_at: since_1970.map_or(0.0, |time| time.as_secs_f64()),

@@ -16,7 +16,7 @@ use std::time::Instant;
 use rand::Rng;
 
 use crate::diagnosis::{Label, Threshold};
-use crate::evaluate::{Metrics, Scored};
+use crate::evaluate::{Figures, Metric, Scored};
 use crate::kernels::Level;
 use crate::kernels::densenet::training::Workspace;
 use crate::model::{InferenceNetwork, Network};
@@ -154,20 +154,20 @@ fn conclude(
     validation: &Samples,
     progress: &mut dyn Progress,
 ) -> Result<(), TrainError> {
-    let metrics = Metrics::at(&validate(&state.network, recipe, validation, progress)?, Threshold::HALF);
+    let figures = Figures::of_decisions(&validate(&state.network, recipe, validation, progress)?, Threshold::HALF);
     let position = &mut state.position;
     position.epochs += 1;
     position.steps = 0;
     let running = std::mem::take(&mut position.running);
     let rate = position.learning_rate * recipe.schedule(position.epochs as f64);
-    let epoch = Epoch::of(position.epochs, rate, running, &metrics);
+    let epoch = Epoch::of(position.epochs, rate, running, &figures);
     progress.epoch(&epoch);
     state.history.push(epoch.clone());
 
     if validation.is_empty() {
         return Ok(());
     }
-    let loss = metrics.nll.unwrap_or(f64::NAN);
+    let loss = figures.get(Metric::Nll).unwrap_or(f64::NAN);
     if let Some(plateau) = &recipe.plateau {
         position.learning_rate = position.plateau.epoch(plateau, loss, position.learning_rate);
     }

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::breakhis::{Part, SlideName, Split};
+use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
-use crate::evaluate::comparison::{Comparison, MeasuredPart, Pooled, Run};
-use crate::evaluate::predictions::Told;
+use crate::evaluate::comparison::{ComparedRun, Comparison, Pooled};
 use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
 use crate::train::error::TrainError;
 use crate::train::run::config::RunConfig;
@@ -19,13 +18,13 @@ use crate::train::run::config::RunConfig;
 /// were not trained alike or predict the same image.
 pub fn compare_runs(folders: &[PathBuf], pooled: bool) -> Result<Comparison, TrainError> {
     let read = folders.iter().map(|folder| read_run(folder)).collect::<Result<Vec<_>, _>>()?;
-    let (runs, predictions): (Vec<Run>, Vec<_>) = read.into_iter().unzip();
+    let (runs, predictions): (Vec<ComparedRun>, Vec<_>) = read.into_iter().unzip();
     let pooled = pooled.then(|| pool(&runs, &predictions)).transpose()?;
     Ok(Comparison::of(runs, pooled))
 }
 
 /// All predictions together, and the runs' means.
-fn pool(runs: &[Run], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
+fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
     if let Some([first, other]) = runs.array_windows().find(|[first, other]| !first.has_the_recipe_of(other)) {
         let reason = format!("and {} were not trained alike; only runs of one recipe can be pooled", other.name);
         return Err(TrainError::unusable(&first.name, reason));
@@ -42,12 +41,12 @@ fn pool(runs: &[Run], predictions: &[Predictions]) -> Result<Pooled, TrainError>
             }
         }
     }
-    Ok(Pooled::of(predictions, Threshold::HALF))
+    Ok(Pooled::of(runs, predictions, Threshold::HALF))
 }
 
 /// A run with the figures of its test part, or of its validation part where it has no other; and the predictions that
 /// these come from.
-fn read_run(folder: &Path) -> Result<(Run, Predictions), TrainError> {
+fn read_run(folder: &Path) -> Result<(ComparedRun, Predictions), TrainError> {
     let path = folder.join("config.toml");
     if !path.is_file() {
         let reason = "is not the folder of a run: there is no config.toml in it, as `lobule train` writes it";
@@ -58,12 +57,13 @@ fn read_run(folder: &Path) -> Result<(Run, Predictions), TrainError> {
     let split = Split::read(&split_file)?;
     let shared_cases = split.shared_cases().map_err(|error| TrainError::from(error).within(split_file.display()))?;
     let (part, predictions) = read_predictions(folder, &split)?;
-    let run = Run {
+    let run = ComparedRun {
         name: folder.display().to_string(),
         settings: config.settings()?,
         recipe: config.recipe.name,
         seed: config.seed,
         shared_cases: shared_cases.len(),
+        trained_on: split.count(Part::Train),
         part,
         figures: Figures::of(&predictions, &predictions.all(), Threshold::HALF),
         controls: ControlFigures::all(&predictions),
@@ -71,12 +71,9 @@ fn read_run(folder: &Path) -> Result<(Run, Predictions), TrainError> {
     Ok((run, predictions))
 }
 
-fn read_predictions(folder: &Path, split: &Split) -> Result<(MeasuredPart, Predictions), TrainError> {
-    let files = [
-        (MeasuredPart::Test, Part::Test, folder.join("test-predictions.csv")),
-        (MeasuredPart::Validation, Part::Validation, folder.join("validation-predictions.csv")),
-    ];
-    let Some((measured, part, path)) = files.into_iter().find(|(.., path)| path.exists()) else {
+fn read_predictions(folder: &Path, split: &Split) -> Result<(Part, Predictions), TrainError> {
+    let files = [Part::Test, Part::Validation].map(|part| (part, folder.join(format!("{part}-predictions.csv"))));
+    let Some((part, path)) = files.into_iter().find(|(_, path)| path.exists()) else {
         let reason = match folder.join("weights.safetensors").exists() {
             true => "was trained on all images, so there are none to compare it by",
             false => {
@@ -86,7 +83,7 @@ fn read_predictions(folder: &Path, split: &Split) -> Result<(MeasuredPart, Predi
         };
         return Err(TrainError::unusable(folder, reason));
     };
-    let predictions = predictions::read(&path, &told_by_name)?;
+    let predictions = predictions::read(&path)?;
     if predictions.subjects.is_empty() {
         return Err(TrainError::unusable(path, "holds no predictions"));
     }
@@ -96,16 +93,5 @@ fn read_predictions(folder: &Path, split: &Split) -> Result<(MeasuredPart, Predi
         let reason = format!("holds {name}, which the run's split.csv has {place}; they are not of one run");
         return Err(TrainError::unusable(path, reason));
     }
-    Ok((measured, predictions))
-}
-
-/// What a file name says of its image.
-fn told_by_name(file_name: &str) -> Result<Told, String> {
-    let name: SlideName = file_name.parse().map_err(|error| format!("{file_name}: {error}"))?;
-    Ok(Told {
-        truth: name.label(),
-        magnification: name.magnification().times(),
-        case: name.case().to_string(),
-        subtype: name.subtype().to_string(),
-    })
+    Ok((part, predictions))
 }

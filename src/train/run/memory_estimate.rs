@@ -13,7 +13,7 @@ use crate::train::recipe::Recipe;
 /// Bytes of a number.
 const NUMBER: usize = 4;
 
-/// Bytes of what the controls see of an image, see [`crate::evaluate::Features`]: three mean colours, the rings of the
+/// Bytes of what the controls see of an image, see [`crate::evaluate::ControlFeatures`]: three mean colours, the rings of the
 /// spectrum and nine moments as f64, and the mean of each channel of each tap as f32. A recipe's own network has the
 /// taps of the tensors that it started from.
 fn features(architecture: &Architecture) -> usize {

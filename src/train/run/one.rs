@@ -247,22 +247,7 @@ impl<'a> Trainer<'a> {
 
 /// Figures by the names that a weights file has them under.
 pub(super) fn named_figures(of: impl std::fmt::Display, all: &Figures) -> BTreeMap<String, f64> {
-    let metrics = &all.metrics;
-    let figures = [
-        ("accuracy", metrics.accuracy),
-        ("precision", metrics.precision),
-        ("recall", metrics.recall),
-        ("specificity", metrics.specificity),
-        ("f1", metrics.f1),
-        ("nll", metrics.nll),
-        ("roc_auc", metrics.roc_auc),
-        ("roc_auc_within_strata", all.within_strata.roc_auc),
-        ("roc_auc_exchanged", all.exchanged.roc_auc),
-        ("roc_auc_exchanged_within_strata", all.exchanged.within_strata),
-        ("changed", all.exchanged.changed),
-        ("hard_nll", all.hard.nll),
-    ];
-    figures.into_iter().filter_map(|(name, value)| Some((format!("{of}_{name}"), value?))).collect()
+    all.in_weights_files().map(|(name, value)| (format!("{of}_{name}"), value)).collect()
 }
 
 fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {

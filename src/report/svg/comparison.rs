@@ -1,47 +1,45 @@
-//! A comparison as one figure: the measures side by side, a row a run, and the confusion matrices.
+//! A comparison as one figure: the metrics side by side, a row a run, and the confusion matrices.
 
 use crate::diagnosis::{Label, RESEARCH_USE};
-use crate::evaluate::comparison::{Comparison, MEASURES, Measure, Run, SplitKind, Spread};
-use crate::evaluate::{Confusion, Metrics};
-use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+use crate::evaluate::comparison::{ComparedRun, Comparison, SplitKind, Spread};
+use crate::evaluate::{Confusion, ControlFigures, Metric, PerMetric};
+use crate::report::svg::{Anchor, Font, GRID, HEADING, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 
 // Pixels.
 const WIDTH: f64 = 1060.0;
 const MARGIN: f64 = 20.0;
-/// Where the first measure begins; the names of the runs stand before it.
+/// Where the first metric begins; the names of the runs stand before it.
 const LABELS: f64 = 270.0;
 const PANEL: f64 = 128.0;
 /// What a panel leaves free at its right end, for the next one's first tick.
 const GAP: f64 = 26.0;
 const ROWS: f64 = 124.0;
 const ROW: f64 = 36.0;
+const PANELS_IN_A_BAND: usize = 6;
 const CELL: (f64, f64) = (72.0, 40.0);
 /// The place of one confusion matrix with its title and the names of its rows.
 const MATRIX: (f64, f64) = (254.0, 160.0);
 const MATRICES_IN_A_ROW: usize = 4;
 
-const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
-const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
-const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
-const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
 /// A control's place.
 const TICK: Stroke = Stroke { colour: colour::GREY, width: 1.5, dashed: false };
-const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 
 /// The figure as an SVG document.
-#[must_use]
-pub fn figure(comparison: &Comparison) -> String {
+pub(crate) fn figure(comparison: &Comparison) -> String {
     let rows = rows(comparison);
-    let runs: Vec<&Run> = comparison.runs().collect();
+    let runs: Vec<&ComparedRun> = comparison.runs().collect();
     let band = rows.len() as f64 * ROW + ROWS - 40.0;
-    let matrices = ROWS + band + rows.len() as f64 * ROW + 62.0;
+    let beside_the_report = Metric::beside_the_report_areas_first();
+    let bands = std::iter::once(&Metric::OF_REPORT[..]).chain(beside_the_report.chunks(PANELS_IN_A_BAND));
+    let matrices = ROWS + band * bands.clone().count() as f64 - 22.0;
     let height = matrices + runs.len().div_ceil(MATRICES_IN_A_ROW) as f64 * MATRIX.1 + 34.0;
 
     let mut svg = Svg::new(WIDTH, height, "Runs side by side");
     svg.text((MARGIN, 30.0), Anchor::Start, TITLE, "Runs side by side");
     legend(&mut svg, 54.0);
-    draw_rows(&mut svg, &rows, ROWS, &Measure::OF_REPORT);
-    draw_rows(&mut svg, &rows, ROWS + band, &Measure::OF_TISSUE);
+    for (index, metrics) in bands.enumerate() {
+        draw_rows(&mut svg, &rows, ROWS + index as f64 * band, metrics);
+    }
     let heading = "Confusion matrices: what images show (rows) and what they were called (columns)";
     svg.text((MARGIN, matrices - 14.0), Anchor::Start, HEADING, heading);
     for (index, run) in runs.into_iter().enumerate() {
@@ -58,10 +56,10 @@ struct Row {
     name: String,
     detail: String,
     split: SplitKind,
-    /// In the order of [`Measure::ALL`]; a single run has no spread.
-    numbers: [Option<(f64, Option<f64>)>; MEASURES],
-    /// The controls on the same images, each in the order of [`Measure::ALL`]; none for a mean.
-    controls: Vec<[Option<f64>; MEASURES]>,
+    /// Its metrics; a single run has no spread.
+    numbers: PerMetric<Option<(f64, Option<f64>)>>,
+    /// The controls on the same images; none for a mean.
+    controls: Vec<ControlFigures>,
     /// Whether it is the first of its group.
     first: bool,
 }
@@ -70,10 +68,9 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in &comparison.groups {
         for (index, run) in group.runs.iter().enumerate() {
-            let numbers = Measure::ALL.map(|measure| measure.of(&run.figures).map(|number| (number, None)));
-            let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.figures.metrics.n);
-            let control = |(_, figures): &(_, _)| Measure::ALL.map(|measure| measure.of_control(figures));
-            let controls = run.controls.iter().map(control).collect();
+            let numbers = PerMetric::of(|metric| run.figures.get(metric).map(|number| (number, None)));
+            let detail = format!("{}: {}, n = {}", end_of(&run.name, 26), run.part, run.figures.n);
+            let controls = run.controls.iter().map(|(_, figures)| figures.clone()).collect();
             rows.push(Row { name: name(run), detail, split: run.split(), numbers, controls, first: index == 0 });
         }
         if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
@@ -82,7 +79,7 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
                 name: format!("{}, {}: mean", end_of(&run.recipe, 16), run.split()),
                 detail: format!("{} seeds, ± one standard deviation", mean.seeds),
                 split: run.split(),
-                numbers: mean.spreads.map(|spread| spread.map(number)),
+                numbers: PerMetric::of(|metric| mean.spreads[metric].map(number)),
                 controls: Vec::new(),
                 first: false,
             });
@@ -91,7 +88,7 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
     rows
 }
 
-fn name(run: &Run) -> String {
+fn name(run: &ComparedRun) -> String {
     format!("{}, {}, seed {}", end_of(&run.recipe, 16), run.split(), run.seed)
 }
 
@@ -127,55 +124,54 @@ fn legend(svg: &mut Svg, y: f64) {
     svg.text((x + 238.0, y), Anchor::Start, TEXT, "controls on the same images");
 }
 
-/// A band of panels whose rows begin at `top`, a panel a measure.
-fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, measures: &[Measure]) {
+/// A band of panels whose rows begin at `top`, a panel a metric.
+fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, metrics: &[Metric]) {
     let bottom = top + rows.len() as f64 * ROW;
     for (index, row) in rows.iter().enumerate() {
         let y = top + index as f64 * ROW;
-        let mean = row.numbers.iter().flatten().any(|(_, spread)| spread.is_some());
+        let mean = Metric::ALL.into_iter().filter_map(|metric| row.numbers[metric]).any(|(_, spread)| spread.is_some());
         if row.first && index > 0 {
             svg.line(&[(MARGIN, y), (WIDTH - MARGIN, y)], Stroke { colour: colour::GREY, ..GRID });
         }
         svg.text((MARGIN, y + 16.0), Anchor::Start, Font { bold: mean, ..TEXT }, &row.name);
         svg.text((MARGIN, y + 30.0), Anchor::Start, SMALL, &row.detail);
     }
-    let shares = scale_of_shares(rows, measures);
-    for (panel, &measure) in measures.iter().enumerate() {
-        let Some(index) = Measure::ALL.iter().position(|other| *other == measure) else { continue };
+    let shares = scale_of_shares(rows, metrics);
+    for (panel, &metric) in metrics.iter().enumerate() {
         let left = LABELS + panel as f64 * PANEL;
         let pixels = (left, left + PANEL - GAP);
-        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(|control| Some((control[index]?, None)));
-        let numbers = rows.iter().filter_map(|row| row.numbers[index]).chain(controls);
-        let scale = match measure.is_a_cost() {
+        let controls =
+            rows.iter().flat_map(|row| &row.controls).filter_map(|control| Some((control.get(metric)?, None)));
+        let numbers = rows.iter().filter_map(|row| row.numbers[metric]).chain(controls);
+        let scale = match metric.is_a_cost() {
             true => Scale::rounded(0.0, highest(numbers), pixels, 2),
             false => Scale::rounded(shares, 1.0, pixels, 2),
         };
-        let better = if measure.is_a_cost() { "less is better" } else { "more is better" };
-        svg.text((left, top - 40.0), Anchor::Start, HEADING, measure.name());
+        let better = if metric.is_a_cost() { "less is better" } else { "more is better" };
+        svg.text((left, top - 40.0), Anchor::Start, HEADING, metric.name());
         svg.text((left, top - 26.0), Anchor::Start, SMALL, better);
         for (x, label) in scale.ticks() {
             svg.line(&[(x, top), (x, bottom)], GRID);
             svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
         }
         for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
-            for x in row.controls.iter().filter_map(|control| control[index]).map(|number| scale.at(number)) {
+            for x in row.controls.iter().filter_map(|control| control.get(metric)).map(|number| scale.at(number)) {
                 svg.line(&[(x, y + 8.0), (x, y + 15.0)], TICK);
             }
-            draw_number(svg, row.numbers[index], look(row.split), scale, (pixels, y));
+            draw_number(svg, row.numbers[metric], look(row.split), scale, (pixels, y));
         }
     }
 }
 
 /// Where the axes of what should be large begin: all of a band at the same place.
-fn scale_of_shares(rows: &[Row], measures: &[Measure]) -> f64 {
-    let is_share = |measure: &Measure| measures.contains(measure) && !measure.is_a_cost();
-    let shares = Measure::ALL.into_iter().enumerate().filter(|(_, measure)| is_share(measure));
-    let lowest = |index: usize| {
-        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control[index]);
-        let numbers = rows.iter().filter_map(move |row| row.numbers[index]);
+fn scale_of_shares(rows: &[Row], metrics: &[Metric]) -> f64 {
+    let shares = metrics.iter().copied().filter(|metric| !metric.is_a_cost());
+    let lowest = |metric: Metric| {
+        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control.get(metric));
+        let numbers = rows.iter().filter_map(move |row| row.numbers[metric]);
         numbers.map(|(number, spread)| number - spread.unwrap_or(0.0)).chain(controls)
     };
-    shares.flat_map(|(index, _)| lowest(index)).fold(0.8, f64::min).max(0.0)
+    shares.flat_map(lowest).fold(0.8, f64::min).max(0.0)
 }
 
 fn highest(numbers: impl Iterator<Item = (f64, Option<f64>)>) -> f64 {
@@ -209,11 +205,11 @@ fn draw_number(
 }
 
 /// The confusion matrix of a run: a row a class, a column a decision.
-fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &Run) {
+fn draw_matrix(svg: &mut Svg, (x, y): Place, run: &ComparedRun) {
     svg.text((x, y + 10.0), Anchor::Start, TEXT, &name(run));
     svg.text((x, y + 25.0), Anchor::Start, SMALL, &format!("{}: {}", end_of(&run.name, 26), run.part));
     let (left, top) = (x + 68.0, y + 50.0);
-    let Metrics { confusion: Confusion { tp, fn_, fp, tn }, .. } = run.figures.metrics;
+    let Confusion { tp, fn_, fp, tn } = run.figures.confusion;
     for (column, label) in Label::ALL.into_iter().enumerate() {
         let middle = left + (column as f64 + 0.5) * CELL.0;
         svg.text((middle, top - 6.0), Anchor::Middle, SMALL, label.lower());
@@ -249,44 +245,34 @@ fn shade(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::comparison::MeasuredPart;
-    use crate::evaluate::{Control, ControlFigures, Exchanged, Figures, Hard, WithinStrata};
+    use crate::breakhis::Part;
+    use crate::diagnosis::{Probability, Threshold};
+    use crate::evaluate::{Control, Figures, Margins, Predictions, Scored, Stratum, Subject};
+    use crate::model::Prediction;
 
-    fn run(name: &str, seed: u64, shared_cases: usize, roc_auc: Option<f64>) -> Run {
-        Run {
+    /// Three of five benign images and all five malignant ones are called what they are.
+    fn run(name: &str, seed: u64, shared_cases: usize) -> ComparedRun {
+        let scored = |index: usize| {
+            let margin = if index < 3 { -1.0 } else { index as f64 };
+            let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
+            Scored { truth: Label::ALL[usize::from(index >= 5)], prediction }
+        };
+        ComparedRun {
             name: name.into(),
             recipe: "best".into(),
             settings: String::new(),
             seed,
             shared_cases,
-            part: MeasuredPart::Test,
-            figures: Figures {
-                metrics: Metrics {
-                    n: 10,
-                    accuracy: Some(0.8),
-                    precision: Some(0.75),
-                    recall: Some(0.9),
-                    specificity: Some(0.7),
-                    f1: Some(0.82),
-                    nll: Some(0.4),
-                    brier: Some(0.2),
-                    ece: Some(0.1),
-                    roc_auc,
-                    pr_auc: Some(0.9),
-                    confusion: Confusion { tp: 5, fn_: 0, fp: 2, tn: 3 },
-                },
-                patient_recognition_rate: Some(0.8),
-                within_strata: WithinStrata { roc_auc },
-                exchanged: Exchanged::default(),
-                hard: Hard::default(),
-            },
+            trained_on: 30,
+            part: Part::Test,
+            figures: Figures::of_decisions(&(0..10).map(scored).collect::<Vec<_>>(), Threshold::HALF),
             controls: Vec::new(),
         }
     }
 
     #[test]
     fn a_figure_holds_every_run_its_matrix_and_the_notice() {
-        let runs = vec![run("runs/a", 1, 0, Some(0.9)), run("runs/b", 2, 0, None), run("<c>", 1, 3, Some(1.0))];
+        let runs = vec![run("runs/a", 1, 0), run("runs/b", 2, 0), run("<c>", 1, 3)];
         let svg = figure(&Comparison::of(runs, None));
         for text in
             ["runs/a: test, n = 10", "runs/b: test", "&lt;c&gt;: test", ">undefined<", RESEARCH_USE, ">100.0 %<"]
@@ -295,7 +281,7 @@ mod tests {
         }
         // The legend's tick only: these runs have no controls.
         assert_eq!(ticks(&svg), 1);
-        // In both bands of measures.
+        // In both bands of metrics.
         assert_eq!(svg.matches(">best, by case: mean<").count(), 2);
         assert_eq!(svg.matches(">60.0 %<").count(), 3);
         assert!(!svg.contains("NaN"));
@@ -305,16 +291,24 @@ mod tests {
         svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count()
     }
 
+    fn subject(truth: Label) -> Subject {
+        let stratum = Some(Stratum { magnification: 40, width: 700 });
+        Subject { filename: truth.lower().into(), truth, case: "1".into(), subtype: "F".into(), stratum }
+    }
+
+    fn margins() -> Margins {
+        Margins { plain: vec![0.5, 1.0], exchanged: Vec::new() }
+    }
+
     #[test]
     fn controls_are_ticks_in_the_panels_of_the_figures_that_they_have() {
-        let mut run = run("runs/a", 1, 0, Some(0.9));
-        let control = ControlFigures {
-            roc_auc: Some(0.3),
-            nll: Some(0.7),
-            within_strata: WithinStrata { roc_auc: Some(0.2) },
-            exchanged: Exchanged::default(),
+        let mut run = run("runs/a", 1, 0);
+        let predictions = Predictions {
+            subjects: [Label::Benign, Label::Malignant].map(subject).to_vec(),
+            network: margins(),
+            controls: vec![(Control::MeanColour, margins()), (Control::Strata, margins())],
         };
-        run.controls = vec![(Control::MeanColour, control.clone()), (Control::Strata, control)];
+        run.controls = ControlFigures::all(&predictions);
         // Each has an area, an area within strata and a loss, beside the tick of the legend.
         assert_eq!(ticks(&figure(&Comparison::of(vec![run], None))), 7);
     }

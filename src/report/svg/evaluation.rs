@@ -1,11 +1,8 @@
 //! An evaluation as a figure: the four areas under the ROC curve of the network and of each control, a row each.
 
 use crate::diagnosis::RESEARCH_USE;
-use crate::evaluate::Control;
-use crate::evaluate::ControlFigures;
-use crate::evaluate::Evaluation;
-use crate::evaluate::Measure;
-use crate::report::svg::{Anchor, Font, Marker, Scale, Stroke, Svg, colour};
+use crate::evaluate::{Control, Evaluation, Interval, Metric};
+use crate::report::svg::{Anchor, Font, GRID, HEADING, Marker, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 
 // Pixels.
 const WIDTH: f64 = 1000.0;
@@ -18,26 +15,19 @@ const GAP: f64 = 34.0;
 const ROWS: f64 = 130.0;
 const ROW: f64 = 34.0;
 
-const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
-const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
-const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
-const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
-const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
-
-/// The areas, a panel each.
-const AREAS: [(Measure, &str, &str); 4] = [
-    (Measure::RocAuc, "ROC AUC", "images as they are"),
-    (Measure::WithinStrata, "within strata", "pairs of one magnification, width"),
-    (Measure::Exchanged, "exchanged", "with the colours of other images"),
-    (Measure::ExchangedWithinStrata, "exchanged, within strata", "both"),
+/// The areas, a panel each, with what they are.
+const AREAS: [(Metric, &str); 4] = [
+    (Metric::RocAuc, "images as they are"),
+    (Metric::WithinStrata, "pairs of one magnification, width"),
+    (Metric::Exchanged, "with the colours of other images"),
+    (Metric::ExchangedWithinStrata, "both"),
 ];
 
 /// A row: its name, its areas and their intervals.
-type Row = (String, [Option<f64>; 4], [Option<(f64, f64)>; 4]);
+type Row = (String, [Option<f64>; 4], [Interval; 4]);
 
 /// The figure as an SVG document; `what` says of which network and images.
-#[must_use]
-pub fn evaluation_figure(evaluation: &Evaluation, what: &str) -> String {
+pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
     let rows = rows(evaluation);
     let bottom = ROWS + rows.len() as f64 * ROW;
     let title = "A network, and controls that know no tissue or go by colour";
@@ -53,10 +43,10 @@ pub fn evaluation_figure(evaluation: &Evaluation, what: &str) -> String {
         rows.iter().flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)))
     };
     let lowest = numbers().copied().fold(0.4, f64::min);
-    for (panel, (_, name, detail)) in AREAS.into_iter().enumerate() {
+    for (panel, (metric, detail)) in AREAS.into_iter().enumerate() {
         let left = LABELS + panel as f64 * PANEL;
         let scale = Scale::rounded(lowest, 1.0, (left, left + PANEL - GAP), 4);
-        svg.text((left, ROWS - 42.0), Anchor::Start, HEADING, name);
+        svg.text((left, ROWS - 42.0), Anchor::Start, HEADING, metric.name());
         svg.text((left, ROWS - 27.0), Anchor::Start, SMALL, detail);
         for (x, label) in scale.ticks() {
             svg.line(&[(x, ROWS), (x, bottom)], GRID);
@@ -99,18 +89,13 @@ pub fn evaluation_figure(evaluation: &Evaluation, what: &str) -> String {
 }
 
 fn rows(evaluation: &Evaluation) -> Vec<Row> {
-    let figures = &evaluation.all.figures;
-    let ends = AREAS.map(|(measure, ..)| {
-        let place = Measure::ALL.iter().position(|other| *other == measure);
-        place.and_then(|place| evaluation.intervals[place])
-    });
-    let mut rows: Vec<Row> = vec![("network".to_owned(), AREAS.map(|(measure, ..)| measure.of(figures)), ends)];
+    let all = &evaluation.all;
+    let of_network = AREAS.map(|(metric, _)| all.figures.get(metric));
+    let mut rows: Vec<Row> =
+        vec![("network".to_owned(), of_network, AREAS.map(|(metric, _)| evaluation.intervals[metric]))];
     for control in Control::ALL {
-        let of = |figures: &ControlFigures| {
-            let ControlFigures { roc_auc, within_strata, exchanged, .. } = figures;
-            [*roc_auc, within_strata.roc_auc, exchanged.roc_auc, exchanged.within_strata]
-        };
-        let areas = evaluation.all.controls.get(&control).and_then(Option::as_ref).map_or([None; 4], of);
+        let figures = all.controls.get(&control).and_then(Option::as_ref);
+        let areas = AREAS.map(|(metric, _)| figures.and_then(|figures| figures.get(metric)));
         rows.push((control.to_string(), areas, [None; 4]));
     }
     rows
