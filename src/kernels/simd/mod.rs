@@ -46,8 +46,8 @@ impl Level {
         levels
     }
 
-    /// Makes the level of that name the default of this process, for all that is loaded or trained from here on, so that
-    /// no signature on the way need carry it. A program calls this before its first network, as `lobule` does with
+    /// Makes the level of that name the default of this process, for all that is loaded or trained from here on, so
+    /// that no signature on the way need carry it. A program calls this before its first network, as `lobule` does with
     /// `LOBULE_SIMD`; a second call changes nothing.
     ///
     /// # Errors
