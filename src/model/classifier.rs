@@ -185,9 +185,9 @@ impl Classifier {
         Ok(self.classify_with_taps(&self.preprocess().resized(image)?)?.0)
     }
 
-    /// Classifies an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size * 3`
-    /// numbers from 0 to 1. Besides the prediction: what the head saw, the means of each tap's channels, one tap after the
-    /// other; none for a network without taps.
+    /// Classifies an image that [`Preprocess::resized`] has made, and that may have been changed since: `size * size *
+    /// 3` numbers from 0 to 1. Besides the prediction: what the head saw, the means of each tap's channels, one tap
+    /// after the other; none for a network without taps.
     ///
     /// # Errors
     /// When the image has another size, or the network fails on it.

@@ -3,8 +3,8 @@
 //! In: images and a weights file. Out: a [`Prediction`] an image. Knows no HTTP, no command line, no data set.
 //!
 //! [`Architecture`] is the one description of a network: its layers, their names and their sizes. A [`Network`] puts
-//! [`Parameters`] to it, which are filled by [`Parameters::initial`] or from a [`WeightsFile`]. [`Network::learn`] is the
-//! training walk through it and [`InferenceNetwork`] the inference walk.
+//! [`Parameters`] to it, which are filled by [`Parameters::initial`] or from a [`WeightsFile`]. [`Network::learn`] is
+//! the training walk through it and [`InferenceNetwork`] the inference walk.
 
 mod architecture;
 mod classifier;

@@ -1,7 +1,7 @@
 //! Safetensors files of any content: named tensors, and one entry of metadata.
 //!
-//! In and out: [`StoredTensors`]. Tensors are f32 or f16 in a file and f32 here. There is one entry of metadata, because
-//! the writer puts several in a random order and the same tensors must give the same bytes.
+//! In and out: [`StoredTensors`]. Tensors are f32 or f16 in a file and f32 here. There is one entry of metadata,
+//! because the writer puts several in a random order and the same tensors must give the same bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

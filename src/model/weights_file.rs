@@ -42,8 +42,8 @@ pub struct Metadata {
     pub threshold: Threshold,
     /// What it was trained on, and how.
     pub provenance: Provenance,
-    /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say nothing
-    /// about other persons. Empty where nobody wrote them down.
+    /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say
+    /// nothing about other persons. Empty where nobody wrote them down.
     #[serde(default)]
     pub trained_on: Vec<String>,
     /// Figures on the validation part, by name.

@@ -1,4 +1,4 @@
-//! How long the network's parts take: `cargo bench`. What else could do the same work is timed by `peers.py` beside this.
+//! How long the network's parts take: `cargo bench`. What else could do this work is timed by `peers.py`.
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail as a test does")]
 
 use candle_core::{Device, Tensor};

@@ -92,9 +92,9 @@ fn the_baseline_is_trained_as_in_keras() -> Result<(), TrainError> {
     check(&Architecture::Baseline(architecture), &keras, &tolerance)
 }
 
-/// Seen at any level of vector instructions: 6e-5 for losses, 9e-5 for values, 2e-5 for moments. Weights are off by 4e-3
-/// of their change, Keras in f32 by 3e-3 of it: Adam's first step goes by the sign of a gradient, and that of small
-/// ones is a matter of rounding.
+/// Seen at any level of vector instructions: 6e-5 for losses, 9e-5 for values, 2e-5 for moments. Weights are off by
+/// 4e-3 of their change, Keras in f32 by 3e-3 of it: Adam's first step goes by the sign of a gradient, and that of
+/// small ones is a matter of rounding.
 #[test]
 fn a_fused_densenet_is_trained_as_in_keras() -> Result<(), TrainError> {
     let architecture =

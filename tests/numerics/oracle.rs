@@ -8,8 +8,8 @@ use lobule::model::{Architecture, Mode, ModelError, Network, NormPolicy};
 /// Keras's for its DenseNet.
 const EPSILON: f64 = 1.001e-5;
 
-/// The logits (batch, 2) of images (batch, height, width, 3), from which candle makes the gradients of all parameters. In
-/// training the moving moments take a step.
+/// The logits (batch, 2) of images (batch, height, width, 3), from which candle makes the gradients of all parameters.
+/// In training the moving moments take a step.
 pub(crate) fn forward(network: &Network, images: &Tensor, mode: Mode) -> std::result::Result<Tensor, ModelError> {
     network.forward_taps(&PlainWalk { network, mode }.taps(images)?, mode)
 }

@@ -77,7 +77,7 @@ pub(crate) fn kernel_back<S: Simd>(simd: S, u: [S::Vector; 6]) -> [S::Vector; 3]
     [first, scaled_add(simd, simd.sub(u[3], u[4]), 1.0 / 12.0, middle), last]
 }
 
-/// Column `j` of a matrix of vectors. A loop, as closures handed to the standard library are not compiled for the level.
+/// Column `j` of a matrix of vectors. A loop, as closures in the standard library are not compiled for the level.
 #[inline(always)]
 pub(crate) fn column_of<V: Copy, const N: usize, const M: usize>(rows: &[[V; N]; M], j: usize) -> [V; M] {
     let mut column = [rows[0][j]; M];

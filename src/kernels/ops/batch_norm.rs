@@ -1,7 +1,7 @@
 //! Batch normalisation over the last axis, forward and backward.
 //!
-//! In: `x` (..., channels), gamma and beta (channels). Out: the shape of `x`. In training the moments are those of
-//! the batch ([`crate::kernels::Moments::of`]) and the gradient runs through them; at inference they are the moving ones.
+//! In: `x` (..., channels), gamma and beta (channels). Out: the shape of `x`. In training the moments are those of the
+//! batch ([`crate::kernels::Moments::of`]) and the gradient runs through them; at inference they are the moving ones.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;

@@ -12,7 +12,7 @@ use crate::kernels::matmul::{Matrix, Sizes, matmul};
 use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::slices;
 
-/// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters), without a stride.
+/// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters) without stride.
 ///
 /// # Errors
 /// When the shapes do not fit each other, or the geometry has a stride.

@@ -1,8 +1,8 @@
-//! The product of a batch and a weight, forward only and on the calling thread: what the head computes when it classifies.
+//! The product of a batch and a weight, forward only and on the calling thread: what the head computes at inference.
 //!
-//! In: `x` (batch, inputs) and a weight (inputs, outputs). Out: (batch, outputs). Training takes candle's own, which has
-//! a gradient and several threads; to learn how many, it reads /proc/cpuinfo at each call, for which a head of a few
-//! thousand numbers has no time.
+//! In: `x` (batch, inputs) and a weight (inputs, outputs). Out: (batch, outputs). Training takes candle's own, which
+//! has a gradient and several threads; to learn how many, it reads /proc/cpuinfo at each call, for which a head of a
+//! few thousand numbers has no time.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 

@@ -46,9 +46,9 @@ impl Level {
         levels
     }
 
-    /// Makes the level of that name the default of this process, for all that is loaded or trained from here on. One
-    /// process computes at one level, so that figures can be compared; a program calls this before its first network, as
-    /// `lobule` does with `LOBULE_SIMD`. A second call changes nothing.
+    /// Makes the level of that name the default of this process, for all that is loaded or trained from here on, so
+    /// that no signature on the way need carry it. A program calls this before its first network, as `lobule` does with
+    /// `LOBULE_SIMD`; a second call changes nothing.
     ///
     /// # Errors
     /// When no level has that name, or this processor lacks it.

@@ -8,8 +8,8 @@ use half::f16;
 
 use super::Simd;
 
-/// A level's token, which implements [`Simd`] by the named intrinsics. `features` are what its code is compiled for, and
-/// what the processor is asked for.
+/// A level's token, which implements [`Simd`] by the named intrinsics. `features` are what its code is compiled for,
+/// and what the processor is asked for.
 macro_rules! level {
     (
         $name:ident {

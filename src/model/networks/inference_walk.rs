@@ -64,8 +64,8 @@ fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm> {
 }
 
 impl InferenceNetwork {
-    /// Lays a network out as it is now for square images of `size` pixels a side, with vector instructions of `level`. An
-    /// image that is alone is computed by `threads` threads, several at a time by the thread that brings each.
+    /// Lays a network out as it is now for square images of `size` pixels a side, with vector instructions of `level`.
+    /// An image that is alone is computed by `threads` threads, several at a time by the thread that brings each.
     ///
     /// # Errors
     /// When the images are too small for the network.

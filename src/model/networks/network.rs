@@ -1,8 +1,8 @@
 //! A network: its layers, its parameters, and the forward pass of what has no backbone in it, in candle, channels last.
 //!
-//! In: preprocessed images (batch, height, width, 3) for the baseline, or the taps that a walk through the backbone made
-//! for the fused network's head. Out: logits (batch, 2), benign first. The topology says what is computed; this file says
-//! how each kind of layer is.
+//! In: preprocessed images (batch, height, width, 3) for the baseline, or the taps that a walk through the backbone
+//! made for the fused network's head. Out: logits (batch, 2), benign first. The topology says what is computed; this
+//! file says how each kind of layer is.
 
 use candle_core::{Error, Result, Tensor};
 

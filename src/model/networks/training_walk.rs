@@ -1,5 +1,5 @@
-//! The training walk: [`crate::kernels::densenet::training`] over the layers of a fused network's backbone, then the head
-//! in candle.
+//! The training walk: [`crate::kernels::densenet::training`] over the layers of a fused network's backbone, then the
+//! head in candle.
 //!
 //! In: images and the parameters. Out: logits and, from a loss of them, the gradients of all parameters.
 

@@ -26,7 +26,7 @@ pub(crate) struct FoldedDense {
     norm1: Activation,
     conv1: Packed,
     norm2: Activation,
-    /// One matrix (3 * 3 * bottleneck, growth); or, by tiles, a matrix (bottleneck, growth) for each position of a tile.
+    /// One matrix (3 * 3 * bottleneck, growth); or, by tiles, a matrix (bottleneck, growth) for each position.
     conv2: Packed,
     by_tiles: bool,
 }

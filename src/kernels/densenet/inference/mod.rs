@@ -1,15 +1,15 @@
 //! DenseNet's backbone as it classifies: the inference walk.
 //!
-//! In: the weights once, then images. Out: the global average of each tap. An [`InferenceBackbone`] is built for one size
-//! of images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned, and
-//! after the first images nothing is allocated. To candle it is one operator. A dense block is one buffer that each layer
-//! adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3 convolutions go
-//! through Winograd's transforms.
+//! In: the weights once, then images. Out: the global average of each tap. An [`InferenceBackbone`] is built for one
+//! size of images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned,
+//! and after the first images nothing is allocated. To candle it is one operator. A dense block is one buffer that each
+//! layer adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3
+//! convolutions go through Winograd's transforms.
 //!
 //! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
-//! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both in
-//! `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `plane`, `thread_memory` and
-//! `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
+//! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both
+//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `plane`,
+//! `thread_memory` and `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -128,7 +128,7 @@ impl InferenceBackbone {
         self.plan.walk(image, taps, alone.then_some(&self.team), None);
     }
 
-    /// Where the time of an image (size, size, 3) goes on one thread: the median of `rounds` walks for each kind of layer.
+    /// Where the time of an image (size, size, 3) goes on one thread: medians of `rounds` walks by kind of layer.
     ///
     /// # Errors
     /// When the image has another size.

@@ -1,6 +1,6 @@
 //! Threads that compute one image together, half a layer at a time.
 //!
-//! Half a layer takes some tens of microseconds, so threads that are done wait for the others by looking, not by sleeping.
+//! Half a layer takes tens of microseconds, so threads that are done wait for the others by looking, not by sleeping.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -93,8 +93,8 @@ struct Barrier {
     broken: AtomicBool,
 }
 
-/// Looks before a thread lets others have its processor: longer than half a layer, which only a team on too few processors
-/// exceeds.
+/// Looks before a thread lets others have its processor: longer than half a layer, which only a team on too few
+/// processors exceeds.
 const LOOKS: u32 = 20_000;
 
 impl Barrier {

@@ -62,8 +62,8 @@ pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm,
     out
 }
 
-/// Backward from the gradient of what [`forward`] made, the first channels of `output`. Overwrites the input's gradient with this share of it, and
-/// returns the kernel's and the norm's.
+/// Backward from the gradient of what [`forward`] made, the first channels of `output`. Overwrites the input's gradient
+/// with this share of it, and returns the kernel's and the norm's.
 pub fn backward(
     workspace: &mut Workspace,
     input: &FeatureMaps,
@@ -185,8 +185,8 @@ fn pool(level: Level, x: &[f32], norm: NormSlice<'_>, pixels: &[[usize; 4]], out
     over_columns!(level, norm.scale.len(), kernel(x, norm, pixels, out, stride))
 }
 
-/// Backward through the average, ReLU and the scale. `through` holds the averages' gradient, in rows `stride` apart, and
-/// is overwritten by the averages; scale times the gradient is written to `gradient`, the sums are added to `sums`.
+/// Backward through the average, ReLU and the scale. `through` holds the averages' gradient, in rows `stride` apart,
+/// and is overwritten by the averages; scale times the gradient is written to `gradient`, the sums are added to `sums`.
 fn unpool(
     level: Level,
     (x, gradient): (&[f32], &mut [f32]),

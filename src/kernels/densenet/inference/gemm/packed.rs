@@ -1,9 +1,9 @@
 //! Matrices of weights, laid out once at load as the register tiles read them.
 //!
 //! A matrix is cut into panels of columns; a panel's rows follow each other, so a tile reads it from end to end. The
-//! last panel is filled up with zeros. Weights that are f16 numbers, as those of a weights file are, can stay f16, which
-//! halves what is streamed through the caches for each image and changes no result: widening is exact. It takes an
-//! instruction more, which pays where few rows are multiplied with a matrix.
+//! last panel is filled up with zeros. Weights that are f16 numbers, as those of a weights file are, can stay f16,
+//! which halves what is streamed through the caches for each image and changes no result: widening is exact. It takes
+//! an instruction more, which pays where few rows are multiplied with a matrix.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;

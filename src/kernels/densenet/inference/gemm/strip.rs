@@ -1,4 +1,4 @@
-//! The rows that a product takes, laid out as a register tile reads them, and what is written to them: activated pixels.
+//! The rows that a product takes, as a register tile reads them, and what is written to them: activated pixels.
 
 use crate::kernels::densenet::inference::gemm::aligned::Aligned;
 use crate::kernels::simd::Simd;
