@@ -1,4 +1,4 @@
-//! Which network answers, as every command that asks one is told.
+//! Which network answers: the argument that every command with a network has.
 
 use std::ffi::OsString;
 use std::path::Path;

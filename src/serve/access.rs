@@ -1,6 +1,6 @@
 //! Who may ask: a bearer token for predictions (RFC 6750), and which other sites' scripts may read answers (CORS).
 //!
-//! Without a token everybody who reaches the port is answered; without origins no other site's script is.
+//! Without a token everybody is answered who reaches the port; without origins no script of another site is.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -10,7 +10,7 @@
 //! | `config` | every limit and every default, and what is listened on |
 //! | `server` | the listener with its connection permits, one connection, the shutdown |
 //! | `service` | what the requests share; the start with its first image |
-//! | `routes` | which addresses there are and who answers: `predict`, `status`; `decision` holds a prediction against the threshold; `openapi.json` is the contract |
+//! | `routes` | which addresses there are and what answers at each; `decision` applies the threshold; `openapi.json` is the contract |
 //! | `access` | who may ask: tokens, and other sites' scripts |
 //! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads may take together |
 //! | `exchange` | around each request: its id (`trace`), the headers of every answer, the one log line |
@@ -53,7 +53,7 @@ pub use error::ServeError;
 #[cfg(fuzzing)]
 pub use upload::fuzzing;
 
-/// Serves predictions of this network until it is told to shut down.
+/// Serves predictions of this network until a signal comes.
 ///
 /// `signals` is called once, when the network has classified a first image. What it gives is waited for again and
 /// again and names a signal each time: the first begins the shutdown, the second ends it at once. The process's own

@@ -8,7 +8,7 @@ use super::reply::{Reply, with_type};
 /// A problem of RFC 9457.
 #[derive(Serialize)]
 pub(super) struct Problem<'a> {
-    /// "about:blank" says that the status tells the kind; `code` tells it more precisely.
+    /// "about:blank" means that the status says what kind of problem it is; `code` says it more precisely.
     r#type: &'static str,
     title: &'static str,
     status: u16,

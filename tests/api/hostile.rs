@@ -33,10 +33,10 @@ fn forms_that_are_made_to_cost_much_are_refused() {
     ]
     .concat();
     let frontier = "multipart/form-data; boundary=frontier";
-    let parts = |count: usize| (0..count).map(|_| FormField::text("a", "b")).collect::<Vec<_>>();
+    let fields = |count: usize| (0..count).map(|_| FormField::text("a", "b")).collect::<Vec<_>>();
     let files = |count: usize| (0..count).map(|_| FormField::file("a", "b", b"c")).collect::<Vec<_>>();
     for (what, content_type, body, status, code) in [
-        ("10,000 fields", frontier, form(&parts(10_000)), 413, "too_large"),
+        ("10,000 fields", frontier, form(&fields(10_000)), 413, "too_large"),
         ("10,000 files", frontier, form(&files(10_000)), 400, "several_images"),
         ("a header of 1 MB", frontier, header, 400, "no_image"),
         ("10,000 headers", frontier, many_headers.into_bytes(), 400, "bad_multipart"),
@@ -173,9 +173,9 @@ fn an_image_in_any_form_is_the_same_image() {
     let name = "[a-zA-Z0-9 _.-]{1,20}";
     proptest!(cases(), |(before in prop::collection::vec(text, 0..4), field in name, name in name, level in 0u8..=255)| {
         let image = grey(level, ImageFormat::Png);
-        let mut parts: Vec<_> = before.iter().map(|text| FormField::text("note", text)).collect();
-        parts.push(FormField::file(&field, &name, &image));
-        let packed = post(&service.address, "/predict").form(&parts).send();
+        let mut fields: Vec<_> = before.iter().map(|text| FormField::text("note", text)).collect();
+        fields.push(FormField::file(&field, &name, &image));
+        let packed = post(&service.address, "/predict").form(&fields).send();
         let alone = post(&service.address, "/predict").body("image/png", image).send();
         prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
     });

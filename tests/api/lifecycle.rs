@@ -34,10 +34,8 @@ fn a_signal_ends_it_with_0_though_connections_are_idle() {
 fn a_request_in_flight_is_finished_and_new_ones_are_refused() {
     let service = Service::start(&["--threads", "1"]);
     let address = service.address.clone();
-    let client = thread::spawn({
-        let address = address.clone();
-        move || post(&address, "/predict").header("x-request-id", "in-flight").body("image/png", large()).send()
-    });
+    let in_flight = post(&address, "/predict").header("x-request-id", "in-flight").body("image/png", large());
+    let client = thread::spawn(|| in_flight.send());
     let (head, rest) = ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: ", noise(32));
     let mut slow = raw(&address, format!("{head}{}\r\n\r\n", rest.len()).as_bytes());
     thread::sleep(Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! What those see who run the service: the network's description, metrics, and the log's traces.
+//! What a deployer sees of the service: the network's description, metrics, and the log's traces.
 
 use serde_json::Value;
 

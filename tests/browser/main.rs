@@ -22,6 +22,7 @@ use browser::{Browser, Look};
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use lobule::diagnosis::RESEARCH_USE;
+use serde_json::json;
 use support::drawn::tissue;
 use support::service::Service;
 
@@ -61,7 +62,7 @@ async fn an_image_is_classified_with_scripts_off() -> Outcome {
 
     page.goto(&service.url("/")).await?;
     browser.screenshot("home-without-scripts").await?;
-    assert!(page.find(Locator::Css("footer")).await?.text().await?.contains(RESEARCH_USE));
+    assert!(page.find(Locator::Css(".notice")).await?.text().await?.contains(RESEARCH_USE));
     page.find(Locator::Css("label[for=image]")).await?;
     page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
     page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
@@ -70,7 +71,7 @@ async fn an_image_is_classified_with_scripts_off() -> Outcome {
     assert!(["Benign", "Malignant"].contains(&label.as_str()), "{label}");
     assert_eq!(page.current_url().await?.path(), "/predict/batch");
     assert!(page.find(Locator::Css("p[data-field=decision]")).await?.text().await?.contains("the decision is"));
-    assert!(page.find(Locator::Css("footer")).await?.text().await?.contains(RESEARCH_USE));
+    assert!(page.find(Locator::Css(".notice")).await?.text().await?.contains(RESEARCH_USE));
     assert_bar_agrees_with_its_text(page, "article").await?;
     assert!(page.find(Locator::Css("figure img")).await?.rectangle().await?.2 > 100.0, "the image is shown");
     browser.screenshot("result-without-scripts").await?;
@@ -106,6 +107,13 @@ async fn a_broken_image_gets_an_error_page_with_scripts_off() -> Outcome {
     browser.close().await
 }
 
+/// The controls that lie under the notice, if only in part.
+const HIDDEN: &str = "const notice = document.querySelector('.notice').getBoundingClientRect();
+    return [...document.querySelectorAll('main button, main input, main a')].filter((control) => {
+      const { top, bottom, width } = control.getBoundingClientRect();
+      return width > 0 && top < notice.bottom && bottom > notice.top;
+    }).map((control) => control.outerHTML);";
+
 /// Four looks: light and dark, wide and as on a phone.
 const LOOKS: [(&str, bool, u32); 4] = [
     ("light-desktop", false, 1280),
@@ -124,12 +132,17 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
 
         page.goto(&service.url("/")).await?;
         browser.screenshot(&format!("home-{name}")).await?;
+        assert_eq!(page.execute(HIDDEN, vec![]).await?, json!([]), "controls under the notice: {name}");
         assert_eq!(browser.faults().await?, Vec::<String>::new(), "{name}");
         let camera = page.find(Locator::Id("camera")).await?.is_displayed().await?;
         assert_eq!(camera, width < 500, "the camera is offered where there is one");
         page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
         page.wait().for_element(Locator::Css("#chosen li")).await?;
         browser.screenshot(&format!("chosen-{name}")).await?;
+        assert_eq!(page.execute(HIDDEN, vec![]).await?, json!([]), "controls under the notice: {name}");
+        let shown = "const { top, bottom } = document.querySelector('button[type=submit]').getBoundingClientRect();
+            return top >= 0 && bottom <= innerHeight";
+        assert_eq!(page.execute(shown, vec![]).await?, true, "the button to press next is in sight: {name}");
         page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
         page.wait().for_element(Locator::Css("#outcome .result")).await?;
         assert_eq!(page.current_url().await?.path(), "/", "the page stays");
@@ -234,15 +247,15 @@ async fn everything_is_done_from_the_keyboard() -> Outcome {
     let page = &browser.client;
     page.goto(&service.url("/")).await?;
     let focused = "const e = document.activeElement; return e.id || e.className || e.tagName.toLowerCase()";
-    let mut stops = Vec::new();
+    let mut order = Vec::new();
     for _ in 0..6 {
         // Keys that are sent to a file input would be taken for a file's name.
         let tab = KeyAction::Down { value: TAB };
         let released = KeyAction::Up { value: TAB };
         page.perform_actions(KeyActions::new("keyboard".to_owned()).then(tab).then(released)).await?;
-        stops.push(page.execute(focused, vec![]).await?.as_str().unwrap_or_default().to_owned());
+        order.push(page.execute(focused, vec![]).await?.as_str().unwrap_or_default().to_owned());
     }
-    assert_eq!(stops, ["brand", "image", "button", "sample", "sample", "sample"], "the order in which Tab goes");
+    assert_eq!(order, ["brand", "image", "button", "sample", "sample", "sample"], "the order in which Tab goes");
     page.active_element().await?.send_keys(ENTER).await?;
     page.wait().for_element(Locator::Css("#outcome .result h2")).await?;
     assert_eq!(browser.complaints(&service.url("/")).await?, Vec::<String>::new());

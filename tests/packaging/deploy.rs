@@ -102,7 +102,7 @@ fn the_page_deploys_safely_and_says_one_thing() {
 
 #[test]
 fn no_route_ends_in_z_and_no_body_is_larger_than_cloud_run_passes_on() {
-    let api: Value = serde_json::from_str(&text("src/serve/openapi.json")).unwrap();
+    let api: Value = serde_json::from_str(&text("src/serve/routes/openapi.json")).unwrap();
     let routes = api["paths"].as_object().unwrap();
     assert!(routes.contains_key("/health") && routes.contains_key("/ready"));
     assert!(routes.keys().all(|route| !route.ends_with('z')), "{routes:?}");

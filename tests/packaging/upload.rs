@@ -54,8 +54,8 @@ const NEEDED: [&str; 13] = [
     "buildpack/bin/detect",
     "buildpack/bin/build",
     "src/main.rs",
-    "src/serve/openapi.json",
-    "src/serve/pages/script.js",
+    "src/serve/routes/openapi.json",
+    "src/serve/page/script.js",
     "src/kernels/simd/mod.rs",
     "weights/lobule.safetensors",
 ];

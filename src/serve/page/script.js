@@ -54,6 +54,7 @@
     button.textContent = chosen.length > 1 ? `Classify ${chosen.length} images` : "Classify";
     progress.textContent = files.length > most ? `Only the first ${most} images were taken.` : "";
     outcome.replaceChildren();
+    if (chosen.length > 0) button.scrollIntoView({ block: "nearest" });
   };
 
   for (const input of inputs) input.addEventListener("change", () => choose(input.files));

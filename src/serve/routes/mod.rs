@@ -1,4 +1,4 @@
-//! The routes: which there are, which methods each takes, who may ask, and who answers.
+//! The routes: which there are, which methods each takes, who may ask, and what answers.
 
 use hyper::body::Incoming;
 use hyper::header::{

@@ -48,7 +48,7 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
     builder.http2().keep_alive_interval(PING_EVERY).keep_alive_timeout(read_timeout);
     let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), answer).into_owned());
 
-    // hyper's own limit begins once HTTP/1 and HTTP/2 have been told apart, which a client can put off for ever; nor has
+    // hyper's own limit begins once HTTP/1 and HTTP/2 are distinguished, which a client can put off for ever; nor has
     // it one for an HTTP/2 connection without requests, or for a client that does not read its answer.
     let silence = async {
         loop {
