@@ -246,17 +246,27 @@ fn shade(share: f64) -> String {
 mod tests {
     use super::*;
     use crate::breakhis::Part;
-    use crate::diagnosis::{Probability, Threshold};
-    use crate::evaluate::{Control, Figures, Margins, Predictions, Scored, Stratum, Subject};
-    use crate::model::Prediction;
+    use crate::diagnosis::Threshold;
+    use crate::evaluate::{Control, Figures, Margins, Predictions, Stratum, Subject};
+
+    /// Predictions for benign and malignant images of one stratum; without one where it is none.
+    fn predictions(plain: Vec<f64>, benign: usize, stratum: Option<Stratum>) -> Predictions {
+        let subject = |index: usize| {
+            let truth = Label::ALL[usize::from(index >= benign)];
+            Subject { filename: index.to_string(), truth, case: "1".into(), subtype: "F".into(), stratum }
+        };
+        let margins = Margins { plain, exchanged: Vec::new() };
+        Predictions {
+            subjects: (0..margins.plain.len()).map(subject).collect(),
+            network: margins,
+            controls: Vec::new(),
+        }
+    }
 
     /// Three of five benign images and all five malignant ones are called what they are.
     fn run(name: &str, seed: u64, shared_cases: usize) -> ComparedRun {
-        let scored = |index: usize| {
-            let margin = if index < 3 { -1.0 } else { index as f64 };
-            let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
-            Scored { truth: Label::ALL[usize::from(index >= 5)], prediction }
-        };
+        let margins = [-1.0, -1.0, -1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0];
+        let predictions = predictions(margins.to_vec(), 5, None);
         ComparedRun {
             name: name.into(),
             recipe: "best".into(),
@@ -265,7 +275,7 @@ mod tests {
             shared_cases,
             trained_on: 30,
             part: Part::Test,
-            figures: Figures::of_decisions(&(0..10).map(scored).collect::<Vec<_>>(), Threshold::HALF),
+            figures: Figures::of(&predictions, &predictions.all(), Threshold::HALF),
             controls: Vec::new(),
         }
     }
@@ -291,23 +301,12 @@ mod tests {
         svg.matches(&format!(r#"stroke="{}" stroke-width="1.5""#, colour::GREY)).count()
     }
 
-    fn subject(truth: Label) -> Subject {
-        let stratum = Some(Stratum { magnification: 40, width: 700 });
-        Subject { filename: truth.lower().into(), truth, case: "1".into(), subtype: "F".into(), stratum }
-    }
-
-    fn margins() -> Margins {
-        Margins { plain: vec![0.5, 1.0], exchanged: Vec::new() }
-    }
-
     #[test]
     fn controls_are_ticks_in_the_panels_of_the_figures_that_they_have() {
         let mut run = run("runs/a", 1, 0);
-        let predictions = Predictions {
-            subjects: [Label::Benign, Label::Malignant].map(subject).to_vec(),
-            network: margins(),
-            controls: vec![(Control::MeanColour, margins()), (Control::Strata, margins())],
-        };
+        let mut predictions = predictions(vec![0.5, 1.0], 1, Some(Stratum { magnification: 40, width: 700 }));
+        let margins = predictions.network.clone();
+        predictions.controls = vec![(Control::MeanColour, margins.clone()), (Control::Strata, margins)];
         run.controls = ControlFigures::all(&predictions);
         // Each has an area, an area within strata and a loss, beside the tick of the legend.
         assert_eq!(ticks(&figure(&Comparison::of(vec![run], None))), 7);
