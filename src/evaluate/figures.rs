@@ -72,7 +72,7 @@ impl ControlFigures {
     pub fn of(control: Control, predictions: &Predictions, indices: &[usize]) -> Option<Self> {
         let margins = predictions.control(control)?;
         let subset = Subset::new(predictions, indices, margins, Threshold::HALF);
-        Some(Self(subset.metrics(&[&Metric::OF_CONTROLS[..], &[Metric::Choice]].concat())))
+        Some(Self(subset.metrics(&Metric::OF_CONTROLS)))
     }
 
     /// Those of all controls among the predictions, over all images.
@@ -83,7 +83,7 @@ impl ControlFigures {
 
     /// The mean of each figure over several runs; none where one of them has none.
     pub fn mean<'a>(runs: impl Iterator<Item = &'a Self> + Clone) -> Self {
-        Self(PerMetric::of(|metric| mean_of_all(runs.clone().map(|run| run.get(metric)))))
+        Self(PerMetric::of(|metric| mean_of_all(runs.clone().map(|run| run.get(metric)))).derived())
     }
 
     /// A metric; none where it is not defined, or controls have none.
@@ -223,18 +223,15 @@ impl<'a> Subset<'a> {
         Self { predictions, indices, margins, threshold, scored, confusion, copies, strata }
     }
 
-    /// These metrics; the others are none.
+    /// These metrics, and those that are computed from them; the others are none.
     fn metrics(&self, wanted: &[Metric]) -> PerMetric<Option<f64>> {
-        let first = PerMetric::of(|metric| match metric.source() {
+        let metric = |metric: Metric| match metric.source() {
             _ if !wanted.contains(&metric) => None,
             Source::Decisions(of) => of(&self.scored, self.confusion),
             Source::Images(of) => of(self),
             Source::Metrics(_) => None,
-        });
-        PerMetric::of(|metric| match metric.source() {
-            Source::Metrics(of) if wanted.contains(&metric) => of(&first),
-            _ => first[metric],
-        })
+        };
+        PerMetric::of(metric).derived()
     }
 
     pub(crate) fn within_strata(&self) -> Option<f64> {

@@ -283,6 +283,16 @@ impl<T> PerMetric<T> {
     }
 }
 
+impl PerMetric<Option<f64>> {
+    /// With the metrics that are computed from others.
+    pub(crate) fn derived(self) -> Self {
+        Self::of(|metric| match metric.source() {
+            Metrics(of) => of(&self),
+            Decisions(_) | Images(_) => self[metric],
+        })
+    }
+}
+
 impl<T> Index<Metric> for PerMetric<T> {
     type Output = T;
 
