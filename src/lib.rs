@@ -1,45 +1,83 @@
-//! Lobule classifies breast-histology images of the BreakHis data set as benign or malignant.
+//! Lobule classifies breast-histology images of the BreakHis data set as benign or malignant, with a network that is
+//! built into it; it also reads the data set, trains networks, compares them and serves the best one over HTTP.
 //!
 //! For research use only. Not for use in diagnostic procedures.
 //!
+//! ```
+//! use lobule::{Classifier, Error, Image};
+//!
+//! let image: Image = lobule::pixels::read("tests/fixtures/tissue.png".as_ref(), &Default::default())?;
+//! let prediction = Classifier::built_in()?.classify(&image)?;
+//! println!("malignant with a probability of {:.3}", prediction.probability_malignant.get());
+//! # Ok::<(), Error>(())
+//! ```
+//!
 //! # The map of the house
 //!
-//! | room | what it is for |
-//! |---|---|
-//! | [`diagnosis`] | the words every room shares: label, probability, threshold |
-//! | [`system`] | cores and memory, the allocator, writing files whole or not at all |
-//! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit |
-//! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment |
-//! | [`kernels`] | the operators that candle lacks or does slowly, as custom ops with gradients |
-//! | [`model`] | the networks in candle, the classifier, the weights file |
-//! | [`train`] | recipes, the fit loop, Adam, history |
-//! | [`evaluate`] | metrics from predictions |
-//! | [`serve`] | the hyper service and its page |
-//! | [`cli`] | a file per command |
-//! | [`guide`] | longer texts: how the recipe `best` was chosen |
-//!
-//! `breakhis`, `train` and `evaluate` and all commands but `serve` are of the feature `tool`, which the function on Cloud
-//! Run is built without.
+//! | room | what it is for | with the feature |
+//! |---|---|---|
+//! | [`diagnosis`] | the words every room shares: label, probability, threshold | |
+//! | [`system`] | cores and memory, the allocator, writing files whole or not at all | |
+//! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
+//! | [`kernels`] | operators and whole layers in vector instructions, some with gradients | |
+//! | [`model`] | the networks in candle, the classifier, the weights file | |
+//! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit | `train` |
+//! | [`evaluate`] | metrics, predictions, controls and comparisons | `train` |
+//! | [`train`] | recipes, the fit loop, the folders of runs | `train` |
+//! | `inference` | the queue of images and the threads that classify them | `serve` |
+//! | [`serve`] | the HTTP service and its page | `serve` |
+//! | [`report`] | everything that is shown: text, tables and figures | `cli` |
+//! | [`cli`] | a file per command | `serve` (its own command), `cli` (all) |
+//! | [`guide`] | longer texts, for those who train, deploy or change Lobule | |
 //!
 //! # The way of the data
 //!
-//! - Serving: bytes → [`pixels::decode`] → `RgbImage` → [`pixels::Preprocess`] → [`model::Classifier`] →
-//!   [`model::Prediction`] → JSON or HTML.
+//! - Serving: bytes → [`pixels::decode`] → [`Image`] → [`pixels::Preprocess`] → [`Classifier`] → [`Prediction`] → JSON
+//!   or HTML.
 //! - Training: folder → [`breakhis::Dataset`] → [`breakhis::Split`] → the same decode and preprocess → augment →
-//!   [`train::fit`] → weights file and history.
-//! - Evaluation: weights file → [`model::Classifier`] → predictions → [`evaluate::Metrics`].
+//!   [`train::fit()`] → weights file and history.
+//! - Evaluation: weights file → [`Classifier`] → predictions → [`evaluate::Figures`].
 //!
 //! # Rules of the house
 //!
-//! 1. Arrows point one way: cli → serve, train → evaluate → model → kernels. `breakhis` and `pixels` know no model,
-//!    `model` knows no data set, and `serve` and `train` never import each other. `tests/cli/house.rs` holds the
-//!    `use` lines to this.
+//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate → model → kernels. `breakhis` and `pixels`
+//!    know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
+//!    the `use` lines to this.
 //! 2. One preprocessing: train, evaluate, predict and serve call the same function, whose parameters travel in the
 //!    weights file.
 //! 3. Domain types at the door; no raw file name and no bare probability travels further in.
-//! 4. Errors are one enum per room; `anyhow` only in `main` and `cli`.
-//! 5. `unsafe` only in `kernels`, each block with its reason.
-//! 6. One seed decides everything random.
+//! 4. Errors are one enum per room; `anyhow` and `clap` only in `main` and `cli`.
+//! 5. The environment, the signals and the allocator belong to the program: only `cli` reads or sets them.
+//! 6. `unsafe` only in `kernels` and `system`, each block with its reason.
+//! 7. One seed decides everything random.
+//!
+//! # Glossary
+//!
+//! | word | meaning |
+//! |---|---|
+//! | image | what is classified: pixels ([`Image`]) |
+//! | image file | a file of a data set and what its name says ([`breakhis::ImageFile`]) |
+//! | classify, classification | what a network does to an image, and what comes of it |
+//! | prediction | the margin and the probability of one image ([`Prediction`]) |
+//! | label, subtype, magnification, slide | BreakHis's words |
+//! | case | one patient, of whom there may be several slides |
+//! | threshold, decision, margin, temperature | see [`diagnosis`]; a temperature divides the logits before their margin |
+//! | part | the train, validation or test part of a split ([`breakhis::Part`]), nothing else |
+//! | fold, repeat | of a cross-validation |
+//! | recipe | the numbers of a training ([`train::Recipe`]) |
+//! | run | one training and its folder ([`train::RunFolder`]) |
+//! | step | one update of the weights by one batch |
+//! | epoch, patience, plateau, early stopping | Keras's words, in training only |
+//! | control | what is measured beside the network and knows no tissue |
+//! | exchange, stratum, hard image, tap | see [`evaluate`] |
+//! | walk | a way through the network: the inference walk, the training walk, and in the tests the plain walk, operator by operator |
+//! | feature maps | activations inside the training walk |
+//! | folded norm | a batch norm as scale and shift at inference |
+//! | weights file, metadata | the safetensors file, and what it says of itself ([`model::Metadata`]) |
+//! | model card | `weights/README.md` |
+//! | the report | the university report whose system this replaces |
+//! | print, report, log | stdout, figures, stderr |
+//! | service | the HTTP server; the service-only build has no other command |
 
 #[cfg(feature = "train")]
 pub mod breakhis;
@@ -54,10 +92,33 @@ mod inference;
 pub mod kernels;
 pub mod model;
 pub mod pixels;
-#[cfg(feature = "train")]
+#[cfg(feature = "cli")]
 pub mod report;
 #[cfg(feature = "serve")]
 pub mod serve;
 pub mod system;
 #[cfg(feature = "train")]
 pub mod train;
+
+pub use model::{Classifier, Prediction};
+pub use pixels::RgbImage as Image;
+
+/// What goes wrong, in whichever room.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+#[non_exhaustive]
+pub enum Error {
+    /// Between the bytes of a file and the numbers that a network takes.
+    Pixels(#[from] pixels::PixelsError),
+    /// With a network or its weights file.
+    Model(#[from] model::ModelError),
+    /// With a data set or a split of it.
+    #[cfg(feature = "train")]
+    Breakhis(#[from] breakhis::BreakhisError),
+    /// In a training.
+    #[cfg(feature = "train")]
+    Train(#[from] train::TrainError),
+    /// In the service.
+    #[cfg(feature = "serve")]
+    Serve(#[from] serve::ServeError),
+}

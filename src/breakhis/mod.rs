@@ -22,6 +22,7 @@ mod split;
 mod table;
 
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
+#[cfg(feature = "cli")]
 pub(crate) use dataset::walk;
 pub use dataset::{Dataset, Ignored, ImageFile};
 pub use error::BreakhisError;

@@ -25,6 +25,7 @@ pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::{Metric, PerMetric};
 pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, TrainImage, conclude};
+#[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
 pub use predictions::{Margins, Predictions};
@@ -32,6 +33,7 @@ pub use subject::{Stratum, Subject};
 
 /// What goes wrong with predictions: with a file of them, and with the images that they are to be made for.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum EvaluateError {
     /// The file cannot be read or written.
     #[error("cannot {action} {}", path.display())]

@@ -120,7 +120,7 @@ pub struct SplitEffect {
 pub struct Difference {
     /// The mean.
     pub mean: f64,
-    /// Student's 95 % interval of the mean, corrected as [`Difference::of`] says; none for a single pair.
+    /// Student's 95 % interval of the mean, corrected for runs that share their cases; undefined for a single pair.
     pub interval: Interval,
 }
 
