@@ -1,7 +1,7 @@
 //! What an audit found, for people.
 
 use crate::breakhis::{Audit, Count, Finding, Identical, SplitAudit};
-use crate::report::sections::{Section, Table, row};
+use crate::report::sections::{Section, row};
 
 /// How many findings of a kind are shown; JSON has them all.
 const SHOWN: usize = 20;
@@ -15,8 +15,13 @@ pub(crate) fn audit(audit: &Audit) -> Vec<Section> {
     let sizes: Vec<String> = audit.sizes.iter().map(|(size, count)| format!("{size} ({count})")).collect();
     let mut sections = vec![
         Section::Lines(head),
-        Table::new("", 1, ["images", "here", "published"], audit.labels.iter().map(counts)),
-        Table::new("", 1, ["subtype", "here", "published", "slides", "published"], audit.subtypes.iter().map(counts)),
+        Section::table("", 1, ["images", "here", "published"], audit.labels.iter().map(counts)),
+        Section::table(
+            "",
+            1,
+            ["subtype", "here", "published", "slides", "published"],
+            audit.subtypes.iter().map(counts),
+        ),
         Section::Lines(vec![format!("sizes: {}", sizes.join(", "))]),
         findings("unreadable images", &audit.unreadable, finding),
         findings("names that cannot be read (left out)", &audit.misnamed, finding),
@@ -39,7 +44,7 @@ pub(crate) fn parts(split: &SplitAudit) -> Section {
         let counts = [count.benign + count.malignant, count.benign, count.malignant, count.cases];
         row([&*part.to_string()], counts.map(|count| count.to_string()))
     });
-    Table::new("", 1, ["part", "images", "benign", "malignant", "cases"], rows)
+    Section::table("", 1, ["part", "images", "benign", "malignant", "cases"], rows)
 }
 
 fn counts(count: &Count) -> Vec<String> {

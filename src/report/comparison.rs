@@ -6,7 +6,7 @@ use crate::evaluate::comparison::{
 };
 use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric};
 use crate::report::evaluation::{cells_of_control, header_of_controls};
-use crate::report::sections::{Cell, Records, Section, Table, interval, number, row};
+use crate::report::sections::{Cell, Records, Section, interval, number, row};
 use crate::report::{Results, svg};
 
 impl Results for Comparison {
@@ -61,7 +61,7 @@ fn figures(comparison: &Comparison, title: &str, metrics: &[Metric]) -> Section 
         row(words, metrics.iter().map(|metric| number(run.figures.get(*metric))))
     });
     let means = comparison.groups.iter().filter_map(|group| figures_of_mean(group, metrics)).flatten();
-    Table::new(title, 4, header, runs.chain(means))
+    Section::table(title, 4, header, runs.chain(means))
 }
 
 /// The mean and, below it, the standard deviation.
@@ -87,7 +87,7 @@ fn controls(comparison: &Comparison) -> Option<Section> {
     };
     let rows: Vec<Vec<String>> = comparison.runs().flat_map(of_run).collect();
     let title = "Controls that know no tissue or go by colour, on the same images";
-    (!rows.is_empty()).then(|| Table::new(title, 2, header_of_controls(["run", "control"]), rows))
+    (!rows.is_empty()).then(|| Section::table(title, 2, header_of_controls(["run", "control"]), rows))
 }
 
 /// The kind of split; by image, with how many cases it tears apart.
@@ -104,7 +104,7 @@ fn matrices(comparison: &Comparison) -> Section {
         let Confusion { tp, fn_, fp, tn } = run.figures.confusion;
         row([&*run.name], [tn, fp, fn_, tp].map(|count| count.to_string()))
     });
-    Table::new("Confusion matrices, in images", 1, header, rows)
+    Section::table("Confusion matrices, in images", 1, header, rows)
 }
 
 fn effects(comparison: &Comparison) -> Option<Section> {
@@ -126,7 +126,7 @@ fn effects(comparison: &Comparison) -> Option<Section> {
     let title = "Split by image minus split by case, paired by seed. The interval of the mean is Student's with Nadeau and \
                  Bengio's variance (1 / seeds + images measured / images trained on), because seeds split the same \
                  images over and over";
-    (!rows.is_empty()).then(|| Table::new(title, 3, header, rows))
+    (!rows.is_empty()).then(|| Section::table(title, 3, header, rows))
 }
 
 fn pooled(pooled: &Pooled) -> Vec<Section> {
@@ -145,13 +145,13 @@ fn pooled(pooled: &Pooled) -> Vec<Section> {
         figures.n
     );
     let header = ["figure", "value", "95 % interval over cases", "mean of the runs", "95 % over cases"];
-    let mut sections = vec![Table::new(title, 1, header, rows)];
+    let mut sections = vec![Section::table(title, 1, header, rows)];
     if !controls.is_empty() {
         let rows = controls.iter().flat_map(|PooledControl { control, figures, means }| {
             [control_row([], control, figures), control_row([], &"  mean of the runs", means)]
         });
         let title = "Controls that know no tissue or go by colour, on all these images";
-        sections.push(Table::new(title, 1, header_of_controls(["control"]), rows));
+        sections.push(Section::table(title, 1, header_of_controls(["control"]), rows));
     }
     sections
 }

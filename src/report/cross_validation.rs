@@ -2,7 +2,7 @@
 
 use crate::evaluate::{Metric, mean_of_all};
 use crate::report::Results;
-use crate::report::sections::{Section, Table, number, row};
+use crate::report::sections::{Section, number, row};
 use crate::train::RepeatOutcome;
 
 /// Each repeat as `lobule compare --pool` shows it, and the mean of several.
@@ -20,6 +20,6 @@ pub(crate) fn cross_validation(repeats: &[RepeatOutcome]) -> Vec<Section> {
         row([metric.name()], [number(mean_of_all(pooled.map(|pooled| pooled.figures.get(metric))))])
     });
     let title = format!("Mean of the pooled figures over {} repeats", repeats.len());
-    sections.push(Table::new(title, 1, ["figure", "mean"], rows));
+    sections.push(Section::table(title, 1, ["figure", "mean"], rows));
     sections
 }

@@ -7,7 +7,7 @@ use crate::evaluate::predictions::digits;
 use crate::evaluate::{
     Control, ControlFigures, Evaluation, Figures, Group, Metric, Section as Figured, TrainedOnThese, thousands,
 };
-use crate::report::sections::{Cell, Records, Section, Table, interval, number, row};
+use crate::report::sections::{Cell, Records, Section, interval, number, row};
 use crate::report::{Results, svg, text};
 
 /// An evaluation, with the words that say of what it is one.
@@ -114,7 +114,7 @@ fn figures(evaluation: &Evaluation) -> Section {
         let ends = evaluation.intervals[metric].filter(|_| metric.is_compared());
         row([metric.title()], [value(figures, metric), interval(ends)])
     });
-    Table::new("Figures; malignant is positive", 1, ["", "value", "95 % over cases"], rows)
+    Section::table("Figures; malignant is positive", 1, ["", "value", "95 % over cases"], rows)
 }
 
 fn value(figures: &Figures, metric: Metric) -> String {
@@ -128,7 +128,7 @@ fn matrix(figures: &Figures) -> Section {
     let c = &figures.confusion;
     let rows = [("benign", [c.tn, c.fp]), ("malignant", [c.fn_, c.tp])];
     let rows = rows.map(|(name, counts)| row([name], counts.map(|count| count.to_string())));
-    Table::new("Confusion matrix, in images", 1, ["", "called benign", "called malignant"], rows)
+    Section::table("Confusion matrix, in images", 1, ["", "called benign", "called malignant"], rows)
 }
 
 fn tissue_table(evaluation: &Evaluation) -> Section {
@@ -154,7 +154,7 @@ fn areas(section: &Figured, intervals: Option<&Evaluation>, title: String) -> Se
         let figures = controls.get(control).and_then(Option::as_ref);
         row([&*control.to_string()], cells_of_control(figures))
     }));
-    Table::new(title, 1, header_of_controls([""]), rows)
+    Section::table(title, 1, header_of_controls([""]), rows)
 }
 
 /// The names of the columns of controls, behind those of the words before them.
@@ -172,7 +172,7 @@ fn shifts(section: &Figured, title: &str) -> Section {
         let words = [&*shift.name.replace('_', " "), &shift.severity.to_string()];
         row(words, Metric::OF_SHIFTS.map(|metric| number(shift.get(metric))))
     });
-    Table::new(title, 1, ["shift", "by"].into_iter().chain(Metric::OF_SHIFTS.map(Metric::name)), rows)
+    Section::table(title, 1, ["shift", "by"].into_iter().chain(Metric::OF_SHIFTS.map(Metric::name)), rows)
 }
 
 /// The other figures by magnification.
@@ -190,7 +190,7 @@ fn by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
         let words = [&*format!("{times}X"), &figures.n.to_string()];
         row(words, metrics.map(|metric| value(figures, metric)))
     });
-    Table::new("By magnification", 1, ["magnification", "n"].into_iter().chain(metrics.map(Metric::name)), rows)
+    Section::table("By magnification", 1, ["magnification", "n"].into_iter().chain(metrics.map(Metric::name)), rows)
 }
 
 /// The areas of shifted images, a column a magnification.
@@ -203,7 +203,7 @@ fn shifts_by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
         let of_section = |section: &Figured| metrics.map(|metric| number(section.shifts[index].get(metric)));
         row([&*shift.name.replace('_', " "), &shift.severity.to_string()], sections.values().flat_map(of_section))
     });
-    Table::new("Shifts by magnification", 1, header, rows)
+    Section::table("Shifts by magnification", 1, header, rows)
 }
 
 fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
@@ -213,7 +213,7 @@ fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
         row([&**name, truth, &n.to_string()], numbers)
     });
     let header = [what, "truth", "n", "mean P(malignant)", "called what it is", "changed"];
-    Table::new(format!("By {what}"), 2, header, rows)
+    Section::table(format!("By {what}"), 2, header, rows)
 }
 
 /// A figure: of which images; of what, `network`, a control, or a shift with its severity behind a colon.

@@ -26,16 +26,16 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-impl Table {
-    /// With the names of its columns.
-    pub(crate) fn new(
+impl Section {
+    /// A table with the names of its columns.
+    pub(crate) fn table(
         title: impl Into<String>,
         words: usize,
         header: impl IntoIterator<Item = impl Into<String>>,
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> Section {
         let header = header.into_iter().map(Into::into).collect();
-        Section::Table(Self { title: title.into(), words, header, rows: rows.into_iter().collect() })
+        Self::Table(Table { title: title.into(), words, header, rows: rows.into_iter().collect() })
     }
 }
 
