@@ -88,33 +88,12 @@ fn line<'a>(output: &'a str, beginning: &[&str]) -> Vec<&'a str> {
 #[test]
 fn runs_stand_side_by_side_with_means_over_seeds_and_differences_between_splits() {
     let root = tempfile::tempdir().unwrap();
-    let runs = [
-        draw(&root, "case-1", &best(1, true, 2)),
-        draw(&root, "case-2", &best(2, true, 3)),
-        draw(&root, "image-1", &best(1, false, 0)),
-        draw(&root, "image-2", &best(2, false, 2)),
-    ];
-    let paths: Vec<&str> = runs.iter().map(|run| text(run)).collect();
-    let output = printed(&[&["compare"], &paths[..]].concat());
-    let row = line(&output, &[paths[0], "best", "by", "case", "test"]);
-    assert_eq!(row[5..], ["1", "12", "0.8333", "0.4799", "1.0000", "0.6667", "0.8000", "0.8333"], "{output}");
-    assert!(output.contains("by image (12 shared cases)"), "{output}");
-    assert_eq!(line(&output, &["mean", "best", "by", "case"])[4..8], ["test", "2", "seeds", "0.7917"]);
-    assert_eq!(line(&output, &["standard", "deviation", "best", "by", "case"])[5..9], ["test", "2", "seeds", "0.0589"]);
-    // Differences of 1/6 and 1/12: 0.125 ± 12.706 * 0.0589 * sqrt(1/2 + 12/12): a part has 12 images.
-    let difference = line(&output, &["best", "test", "accuracy"]);
-    assert_eq!(difference[3..], ["2", "+0.1250", "-0.7920", "to", "+1.0420"], "{output}");
-    assert!(output.ends_with("For research use only. Not for use in diagnostic procedures.\n"), "{output}");
-}
-
-#[test]
-fn tables_look_as_they_did() {
-    let root = tempfile::tempdir().unwrap();
     draw(&root, "case-1", &best(1, true, 2));
     draw(&root, "case-2", &best(2, true, 3));
     draw(&root, "image-1", &best(1, false, 0));
     draw(&root, "image-2", &best(2, false, 2));
     let runs = ["compare", "case-1", "case-2", "image-1", "image-2", "--format"];
+    // Differences of 1/6 and 1/12: 0.125 ± 12.706 * 0.0589 * sqrt(1/2 + 12/12), as each part has 12 images.
     insta::assert_snapshot!("text", printed_in(root.path(), &[&runs[..], &["text"]].concat()));
     insta::assert_snapshot!("markdown", printed_in(root.path(), &[&runs[..], &["markdown"]].concat()));
     with_all_columns(&root.path().join("case-1/test-predictions.csv"));

@@ -54,6 +54,32 @@ const fn row(key: &'static str, name: &'static str, source: Source) -> Row {
     Row { key, name, title, json, weights_file, compared: false, cost: false, count: false, source }
 }
 
+impl Row {
+    const fn title(self, title: &'static str) -> Self {
+        Self { title: Some(title), ..self }
+    }
+
+    const fn json(self, place: &'static str) -> Self {
+        Self { json: Some(place), ..self }
+    }
+
+    const fn weights_file(self, name: &'static str) -> Self {
+        Self { weights_file: Some(name), ..self }
+    }
+
+    const fn compared(self) -> Self {
+        Self { compared: true, ..self }
+    }
+
+    const fn cost(self) -> Self {
+        Self { cost: true, ..self }
+    }
+
+    const fn count(self) -> Self {
+        Self { count: true, ..self }
+    }
+}
+
 macro_rules! table {
     ($($(#[doc = $doc:literal])+ $metric:ident = $row:expr;)+) => {
         /// A metric; malignant is positive.
@@ -75,120 +101,57 @@ use Source::{Decisions, Images, Metrics};
 
 table! {
     /// Right decisions among all.
-    Accuracy = Row {
-        compared: true,
-        weights_file: Some("accuracy"),
-        ..row("accuracy", "accuracy", Decisions(|scored, c| ratio(c.tp + c.tn, scored.len())))
-    };
+    Accuracy = row("accuracy", "accuracy", Decisions(|scored, c| ratio(c.tp + c.tn, scored.len())))
+        .weights_file("accuracy").compared();
     /// Malignant images among those called malignant.
-    Precision = Row {
-        compared: true,
-        weights_file: Some("precision"),
-        ..row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp)))
-    };
+    Precision = row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp)))
+        .weights_file("precision").compared();
     /// Images called malignant among the malignant: the sensitivity.
-    Recall = Row {
-        title: Some("recall (sensitivity)"),
-        compared: true,
-        weights_file: Some("recall"),
-        ..row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_)))
-    };
+    Recall = row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_)))
+        .title("recall (sensitivity)").weights_file("recall").compared();
     /// Images called benign among the benign.
-    Specificity = Row {
-        weights_file: Some("specificity"),
-        ..row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp)))
-    };
+    Specificity = row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp)))
+        .weights_file("specificity");
     /// The harmonic mean of precision and recall.
-    F1 = Row {
-        compared: true,
-        weights_file: Some("f1"),
-        ..row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_)))
-    };
+    F1 = row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_))).weights_file("f1").compared();
     /// The mean negative log-likelihood in nats, whatever the threshold.
-    Nll = Row {
-        title: Some("log loss (NLL)"),
-        compared: true,
-        cost: true,
-        weights_file: Some("nll"),
-        ..row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored)))
-    };
+    Nll = row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored)))
+        .title("log loss (NLL)").weights_file("nll").compared().cost();
     /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
-    Brier = Row { cost: true, ..row("brier", "Brier score", Decisions(|scored, _| brier(scored))) };
+    Brier = row("brier", "Brier score", Decisions(|scored, _| brier(scored))).cost();
     /// The expected calibration error in 15 equally wide bins, whatever the threshold.
-    Ece = Row {
-        title: Some("calibration error (ECE)"),
-        cost: true,
-        ..row("ece", "ECE", Decisions(|scored, _| ece(scored)))
-    };
+    Ece = row("ece", "ECE", Decisions(|scored, _| ece(scored))).title("calibration error (ECE)").cost();
     /// The area under the ROC curve, ties counted half, whatever the threshold.
-    RocAuc = Row {
-        compared: true,
-        weights_file: Some("roc_auc"),
-        ..row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored)))
-    };
+    RocAuc = row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored))).weights_file("roc_auc").compared();
     /// The area under the curve of precision over recall (average precision), whatever the threshold.
     PrAuc = row("pr_auc", "PR AUC", Decisions(|scored, _| average_precision(scored)));
     /// The mean over cases of the share of a case's images that are called what they are.
-    PatientRecognitionRate = row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
+    PatientRecognitionRate =
+        row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
     /// The area under the ROC curve over pairs of one stratum only; none where no stratum holds both classes, or the
     /// strata are not known.
-    WithinStrata = Row {
-        title: Some("ROC AUC within strata"),
-        json: Some("within_strata.roc_auc"),
-        compared: true,
-        weights_file: Some("roc_auc_within_strata"),
-        ..row("within_strata", "within strata", Images(|images| images.within_strata()))
-    };
+    WithinStrata = row("within_strata", "within strata", Images(|images| images.within_strata()))
+        .title("ROC AUC within strata").json("within_strata.roc_auc").weights_file("roc_auc_within_strata").compared();
     /// The area under the ROC curve over copies that got the colours of other images; none without copies.
-    Exchanged = Row {
-        title: Some("ROC AUC exchanged"),
-        json: Some("exchanged.roc_auc"),
-        compared: true,
-        weights_file: Some("roc_auc_exchanged"),
-        ..row("exchanged", "exchanged", Images(|images| images.exchanged()))
-    };
+    Exchanged = row("exchanged", "exchanged", Images(|images| images.exchanged()))
+        .title("ROC AUC exchanged").json("exchanged.roc_auc").weights_file("roc_auc_exchanged").compared();
     /// The same over pairs of one stratum only.
-    ExchangedWithinStrata = Row {
-        title: Some("ROC AUC exchanged, within strata"),
-        json: Some("exchanged.within_strata"),
-        compared: true,
-        weights_file: Some("roc_auc_exchanged_within_strata"),
-        ..row("exchanged_within_strata", "exch. in strata", Images(|images| images.exchanged_within_strata()))
-    };
+    ExchangedWithinStrata =
+        row("exchanged_within_strata", "exch. in strata", Images(|images| images.exchanged_within_strata()))
+            .title("ROC AUC exchanged, within strata").json("exchanged.within_strata")
+            .weights_file("roc_auc_exchanged_within_strata").compared();
     /// The share of copies about which the decision differs from that about the image as it is.
-    Changed = Row {
-        title: Some("decisions that change, exchanged"),
-        json: Some("exchanged.changed"),
-        compared: true,
-        cost: true,
-        weights_file: Some("changed"),
-        ..row("changed", "changed", Images(|images| images.changed()))
-    };
+    Changed = row("changed", "changed", Images(|images| images.changed()))
+        .title("decisions that change, exchanged").json("exchanged.changed").weights_file("changed").compared().cost();
     /// Images that a regression on their mean colour calls wrongly; none where nobody asked the mean colour.
-    HardImages = Row {
-        title: Some("images where mean colour errs"),
-        json: Some("hard.n"),
-        count: true,
-        ..row("hard_n", "hard n", Images(|images| images.hard_images()))
-    };
+    HardImages = row("hard_n", "hard n", Images(|images| images.hard_images()))
+        .title("images where mean colour errs").json("hard.n").count();
     /// The mean negative log-likelihood on these, in nats.
-    HardNll = Row {
-        title: Some("NLL where mean colour errs"),
-        json: Some("hard.nll"),
-        compared: true,
-        cost: true,
-        weights_file: Some("hard_nll"),
-        ..row("hard_nll", "hard NLL", Images(|images| images.hard_nll()))
-    };
+    HardNll = row("hard_nll", "hard NLL", Images(|images| images.hard_nll()))
+        .title("NLL where mean colour errs").json("hard.nll").weights_file("hard_nll").compared().cost();
     /// What networks are chosen by: the mean of the areas within strata, as the images are and exchanged.
-    Choice = Row {
-        title: Some("choice: mean of both within strata"),
-        json: Some(""),
-        compared: true,
-        ..row("choice", "choice", Metrics(|metrics| {
-            Some((metrics[Metric::WithinStrata]? + metrics[Metric::ExchangedWithinStrata]?) / 2.0)
-        }))
-    };
+    Choice = row("choice", "choice", Metrics(|of| Some((of[Metric::WithinStrata]? + of[Metric::ExchangedWithinStrata]?) / 2.0)))
+        .title("choice: mean of both within strata").json("").compared();
 }
 
 impl Metric {

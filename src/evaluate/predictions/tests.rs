@@ -44,7 +44,7 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
 fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
-    let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nb.png,malignant,1,0.731\n";
+    let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nSOB_M_DC-14-2-40-001.png,malignant,1,0.731\n";
     std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
     let predictions = read(&path).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
@@ -63,7 +63,7 @@ fn columns_that_nobody_knows_are_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
     let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant";
-    std::fs::write(&path, format!("{header}\na.png,benign,40,700,460,-1,0.2689\nb.png,malignant,,,,1,0.7311\n"))
+    std::fs::write(&path, format!("{header}\nSOB_B_F-14-1-40-001.png,benign,40,700,460,-1,0.2689\nSOB_M_DC-14-2-40-001.png,malignant,,,,1,0.7311\n"))
         .unwrap();
     let strata: Vec<_> = read(&path).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
     assert_eq!(strata, [Some(Stratum { magnification: 40, width: 700 }), None]);
@@ -95,7 +95,7 @@ fn rows_that_are_no_predictions_are_refused_by_line() {
         ("100,700", "SOB_B_F-14-1-40-001.png is listed at 100X, and by its name it is at 40X"),
     ] {
         let header = "filename,truth,margin,probability_malignant,magnification,source_width";
-        std::fs::write(&path, format!("{header}\na.png,benign,1,0.7317,{cells}\n")).unwrap();
+        std::fs::write(&path, format!("{header}\nSOB_B_F-14-1-40-001.png,benign,1,0.7317,{cells}\n")).unwrap();
         let refusal = read(&path).unwrap_err().to_string();
         assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
     }
