@@ -1,4 +1,4 @@
-//! Everything that `lobule evaluate` says of a network: its figures, those of the controls, mild shifts, and all of it by
+//! Everything that `lobule evaluate` finds of a network: its figures, those of the controls, mild shifts, and all of it by
 //! magnification, by subtype and by case.
 //!
 //! In: [`Predictions`] and the margins of shifted images. Out: an [`Evaluation`], which is also the JSON object that
@@ -77,7 +77,7 @@ pub struct Group {
     pub changed: Option<f64>,
 }
 
-/// Everything that is said of a network.
+/// Everything that is found of a network.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
     /// Over all images.

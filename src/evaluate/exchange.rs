@@ -1,7 +1,7 @@
 //! Whose colours each image gets when colours are exchanged.
 //!
 //! In: a number of images and a seed. Out: for each image the images whose colour statistics its copies get, whatever
-//! these show: what a network says of the copies comes from something else than colour.
+//! these show: a prediction for the copies comes from something else than colour.
 
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};

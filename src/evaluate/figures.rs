@@ -200,7 +200,7 @@ fn decide(margin: f64, threshold: Threshold) -> Label {
     threshold.decide(Probability::from_margin(margin))
 }
 
-/// Some images of the predictions, and what a network or a control says of them: what metrics are computed from.
+/// Some images of the predictions with the margins of a network or a control: what metrics are computed from.
 pub(crate) struct Subset<'a> {
     predictions: &'a Predictions,
     indices: &'a [usize],

@@ -1,7 +1,7 @@
 //! Figures from predictions, with those of the controls that know no tissue beside them; the file that predictions are
 //! kept in so that every figure can be made again; and runs side by side.
 //!
-//! In: a network as a function of images, images whose labels are known, or what was said of them before. Out:
+//! In: a network as a function of images, images whose labels are known, or predictions from a file. Out:
 //! [`Figures`] and an [`Evaluation`], malignant being positive.
 
 pub mod comparison;

@@ -99,7 +99,7 @@ impl Measuring<'_> {
         Ok(TrainPart { images, what })
     }
 
-    /// What the network and the controls say of images: these are fitted to the train part or, without one, to the
+    /// Predictions of the network and of the controls for images: these are fitted to the train part or, without one, to the
     /// other cases.
     ///
     /// # Errors

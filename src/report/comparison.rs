@@ -28,7 +28,7 @@ impl Results for Comparison {
     }
 
     /// A record a run, and further ones for each mean, standard deviation, difference and end of its interval, for each
-    /// control on the images of each run, and for the predictions of all runs together; `kind` says of what one is.
+    /// control on the images of each run, and for the predictions of all runs together; `kind` names which of these it is.
     fn records(&self) -> Records {
         let mut columns = vec!["kind", "run", "recipe", "split", "shared_cases", "part", "seed", "seeds", "n"];
         columns.extend(Metric::OF_REPORT.map(Metric::key));

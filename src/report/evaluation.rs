@@ -10,7 +10,7 @@ use crate::evaluate::{
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
 use crate::report::{Results, svg, text};
 
-/// An evaluation, with the words that say of what it is one.
+/// An evaluation, with the names of the network and the images.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluationResults<'a> {
     /// What was found.

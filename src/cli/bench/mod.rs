@@ -33,7 +33,7 @@ pub struct BenchArguments {
     /// Images to time.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,
-    /// Tell where an image's time goes instead, step by step, against this processor's peak.
+    /// Print where an image's time goes instead, step by step, against this processor's peak.
     #[arg(long)]
     roofline: bool,
     /// Time the way of this image to the network instead: its bytes to RGB, and RGB to the network's input.

@@ -1,4 +1,4 @@
-//! The controls: what can be said of an image by things that are no tissue. No network's figure stands without theirs.
+//! The controls: predictions from things that are no tissue. No network's figure stands without theirs.
 //!
 //! In: images at the network's size before [`crate::pixels::Preprocess::finish`], their strata and, where there are any,
 //! a backbone's taps. Out: the features of each control, on which a [`super::Logistic`] is fitted.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::diagnosis::{Label, Threshold};
 use crate::model::Prediction;
 
-/// What an image shows, and what a network said of it.
+/// What an image shows, and the prediction for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scored {
     /// What the image shows.

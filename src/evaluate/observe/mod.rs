@@ -1,4 +1,4 @@
-//! What a network and the controls say of images: as they are, with their colours exchanged, and shifted.
+//! Margins of a network and of the controls for images: as they are, with their colours exchanged, and shifted.
 //!
 //! In: images at the network's size before [`crate::pixels::Preprocess::finish`], and a network as a function of them.
 //! Out: [`Predictions`], in which the controls are fitted to the train part or, without one, to the other images.
@@ -13,7 +13,7 @@ use crate::evaluate::predictions::{Margins, Predictions};
 use crate::evaluate::{Stratum, Subject};
 use crate::pixels::{ColourStatistics, PixelsError, Shift};
 
-/// What a network says of an image.
+/// What comes of a network for an image.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The logit of malignant minus that of benign.
@@ -46,7 +46,7 @@ pub struct Observer<'a, E> {
     pub backbone: Option<Taps<'a, E>>,
 }
 
-/// What was said of one image.
+/// The margins and features of one image.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// What is known of it.
@@ -124,7 +124,7 @@ impl<E: From<PixelsError>> Observer<'_, E> {
 /// A network's margins of shifted images, in the order of the images.
 pub type Shifted = Vec<(Shift, Vec<f64>)>;
 
-/// Puts what was said of all images together, and lets each control say its part: fitted to the train part where there
+/// Puts the observations of all images together, and adds the margins of each control: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
 pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `filename`, `truth` | the image and what it shows, `benign` or `malignant` |
 //! | `magnification`, `source_width` | its stratum; empty where it is not known |
-//! | `margin`, `probability_malignant` | what the network says of the image |
+//! | `margin`, `probability_malignant` | the prediction of the network |
 //! | `exchanged_1` ... | its margins of copies with the colours of other images |
 //! | `mean_colour`, `mean_colour_exchanged_1` ... | the same of a control, and so on for each of them |
 //!
@@ -21,7 +21,7 @@ use crate::evaluate::controls::Control;
 use crate::evaluate::{EvaluateError, Stratum, Subject};
 use crate::system::write_whole;
 
-/// What a network or a control says of images.
+/// The margins of a network or a control for images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Margins {
     /// Of the images as they are.
@@ -30,7 +30,7 @@ pub struct Margins {
     pub exchanged: Vec<Vec<f64>>,
 }
 
-/// Images with what a network and the controls say of them, all in one order.
+/// Images with the margins of a network and of the controls, all in one order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Predictions {
     /// What is known of the images.
