@@ -32,8 +32,8 @@ type Counts = [[f64; MAGNIFICATIONS]; LABELS];
 pub(crate) fn assign(images: &[ImageFile], rng: &mut ChaCha8Rng) -> BTreeMap<Case, Part> {
     let mut counts: BTreeMap<Case, Counts> = BTreeMap::new();
     for image in images {
-        let counts = counts.entry(image.name.case()).or_default();
-        counts[image.label().index()][image.name.magnification() as usize] += 1.0;
+        let counts = counts.entry(image.name.case).or_default();
+        counts[image.label().index()][image.name.magnification as usize] += 1.0;
     }
     let cases: Vec<(Case, Counts)> = counts.into_iter().collect();
 
