@@ -13,7 +13,7 @@ use crate::system::write_whole;
 pub(crate) struct Table<'a> {
     path: &'a Path,
     header: StringRecord,
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One row, and the line of the file it begins on.
@@ -31,10 +31,6 @@ impl<'a> Table<'a> {
             Ok(Row { line: record.position().map_or(0, csv::Position::line), record })
         });
         Ok(Self { path, rows: rows.collect::<Result<_, BreakhisError>>()?, header })
-    }
-
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
     }
 
     /// The index of a column, where the file has it.
@@ -58,7 +54,7 @@ impl<'a> Table<'a> {
     ) -> Result<BTreeMap<String, T>, BreakhisError> {
         let (column, file_name) = (self.require(column)?, self.require("filename")?);
         let mut values = BTreeMap::new();
-        for row in self.rows() {
+        for row in &self.rows {
             let value = parse(row.cell(column)).map_err(|reason| self.error(Some(row), reason))?;
             if values.insert(row.cell(file_name).to_owned(), value).is_some() {
                 return Err(self.error(Some(row), format!("{} is listed a second time", row.cell(file_name))));

@@ -210,8 +210,8 @@ impl fmt::Display for FailedImage {
         let path = self.path.display();
         match &*self.source {
             // These two name the file themselves, but leave the reason to their source.
-            ModelError::Pixels(PixelsError::Read { source, .. }) => write!(f, "{path}: {source}"),
-            ModelError::Pixels(PixelsError::File { source, .. }) => write!(f, "{path}: {source}"),
+            ModelError::Pixels(PixelsError::Read(_, source)) => write!(f, "{path}: {source}"),
+            ModelError::Pixels(PixelsError::File(_, source)) => write!(f, "{path}: {source}"),
             other => write!(f, "{path}: {other}"),
         }
     }

@@ -35,9 +35,9 @@ pub(crate) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<ImageFile>, V
 
     let source_width = table.find("source_width");
     let present: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let mut images = Vec::with_capacity(table.rows().len());
+    let mut images = Vec::with_capacity(table.rows.len());
     let mut seen = HashSet::new();
-    for row in table.rows() {
+    for row in &table.rows {
         let image = || {
             let mut image = image(dir, row.cell(file_name), &present)?;
             agree(row, &columns, &image.name)?;
