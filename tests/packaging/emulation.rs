@@ -171,9 +171,8 @@ fn from_the_upload_to_a_prediction() {
 /// What the build with all commands predicts for the same image.
 fn predicted_here() -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
-    let predicted =
-        command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root()).output();
-    let predicted: Value = serde_json::from_slice(&predicted.unwrap().stdout).unwrap();
+    command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root());
+    let predicted: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
     println!("{predicted}");
     predicted
 }
