@@ -36,10 +36,7 @@ impl Label {
 
 impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Benign => "Benign",
-            Self::Malignant => "Malignant",
-        })
+        fmt::Debug::fmt(self, f)
     }
 }
 
@@ -50,7 +47,7 @@ pub struct NotAProbability(pub f64);
 
 /// A probability: finite, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[serde(try_from = "f64")]
 pub struct Probability(f64);
 
 impl Probability {
@@ -89,12 +86,6 @@ impl TryFrom<f64> for Probability {
     type Error = NotAProbability;
     fn try_from(value: f64) -> Result<Self, NotAProbability> {
         Self::new(value)
-    }
-}
-
-impl From<Probability> for f64 {
-    fn from(probability: Probability) -> Self {
-        probability.0
     }
 }
 

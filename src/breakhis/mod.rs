@@ -24,10 +24,10 @@ mod table;
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
 #[cfg(feature = "cli")]
 pub(crate) use dataset::walk;
-pub use dataset::{Dataset, Ignored, ImageFile};
+pub use dataset::{Dataset, ImageFile};
 pub use error::BreakhisError;
 pub use slide_name::magnification::Magnification;
 pub use slide_name::subtype::Subtype;
-pub use slide_name::{Case, NameDoubt, Slide, SlideName, SlideNameError};
+pub use slide_name::{Case, SlideName, SlideNameError};
 pub use split::folds::Folds;
 pub use split::{Part, Split};

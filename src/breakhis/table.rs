@@ -1,21 +1,24 @@
-//! Reading CSV tables by the names of their columns, with errors that name the file and the line.
+//! Reading and writing CSV tables by the names of their columns, with errors that name the file and the line.
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use csv::StringRecord;
 
 use super::BreakhisError;
+use crate::system::write_whole;
 
 /// A CSV file whose first line names the columns.
 pub(crate) struct Table<'a> {
     path: &'a Path,
     header: StringRecord,
-    rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// One row, and the line of the file it begins on.
 pub(crate) struct Row {
-    pub(crate) line: u64,
+    line: u64,
     record: StringRecord,
 }
 
@@ -30,10 +33,6 @@ impl<'a> Table<'a> {
         Ok(Self { path, rows: rows.collect::<Result<_, BreakhisError>>()?, header })
     }
 
-    pub(crate) fn rows(&self) -> &[Row] {
-        &self.rows
-    }
-
     /// The index of a column, where the file has it.
     pub(crate) fn find(&self, column: &str) -> Option<usize> {
         self.header.iter().position(|name| name == column)
@@ -45,6 +44,26 @@ impl<'a> Table<'a> {
             let columns: Vec<&str> = self.header.iter().collect();
             self.error(None, format!("there is no column {column:?}; its columns are {}", columns.join(", ")))
         })
+    }
+
+    /// What a column says of each file; a file with two rows is refused.
+    pub(crate) fn by_file_name<T>(
+        &self,
+        column: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<BTreeMap<String, T>, BreakhisError> {
+        let (column, file_name) = (self.require(column)?, self.require("filename")?);
+        let mut values = BTreeMap::new();
+        for row in &self.rows {
+            let value = parse(row.cell(column)).map_err(|reason| self.error(Some(row), reason))?;
+            if values.insert(row.cell(file_name).to_owned(), value).is_some() {
+                return Err(self.error(Some(row), format!("{} is listed a second time", row.cell(file_name))));
+            }
+        }
+        if values.is_empty() {
+            return Err(self.error(None, "it holds no images".into()));
+        }
+        Ok(values)
     }
 
     /// An error about one row, or about the whole file.
@@ -61,10 +80,22 @@ impl Row {
     }
 }
 
+/// Writes what a column says of each file; the table is there whole or not at all.
+pub(crate) fn write(path: &Path, column: &str, values: &BTreeMap<String, impl Display>) -> Result<(), BreakhisError> {
+    let failed = |source| BreakhisError::Write(path.to_owned(), source);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(["filename", column]).map_err(|error| failed(error.into()))?;
+    for (file_name, value) in values {
+        writer.write_record([file_name, &value.to_string()]).map_err(|error| failed(error.into()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
+    write_whole(path, &bytes).map_err(failed)
+}
+
 fn broken(path: &Path, error: csv::Error) -> BreakhisError {
     let line = error.position().map(csv::Position::line);
     let reason = match error.into_kind() {
-        csv::ErrorKind::Io(source) => return BreakhisError::Read { path: path.to_owned(), source },
+        csv::ErrorKind::Io(source) => return BreakhisError::Read(path.to_owned(), source),
         csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("{len} fields where the header has {expected_len}")

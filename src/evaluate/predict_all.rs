@@ -94,7 +94,7 @@ impl Measuring<'_> {
             let features = self.look(image, |observer| observer.features(&prepared))?;
             Ok(TrainImage { truth: subject.truth, stratum: subject.stratum, features })
         })?;
-        let cases: BTreeSet<_> = train.iter().map(|image| image.name.case()).collect();
+        let cases: BTreeSet<_> = train.iter().map(|image| image.name.case).collect();
         let what = format!("the train part ({} images of {} cases)", thousands(images.len()), cases.len());
         Ok(TrainPart { images, what })
     }
@@ -158,9 +158,9 @@ impl Measuring<'_> {
         let subject = Subject {
             filename: file.file_name().to_owned(),
             truth: file.label(),
-            case: file.name.case().to_string(),
-            subtype: file.name.subtype().to_string(),
-            stratum: Some(Stratum { magnification: file.name.magnification().times(), width }),
+            case: file.name.case.to_string(),
+            subtype: file.name.subtype.to_string(),
+            stratum: Some(Stratum { magnification: file.name.magnification.times(), width }),
         };
         Ok((prepared, subject))
     }
@@ -210,8 +210,8 @@ impl fmt::Display for FailedImage {
         let path = self.path.display();
         match &*self.source {
             // These two name the file themselves, but leave the reason to their source.
-            ModelError::Pixels(PixelsError::Read { source, .. }) => write!(f, "{path}: {source}"),
-            ModelError::Pixels(PixelsError::File { source, .. }) => write!(f, "{path}: {source}"),
+            ModelError::Pixels(PixelsError::Read(_, source)) => write!(f, "{path}: {source}"),
+            ModelError::Pixels(PixelsError::File(_, source)) => write!(f, "{path}: {source}"),
             other => write!(f, "{path}: {other}"),
         }
     }

@@ -67,25 +67,13 @@ pub(super) mod tests {
     /// la, lb = lab(a), lab(b)
     /// print(rgb((la - la.mean(0)) / la.std(0) * lb.std(0) + lb.mean(0)))
     /// ```
-    const NUMPY: [f32; 18] = [
-        0.804_473_9,
-        0.377_538,
-        0.659_909_7,
-        0.796_929_5,
-        0.378_782,
-        0.657_509_9,
-        0.772_867_2,
-        0.371_831_4,
-        0.640_510_3,
-        0.730_917_7,
-        0.355_814_6,
-        0.607_564_4,
-        0.667_794_1,
-        0.328_911_7,
-        0.555_695_1,
-        0.575_687,
-        0.287_011_8,
-        0.478_062,
+    const NUMPY: [[f32; 3]; 6] = [
+        [0.804_473_9, 0.377_538, 0.659_909_7],
+        [0.796_929_5, 0.378_782, 0.657_509_9],
+        [0.772_867_2, 0.371_831_4, 0.640_510_3],
+        [0.730_917_7, 0.355_814_6, 0.607_564_4],
+        [0.667_794_1, 0.328_911_7, 0.555_695_1],
+        [0.575_687, 0.287_011_8, 0.478_062],
     ];
 
     /// The two images of the snippet.
@@ -106,7 +94,7 @@ pub(super) mod tests {
     fn colours_are_transferred_as_numpy_transfers_them() {
         let [mut image, target] = images();
         ColourStatistics::of(&target).transfer(&mut image);
-        near(&image, &NUMPY, 1e-4);
+        near(&image, NUMPY.as_flattened(), 1e-4);
     }
 
     #[test]

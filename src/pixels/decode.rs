@@ -61,8 +61,8 @@ impl DecodeLimits {
 /// # Errors
 /// [`PixelsError::Read`] when the file cannot be read, and [`PixelsError::File`] around what [`decode`] says.
 pub fn read(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
-    let bytes = read_bytes(path, limits).map_err(|source| PixelsError::Read { path: path.into(), source })?;
-    decode(&bytes, limits).map_err(|source| PixelsError::File { path: path.into(), source: Box::new(source) })
+    let bytes = read_bytes(path, limits).map_err(|source| PixelsError::Read(path.into(), source))?;
+    decode(&bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
 }
 
 /// At most one byte more than the limit: enough for `decode` to refuse it, and a device without end does end.
@@ -98,9 +98,9 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
     let (format, name) = detect(bytes)?;
-    let undecodable = |reason: &str| PixelsError::Undecodable { format: name, reason: reason.into() };
+    let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
     let failed = |error: ImageError| match error {
-        ImageError::Limits(_) => PixelsError::TooMuchMemory { limit: limits.max_memory() },
+        ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
         other => undecodable(&reason(&other)),
     };
 
@@ -123,7 +123,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
         return Err(undecodable("the file ends too early"));
     }
     if decoder.total_bytes() > limits.max_memory() {
-        return Err(PixelsError::TooMuchMemory { limit: limits.max_memory() });
+        return Err(PixelsError::TooMuchMemory(limits.max_memory()));
     }
 
     // An image whose metadata is broken is still an image.

@@ -17,13 +17,10 @@ pub enum PixelsError {
     },
 
     /// The image is broken, or uses a variant of its format that is not read (HTTP 422).
-    #[error("this {format} image cannot be decoded: {reason}; check that the file is whole, or save it again as PNG")]
-    Undecodable {
-        /// The format that its first bytes announce.
-        format: &'static str,
-        /// A short reason.
-        reason: String,
-    },
+    ///
+    /// The format is the one that its first bytes announce.
+    #[error("this {0} image cannot be decoded: {1}; check that the file is whole, or save it again as PNG")]
+    Undecodable(&'static str, String),
 
     /// The encoded file is too large (HTTP 413).
     #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed image")]
@@ -48,46 +45,24 @@ pub enum PixelsError {
     },
 
     /// The image has few enough pixels, but decoding it takes too much memory (HTTP 413).
-    #[error(
-        "decoding the image would take more than {limit} bytes of memory; send it with 8 bits a channel, or smaller"
-    )]
-    TooMuchMemory {
-        /// The most that a decoder may allocate.
-        limit: u64,
-    },
+    #[error("decoding the image would take more than {0} bytes of memory; send it with 8 bits a channel, or smaller")]
+    TooMuchMemory(u64),
 
     /// A file that cannot be opened or read.
-    #[error("cannot read {path}", path = path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
+    #[error("cannot read {}", .0.display())]
+    Read(PathBuf, #[source] io::Error),
 
     /// A file that was read and is not an image that can be used.
-    #[error("cannot use the image {path}", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with its content.
-        source: Box<PixelsError>,
-    },
+    #[error("cannot use the image {}", .0.display())]
+    File(PathBuf, #[source] Box<PixelsError>),
 
     /// A preprocessing that no image can go through, for instance from a weights file that was edited.
     #[error("the preprocessing cannot be used: {0}")]
     Preprocess(String),
 
-    /// An image that cannot be resized.
-    #[error("an image of {width}x{height} pixels cannot be resized: {reason}")]
-    Resize {
-        /// Its width.
-        width: u32,
-        /// Its height.
-        height: u32,
-        /// A short reason.
-        reason: String,
-    },
+    /// An image of this width and height that cannot be resized.
+    #[error("an image of {}x{} pixels cannot be resized: {}", .0.0, .0.1, .1)]
+    Resize((u32, u32), String),
 
     /// The numbers do not fit into a tensor.
     #[error("the image cannot be made a tensor: {0}")]

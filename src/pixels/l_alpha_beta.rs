@@ -54,7 +54,12 @@ pub(super) fn inverse(m: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
         m[r1][c1] * m[r2][c2] - m[r1][c2] * m[r2][c1]
     };
     let determinant: f64 = (0..3).map(|c| m[0][c] * minor(0, c)).sum();
-    std::array::from_fn(|r| std::array::from_fn(|c| minor(c, r) / determinant))
+    matrix(|r, c| minor(c, r) / determinant)
+}
+
+/// A matrix from its entries by row and column.
+pub(super) fn matrix<T>(entry: impl Fn(usize, usize) -> T) -> [[T; 3]; 3] {
+    std::array::from_fn(|row| std::array::from_fn(|column| entry(row, column)))
 }
 
 #[cfg(test)]

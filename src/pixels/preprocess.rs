@@ -39,13 +39,8 @@ impl Preprocess {
 
     /// For networks that start from ImageNet's weights: 128x128, antialiased, ImageNet's mean and standard deviation.
     pub fn imagenet() -> Self {
-        Self {
-            size: 128,
-            resampling: Resampling::Antialiased,
-            decorrelation_stretch: None,
-            mean: [0.485, 0.456, 0.406],
-            std: [0.229, 0.224, 0.225],
-        }
+        let (mean, std) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+        Self { resampling: Resampling::Antialiased, mean, std, ..Self::report() }
     }
 
     /// Checks the numbers of a preprocessing that comes from a file.
@@ -94,10 +89,7 @@ impl Preprocess {
     /// As [`Self::pixels`].
     pub fn square(&self, image: &RgbImage) -> Result<RgbImage, PixelsError> {
         self.check()?;
-        let bytes = antialiased(image, self.size, None)?;
-        let (width, height) = image.dimensions();
-        let unfit = || PixelsError::Resize { width, height, reason: "it has no pixels".into() };
-        RgbImage::from_raw(self.size, self.size, bytes).ok_or_else(unfit)
+        antialiased(image, self.size, None)
     }
 
     /// The first half for a square within an image, antialiased whatever the resampling of whole ones.
@@ -106,7 +98,7 @@ impl Preprocess {
     /// As [`Self::pixels`], and when the crop is not within the image.
     pub fn cropped(&self, image: &RgbImage, crop: Crop) -> Result<Vec<f32>, PixelsError> {
         self.check()?;
-        Ok(antialiased(image, self.size, Some(crop))?.into_iter().map(|value| f32::from(value) / 255.0).collect())
+        Ok(antialiased(image, self.size, Some(crop))?.iter().map(|value| f32::from(*value) / 255.0).collect())
     }
 
     /// The second half: stretches the colours, subtracts the mean and divides by the standard deviation, in place.

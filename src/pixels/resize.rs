@@ -32,20 +32,19 @@ pub struct Crop {
 
 /// Resizes to `size` by `size` pixels: f32 from 0 to 255 in rows of R, G, B.
 pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Result<Vec<f32>, PixelsError> {
-    let (width, height) = image.dimensions();
-    if width == 0 || height == 0 {
-        return Err(PixelsError::Resize { width, height, reason: "it has no pixels".into() });
+    if image.is_empty() {
+        return Err(PixelsError::Resize(image.dimensions(), "it has no pixels".into()));
     }
     match resampling {
         Resampling::Bilinear => Ok(bilinear(image, size)),
-        Resampling::Antialiased => Ok(antialiased(image, size, None)?.into_iter().map(f32::from).collect()),
+        Resampling::Antialiased => Ok(antialiased(image, size, None)?.iter().copied().map(f32::from).collect()),
     }
 }
 
 /// Resizes an image, or a square within it, to `size` by `size` pixels, antialiased.
-pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<Vec<u8>, PixelsError> {
+pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<RgbImage, PixelsError> {
     let (width, height) = image.dimensions();
-    let failed = |reason: String| PixelsError::Resize { width, height, reason };
+    let failed = |reason: String| PixelsError::Resize((width, height), reason);
     let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|e| failed(e.to_string()))?;
     let mut target = Image::new(size, size, PixelType::U8x3);
     let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
@@ -54,7 +53,7 @@ pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Re
         options = options.crop(left * w, top * h, side * w, side * h);
     }
     Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Ok(target.into_vec())
+    RgbImage::from_raw(size, size, target.into_vec()).ok_or_else(|| failed("it has no pixels".into()))
 }
 
 /// Where one target row or column reads: between two source rows or columns.
@@ -148,11 +147,8 @@ mod tests {
         for (width, height, size) in [(70, 46, 13), (9, 31, 16), (16, 16, 16), (1, 1, 5)] {
             let image = mosaic(width, height);
             let ours = resize(&image, size, Resampling::Antialiased).unwrap();
-            let worst = triangle(&image, size)
-                .iter()
-                .zip(&ours)
-                .map(|(want, got)| (want - f64::from(*got)).abs())
-                .fold(0.0, f64::max);
+            let want = triangle(&image, size);
+            let worst = want.iter().zip(ours).map(|(want, got)| (want - f64::from(got)).abs()).fold(0.0, f64::max);
             assert!(worst <= 1.01, "{width}x{height} to {size}: off by {worst}");
         }
     }

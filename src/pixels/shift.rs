@@ -77,7 +77,7 @@ impl Shift {
     pub fn apply(self, image: &mut [f32], size: u32) -> Result<(), PixelsError> {
         let side = size as usize;
         if image.len() != side * side * 3 {
-            return Err(unfit(size, "it holds another number of pixels"));
+            return Err(unfit(size));
         }
         match self {
             Self::Haematoxylin(factor) => StainChange::new([factor, 1.0, 1.0], [0.0; 3]).apply(image),
@@ -92,8 +92,8 @@ impl Shift {
     }
 }
 
-fn unfit(size: u32, reason: &str) -> PixelsError {
-    PixelsError::Resize { width: size, height: size, reason: reason.to_owned() }
+fn unfit(size: u32) -> PixelsError {
+    PixelsError::Resize((size, size), "it holds another number of pixels".into())
 }
 
 fn scale(image: &mut [f32], factors: [f64; 3]) {
@@ -106,10 +106,9 @@ fn scale(image: &mut [f32], factors: [f64; 3]) {
 /// To 8 bits, to JPEG and back.
 fn compress(image: &mut [f32], size: u32, quality: u8) -> Result<(), PixelsError> {
     let bytes = image.iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
-    let bitmap =
-        RgbImage::from_raw(size, size, bytes).ok_or_else(|| unfit(size, "it holds another number of pixels"))?;
+    let bitmap = RgbImage::from_raw(size, size, bytes).ok_or_else(|| unfit(size))?;
     let mut file = Vec::new();
-    let failed = |error: image::ImageError| PixelsError::Undecodable { format: "JPEG", reason: error.to_string() };
+    let failed = |error: image::ImageError| PixelsError::Undecodable("JPEG", error.to_string());
     JpegEncoder::new_with_quality(&mut file, quality).encode_image(&bitmap).map_err(failed)?;
     let decoded = load_from_memory_with_format(&file, ImageFormat::Jpeg).map_err(failed)?.into_rgb8();
     image.iter_mut().zip(decoded.into_raw()).for_each(|(value, byte)| *value = f32::from(byte) / 255.0);

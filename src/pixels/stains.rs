@@ -6,7 +6,7 @@
 
 use rand::Rng;
 
-use super::l_alpha_beta::inverse;
+use super::l_alpha_beta::{inverse, matrix};
 
 /// How haematoxylin, eosin and what is left (DAB in the source) absorb red, green and blue: Ruifrok and Johnston's
 /// vectors, a stain a row.
@@ -46,7 +46,7 @@ impl StainChange {
         // density (a row) * amounts = amount of each stain; those * stains = density.
         let entry = |from: usize, to: usize| (0..3).map(|s| amounts[from][s] * scale[s] * stains[s][to]).sum::<f64>();
         Self {
-            matrix: std::array::from_fn(|from| std::array::from_fn(|to| entry(from, to) as f32)),
+            matrix: matrix(|from, to| entry(from, to) as f32),
             shift: std::array::from_fn(|to| (0..3).map(|s| shift[s] * stains[s][to]).sum::<f64>() as f32),
         }
     }
@@ -112,17 +112,11 @@ mod tests {
         let mut after = PIXELS;
         StainChange::new([1.25, 0.8, 1.0], [0.0; 3]).apply(&mut after);
         let changed = [
-            0.783_906,
-            0.525_38,
-            0.697_960_5,
-            0.274_258_2,
-            0.200_445_3,
-            0.495_075,
-            0.734_448_7,
-            0.428_878_7,
-            0.599_159_8,
+            [0.783_906, 0.525_38, 0.697_960_5],
+            [0.274_258_2, 0.200_445_3, 0.495_075],
+            [0.734_448_7, 0.428_878_7, 0.599_159_8],
         ];
-        near(&after, &changed, 1e-5);
+        near(&after, changed.as_flattened(), 1e-5);
         let amounts = [
             [0.158_420_5, 0.389_760_1, 0.344_291_6],
             [1.517_750_6, 0.227_646_8, 0.169_576_6],

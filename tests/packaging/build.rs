@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use super::{root, upload};
 
@@ -26,14 +27,19 @@ impl Build {
     /// Lays out what the lifecycle finds: the upload in one folder, the buildpack in another.
     pub(crate) fn new() -> Self {
         let build = Self { folder: tempfile::tempdir().unwrap(), unprivileged: false };
-        for folder in
-            [build.app(), build.layers(), build.platform().join("env"), build.path("home"), build.path("tools")]
-        {
-            fs::create_dir_all(folder).unwrap();
+        for folder in ["workspace", "layers", "platform/env", "home", "tools"] {
+            fs::create_dir_all(build.path(folder)).unwrap();
         }
-        upload::copy_to(&build.app());
+        upload::copy_to(&build.path("workspace"));
         let copied = Command::new("cp").arg("-r").arg(root().join("buildpack")).arg(build.path("buildpack")).status();
         assert!(copied.unwrap().success());
+        build
+    }
+
+    /// With another text in the place of one of the buildpack's scripts.
+    pub(crate) fn with_script(name: &str, text: &str) -> Self {
+        let build = Self::new();
+        build.write_program(&format!("buildpack/bin/{name}"), text);
         build
     }
 
@@ -42,50 +48,30 @@ impl Build {
         self.unprivileged =
             self.folder.path().metadata().is_ok_and(|folder| std::os::unix::fs::MetadataExt::uid(&folder) == 0);
         if self.unprivileged {
-            for folder in [self.path(""), self.app(), self.layers(), self.path("home")] {
-                give_away(&folder);
+            for entry in WalkDir::new(self.folder.path()) {
+                chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A path below the build's folder: `workspace` has the sources, which the build is run in, and `tools` is where
+    /// programs can be put that the build shall find first; `layers`, `platform` and `buildpack` are the lifecycle's.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// The sources, which the build is run in.
-    pub(crate) fn app(&self) -> PathBuf {
-        self.path("workspace")
-    }
-
-    pub(crate) fn layers(&self) -> PathBuf {
-        self.path("layers")
-    }
-
-    pub(crate) fn platform(&self) -> PathBuf {
-        self.path("platform")
-    }
-
-    /// Where programs can be put that the build shall find first.
-    pub(crate) fn tools(&self) -> PathBuf {
-        self.path("tools")
-    }
-
-    /// The scripts of the buildpack.
-    pub(crate) fn script(&self, name: &str) -> PathBuf {
-        self.path("buildpack/bin").join(name)
-    }
-
-    /// Writes a program.
-    pub(crate) fn write_program(path: &Path, text: &str) {
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    pub(crate) fn write_program(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
     }
 
     /// A program in the sources' folder, with nothing in its environment that was not put there here.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.app()).env_clear();
-        command.env("PATH", format!("{}:{PATH}", self.tools().display())).env("HOME", self.path("home"));
+        command.current_dir(self.path("workspace")).env_clear();
+        command.env("PATH", format!("{}:{PATH}", self.path("tools").display())).env("HOME", self.path("home"));
         if self.unprivileged {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -94,20 +80,20 @@ impl Build {
 
     /// Runs `detect` or `build` with variables that a user has set.
     pub(crate) fn run(&self, script: &str, variables: &[(&str, &Path)]) -> Output {
-        let mut command = self.command(self.script(script));
-        command
+        self.command(self.path("buildpack/bin").join(script))
             .env("CNB_BUILDPACK_DIR", self.path("buildpack"))
-            .env("CNB_PLATFORM_DIR", self.platform())
-            .env("CNB_LAYERS_DIR", self.layers())
+            .env("CNB_PLATFORM_DIR", self.path("platform"))
+            .env("CNB_LAYERS_DIR", self.path("layers"))
             .env("CNB_BP_PLAN_PATH", self.path("plan.toml"))
             .env("CNB_BUILD_PLAN_PATH", self.path("plan.toml"))
-            .envs(variables.iter().copied());
-        command.output().unwrap()
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
     }
 
     /// The variables that a launched program has by default, as the launcher reads them from the layer.
     pub(crate) fn launch_variables(&self) -> Vec<(String, String)> {
-        let files = fs::read_dir(self.layers().join("lobule/env.launch")).unwrap();
+        let files = fs::read_dir(self.path("layers/lobule/env.launch")).unwrap();
         let variable = |file: PathBuf| {
             assert_eq!(file.extension().unwrap(), "default", "{}", file.display());
             Some((file.file_stem()?.to_str()?.to_owned(), fs::read_to_string(file).ok()?))
@@ -117,21 +103,9 @@ impl Build {
 
     /// Keeps what the image of the service would have: the launch layers and what is left of the sources.
     pub(crate) fn keep_launch_layers(&self) {
-        for layer in ["toolchain", "target"] {
-            fs::remove_dir_all(self.layers().join(layer)).unwrap();
+        for folder in ["layers/toolchain", "layers/target", "buildpack", "tools"] {
+            fs::remove_dir_all(self.path(folder)).unwrap();
         }
-        fs::remove_dir_all(self.path("buildpack")).unwrap();
-        fs::remove_dir_all(self.tools()).unwrap();
-    }
-}
-
-/// Makes a folder and all in it somebody else's.
-fn give_away(path: &Path) {
-    chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-    let Ok(folder) = fs::read_dir(path) else { return };
-    for entry in folder {
-        let path = entry.unwrap().path();
-        if path.is_dir() { give_away(&path) } else { chown(&path, Some(NOBODY), Some(NOBODY)).unwrap() }
     }
 }
 

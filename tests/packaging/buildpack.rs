@@ -2,23 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Output;
+use std::path::Path;
 
+use anyhow::ensure;
 use libcnb_data::buildpack::ComponentBuildpackDescriptor;
 
 use super::build::{Build, sysroot};
-use super::{hold, image, root, text};
+use super::{hold, image, root, stderr, text};
 
 #[test]
 fn the_old_pack_and_the_lifecycle_understand_its_descriptor() {
     let check = |text: &str| {
-        let descriptor: ComponentBuildpackDescriptor = toml::from_str(text).map_err(|error| error.to_string())?;
-        if descriptor.api.major != 0 || !(7..=12).contains(&descriptor.api.minor) {
-            return Err(format!("the lifecycle does not know api {}", descriptor.api));
-        }
-        if !descriptor.stacks.iter().any(|stack| stack.id == "*") {
-            return Err("pack 0.28 asks for a stack".into());
-        }
+        let ComponentBuildpackDescriptor { api, stacks, .. } = toml::from_str::<ComponentBuildpackDescriptor>(text)?;
+        ensure!(api.major == 0 && (7..=12).contains(&api.minor), "the lifecycle does not know api {api}");
+        ensure!(stacks.iter().any(|stack| stack.id == "*"), "pack 0.28 asks for a stack");
         Ok(())
     };
     hold(
@@ -44,15 +41,15 @@ fn its_scripts_may_be_run() {
 #[test]
 fn detect_passes_by_what_has_no_manifest_or_no_lock() {
     let code = |script: &str, missing: &str| {
-        let build = Build::new();
-        Build::write_program(&build.script("detect"), script);
+        let build = Build::with_script("detect", script);
         // Nothing is missing where it is "".
-        let _ = fs::remove_file(build.app().join(missing));
+        let _ = fs::remove_file(build.path("workspace").join(missing));
         build.run("detect", &[]).status.code()
     };
-    let check = |script: &str| match (code(script, ""), code(script, "Cargo.toml"), code(script, "Cargo.lock")) {
-        (Some(0), Some(100), Some(100)) => Ok(()),
-        other => Err(format!("{other:?}")),
+    let check = |script: &str| {
+        let codes = ["", "Cargo.toml", "Cargo.lock"].map(|missing| code(script, missing));
+        ensure!(codes == [Some(0), Some(100), Some(100)], "{codes:?}");
+        Ok(())
     };
     hold(
         "buildpack/bin/detect",
@@ -79,24 +76,15 @@ SYSROOT/bin/rustc $RUSTFLAGS --target "${target:-x86_64-unknown-linux-gnu}" "$CA
 "#;
 
 /// Runs a build script with that cargo, in an environment that a user has filled badly.
-fn build_with(script: &str) -> (Build, Output) {
-    let build = Build::new();
-    Build::write_program(&build.script("build"), script);
-    let cargo = build.tools().join("cargo");
-    Build::write_program(&cargo, &CARGO.replace("SYSROOT", sysroot().to_str().unwrap()));
-    let flags = std::path::Path::new("-Ctarget-cpu=native");
+fn check_build(script: &str) -> anyhow::Result<()> {
+    let build = Build::with_script("build", script);
+    let cargo = build.write_program("tools/cargo", &CARGO.replace("SYSROOT", sysroot().to_str().unwrap()));
+    let flags = Path::new("-Ctarget-cpu=native");
     let outcome =
         build.run("build", &[("LOBULE_CARGO", &cargo), ("RUSTFLAGS", flags), ("CARGO_ENCODED_RUSTFLAGS", flags)]);
-    (build, outcome)
-}
-
-fn check_build(script: &str) -> Result<(), String> {
-    let (build, outcome) = build_with(script);
-    if !outcome.status.success() {
-        return Err(String::from_utf8_lossy(&outcome.stderr).into_owned());
-    }
+    ensure!(outcome.status.success(), "{}", stderr(&outcome));
     image::check(&build)?;
-    let calls = fs::read_to_string(build.platform().join("calls")).unwrap();
+    let calls = fs::read_to_string(build.path("platform/calls")).unwrap();
     for needed in [
         "build",
         "--release",
@@ -105,16 +93,11 @@ fn check_build(script: &str) -> Result<(), String> {
         "--features serve",
         "--target x86_64-unknown-linux-gnu",
     ] {
-        if !calls.contains(needed) {
-            return Err(format!("cargo is called without {needed}"));
-        }
+        ensure!(calls.contains(needed), "cargo is called without {needed}");
     }
-    if calls.contains("target-cpu") {
-        return Err("compiled for one processor, which Cloud Run's may not be".into());
-    }
-    if !calls.contains(&format!("CARGO_HOME={}", build.layers().display())) {
-        return Err("the crates are not in a layer".into());
-    }
+    ensure!(!calls.contains("target-cpu"), "compiled for one processor, which Cloud Run's may not be");
+    let home = format!("CARGO_HOME={}", build.path("layers").display());
+    ensure!(calls.contains(&home), "the crates are not in a layer");
     Ok(())
 }
 
@@ -145,51 +128,39 @@ fn build_leaves_a_static_program_and_the_procfile() {
 
 #[test]
 fn build_says_what_is_wrong() {
-    let script = text("buildpack/bin/build");
     let build = Build::new();
-    let no_cargo = build.run("build", &[("LOBULE_CARGO", &build.tools().join("none"))]);
-    assert!(String::from_utf8_lossy(&no_cargo.stderr).contains("which is no program"), "{no_cargo:?}");
-    assert!(build.app().join("Cargo.toml").exists(), "nothing was removed");
+    let no_cargo = build.run("build", &[("LOBULE_CARGO", &build.path("tools/none"))]);
+    assert!(stderr(&no_cargo).contains("which is no program"), "{no_cargo:?}");
+    let by_hand = build.command(build.path("buildpack/bin/build")).output().unwrap();
+    assert!(stderr(&by_hand).contains("CNB_LAYERS_DIR is not set"), "{by_hand:?}");
+    assert!(build.path("workspace/Cargo.toml").exists(), "nothing was removed");
 
-    let by_hand = build.command(build.script("build")).output().unwrap();
-    assert!(String::from_utf8_lossy(&by_hand.stderr).contains("CNB_LAYERS_DIR is not set"), "{by_hand:?}");
-    assert!(build.app().join("Cargo.toml").exists(), "nothing was removed");
-
-    Build::write_program(&build.tools().join("curl"), "#!/bin/sh\necho 'curl: no way' >&2\nexit 6\n");
+    build.write_program("tools/curl", "#!/bin/sh\necho 'curl: no way' >&2\nexit 6\n");
     let offline = build.run("build", &[]);
-    assert!(String::from_utf8_lossy(&offline.stderr).contains("needs LOBULE_CARGO"), "{offline:?}");
+    assert!(stderr(&offline).contains("needs LOBULE_CARGO"), "{offline:?}");
 
     let broken = Build::new();
-    let cargo = broken.tools().join("cargo");
-    Build::write_program(&cargo, "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'error[E0000]' >&2; exit 101; }\n");
-    let outcome = broken.run("build", &[("LOBULE_CARGO", &cargo)]);
-    let message = String::from_utf8_lossy(&outcome.stderr).into_owned();
+    let cargo = "#!/bin/sh\n[ \"$1\" = --version ] || { echo 'error[E0000]' >&2; exit 101; }\n";
+    let outcome = broken.run("build", &[("LOBULE_CARGO", &broken.write_program("tools/cargo", cargo))]);
+    let message = stderr(&outcome);
     assert!(message.contains("error[E0000]") && message.contains("does not compile"), "{message}");
-    assert!(script.contains("set -euo pipefail"));
+    assert!(text("buildpack/bin/build").contains("set -euo pipefail"));
 }
 
 #[test]
 fn build_runs_no_other_rustup_than_the_pinned_one() {
     let check = |script: &str| {
-        let build = Build::new();
-        Build::write_program(&build.script("build"), script);
+        let build = Build::with_script("build", script);
         // A download that is not what was asked for, and that would show if it were run.
         let installer = "#!/bin/sh\\ntouch \\\"$CNB_PLATFORM_DIR/was-run\\\"\\n";
         let curl = format!(
             "#!/usr/bin/env bash\nwhile [[ $1 != --output ]]; do shift; done\nprintf \"{installer}\" >\"$2\"\n"
         );
-        Build::write_program(&build.tools().join("curl"), &curl);
+        build.write_program("tools/curl", &curl);
         let outcome = build.run("build", &[]);
-        let message = String::from_utf8_lossy(&outcome.stderr).into_owned();
-        if build.platform().join("was-run").exists() {
-            return Err("it was run".into());
-        }
-        if !message.contains("not the one pinned here") {
-            return Err(message);
-        }
-        if !script.contains("rustup/archive/$RUSTUP_VERSION/") {
-            return Err("an address that changes its content".into());
-        }
+        ensure!(!build.path("platform/was-run").exists(), "it was run");
+        ensure!(stderr(&outcome).contains("not the one pinned here"), "{}", stderr(&outcome));
+        ensure!(script.contains("rustup/archive/$RUSTUP_VERSION/"), "an address that changes its content");
         Ok(())
     };
     hold(

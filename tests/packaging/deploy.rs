@@ -4,62 +4,56 @@
 use std::fs;
 use std::process::Command;
 
+use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::{hold, root, text};
+use super::{hold, root, stderr, text};
 
-/// The page.
 pub(crate) const PAGE: &str = "src/guide/deploy.md";
 
-/// The blocks of code in a language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+/// The blocks of code in a language, one after another.
+fn blocks(page: &str, language: &str) -> String {
     let open = format!("```{language}\n");
     page.split(&open).skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
 }
 
 /// The commands of gcloud, each as its arguments.
 fn commands(page: &str) -> Vec<Vec<String>> {
-    let lines = blocks(page, "sh").concat().replace("\\\n", " ");
+    let lines = blocks(page, "sh").replace("\\\n", " ");
     let commands = lines.lines().filter_map(|line| line.strip_prefix("gcloud "));
     commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
 /// The deploy's own command.
-fn deploy(page: &str) -> Result<Vec<String>, String> {
+fn deploy(page: &str) -> anyhow::Result<Vec<String>> {
     let mut commands = commands(page).into_iter();
-    commands.find(|command| command.starts_with(&["run".into(), "deploy".into()])).ok_or("no gcloud run deploy".into())
+    commands.find(|command| command.starts_with(&["run".into(), "deploy".into()])).context("no gcloud run deploy")
 }
 
 /// The value of a flag of the deploy.
-fn flag(command: &[String], name: &str) -> Result<String, String> {
-    let place = command.iter().position(|argument| argument == name).ok_or(format!("the deploy has no {name}"))?;
-    command.get(place + 1).cloned().ok_or(format!("{name} has no value"))
+fn flag<'a>(command: &'a [String], name: &str) -> anyhow::Result<&'a str> {
+    let value = command.iter().skip_while(|argument| *argument != name).nth(1);
+    Ok(value.with_context(|| format!("the deploy has no {name} with a value"))?)
 }
 
 /// The requests that an instance is sent at a time.
-pub(crate) fn concurrency(page: &str) -> Result<usize, String> {
-    flag(&deploy(page)?, "--concurrency")?.parse().map_err(|error| format!("--concurrency: {error}"))
+pub(crate) fn concurrency(page: &str) -> anyhow::Result<usize> {
+    flag(&deploy(page)?, "--concurrency")?.parse().context("--concurrency")
 }
 
-fn check(page: &str) -> Result<(), String> {
+fn check(page: &str) -> anyhow::Result<()> {
     let command = deploy(page)?;
-    if flag(&command, "--source")? != "." {
-        return Err("it deploys another folder".into());
-    }
-    if !command.iter().any(|argument| argument == "--no-allow-unauthenticated") {
-        return Err("strangers are let in".into());
-    }
+    let has = |flag: &str| command.iter().any(|argument| argument == flag);
+    ensure!(flag(&command, "--source")? == ".", "it deploys another folder");
+    ensure!(has("--no-allow-unauthenticated"), "strangers are let in");
+    ensure!(has("--cpu-boost"), "no --cpu-boost");
     // A thread for each CPU, and 16 places before each: what comes beyond is answered 503.
     let (concurrency, cpu) = (concurrency(page)?, flag(&command, "--cpu")?);
-    if concurrency > 17 * cpu.parse::<usize>().map_err(|error| error.to_string())? {
-        return Err(format!("{concurrency} at a time are more than the queue holds"));
-    }
+    let places = 17 * cpu.parse::<usize>()?;
+    ensure!(concurrency <= places, "{concurrency} at a time are more than the queue holds");
     let (memory, timeout) = (flag(&command, "--memory")?, flag(&command, "--timeout")?);
     let (least, most) = (flag(&command, "--min-instances")?, flag(&command, "--max-instances")?);
-    if !command.iter().any(|argument| argument == "--cpu-boost") {
-        return Err("no --cpu-boost".into());
-    }
-    let manifest = blocks(page, "yaml").concat();
+    let manifest = blocks(page, "yaml");
     for line in [
         format!("containerConcurrency: {concurrency}\n"),
         format!("timeoutSeconds: {timeout}\n"),
@@ -69,16 +63,12 @@ fn check(page: &str) -> Result<(), String> {
         format!("maxScale: \"{most}\"\n"),
         "startup-cpu-boost: \"true\"\n".into(),
     ] {
-        if !manifest.contains(&line) {
-            return Err(format!("the manifest does not say {line:?}"));
-        }
+        ensure!(manifest.contains(&line), "the manifest does not say {line:?}");
     }
-    if page.contains("healthz") || page.lines().any(|line| line.contains("path: /") && line.trim_end().ends_with('z')) {
-        return Err("Google's front end answers paths that end in z".into());
-    }
-    if !page.contains("No deploy to Google was made from here") {
-        return Err("it does not say that nobody has tried it".into());
-    }
+    let ends_in_z = |line: &str| line.contains("path: /") && line.trim_end().ends_with('z');
+    let never_arrives = page.contains("healthz") || page.lines().any(ends_in_z);
+    ensure!(!never_arrives, "Google's front end answers paths that end in z");
+    ensure!(page.contains("No deploy to Google was made from here"), "it does not say that nobody has tried it");
     Ok(())
 }
 
@@ -97,7 +87,7 @@ fn the_page_deploys_safely_and_says_one_thing() {
             ("a claim that nobody has tried", "No deploy to Google was made from here", "It was deployed"),
         ],
     );
-    assert_eq!(deploy(&text("README.md")), deploy(&text(PAGE)));
+    assert_eq!(deploy(&text("README.md")).unwrap(), deploy(&text(PAGE)).unwrap());
 }
 
 #[test]
@@ -116,7 +106,7 @@ fn no_route_ends_in_z_and_no_body_is_larger_than_cloud_run_passes_on() {
 #[ignore = "needs gcloud"]
 fn the_real_gcloud_takes_the_commands_up_to_the_account() {
     let (folder, page) = (tempfile::tempdir().unwrap(), text(PAGE));
-    fs::write(folder.path().join("service.yaml"), blocks(&page, "yaml").concat()).unwrap();
+    fs::write(folder.path().join("service.yaml"), blocks(&page, "yaml")).unwrap();
     let answer = |arguments: &[String]| {
         let in_the_clone = arguments.iter().any(|argument| argument == "--source");
         let command = Command::new("gcloud")
@@ -128,7 +118,7 @@ fn the_real_gcloud_takes_the_commands_up_to_the_account() {
             .current_dir(if in_the_clone { root() } else { folder.path() })
             .output()
             .unwrap();
-        String::from_utf8_lossy(&command.stderr).into_owned()
+        stderr(&command).into_owned()
     };
     const ACCOUNT: &str = "You do not currently have an active account selected";
     let commands = commands(&page);

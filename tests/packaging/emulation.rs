@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::build::{Build, sysroot};
-use super::{deploy, image, procfile, root, text};
+use super::{deploy, image, procfile, root, stderr, text};
 
 /// Memory that the emulated instance has, in KiB as `ulimit` counts it. That limits addresses, of which a
 /// program takes more than it uses.
@@ -36,12 +36,12 @@ fn launch(build: &Build) -> Launched {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
     let cpu = cpus.split([',', '-']).next().unwrap();
-    let web = procfile::web(&fs::read_to_string(build.app().join("Procfile")).unwrap()).unwrap();
+    let web = procfile::web(&fs::read_to_string(build.path("workspace/Procfile")).unwrap()).unwrap();
     let mut command = build.command("taskset");
     let began = Instant::now();
     let child = command
         .args(["-c", cpu, "bash", "-c", &format!("ulimit -v {MEMORY_KIB} && exec bash -c '{web}'")])
-        .env("PATH", format!("{}:/usr/bin:/bin", build.layers().join("lobule/bin").display()))
+        .env("PATH", format!("{}:/usr/bin:/bin", build.path("layers/lobule/bin").display()))
         .envs(build.launch_variables())
         .envs([("PORT", port.to_string()), ("K_SERVICE", "lobule".into()), ("K_REVISION", "lobule-1".into())])
         .stdout(Stdio::null())
@@ -119,14 +119,14 @@ fn lend_compiler(to: &Path) {
 #[ignore = "needs minutes to compile the service-only build, and the crates from the network"]
 fn from_the_upload_to_a_prediction() {
     let mut build = Build::new();
-    let compiler = build.tools().join("compiler");
+    let compiler = build.path("tools/compiler");
     lend_compiler(&compiler);
     build.drop_privileges();
 
     assert_eq!(build.run("detect", &[]).status.code(), Some(0));
     let built = build.run("build", &[("LOBULE_CARGO", &compiler.join("bin/cargo"))]);
     println!("{}", String::from_utf8_lossy(&built.stdout));
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    assert!(built.status.success(), "{}", stderr(&built));
     image::check(&build).unwrap_or_else(|error| panic!("{error}"));
     build.keep_launch_layers();
 
@@ -171,9 +171,8 @@ fn from_the_upload_to_a_prediction() {
 /// What the build with all commands predicts for the same image.
 fn predicted_here() -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
-    let predicted =
-        command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root()).output();
-    let predicted: Value = serde_json::from_slice(&predicted.unwrap().stdout).unwrap();
+    command.args(["predict", "--format", "json", "tests/fixtures/tissue.png"]).current_dir(root());
+    let predicted: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
     println!("{predicted}");
     predicted
 }

@@ -22,7 +22,9 @@ mod procfile;
 mod project;
 mod upload;
 
+use std::borrow::Cow;
 use std::path::Path;
+use std::process::Output;
 
 /// The repository.
 fn root() -> &'static Path {
@@ -34,21 +36,22 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+/// What a program has written to stderr.
+fn stderr(output: &Output) -> Cow<'_, str> {
+    String::from_utf8_lossy(&output.stderr)
+}
+
 /// A way to change a file into a trap: its name, what is replaced, and by what.
 type Trap = (&'static str, &'static str, &'static str);
 
 /// Holds a check to a file of the repository: it must be content with the file, and not with any of the traps.
-fn hold<E: std::fmt::Display>(path: &str, check: impl Fn(&str) -> Result<(), E>, traps: &[Trap]) {
+fn hold(path: &str, check: impl Fn(&str) -> anyhow::Result<()>, traps: &[Trap]) {
     let text = text(path);
-    if let Err(error) = check(&text) {
-        panic!("{path}: {error}");
-    }
+    check(&text).unwrap_or_else(|error| panic!("{path}: {error:#}"));
     for (name, from, to) in traps {
         let trap = text.replacen(from, to, 1);
         assert_ne!(trap, text, "{path}: nothing to change for {name:?}");
-        match check(&trap) {
-            Ok(()) => panic!("{path}: nobody notices {name:?}"),
-            Err(error) => println!("{path}, {name}: {error}"),
-        }
+        let Err(error) = check(&trap) else { panic!("{path}: nobody notices {name:?}") };
+        println!("{path}, {name}: {error:#}");
     }
 }

@@ -1,25 +1,20 @@
 //! The `Procfile`, as Google's entrypoint buildpack reads it.
 
+use anyhow::{bail, ensure};
+
 use super::{hold, text};
 
 /// The command of the web process: `^(\w+):\s*(.+)$`, line by line.
-pub(crate) fn web(text: &str) -> Result<String, String> {
+pub(crate) fn web(text: &str) -> anyhow::Result<String> {
     let processes = text.lines().filter_map(|line| {
         let (name, command) = line.split_once(':')?;
         let is_word = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         (is_word && !command.trim().is_empty()).then(|| (name, command.trim()))
     });
-    let mut web = processes.filter(|(name, _)| *name == "web").map(|(_, command)| command);
-    let command = web.next().ok_or("no web process")?;
-    if web.next().is_some() {
-        return Err("two web processes".into());
-    }
-    if !command.starts_with("exec ") {
-        return Err(format!("{command:?} leaves a shell between SIGTERM and the service"));
-    }
-    if command != "exec lobule serve" {
-        return Err(format!("{command:?} is not the service"));
-    }
+    let web: Vec<&str> = processes.filter(|(name, _)| *name == "web").map(|(_, command)| command).collect();
+    let &[command] = web.as_slice() else { bail!("{} web processes", web.len()) };
+    ensure!(command.starts_with("exec "), "{command:?} leaves a shell between SIGTERM and the service");
+    ensure!(command == "exec lobule serve", "{command:?} is not the service");
     Ok(command.to_owned())
 }
 

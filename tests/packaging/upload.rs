@@ -1,46 +1,33 @@
 //! `.gcloudignore`: what `gcloud run deploy --source .` uploads.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use ignore::gitignore::GitignoreBuilder;
+use anyhow::ensure;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use walkdir::WalkDir;
 
-use super::{hold, root, text};
+use super::{hold, root, stderr, text};
 
-/// Whether a path goes up. gcloud reads the file at the top alone, and does not enter a folder that is left out.
-fn goes_up(rules: &str, path: &str, is_folder: bool) -> bool {
+fn parse(rules: &str) -> Gitignore {
     let mut builder = GitignoreBuilder::new("");
     for line in rules.lines() {
         builder.add_line(None, line).unwrap();
     }
-    let rules = builder.build().unwrap();
-    let path = Path::new(path);
-    let folders = path.ancestors().skip(1).filter(|folder| !folder.as_os_str().is_empty());
-    !rules.matched(path, is_folder).is_ignore()
-        && folders.into_iter().all(|folder| !rules.matched(folder, true).is_ignore())
+    builder.build().unwrap()
 }
 
-/// The files of the repository that go up, from its top.
-pub(crate) fn files(rules: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut folders = vec![PathBuf::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(root().join(&folder)).unwrap() {
-            let path = folder.join(entry.unwrap().file_name());
-            let name = path.to_str().unwrap().to_owned();
-            let is_folder = root().join(&path).is_dir();
-            if !goes_up(rules, &name, is_folder) {
-                continue;
-            }
-            if is_folder {
-                folders.push(path);
-            } else {
-                found.insert(name);
-            }
-        }
-    }
-    found
+/// The files of the repository that go up, from its top. gcloud reads the file at the top alone, and does not enter a
+/// folder that is left out.
+fn files() -> BTreeSet<String> {
+    let rules = parse(&text(".gcloudignore"));
+    let walk = WalkDir::new(root()).min_depth(1).into_iter().filter_entry(|entry| {
+        !rules.matched(entry.path().strip_prefix(root()).unwrap(), entry.file_type().is_dir()).is_ignore()
+    });
+    let files = walk.map(Result::unwrap).filter(|entry| !entry.file_type().is_dir());
+    files.map(|file| file.path().strip_prefix(root()).unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 /// What the build cannot do without.
@@ -75,14 +62,17 @@ const UNWANTED: [&str; 11] = [
     "biopsy.png",
 ];
 
-fn check(rules: &str) -> Result<(), String> {
-    if let Some(path) = NEEDED.into_iter().find(|path| !goes_up(rules, path, false)) {
-        return Err(format!("{path} does not go up, and the build needs it"));
-    }
-    match UNWANTED.into_iter().find(|path| goes_up(rules, path, false)) {
-        Some(path) => Err(format!("{path} goes up")),
-        None => Ok(()),
-    }
+fn check(rules: &str) -> anyhow::Result<()> {
+    let rules = parse(rules);
+    let goes_up = |path: &&str| {
+        let mut folders = Path::new(path).ancestors().skip(1).filter(|folder| *folder != Path::new(""));
+        !rules.matched(path, false).is_ignore() && folders.all(|folder| !rules.matched(folder, true).is_ignore())
+    };
+    let missing = NEEDED.into_iter().find(|path| !goes_up(path));
+    ensure!(missing.is_none(), "{missing:?} does not go up, and the build needs it");
+    let unwanted = UNWANTED.into_iter().find(goes_up);
+    ensure!(unwanted.is_none(), "{unwanted:?} goes up");
+    Ok(())
 }
 
 #[test]
@@ -109,7 +99,7 @@ fn what_the_build_reads_goes_up_and_nothing_else_does() {
 
 #[test]
 fn there_is_one_such_file_and_the_upload_is_small() {
-    let files = files(&text(".gcloudignore"));
+    let files = files();
     assert!(!files.iter().any(|path| path.ends_with(".gcloudignore")), "gcloud reads the top one only");
     let bytes = files.iter().map(|path| root().join(path).metadata().unwrap().len()).sum::<u64>();
     println!("{bytes} bytes go up");
@@ -126,17 +116,17 @@ fn the_real_gcloud_lists_the_same_files() {
         .current_dir(root())
         .output();
     let listed = gcloud.expect("gcloud is installed");
-    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    assert!(listed.status.success(), "{}", stderr(&listed));
     let listed = String::from_utf8(listed.stdout).unwrap();
     let listed: BTreeSet<_> = listed.lines().map(|line| line.trim_start_matches("./").to_owned()).collect();
-    assert_eq!(listed, files(&text(".gcloudignore")));
+    assert_eq!(listed, files());
 }
 
 /// Copies what goes up into a folder.
 pub(crate) fn copy_to(folder: &Path) {
-    for file in files(&text(".gcloudignore")) {
-        let to: PathBuf = folder.join(&file);
-        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-        std::fs::copy(root().join(&file), to).unwrap();
+    for file in files() {
+        let to = folder.join(&file);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(root().join(&file), to).unwrap();
     }
 }

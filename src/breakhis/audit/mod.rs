@@ -141,11 +141,11 @@ impl SplitAudit {
         for part in Part::ALL {
             let images = split.images(dataset, part)?;
             for image in &images {
-                *of_case.entry(image.name.case()).or_default().entry(part).or_default() += 1;
+                *of_case.entry(image.name.case).or_default().entry(part).or_default() += 1;
             }
             let benign = images.iter().filter(|image| image.label() == Label::Benign).count();
             let malignant = images.len() - benign;
-            let cases = distinct(images.iter().copied(), |image| image.name.case());
+            let cases = distinct(images.iter().copied(), |image| image.name.case);
             parts.insert(part, PartCount { benign, malignant, cases });
         }
         let shared = of_case.into_iter().filter(|(_, images)| images.len() > 1);
@@ -170,18 +170,18 @@ pub fn audit(dataset: &Dataset, split: Option<&Split>) -> Result<Audit, Breakhis
             Err(reason) => unreadable.push(finding(dataset, &image.path, reason)),
         }
     }
-    let doubtful = images.iter().filter(|image| !image.doubts().is_empty());
-    let (misnamed, ignored): (Vec<_>, Vec<_>) = dataset.ignored().iter().partition(|file| file.misnamed);
+    let doubtful = images.iter().filter(|image| !image.doubts.is_empty());
+    let (misnamed, ignored): (Vec<_>, Vec<_>) = dataset.ignored.iter().partition(|file| file.misnamed);
     Ok(Audit {
         images: images.len(),
-        slides: distinct(images, |image| image.name.slide()),
-        cases: distinct(images, |image| image.name.case()),
+        slides: distinct(images, |image| &image.name.slide),
+        cases: distinct(images, |image| image.name.case),
         labels: count_labels(images),
         subtypes: count_subtypes(images),
         sizes,
         unreadable,
         misnamed: misnamed.into_iter().map(|file| finding(dataset, &file.path, &file.reason)).collect(),
-        doubtful: doubtful.map(|image| finding(dataset, &image.path, &image.doubts().join("; "))).collect(),
+        doubtful: doubtful.map(|image| finding(dataset, &image.path, &image.doubts.join("; "))).collect(),
         identical: find_identical(dataset, &contents, split),
         ignored: ignored.len(),
         split: split_audit,
@@ -207,30 +207,28 @@ fn read(path: &Path) -> Content {
 fn count_labels(images: &[ImageFile]) -> Vec<Count> {
     let mut counts = Vec::new();
     for label in Label::ALL {
-        let of_label: Vec<&ImageFile> = images.iter().filter(|image| image.label() == label).collect();
+        let of_label = || images.iter().filter(|image| image.label() == label);
         let kind = label.lower().to_owned();
-        counts.push(Count { kind, found: of_label.len(), published: published::of_label(label), slides: None });
-        for magnification in Magnification::ALL {
-            counts.push(Count {
-                kind: format!("{} {magnification}", label.lower()),
-                found: of_label.iter().filter(|image| image.name.magnification() == magnification).count(),
-                published: published::of_magnification(label, magnification),
-                slides: None,
-            });
-        }
+        counts.push(Count { kind, found: of_label().count(), published: published::of_label(label), slides: None });
+        counts.extend(Magnification::ALL.map(|magnification| Count {
+            kind: format!("{} {magnification}", label.lower()),
+            found: of_label().filter(|image| image.name.magnification == magnification).count(),
+            published: published::of_magnification(label, magnification),
+            slides: None,
+        }));
     }
     counts
 }
 
 fn count_subtypes(images: &[ImageFile]) -> Vec<Count> {
     let count = |subtype: Subtype| {
-        let of_subtype = || images.iter().filter(|image| image.name.subtype() == subtype);
+        let of_subtype = || images.iter().filter(|image| image.name.subtype == subtype);
         let (published, slides) = published::of_subtype(subtype);
         Count {
             kind: subtype.code().to_owned(),
             found: of_subtype().count(),
             published,
-            slides: Some([distinct(of_subtype(), |image| image.name.slide()), slides]),
+            slides: Some([distinct(of_subtype(), |image| &image.name.slide), slides]),
         }
     };
     Subtype::ALL.into_iter().map(count).collect()
@@ -246,11 +244,10 @@ fn find_identical(dataset: &Dataset, contents: &[Content], split: Option<&Split>
     let twins = groups.into_values().filter(|group| group.len() > 1);
     let mut identical: Vec<Identical> = twins
         .map(|group| Identical {
-            labels_differ: distinct(group.iter().copied(), ImageFile::label) > 1,
-            subtypes_differ: distinct(group.iter().copied(), |image| image.name.subtype()) > 1,
-            cases_differ: distinct(group.iter().copied(), |image| image.name.case()) > 1,
-            parts_differ: split
-                .is_some_and(|split| distinct(group.iter().copied(), |p| split.part_of(p.file_name())) > 1),
+            labels_differ: differ(&group, ImageFile::label),
+            subtypes_differ: differ(&group, |image| image.name.subtype),
+            cases_differ: differ(&group, |image| image.name.case),
+            parts_differ: split.is_some_and(|split| differ(&group, |image| split.part_of(image.file_name()))),
             files: group.iter().map(|image| below(dataset.root(), &image.path)).collect(),
         })
         .collect();
@@ -260,6 +257,10 @@ fn find_identical(dataset: &Dataset, contents: &[Content], split: Option<&Split>
 
 fn distinct<'a, K: Ord>(images: impl IntoIterator<Item = &'a ImageFile>, key: impl Fn(&'a ImageFile) -> K) -> usize {
     images.into_iter().map(key).collect::<BTreeSet<_>>().len()
+}
+
+fn differ<K: Ord>(group: &[&ImageFile], key: impl Fn(&ImageFile) -> K) -> bool {
+    distinct(group.iter().copied(), key) > 1
 }
 
 fn finding(dataset: &Dataset, path: &Path, reason: &str) -> Finding {

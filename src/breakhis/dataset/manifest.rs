@@ -7,8 +7,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::breakhis::dataset::Ignored;
 use crate::breakhis::table::{Row, Table};
-use crate::breakhis::{BreakhisError, Ignored, ImageFile, SlideName};
+use crate::breakhis::{BreakhisError, ImageFile, SlideName};
 
 /// The name of the table in the root of the folder.
 pub(crate) const FILE_NAME: &str = "manifest.csv";
@@ -18,10 +19,10 @@ type Field = (&'static str, fn(&SlideName) -> String);
 
 const FIELDS: [Field; 5] = [
     ("label", |name| name.label().lower().to_owned()),
-    ("subtype", |name| name.subtype().to_string()),
-    ("patient", |name| name.slide().to_string()),
-    ("case", |name| name.case().to_string()),
-    ("magnification", |name| name.magnification().times().to_string()),
+    ("subtype", |name| name.subtype.to_string()),
+    ("patient", |name| name.slide.clone()),
+    ("case", |name| name.case.to_string()),
+    ("magnification", |name| name.magnification.times().to_string()),
 ];
 
 /// The images of the table, and those of `files` (everything under `dir`) that are not among them.
@@ -34,19 +35,19 @@ pub(crate) fn read(dir: &Path, files: Vec<PathBuf>) -> Result<(Vec<ImageFile>, V
 
     let source_width = table.find("source_width");
     let present: HashSet<&Path> = files.iter().map(PathBuf::as_path).collect();
-    let mut images = Vec::with_capacity(table.rows().len());
+    let mut images = Vec::with_capacity(table.rows.len());
     let mut seen = HashSet::new();
-    for row in table.rows() {
+    for row in &table.rows {
+        let image = || {
+            let mut image = image(dir, row.cell(file_name), &present)?;
+            agree(row, &columns, &image.name)?;
+            image.source_width = source_width.map(|column| pixels(row.cell(column))).transpose()?;
+            Ok(image)
+        };
         if !seen.insert(row.cell(file_name)) {
             return Err(table.error(Some(row), format!("{} is listed a second time", row.cell(file_name))));
         }
-        let mut image = image(dir, row.cell(file_name), &present).map_err(|reason| table.error(Some(row), reason))?;
-        agree(row, &columns, &image.name).map_err(|reason| table.error(Some(row), reason))?;
-        if let Some(column) = source_width {
-            let width = pixels(row.cell(column)).map_err(|reason| table.error(Some(row), reason))?;
-            image.source_width = Some(width);
-        }
-        images.push(image);
+        images.push(image().map_err(|reason| table.error(Some(row), reason))?);
     }
 
     let listed: HashSet<&Path> = images.iter().map(|image| image.path.as_path()).collect();
@@ -65,7 +66,6 @@ fn image(dir: &Path, file_name: &str, present: &HashSet<&Path>) -> Result<ImageF
     Ok(ImageFile::new(dir, path, file_name.to_owned(), name))
 }
 
-/// A width.
 fn pixels(cell: &str) -> Result<u32, String> {
     let pixels = cell.parse().ok().filter(|pixels| *pixels > 0);
     pixels.ok_or_else(|| format!("{cell:?} is not a number of pixels (source_width)"))

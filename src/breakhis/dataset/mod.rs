@@ -24,7 +24,8 @@ pub struct ImageFile {
     /// Width in pixels of the image before anything was done to it, where a manifest says it.
     pub source_width: Option<u32>,
     file_name: String,
-    doubts: Vec<String>,
+    /// Why the name may not mean what it says: stray forms, and folders that say something else.
+    pub(crate) doubts: Vec<String>,
 }
 
 impl ImageFile {
@@ -33,8 +34,8 @@ impl ImageFile {
         let folders = path.strip_prefix(root).ok().and_then(Path::parent);
         let folders = folders.into_iter().flat_map(Path::iter).filter_map(|folder| folder.to_str());
         let against = folders.filter(|folder| contradicts(folder, &name));
-        let doubts = name.doubts().iter().map(ToString::to_string);
-        let doubts = doubts.chain(against.map(|folder| format!("it lies in a folder named {folder}"))).collect();
+        let against = against.map(|folder| format!("it lies in a folder named {folder}"));
+        let doubts = name.doubts.iter().map(ToString::to_string).chain(against).collect();
         Self { path, name, source_width: None, file_name, doubts }
     }
 
@@ -47,22 +48,15 @@ impl ImageFile {
     pub fn label(&self) -> Label {
         self.name.label()
     }
-
-    /// Why the name may not mean what it says: stray forms, and folders that say something else.
-    pub fn doubts(&self) -> &[String] {
-        &self.doubts
-    }
 }
 
 /// A file that is no part of the data set.
 #[derive(Clone, Debug)]
-pub struct Ignored {
-    /// Where the file is.
-    pub path: PathBuf,
-    /// Why it is left out.
-    pub reason: String,
+pub(crate) struct Ignored {
+    pub(crate) path: PathBuf,
+    pub(crate) reason: String,
     /// Whether it looks as if it should have been an image of BreakHis.
-    pub misnamed: bool,
+    pub(crate) misnamed: bool,
 }
 
 /// The images of a folder, sorted by file name.
@@ -70,7 +64,7 @@ pub struct Ignored {
 pub struct Dataset {
     root: PathBuf,
     images: Vec<ImageFile>,
-    ignored: Vec<Ignored>,
+    pub(crate) ignored: Vec<Ignored>,
 }
 
 impl Dataset {
@@ -82,20 +76,22 @@ impl Dataset {
     pub fn open(dir: &Path) -> Result<Self, BreakhisError> {
         let metadata = fs::metadata(dir).map_err(|source| match source.kind() {
             ErrorKind::NotFound => BreakhisError::Missing(dir.to_owned()),
-            _ => BreakhisError::Read { path: dir.to_owned(), source },
+            _ => BreakhisError::Read(dir.to_owned(), source),
         })?;
         if !metadata.is_dir() {
             return Err(BreakhisError::NotAFolder(dir.to_owned()));
         }
 
-        let files = walk::under(dir).map_err(BreakhisError::read(dir))?;
+        let files = walk::under(dir).map_err(|source| BreakhisError::Read(dir.to_owned(), source))?;
         let listed = files.contains(&dir.join(manifest::FILE_NAME));
         let (mut images, ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
         if images.is_empty() {
-            return Err(BreakhisError::NoImages { dir: dir.to_owned(), found: found_instead(&ignored) });
+            return Err(BreakhisError::NoImages(dir.to_owned(), found_instead(&ignored)));
         }
         images.sort_by(|a, b| a.file_name.cmp(&b.file_name));
-        refuse_twins(&images)?;
+        if let Some([a, b]) = images.array_windows().find(|[a, b]| a.file_name == b.file_name) {
+            return Err(BreakhisError::Twice(a.file_name.clone(), a.path.clone(), b.path.clone()));
+        }
 
         let dataset = Self { root: dir.to_owned(), images, ignored };
         dataset.warn_of_doubts();
@@ -110,11 +106,6 @@ impl Dataset {
     /// The images, sorted by file name; never empty.
     pub fn images(&self) -> &[ImageFile] {
         &self.images
-    }
-
-    /// The files that are no part of it.
-    pub fn ignored(&self) -> &[Ignored] {
-        &self.ignored
     }
 
     fn warn_of_doubts(&self) {
@@ -155,17 +146,6 @@ fn found_instead(ignored: &[Ignored]) -> String {
     if names.is_empty() { "it is empty".into() } else { format!("it holds {}", examples("other file", &names)) }
 }
 
-fn refuse_twins(sorted: &[ImageFile]) -> Result<(), BreakhisError> {
-    let Some(twins) = sorted.windows(2).find(|pair| pair[0].file_name == pair[1].file_name) else {
-        return Ok(());
-    };
-    Err(BreakhisError::Twice {
-        file_name: twins[0].file_name.clone(),
-        first: twins[0].path.clone(),
-        second: twins[1].path.clone(),
-    })
-}
-
 /// Whether a folder such as `benign`, `lobular_carcinoma` or `40X` says something else than the name.
 fn contradicts(folder: &str, name: &SlideName) -> bool {
     let folder = folder.to_ascii_lowercase().replace('_', " ");
@@ -173,8 +153,8 @@ fn contradicts(folder: &str, name: &SlideName) -> bool {
     let subtype = Subtype::ALL.into_iter().find(|subtype| subtype.full_name() == folder);
     let magnification = folder.strip_suffix('x').and_then(Magnification::from_times);
     label.is_some_and(|label| label != name.label())
-        || subtype.is_some_and(|subtype| subtype != name.subtype())
-        || magnification.is_some_and(|magnification| magnification != name.magnification())
+        || subtype.is_some_and(|subtype| subtype != name.subtype)
+        || magnification.is_some_and(|magnification| magnification != name.magnification)
 }
 
 #[cfg(test)]

@@ -39,8 +39,8 @@ fn a_tree_a_flat_folder_and_label_folders_hold_the_same_data_set() {
         let dir = folder(&layout.iter().map(String::as_str).collect::<Vec<_>>());
         let dataset = Dataset::open(dir.path()).unwrap();
         assert_eq!(names(&dataset), [A, DC, LC]);
-        assert!(dataset.ignored().is_empty());
-        assert!(dataset.images().iter().all(|image| image.doubts().is_empty()));
+        assert!(dataset.ignored.is_empty());
+        assert!(dataset.images().iter().all(|image| image.doubts.is_empty()));
     }
 }
 
@@ -49,8 +49,8 @@ fn other_files_are_ignored_and_misnamed_ones_are_marked() {
     let dir = folder(&[A, "README.txt", "Folds.csv", "cat.png", "SOB_B_DC-14-2523-40-010.png", ".DS_Store"]);
     let dataset = Dataset::open(dir.path()).unwrap();
     assert_eq!(names(&dataset), [A]);
-    let misnamed: Vec<_> = dataset.ignored().iter().filter(|file| file.misnamed).collect();
-    assert_eq!(dataset.ignored().len(), 4);
+    let misnamed: Vec<_> = dataset.ignored.iter().filter(|file| file.misnamed).collect();
+    assert_eq!(dataset.ignored.len(), 4);
     assert_eq!(misnamed.len(), 1);
     assert!(misnamed[0].reason.contains("contradicts itself"), "{}", misnamed[0].reason);
 }
@@ -60,7 +60,7 @@ fn a_folder_that_says_something_else_than_the_name_is_a_doubt() {
     for path in [format!("benign/{DC}"), format!("400X/{DC}"), format!("lobular_carcinoma/{DC}")] {
         let dir = folder(&[&path]);
         let dataset = Dataset::open(dir.path()).unwrap();
-        assert_eq!(dataset.images()[0].doubts().len(), 1, "{path}");
+        assert_eq!(dataset.images()[0].doubts.len(), 1, "{path}");
     }
 }
 
@@ -91,8 +91,8 @@ fn a_manifest_decides_what_belongs_to_the_data_set() {
     assert_eq!(names(&dataset), [A, DC]);
     assert_eq!(dataset.images()[0].path, dir.path().join("images").join(A));
     assert_eq!(dataset.images().iter().map(|image| image.source_width).collect::<Vec<_>>(), [Some(700), Some(224)]);
-    assert_eq!(dataset.ignored().len(), 1);
-    assert_eq!(dataset.ignored()[0].reason, "not in the manifest");
+    assert_eq!(dataset.ignored.len(), 1);
+    assert_eq!(dataset.ignored[0].reason, "not in the manifest");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The file names of BreakHis, which carry everything that is known of an image:
 //! `SOB_<B|M>_<subtype>-<year>-<slide>-<magnification>-<number>.png`, for example `SOB_M_DC-14-2523-40-010.png`.
 //!
-//! In: a file name. Out: a [`SlideName`], with its [`NameDoubt`]s where a copy holds a stray form that can still be
-//! read only one way.
+//! In: a file name. Out: a [`SlideName`], with doubts where a copy holds a stray form that can still be read only one
+//! way.
 
 pub(crate) mod magnification;
 pub(crate) mod subtype;
@@ -10,7 +10,7 @@ pub(crate) mod subtype;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::breakhis::dataset::walk;
 use crate::breakhis::{Magnification, Subtype};
@@ -26,62 +26,6 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
     }
-}
-
-/// A slide id, such as `14-22549AB`: a year of two digits, the case and letters. BreakHis calls this a patient.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slide {
-    text: String,
-    case: Case,
-}
-
-impl Slide {
-    fn new(year: &str, id: &str) -> Option<Self> {
-        let digits = id.trim_end_matches(|c: char| c.is_ascii_uppercase());
-        let year_fits = year.len() == 2 && is_digits(year);
-        if !year_fits || !is_digits(digits) {
-            return None;
-        }
-        Some(Self { text: format!("{year}-{id}"), case: Case(digits.parse().ok()?) })
-    }
-
-    /// The case the slide belongs to.
-    pub fn case(&self) -> Case {
-        self.case
-    }
-}
-
-impl fmt::Display for Slide {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl Serialize for Slide {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text)
-    }
-}
-
-/// A way in which a name strays from the grammar and can still be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NameDoubt {
-    /// `SSOB_M_...`
-    #[error("the name should begin with SOB")]
-    Prefix,
-    /// `SOB_B_PT_14-...`
-    #[error("- and _ are not where they should be")]
-    Separators,
-    /// `sob_b_...`
-    #[error("the name should be in capitals")]
-    LowerCase,
-    /// `...-40X-001`
-    #[error("the magnification should be a bare number")]
-    Magnification,
-    /// `...-40-1`
-    #[error("the image's number should have three digits")]
-    Number,
 }
 
 /// Why a file name is not one of BreakHis.
@@ -119,54 +63,31 @@ pub enum SlideNameError {
 /// use lobule::breakhis::{SlideName, Subtype};
 ///
 /// let name: SlideName = "SOB_B_TA-14-3411F-40-001.png".parse()?;
-/// assert_eq!(name.subtype(), Subtype::TubularAdenoma);
+/// assert_eq!(name.subtype, Subtype::TubularAdenoma);
 /// assert_eq!(name.label().to_string(), "Benign");
-/// assert_eq!(name.case().to_string(), "3411");
+/// assert_eq!(name.case.to_string(), "3411");
 /// # Ok::<(), lobule::breakhis::SlideNameError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlideName {
-    subtype: Subtype,
-    slide: Slide,
-    magnification: Magnification,
-    number: u16,
-    doubts: Vec<NameDoubt>,
+    /// The histological subtype.
+    pub subtype: Subtype,
+    /// The slide, such as `14-22549AB`: a year of two digits, the case and letters. BreakHis calls this a patient.
+    pub slide: String,
+    /// The person the slide comes from.
+    pub case: Case,
+    /// How many times larger than life.
+    pub magnification: Magnification,
+    /// The number of the image among those of its slide and magnification.
+    pub number: u16,
+    /// Where the name strays from the grammar and can still be read, in words; empty for a proper name.
+    pub doubts: Vec<&'static str>,
 }
 
 impl SlideName {
     /// Benign or malignant.
     pub fn label(&self) -> Label {
         self.subtype.label()
-    }
-
-    /// The histological subtype.
-    pub fn subtype(&self) -> Subtype {
-        self.subtype
-    }
-
-    /// The slide, which BreakHis calls the patient.
-    pub fn slide(&self) -> &Slide {
-        &self.slide
-    }
-
-    /// The person the slide comes from.
-    pub fn case(&self) -> Case {
-        self.slide.case
-    }
-
-    /// How many times larger than life.
-    pub fn magnification(&self) -> Magnification {
-        self.magnification
-    }
-
-    /// The number of the image among those of its slide and magnification.
-    pub fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// Where the name strayed from the grammar; empty for a proper name.
-    pub fn doubts(&self) -> &[NameDoubt] {
-        &self.doubts
     }
 }
 
@@ -204,7 +125,8 @@ impl FromStr for SlideName {
             _ => return Err(malformed("B or M", letter)),
         };
         let subtype = Subtype::from_code(code).ok_or_else(|| malformed("a subtype", code))?;
-        let slide = Slide::new(year, id).ok_or_else(|| malformed("a slide", &format!("{year}-{id}")))?;
+        let slide = format!("{year}-{id}");
+        let case = case_of(year, id).ok_or_else(|| malformed("a slide", &slide))?;
         let magnification = Magnification::from_times(times.strip_suffix('X').unwrap_or(times))
             .ok_or_else(|| malformed("a magnification (40, 100, 200 or 400)", times))?;
         let sequence = Some(number).filter(|text| is_digits(text)).and_then(|text| text.parse().ok());
@@ -215,15 +137,21 @@ impl FromStr for SlideName {
 
         let separators: String = stem.chars().filter(|c| matches!(c, '-' | '_')).collect();
         let doubts = [
-            (prefix != "SOB", NameDoubt::Prefix),
-            (separators != "__----", NameDoubt::Separators),
-            (stem != capitals, NameDoubt::LowerCase),
-            (times.ends_with('X'), NameDoubt::Magnification),
-            (number.len() != 3, NameDoubt::Number),
+            (prefix != "SOB", "the name should begin with SOB"),
+            (separators != "__----", "- and _ are not where they should be"),
+            (stem != capitals, "the name should be in capitals"),
+            (times.ends_with('X'), "the magnification should be a bare number"),
+            (number.len() != 3, "the image's number should have three digits"),
         ];
         let doubts = doubts.into_iter().filter_map(|(stray, doubt)| stray.then_some(doubt)).collect();
-        Ok(Self { subtype, slide, magnification, number: sequence, doubts })
+        Ok(Self { subtype, slide, case, magnification, number: sequence, doubts })
     }
+}
+
+fn case_of(year: &str, id: &str) -> Option<Case> {
+    let digits = id.trim_end_matches(|c: char| c.is_ascii_uppercase());
+    let is_slide = year.len() == 2 && is_digits(year) && is_digits(digits);
+    is_slide.then(|| digits.parse().ok().map(Case))?
 }
 
 fn is_digits(text: &str) -> bool {
@@ -243,20 +171,17 @@ mod tests {
         for extension in ["png", "webp", "jpg", "JPEG", "tif", "tiff", "bmp"] {
             let name = read(&format!("SOB_B_A-14-22549AB-100-009.{extension}"));
             assert_eq!(name.label(), Label::Benign);
-            assert_eq!(name.subtype(), Subtype::Adenosis);
-            assert_eq!(name.slide().to_string(), "14-22549AB");
-            assert_eq!(name.case(), Case(22549));
-            assert_eq!(name.magnification(), Magnification::X100);
-            assert_eq!(name.number(), 9);
-            assert!(name.doubts().is_empty());
+            assert_eq!((name.subtype, &*name.slide, name.case), (Subtype::Adenosis, "14-22549AB", Case(22549)));
+            assert_eq!((name.magnification, name.number), (Magnification::X100, 9));
+            assert!(name.doubts.is_empty());
             assert_eq!(name.to_string(), "SOB_B_A-14-22549AB-100-009");
         }
-        assert_eq!(read("SOB_M_PC-15-190EF-400-014.png").case(), Case(190));
+        assert_eq!(read("SOB_M_PC-15-190EF-400-014.png").case, Case(190));
     }
 
     #[test]
     fn slides_of_one_person_are_one_case() {
-        let cases = ["22549AB", "22549CD", "22549G"].map(|id| read(&format!("SOB_B_A-14-{id}-40-001.png")).case());
+        let cases = ["22549AB", "22549CD", "22549G"].map(|id| read(&format!("SOB_B_A-14-{id}-40-001.png")).case);
         assert_eq!(cases, [Case(22549); 3]);
     }
 
@@ -265,7 +190,7 @@ mod tests {
         for (letter, codes) in [("B", ["A", "F", "PT", "TA"]), ("M", ["DC", "LC", "MC", "PC"])] {
             for code in codes {
                 let name = read(&format!("SOB_{letter}_{code}-14-1-40-001.png"));
-                assert_eq!(name.subtype().code(), code);
+                assert_eq!(name.subtype.code(), code);
                 assert_eq!(name.to_string(), format!("SOB_{letter}_{code}-14-1-40-001"));
             }
         }
@@ -274,14 +199,15 @@ mod tests {
     #[test]
     fn stray_forms_are_read_and_doubted() {
         let cases = [
-            ("SOB_B_PT_14-21998AB-40-001.png", NameDoubt::Separators, "SOB_B_PT-14-21998AB-40-001"),
-            ("SSOB_M_DC-14-2523-40-010.png", NameDoubt::Prefix, "SOB_M_DC-14-2523-40-010"),
-            ("sob_m_dc-14-2523-40-010.png", NameDoubt::LowerCase, "SOB_M_DC-14-2523-40-010"),
-            ("SOB_M_DC-14-2523-40X-010.png", NameDoubt::Magnification, "SOB_M_DC-14-2523-40-010"),
-            ("SOB_M_DC-14-2523-40-10.png", NameDoubt::Number, "SOB_M_DC-14-2523-40-010"),
+            ("SOB_B_PT_14-21998AB-40-001.png", "- and _", "SOB_B_PT-14-21998AB-40-001"),
+            ("SSOB_M_DC-14-2523-40-010.png", "begin with SOB", "SOB_M_DC-14-2523-40-010"),
+            ("sob_m_dc-14-2523-40-010.png", "capitals", "SOB_M_DC-14-2523-40-010"),
+            ("SOB_M_DC-14-2523-40X-010.png", "magnification", "SOB_M_DC-14-2523-40-010"),
+            ("SOB_M_DC-14-2523-40-10.png", "three digits", "SOB_M_DC-14-2523-40-010"),
         ];
         for (stray, doubt, proper) in cases {
-            assert_eq!(read(stray).doubts(), [doubt], "{stray}");
+            let doubts = read(stray).doubts;
+            assert!(doubts.len() == 1 && doubts[0].contains(doubt), "{stray}: {doubts:?}");
             assert_eq!(read(stray).to_string(), proper);
         }
     }

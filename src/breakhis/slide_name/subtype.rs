@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-
 use crate::diagnosis::Label;
 
 /// A histological subtype, which decides the label.
@@ -40,42 +38,32 @@ impl Subtype {
         Self::PapillaryCarcinoma,
     ];
 
+    fn facts(self) -> (&'static str, &'static str, Label) {
+        match self {
+            Self::Adenosis => ("A", "adenosis", Label::Benign),
+            Self::Fibroadenoma => ("F", "fibroadenoma", Label::Benign),
+            Self::PhyllodesTumor => ("PT", "phyllodes tumor", Label::Benign),
+            Self::TubularAdenoma => ("TA", "tubular adenoma", Label::Benign),
+            Self::DuctalCarcinoma => ("DC", "ductal carcinoma", Label::Malignant),
+            Self::LobularCarcinoma => ("LC", "lobular carcinoma", Label::Malignant),
+            Self::MucinousCarcinoma => ("MC", "mucinous carcinoma", Label::Malignant),
+            Self::PapillaryCarcinoma => ("PC", "papillary carcinoma", Label::Malignant),
+        }
+    }
+
     /// The letters that file names hold, `A` to `PC`.
     pub fn code(self) -> &'static str {
-        match self {
-            Self::Adenosis => "A",
-            Self::Fibroadenoma => "F",
-            Self::PhyllodesTumor => "PT",
-            Self::TubularAdenoma => "TA",
-            Self::DuctalCarcinoma => "DC",
-            Self::LobularCarcinoma => "LC",
-            Self::MucinousCarcinoma => "MC",
-            Self::PapillaryCarcinoma => "PC",
-        }
+        self.facts().0
     }
 
     /// The full name, as BreakHis spells it.
     pub fn full_name(self) -> &'static str {
-        match self {
-            Self::Adenosis => "adenosis",
-            Self::Fibroadenoma => "fibroadenoma",
-            Self::PhyllodesTumor => "phyllodes tumor",
-            Self::TubularAdenoma => "tubular adenoma",
-            Self::DuctalCarcinoma => "ductal carcinoma",
-            Self::LobularCarcinoma => "lobular carcinoma",
-            Self::MucinousCarcinoma => "mucinous carcinoma",
-            Self::PapillaryCarcinoma => "papillary carcinoma",
-        }
+        self.facts().1
     }
 
     /// Whether it is a benign or a malignant tumour.
     pub fn label(self) -> Label {
-        match self {
-            Self::Adenosis | Self::Fibroadenoma | Self::PhyllodesTumor | Self::TubularAdenoma => Label::Benign,
-            Self::DuctalCarcinoma | Self::LobularCarcinoma | Self::MucinousCarcinoma | Self::PapillaryCarcinoma => {
-                Label::Malignant
-            }
-        }
+        self.facts().2
     }
 
     /// The subtype of a code such as `DC`, in capitals.
@@ -87,11 +75,5 @@ impl Subtype {
 impl fmt::Display for Subtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
-    }
-}
-
-impl Serialize for Subtype {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
     }
 }

@@ -32,8 +32,8 @@ type Counts = [[f64; MAGNIFICATIONS]; LABELS];
 pub(crate) fn assign(images: &[ImageFile], rng: &mut ChaCha8Rng) -> BTreeMap<Case, Part> {
     let mut counts: BTreeMap<Case, Counts> = BTreeMap::new();
     for image in images {
-        let counts = counts.entry(image.name.case()).or_default();
-        counts[image.label().index()][image.name.magnification() as usize] += 1.0;
+        let counts = counts.entry(image.name.case).or_default();
+        counts[image.label().index()][image.name.magnification as usize] += 1.0;
     }
     let cases: Vec<(Case, Counts)> = counts.into_iter().collect();
 
@@ -52,7 +52,7 @@ fn settle(cases: &[(Case, Counts)], rng: &mut ChaCha8Rng) -> (f64, Vec<usize>) {
     let mut balance = Balance::new(cases);
     let mut parts: Vec<usize> = cases.iter().map(|_| rng.random_range(0..PARTS)).collect();
     for ((_, counts), &part) in cases.iter().zip(&parts) {
-        balance.shift(counts, part, 1.0);
+        add(&mut balance.held[part], counts, 1.0);
     }
     while improve(&mut balance, cases, &mut parts) {}
     (balance.cost(), parts)
@@ -87,8 +87,8 @@ fn attempt(
     }
     let shift = |balance: &mut Balance, sign: f64| {
         for &(case, part) in moves {
-            balance.shift(&cases[case].1, parts[case], -sign);
-            balance.shift(&cases[case].1, part, sign);
+            add(&mut balance.held[parts[case]], &cases[case].1, -sign);
+            add(&mut balance.held[part], &cases[case].1, sign);
         }
     };
     shift(balance, 1.0);
@@ -116,10 +116,6 @@ impl Balance {
         let mut total = Counts::default();
         cases.iter().for_each(|(_, counts)| add(&mut total, counts, 1.0));
         Self { total, held: [Counts::default(); PARTS] }
-    }
-
-    fn shift(&mut self, counts: &Counts, part: usize, sign: f64) {
-        add(&mut self.held[part], counts, sign);
     }
 
     /// The squared distances from the shares: of all images, of each label, of each magnification within a label.

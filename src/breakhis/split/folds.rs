@@ -10,11 +10,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::breakhis::split::file::rows_once;
-use crate::breakhis::table::Table;
+use crate::breakhis::table::{self, Table};
 use crate::breakhis::{BreakhisError, Case, Dataset, Part, Split};
 use crate::diagnosis::Label;
-use crate::system::write_whole;
 
 /// The fold of each image, by file name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +33,10 @@ impl Folds {
         // A person with images of both labels is dealt once, where most of them belong.
         let mut of_case: BTreeMap<Case, [usize; 2]> = BTreeMap::new();
         for image in dataset.images() {
-            of_case.entry(image.name.case()).or_default()[image.label().index()] += 1;
+            of_case.entry(image.name.case).or_default()[image.label().index()] += 1;
         }
         if count < 2 || of_case.len() < count as usize {
-            return Err(BreakhisError::TooFewForFolds { cases: of_case.len(), folds: count });
+            return Err(BreakhisError::TooFewForFolds(of_case.len(), count));
         }
 
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -60,7 +58,7 @@ impl Folds {
             }
         }
         let fold = |case: Case| fold_of_case.get(&case).copied().unwrap_or_default();
-        let rows = dataset.images().iter().map(|image| (image.file_name().to_owned(), fold(image.name.case())));
+        let rows = dataset.images().iter().map(|image| (image.file_name().to_owned(), fold(image.name.case)));
         Ok(Self { folds: rows.collect() })
     }
 
@@ -73,11 +71,8 @@ impl Folds {
         if table.find("fold").is_none() && table.find("part").is_some() {
             return Err(table.error(None, "it holds parts, not folds; leave the fold (--fold) out".into()));
         }
-        let column = table.require("fold")?;
-        let folds = rows_once(&table, |row| {
-            row.cell(column).parse::<u32>().map_err(|_| format!("{:?} is not the number of a fold", row.cell(column)))
-        })?;
-        Ok(Self { folds })
+        let number = |cell: &str| cell.parse().map_err(|_| format!("{cell:?} is not the number of a fold"));
+        Ok(Self { folds: table.by_file_name("fold", number)? })
     }
 
     /// Writes `filename,fold` rows in the order of the file names; the file is there whole or not at all.
@@ -85,14 +80,7 @@ impl Folds {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), BreakhisError> {
-        let failed = |source| BreakhisError::Write { path: path.to_owned(), source };
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(["filename", "fold"]).map_err(|error| failed(error.into()))?;
-        for (file_name, fold) in &self.folds {
-            writer.write_record([file_name, &fold.to_string()]).map_err(|error| failed(error.into()))?;
-        }
-        let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-        write_whole(path, &bytes).map_err(failed)
+        table::write(path, "fold", &self.folds)
     }
 
     /// The numbers of the folds.

@@ -58,7 +58,7 @@ fn the_seed_decides_the_dealing() {
     // Which cases are together, whatever the fold's number.
     let together = |folds: &Folds| -> BTreeSet<BTreeSet<Case>> {
         let of = |fold| dataset.images().iter().filter(move |p| folds.folds[p.file_name()] == fold);
-        folds.numbers().into_iter().map(|fold| of(fold).map(|image| image.name.case()).collect()).collect()
+        folds.numbers().into_iter().map(|fold| of(fold).map(|image| image.name.case).collect()).collect()
     };
     assert_ne!(together(&deal(7)), together(&deal(8)));
 }

@@ -1,14 +1,14 @@
 //! Which image belongs to which part: train, validation or test.
 //!
-//! In: a [`Dataset`] and a seed, or a split file. Out: a [`Split`], and the images of each part of it. By image is
+//! In: a [`Dataset`] and a seed, or a split file of `filename,part` rows. Out: a [`Split`], and the images of each part of it. By image is
 //! the split of the report (and of most papers): it puts images of one person on both sides. By case does not.
 
 mod by_case;
-mod file;
 pub(crate) mod folds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use rand::SeedableRng;
@@ -17,7 +17,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use crate::breakhis::error::examples;
-use crate::breakhis::{BreakhisError, Case, Dataset, ImageFile, SlideName};
+use crate::breakhis::table::{self, Table};
+use crate::breakhis::{BreakhisError, Case, Dataset, Folds, ImageFile, SlideName};
 use crate::diagnosis::Label;
 
 /// A part of a split.
@@ -79,7 +80,7 @@ impl Split {
     pub fn by_image(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
         let total = dataset.images().len();
         if total < 3 {
-            return Err(BreakhisError::TooFew { what: "images", found: total });
+            return Err(BreakhisError::TooFew(total, "images"));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut names = Label::ALL.map(|label| {
@@ -106,19 +107,56 @@ impl Split {
     /// # Errors
     /// With fewer than 3 cases.
     pub fn by_case(dataset: &Dataset, seed: u64) -> Result<Self, BreakhisError> {
-        let cases: BTreeSet<_> = dataset.images().iter().map(|image| image.name.case()).collect();
+        let cases: BTreeSet<_> = dataset.images().iter().map(|image| image.name.case).collect();
         if cases.len() < 3 {
-            return Err(BreakhisError::TooFew { what: "cases", found: cases.len() });
+            return Err(BreakhisError::TooFew(cases.len(), "cases"));
         }
         let of_case = by_case::assign(dataset.images(), &mut ChaCha8Rng::seed_from_u64(seed));
         let images = dataset.images().iter();
-        Ok(Self { parts: images.map(|p| (p.file_name().to_owned(), of_case[&p.name.case()])).collect() })
+        Ok(Self { parts: images.map(|p| (p.file_name().to_owned(), of_case[&p.name.case])).collect() })
     }
 
     /// Every image in the train part: nothing is held out, so nothing can be measured.
     pub fn all_for_training(dataset: &Dataset) -> Self {
         let images = dataset.images().iter();
         Self { parts: images.map(|image| (image.file_name().to_owned(), Part::Train)).collect() }
+    }
+
+    /// Writes `filename,part` rows in the order of the file names; the file is there whole or not at all.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), BreakhisError> {
+        table::write(path, "part", &self.parts)
+    }
+
+    /// Reads what [`Split::write`] wrote.
+    ///
+    /// # Errors
+    /// When the file is not such a table, names a part that does not exist or an image twice.
+    pub fn read(path: &Path) -> Result<Self, BreakhisError> {
+        let table = Table::open(path)?;
+        if table.find("part").is_none() && table.find("fold").is_some() {
+            let hint = "it holds folds, not parts; say which fold to hold out (--fold)";
+            return Err(table.error(None, hint.into()));
+        }
+        Ok(Self { parts: table.by_file_name("part", str::parse)? })
+    }
+
+    /// Reads `filename,fold` rows: the images of the fold that is held out are for validation, all others for
+    /// training. There is no test part.
+    ///
+    /// # Errors
+    /// When the file is not such a table, holds an image twice, or does not hold that fold.
+    pub fn from_folds(path: &Path, held_out: u32) -> Result<Self, BreakhisError> {
+        let folds = Folds::read(path)?;
+        let known = folds.numbers();
+        if !known.contains(&held_out) {
+            let known: Vec<String> = known.iter().map(u32::to_string).collect();
+            let reason = format!("there is no fold {held_out}; its folds are {}", known.join(", "));
+            return Err(BreakhisError::Table { path: path.to_owned(), line: None, reason });
+        }
+        Ok(folds.held_out(held_out))
     }
 
     /// The part of an image, by its file name.
@@ -150,9 +188,9 @@ impl Split {
         let mut shared = BTreeSet::new();
         for (file_name, part) in &self.parts {
             let name: SlideName =
-                file_name.parse().map_err(|reason| BreakhisError::Misnamed { file_name: file_name.clone(), reason })?;
-            if part_of_case.insert(name.case(), *part).is_some_and(|other| other != *part) {
-                shared.insert(name.case());
+                file_name.parse().map_err(|error| BreakhisError::Misnamed(file_name.clone(), error))?;
+            if part_of_case.insert(name.case, *part).is_some_and(|other| other != *part) {
+                shared.insert(name.case);
             }
         }
         Ok(shared)
@@ -163,17 +201,15 @@ impl Split {
         let present: BTreeSet<&str> = dataset.images().iter().map(ImageFile::file_name).collect();
         let absent: Vec<&str> = self.parts.keys().map(String::as_str).filter(|name| !present.contains(name)).collect();
         let unknown: Vec<&str> = present.iter().copied().filter(|name| !self.parts.contains_key(*name)).collect();
-        let difference = match (absent.is_empty(), unknown.is_empty()) {
-            (true, true) => return Ok(()),
-            (false, true) => format!("{} of the split not there", examples("image", &absent)),
-            (true, false) => format!("{} not in the split", examples("image", &unknown)),
-            (false, false) => format!(
-                "{} of the split not there, {} not in the split",
-                examples("image", &absent),
-                examples("image", &unknown)
-            ),
-        };
-        Err(BreakhisError::OtherData { dir: dataset.root().to_owned(), difference })
+        let differences: Vec<String> = [(absent, "of the split not there"), (unknown, "not in the split")]
+            .into_iter()
+            .filter(|(names, _)| !names.is_empty())
+            .map(|(names, what)| format!("{} {what}", examples("image", &names)))
+            .collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(BreakhisError::OtherData(dataset.root().to_owned(), differences.join(", ")))
     }
 }
 

@@ -27,7 +27,7 @@ pub(in crate::breakhis) fn like_breakhis() -> (tempfile::TempDir, Dataset) {
 }
 
 fn cases_of(split: &Split, dataset: &Dataset, part: Part) -> BTreeSet<crate::breakhis::Case> {
-    split.images(dataset, part).unwrap().iter().map(|image| image.name.case()).collect()
+    split.images(dataset, part).unwrap().iter().map(|image| image.name.case).collect()
 }
 
 /// Benign and malignant images of a part.

@@ -244,11 +244,11 @@ impl<'a> Columns<'a> {
             return Err(format!("{filename} is called {}, and by its name it is {by_name}", truth.lower()));
         }
         let stratum = self.stratum(record)?;
-        let times = name.magnification().times();
+        let times = name.magnification.times();
         if let Some(Stratum { magnification, .. }) = stratum.filter(|stratum| stratum.magnification != times) {
             return Err(format!("{filename} is listed at {magnification}X, and by its name it is at {times}X"));
         }
-        let (case, subtype) = (name.case().to_string(), name.subtype().to_string());
+        let (case, subtype) = (name.case.to_string(), name.subtype.to_string());
         predictions.subjects.push(Subject { filename, truth, case, subtype, stratum });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Images are drawn and encoded here, damaged or not, and decoded again.
 
-use image::{ExtendedColorType, Luma, LumaA, Rgb, Rgb32FImage, Rgba};
+use image::{Luma, LumaA, Rgb, Rgb32FImage, Rgba};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -10,6 +10,9 @@ const RED: Rgb<u8> = Rgb([255, 0, 0]);
 const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
 const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
 const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+
+const FORMATS_READ: [ImageFormat; 5] =
+    [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Jpeg];
 
 fn limits() -> DecodeLimits {
     DecodeLimits::default()
@@ -84,7 +87,7 @@ fn with_orientation(jpeg: &[u8], orientation: u8) -> Vec<u8> {
 #[test]
 fn lossless_formats_give_back_the_pixels_that_were_written() {
     let image = noise(37, 23);
-    for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+    for &format in &FORMATS_READ[..4] {
         assert_eq!(decode(&encoded(image.clone(), format), &limits()).unwrap(), image, "{format:?}");
     }
 }
@@ -164,7 +167,7 @@ fn what_is_not_an_image_gets_another_error_than_a_broken_image() {
         let error = decode(bytes, &limits()).unwrap_err();
         assert!(matches!(error, PixelsError::UnknownFormat { .. }) && error.to_string().contains(words), "{error}");
     }
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+    for format in FORMATS_READ {
         let whole = encoded(noise(64, 64), format);
         for kept in [16, whole.len() / 2, whole.len() * 9 / 10] {
             let error = decode(&whole[..kept], &limits()).unwrap_err();
@@ -192,14 +195,12 @@ fn sizes_are_refused_by_the_header_alone() {
 
     let exact = DecodeLimits { max_pixels: 64 * 32, ..limits() };
     let tight = DecodeLimits { max_pixels: 64 * 32 - 1, ..limits() };
-    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+    for format in FORMATS_READ {
         let bytes = encoded(flag(), format);
         assert!(decode(&bytes, &exact).is_ok(), "{format:?}");
         let error = decode(&bytes, &tight).unwrap_err();
-        assert!(
-            matches!(error, PixelsError::TooManyPixels { width: 64, height: 32, limit: 2047 }),
-            "{format:?}: {error}"
-        );
+        let is_refused = matches!(error, PixelsError::TooManyPixels { width: 64, height: 32, limit: 2047 });
+        assert!(is_refused, "{format:?}: {error}");
     }
     let bytes = encoded(flag(), ImageFormat::Png);
     let short = DecodeLimits { max_bytes: bytes.len() - 1, ..limits() };
@@ -226,7 +227,7 @@ fn reading_a_file_names_it() {
     let error = read(&folder.path().join("none.png"), &limits()).unwrap_err();
     assert!(matches!(error, PixelsError::Read { .. }) && error.to_string().contains("none.png"), "{error}");
     let error = read(&good, &DecodeLimits { max_bytes: 10, ..limits() }).unwrap_err();
-    let PixelsError::File { source, .. } = error else { panic!("{error}") };
+    let PixelsError::File(_, source) = error else { panic!("{error}") };
     assert!(matches!(*source, PixelsError::TooManyBytes { limit: 10, .. }), "{source}");
 }
 
@@ -234,20 +235,16 @@ fn reading_a_file_names_it() {
 fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
     let image = noise(24, 18);
     let faint = RgbaImage::from_fn(20, 20, |x, y| Rgba([x as u8, y as u8, 9, (x * y) as u8]));
-    let mut lossy = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut lossy, 50)
-        .encode(image.as_raw(), 24, 18, ExtendedColorType::Rgb8)
-        .unwrap();
+    let lossy = encoded(image.clone(), ImageFormat::Jpeg);
     let mut files = vec![with_orientation(&lossy, 6), CMYK_JPEG.to_vec(), from_hex(PALETTE_PNG)];
-    for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
-        files.push(encoded(image.clone(), format));
-        files.push(encoded(faint.clone(), format));
+    for &format in &FORMATS_READ[..4] {
+        files.extend([encoded(image.clone(), format), encoded(faint.clone(), format)]);
     }
     files.push(encoded(Rgb32FImage::from_pixel(5, 5, Rgb([0.1, 0.2, 0.3])), ImageFormat::Tiff));
 
     let small = DecodeLimits { max_bytes: 1 << 16, max_pixels: 1 << 16 };
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let (mut decoded, mut refused) = (0, 0);
+    let mut decoded = 0;
     for round in 0..6000 {
         let mut bytes = files[round % files.len()].clone();
         // Half of the damage goes to the first 64 bytes, where the headers are.
@@ -266,9 +263,8 @@ fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
             Err(error) => {
                 let message = error.to_string();
                 assert!(message.len() < 300 && !message.contains('\n'), "{message}");
-                refused += 1;
             }
         }
     }
-    assert!(decoded > 500 && refused > 500, "both ways out are taken: {decoded} {refused}");
+    assert!(decoded > 500 && decoded < 5500, "both ways out are taken: {decoded} of 6000 are decoded");
 }

@@ -256,7 +256,7 @@ mod tests {
         }
         let dataset = Dataset::open(dir.path()).unwrap();
         let mut files: Vec<&ImageFile> = dataset.images().iter().collect();
-        files.sort_by_key(|file| file.name.case());
+        files.sort_by_key(|file| file.name.case);
         let none = ["views=identity", "stain=0", "zoom=0", "exchange=0"].map(|value| format!("augmentation.{value}"));
         let changes = none.into_iter().chain(changes.iter().map(ToString::to_string)).collect::<Vec<_>>();
         let recipe = Recipe::named("best", &changes).unwrap();

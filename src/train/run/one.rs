@@ -264,7 +264,7 @@ fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {
 
 /// The cases of some images, sorted, as a weights file names them.
 fn case_numbers(images: &[&ImageFile]) -> Vec<String> {
-    let cases: BTreeSet<_> = images.iter().map(|image| image.name.case()).collect();
+    let cases: BTreeSet<_> = images.iter().map(|image| image.name.case).collect();
     cases.iter().map(ToString::to_string).collect()
 }
 

@@ -1,6 +1,6 @@
-//! How the service scales on Cloud Run, by simulation: `cargo run --release --example scaling` prints the
-//! tables of the guide's page "Deploy". It is a model, not a measurement of Google's machines: the measured numbers and the assumed ones stand
-//! below, and how instances come and go is in `fleet`.
+//! How the service scales on Cloud Run, by simulation: `cargo run --release --example scaling` prints the tables of the
+//! guide's page "Deploy". It is a model, not a measurement of Google's machines: the measured numbers and the assumed
+//! ones stand below, and how instances come and go is in `fleet`.
 
 #![allow(clippy::print_stdout, reason = "the tables are data")]
 
@@ -37,12 +37,13 @@ const PRICES: [f64; 3] = [0.000_024, 0.000_002_5, 0.40];
 const RUN: Seconds = 240.0;
 const FIRST: Seconds = 60.0;
 
+/// The columns that both tables end with, and the line below them.
+const FIGURES: &str = "p50 | p99 | p99 of the first minute | instances | instance-s per 1000 | $ per million |\n\
+                       |---|---|---|---|---|---|---|---|";
+
 fn main() {
     println!("Requests a second as they come (Poisson), from zero instances; latencies in ms.\n");
-    println!(
-        "| requests/s | stack | p50 | p99 | p99 of the first minute | instances | instance-s per 1000 | $ per million |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| requests/s | stack | {FIGURES}");
     for rate in [1.0, 100.0, 10_000.0] {
         // Enough requests for a 99th percentile at one a second.
         let run = if rate < 10.0 { 100.0 * RUN } else { RUN };
@@ -60,10 +61,7 @@ fn main() {
     println!(
         "\nLobule with other limits of requests at a time: 100 a second, those bursts, 100 a second over slow lines.\n"
     );
-    println!(
-        "| concurrency | load | p50 | p99 | p99 of the first minute | instances | instance-s per 1000 | $ per million |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("| concurrency | load | {FIGURES}");
     let steady = poisson(|_| 100.0, 100.0, RUN, 1);
     for concurrency in [1, 2, 4, 8, 16, 80] {
         for (name, arrivals, upload) in
