@@ -11,7 +11,11 @@ pub(super) fn fill<S: AsRef<str>>(template: &str, slots: &[(&str, S)]) -> String
         filled.push_str(before);
         let (name, is_markup) = name.strip_prefix('{').map_or((name, false), |name| (name, true));
         let value = slots.iter().find(|slot| slot.0 == name).map_or("", |slot| slot.1.as_ref());
-        if is_markup { filled.push_str(value) } else { escape_into(&mut filled, value) }
+        if is_markup {
+            filled.push_str(value)
+        } else {
+            escape_into(&mut filled, value)
+        }
         rest = if is_markup { after.strip_prefix('}').unwrap_or(after) } else { after };
     }
     filled + rest
