@@ -54,15 +54,14 @@ fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
     classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
 }
 
-/// Logs how long the start took, phase by phase.
 fn log_start(classifier: &Classifier, warm_up: Duration) {
-    let (card, LoadTimes { weights, layout, hash, total }) = (classifier.id(), classifier.load_times());
+    let (model, LoadTimes { weights, layout, hash, total }) = (classifier.id(), classifier.load_times());
     let [ready, weights, layout, hash, warm_up] =
         [total + warm_up, weights, layout, hash, warm_up].map(|time| time.as_secs_f64() * 1e3);
     tracing::info!(
-        model = card.name,
-        version = card.version,
-        sha256 = card.sha256,
+        model = model.name,
+        version = model.version,
+        sha256 = model.sha256,
         "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
          warm-up {warm_up:.0}"
     );

@@ -26,9 +26,6 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
                             tissue, which get a label too.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
-///
-/// # Errors
-/// None that a client could cause.
 pub(super) fn home(service: &Service, exchange: &Exchange<'_>) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
     if exchange.wants_page {
@@ -52,9 +49,6 @@ pub(super) fn home(service: &Service, exchange: &Exchange<'_>) -> Result<Reply, 
 }
 
 /// Answers `GET /model`: everything that the weights file says of the network, and what it is for.
-///
-/// # Errors
-/// None that a client could cause.
 pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
     #[derive(Serialize)]
     struct Description<'a> {
@@ -88,17 +82,12 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
 }
 
 /// Answers `GET /health`: that there is an answer is all it says.
-///
-/// # Errors
-/// None that a client could cause.
 pub(super) fn health() -> Result<Reply, HttpError> {
     json(&json!({ "status": "alive" }))
 }
 
-/// Answers `GET /ready`: a [`Service`] exists only after its network has classified a first image.
-///
-/// # Errors
-/// 503 once the shutdown has begun.
+/// Answers `GET /ready`, with 503 once the shutdown has begun: a [`Service`] exists only after its network has classified
+/// a first image.
 pub(super) fn ready(service: &Service) -> Result<Reply, HttpError> {
     if service.is_shutting_down() {
         return Err(HttpError::new(Code::Stopping, "The service is stopping. Send requests to another instance."));
