@@ -15,22 +15,12 @@ use crate::serve::error::{Code, HttpError};
 const OTHER_FIELDS: usize = 32;
 
 /// The boundary between a form's fields, which its content type has.
-///
-/// # Errors
-/// 400 when it has none.
 pub(super) fn boundary(content_type: &str) -> Result<String, HttpError> {
-    multer::parse_boundary(content_type).map_err(|_| {
-        HttpError::new(
-            Code::BadMultipart,
-            "The content type multipart/form-data lacks its boundary. Let your HTTP client write this header.",
-        )
-    })
+    let lacks = "The content type multipart/form-data lacks its boundary. Let your HTTP client write this header.";
+    multer::parse_boundary(content_type).map_err(|_| HttpError::new(Code::BadMultipart, lacks))
 }
 
-/// Reads a form's files.
-///
-/// # Errors
-/// As [`super::read`].
+/// Reads a form's files, with the errors of [`super::read`].
 pub(super) async fn read<B>(
     body: LimitedBody<B>,
     boundary: String,
@@ -93,10 +83,9 @@ fn accept(files: Vec<File>, chosen_nothing: bool, expected: Expected) -> Result<
 
 /// A file has a name, or at least the type of one.
 fn is_file(field: &Field<'_>) -> bool {
-    let typed = field
-        .content_type()
-        .is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream");
-    field.file_name().is_some() || typed
+    let kind = field.content_type();
+    field.file_name().is_some()
+        || kind.is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream")
 }
 
 fn bad_form(error: multer::Error, config: &Config) -> HttpError {

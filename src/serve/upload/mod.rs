@@ -42,12 +42,10 @@ pub(super) struct Upload {
     _share: Arc<Share>,
 }
 
-/// A file of an upload.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct File {
     /// Its name on the client's side, where it has said one.
     pub(super) name: Option<String>,
-    /// Its bytes.
     pub(super) content: Bytes,
 }
 
@@ -85,7 +83,7 @@ where
         match packing {
             Packing::Raw => read_raw(body, |_| true, config).await,
             Packing::RawIfImage => read_raw(body, |content| image::guess_format(content).is_ok(), config).await,
-            Packing::Form { boundary } => form::read(body, boundary, expected, config).await,
+            Packing::Form(boundary) => form::read(body, boundary, expected, config).await,
         }
     };
     let files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
@@ -98,9 +96,8 @@ enum Packing {
     Raw,
     /// It is the body, if its bytes say so: the type is what curl writes where it is given none.
     RawIfImage,
-    Form {
-        boundary: String,
-    },
+    /// It is in a form with this boundary.
+    Form(String),
 }
 
 impl Packing {
@@ -109,7 +106,7 @@ impl Packing {
         let content_type = content_type.to_str().unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "multipart/form-data" => Ok(Self::Form { boundary: form::boundary(content_type)? }),
+            "multipart/form-data" => Ok(Self::Form(form::boundary(content_type)?)),
             "application/x-www-form-urlencoded" => Ok(Self::RawIfImage),
             "" | "application/octet-stream" => Ok(Self::Raw),
             image if image.starts_with("image/") => Ok(Self::Raw),
@@ -130,15 +127,13 @@ where
     B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
 {
     let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
-    match content {
-        content if !is_image(&content) => Err(unsupported()),
-        // A body is not a form's field that somebody may have left empty: without bytes there is no image.
-        content if content.is_empty() => Err(no_image("The body is empty.")),
-        content => Ok(vec![File { name: None, content }]),
+    if !is_image(&content) {
+        return Err(unsupported());
     }
+    // A body is not a form's field that somebody may have left empty: without bytes there is no image.
+    if content.is_empty() { Err(no_image("The body is empty.")) } else { Ok(vec![File { name: None, content }]) }
 }
 
-/// The length that the headers announce of a body.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -153,10 +148,8 @@ fn no_image(what: &str) -> HttpError {
 
 fn too_large(config: &Config) -> HttpError {
     let limit = config.max_body_bytes;
-    HttpError::new(
-        Code::TooLarge,
-        format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed image."),
-    )
+    let detail = format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed image.");
+    HttpError::new(Code::TooLarge, detail)
 }
 
 fn too_slow(config: &Config) -> HttpError {
@@ -164,7 +157,6 @@ fn too_slow(config: &Config) -> HttpError {
     HttpError::new(Code::Timeout, format!("The request's body did not arrive within {seconds} seconds. Send it again."))
 }
 
-/// What the body's error means.
 fn unreadable(error: &(dyn Error + Send + Sync + 'static), config: &Config) -> HttpError {
     if error.is::<LengthLimitError>() {
         return too_large(config);
