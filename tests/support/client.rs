@@ -32,15 +32,10 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The stable code of a problem.
-    pub(crate) fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        self.json()["code"].as_str().unwrap().to_owned()
-    }
-
     /// The status and the stable code of a problem.
     pub(crate) fn problem(&self) -> (u16, String) {
-        (self.status.as_u16(), self.code())
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
     }
 }
 
@@ -50,20 +45,24 @@ pub(crate) struct Call {
     request: Request<Full<Bytes>>,
 }
 
-pub(crate) fn get(address: &str, path: &str) -> Call {
-    call("GET", address, path)
+/// The head of a request to classify a body of so many bytes, and two whole requests, as text.
+pub(crate) fn predict_head(length: usize) -> String {
+    format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {length}\r\n\r\n")
 }
-
-pub(crate) fn post(address: &str, path: &str) -> Call {
-    call("POST", address, path)
-}
-
-pub(crate) fn call(method: &str, address: &str, path: &str) -> Call {
-    let request = Request::builder().method(method).uri(path).header(HOST, address).body(Full::default()).unwrap();
-    Call { address: address.to_owned(), request }
-}
+pub(crate) const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(crate) const READY_AND_CLOSE: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 impl Call {
+    pub(crate) fn new(method: &str, address: &str, path: &str) -> Self {
+        let request = Request::builder().method(method).uri(path).header(HOST, address).body(Full::default()).unwrap();
+        Self { address: address.to_owned(), request }
+    }
+
+    pub(crate) fn query(mut self, query: &str) -> Self {
+        *self.request.uri_mut() = format!("{}?{query}", self.request.uri().path()).parse().unwrap();
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
         self.request.headers_mut().insert(name, value.parse().unwrap());
         self
@@ -73,6 +72,11 @@ impl Call {
         self.request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
         *self.request.body_mut() = Full::new(body.into());
         self
+    }
+
+    /// An image, or what is said to be one, as the body.
+    pub(crate) fn image(self, image: impl Into<Bytes>) -> Self {
+        self.body("image/png", image)
     }
 
     /// A form with one file.
