@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::{Args, builder::RangedU64ValueParser};
 
 use super::weights::WeightsArguments;
 use crate::model::Classifier;

@@ -11,8 +11,7 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::http::request::Parts;
-use hyper::{Method, Version};
+use hyper::{Method, Version, http::request::Parts};
 
 use super::error::{HttpError, Problem};
 use super::metrics::Phases;

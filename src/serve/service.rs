@@ -6,10 +6,7 @@ use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 
-use super::config::Config;
-use super::error::ServeError;
-use super::metrics::Metrics;
-use super::upload::MemoryLimit;
+use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
 use crate::model::{Classifier, LoadTimes, ModelError};
 

@@ -4,8 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::HeaderMap;
-use hyper::header::HeaderName;
+use hyper::{HeaderMap, header::HeaderName};
 
 /// The header that carries a request's id both ways.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

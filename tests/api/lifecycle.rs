@@ -5,8 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lobule::pixels::DecodeLimits;
-use lobule::serve::Config;
+use lobule::{pixels::DecodeLimits, serve::Config};
 
 use super::client::{READY, predict_head, raw, read_answer, read_to_the_end, try_read_answer};
 use super::drawn::{large, noise};

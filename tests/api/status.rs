@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use super::drawn::noise;
-use super::service::Service;
+use super::{drawn::noise, service::Service};
 
 #[test]
 fn the_root_is_a_status_for_a_program_and_a_page_for_a_browser() {

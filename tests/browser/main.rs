@@ -23,8 +23,7 @@ use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use lobule::diagnosis::RESEARCH_USE;
 use serde_json::json;
-use support::drawn::tissue;
-use support::service::Service;
+use support::{drawn::tissue, service::Service};
 
 /// Everything is done from the keyboard; WebDriver writes its keys as private characters.
 const ENTER: &str = "\u{E007}";

@@ -5,18 +5,13 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use hyper::{StatusCode, header::HeaderValue};
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::config::Config;
-use super::error::HttpError;
-use super::routes::Finding;
-use super::upload::File;
+use super::{config::Config, error::HttpError, routes::Finding, upload::File};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE};
 use crate::model::ModelId;
 use crate::pixels::FORMATS;

@@ -11,8 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::connection;
-use crate::serve::error::ServeError;
-use crate::serve::service::Service;
+use crate::serve::{error::ServeError, service::Service};
 
 /// The answer to a client that comes when all connection permits are taken.
 const TOO_MANY: &[u8] =

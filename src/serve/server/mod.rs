@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::error::ServeError;
-use super::service::Service;
+use super::{error::ServeError, service::Service};
 use listener::Listener;
 
 mod connection;
