@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 
 use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
-use crate::model::{Classifier, LoadTimes, ModelError};
+use crate::model::{Classifier, LoadTimes};
 
 /// What the requests share. It exists only once the network has classified a first image.
 pub(super) struct Service {
@@ -23,7 +23,9 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn start(config: Config, classifier: Classifier) -> Result<Self, ServeError> {
         let began = Instant::now();
-        warm_up(&classifier)?;
+        let side = classifier.preprocess().size;
+        // The first inference allocates and starts threads; no client should wait for that.
+        classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128; 3])))?;
         log_start(&classifier, began.elapsed());
 
         let classifier = Arc::new(classifier);
@@ -43,12 +45,6 @@ impl Service {
     pub(super) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
     }
-}
-
-/// The first inference allocates and starts threads; no client should wait for that.
-fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
-    let side = classifier.preprocess().size;
-    classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
 }
 
 fn log_start(classifier: &Classifier, warm_up: Duration) {

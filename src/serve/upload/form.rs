@@ -1,13 +1,11 @@
 //! Images in multipart/form-data: every file is one, whatever its field is called.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use http_body_util::BodyDataStream;
 use hyper::body::Body;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::{Expected, File, LimitedBody, no_image, too_large, unreadable};
+use super::{BoxedError, Expected, File, no_image, too_large, unreadable};
 use crate::serve::config::Config;
 use crate::serve::error::{Code, HttpError};
 
@@ -21,15 +19,12 @@ pub(super) fn boundary(content_type: &str) -> Result<String, HttpError> {
 }
 
 /// Reads a form's files, with the errors of [`super::read`].
-pub(super) async fn read<B>(
-    body: LimitedBody<B>,
+pub(super) async fn read(
+    body: impl Body<Data = Bytes, Error = BoxedError> + Send + 'static,
     boundary: String,
     expected: Expected,
     config: &Config,
-) -> Result<Vec<File>, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+) -> Result<Vec<File>, HttpError> {
     let limit = config.max_body_bytes as u64;
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit).per_field(limit));
     let mut form = Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);

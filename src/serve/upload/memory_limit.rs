@@ -67,12 +67,9 @@ pub(super) struct Counted<B> {
 #[error("the memory for uploads is used up")]
 pub(super) struct MemoryUsedUp;
 
-type BoxedError = Box<dyn Error + Send + Sync>;
+pub(super) type BoxedError = Box<dyn Error + Send + Sync>;
 
-impl<B> Body for Counted<B>
-where
-    B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin,
-{
+impl<B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin> Body for Counted<B> {
     type Data = Bytes;
     type Error = BoxedError;
 

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::config::Config;
 use super::error::{Code, HttpError};
-use memory_limit::{Counted, MemoryUsedUp, Share};
+use memory_limit::{BoxedError, Counted, MemoryUsedUp, Share};
 
 mod body;
 mod form;
@@ -63,16 +63,13 @@ pub(super) enum Expected {
 /// # Errors
 /// 400 when there is none, or more than one where one is expected, or the form is broken; 408 when it takes too long;
 /// 413 when it is too large; 415 when the body is something else altogether; 503 when there is no memory for it.
-pub(super) async fn read<B>(
+pub(super) async fn read(
     headers: &HeaderMap,
-    body: B,
+    body: impl Body<Data = Bytes, Error: Into<BoxedError>> + Send + Unpin + 'static,
     expected: Expected,
     memory: &MemoryLimit,
     config: &Config,
-) -> Result<Upload, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+) -> Result<Upload, HttpError> {
     let packing = Packing::of(headers)?;
     if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
@@ -115,17 +112,11 @@ impl Packing {
     }
 }
 
-/// A body with everything that limits it.
-type LimitedBody<B> = Counted<Limited<B>>;
-
-async fn read_raw<B>(
-    body: LimitedBody<B>,
+async fn read_raw(
+    body: impl Body<Data = Bytes, Error = BoxedError>,
     is_image: impl Fn(&Bytes) -> bool,
     config: &Config,
-) -> Result<Vec<File>, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-{
+) -> Result<Vec<File>, HttpError> {
     let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
     if !is_image(&content) {
         return Err(unsupported());
