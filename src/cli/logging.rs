@@ -66,7 +66,6 @@ impl<'w> FormatFields<'w> for Printable {
 
 /// One JSON object an event, with the names that Google Cloud Logging gives a meaning to.
 struct JsonLines {
-    /// The project of Google Cloud that traces belong to.
     project: Option<String>,
 }
 
@@ -94,23 +93,17 @@ fn cloud_logging(mut fields: Map<String, Value>, project: Option<&str>) -> Map<S
         fields.insert("logging.googleapis.com/trace".into(), trace.into());
     }
     for (name, to) in [("span", "logging.googleapis.com/spanId"), ("sampled", "logging.googleapis.com/trace_sampled")] {
-        if let Some(value) = fields.remove(name) {
-            fields.insert(to.into(), value);
-        }
+        let value = fields.remove(name);
+        fields.extend(value.map(|value| (to.into(), value)));
     }
     if fields.get("message").is_some_and(|message| message == "request") {
         let mut request = Map::new();
-        for (name, to) in [
-            ("method", "requestMethod"),
-            ("status", "status"),
-            ("request_bytes", "requestSize"),
-            ("response_bytes", "responseSize"),
-        ] {
-            if let Some(value) = fields.remove(name) {
-                // A LogEntry's numbers of 64 bits are text.
-                let value = if to.ends_with("Size") { value.to_string().into() } else { value };
-                request.insert(to.into(), value);
-            }
+        for (name, to) in [("method", "requestMethod"), ("status", "status")] {
+            request.extend(fields.remove(name).map(|value| (to.into(), value)));
+        }
+        for (name, to) in [("request_bytes", "requestSize"), ("response_bytes", "responseSize")] {
+            // A LogEntry's numbers of 64 bits are text.
+            request.extend(fields.remove(name).map(|value| (to.into(), value.to_string().into())));
         }
         request.insert("requestUrl".into(), fields.get("route").cloned().unwrap_or_default());
         if let Some(total) = fields.get("total_ms").and_then(Value::as_f64) {

@@ -9,8 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
-use clap::builder::RangedU64ValueParser;
+use clap::{Args, builder::RangedU64ValueParser};
 
 use super::weights::WeightsArguments;
 use crate::model::Classifier;
@@ -115,7 +114,6 @@ impl ServeArguments {
         }
         Ok(Config {
             listen,
-            threads: default.threads,
             queue: self.queue.unwrap_or(default.queue),
             connections: self.connections,
             batch: self.batch,
@@ -129,9 +127,9 @@ impl ServeArguments {
             read_timeout: Duration::from_secs(self.read_timeout),
             queue_timeout: Duration::from_secs(self.queue_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
-            shutdown_timeout: default.shutdown_timeout,
             token: token_from_environment()?,
             origins: self.origins.clone(),
+            ..default
         })
     }
 }
@@ -149,7 +147,6 @@ fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
     })
 }
 
-/// What waits for Ctrl-C.
 #[cfg(not(unix))]
 fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
     Ok(async || match tokio::signal::ctrl_c().await {
@@ -170,19 +167,12 @@ fn variable(name: &str) -> anyhow::Result<Option<String>> {
 /// The port that platforms such as Cloud Run ask for.
 fn port_from_environment() -> anyhow::Result<Option<u16>> {
     let Some(text) = variable("PORT")? else { return Ok(None) };
-    let port = text.parse().with_context(|| {
-        format!(
-            "the variable PORT is {text:?}, which is no port from 0 to 65535; unset it, or set it to one such as 8080"
-        )
-    })?;
-    Ok(Some(port))
+    let what_to_do = "which is no port from 0 to 65535; unset it, or set it to one such as 8080";
+    Ok(Some(text.parse().with_context(|| format!("the variable PORT is {text:?}, {what_to_do}"))?))
 }
 
-/// The secret that clients must show.
 fn token_from_environment() -> anyhow::Result<Option<Token>> {
-    const NAME: &str = "LOBULE_TOKEN";
-    let Some(text) = variable(NAME)? else { return Ok(None) };
+    let Some(text) = variable("LOBULE_TOKEN")? else { return Ok(None) };
     // The message must not hold the secret.
-    let token = text.parse::<Token>().map_err(|reason| anyhow!("the variable {NAME} cannot be used: {reason}"))?;
-    Ok(Some(token))
+    text.parse().map(Some).map_err(|reason| anyhow!("the variable LOBULE_TOKEN cannot be used: {reason}"))
 }

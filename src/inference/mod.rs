@@ -16,14 +16,14 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
+use crate::model::{Classifier, Prediction};
+use crate::pixels::{self, DecodeLimits};
+
 mod error;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::InferenceError;
-
-use crate::model::{Classifier, Prediction};
-use crate::pixels::{self, DecodeLimits};
 
 /// What a network says of an image, and how long each step took.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +34,10 @@ pub(crate) struct Classification {
     pub(crate) inference: Duration,
 }
 
+type Outcome = Result<Classification, InferenceError>;
+
 /// From the bytes of an image that has waited so long to its classification; runs on the threads of this room.
-type Classify = dyn Fn(&Bytes, Duration) -> Result<Classification, InferenceError> + Send + Sync;
+type Classify = dyn Fn(&Bytes, Duration) -> Outcome + Send + Sync;
 
 /// The way to the threads. They end when its last copy is dropped.
 #[derive(Clone)]
@@ -45,7 +47,6 @@ pub(crate) struct Inference {
     wait_timeout: Duration,
 }
 
-/// The queue as both sides see it.
 struct Queue {
     jobs: Mutex<Jobs>,
     arrived: Condvar,
@@ -64,7 +65,7 @@ struct Job {
     number: u64,
     image: Bytes,
     since: Instant,
-    reply: oneshot::Sender<Result<Classification, InferenceError>>,
+    reply: oneshot::Sender<Outcome>,
 }
 
 impl Inference {
@@ -100,35 +101,26 @@ impl Inference {
         Ok(Self { _closes: Arc::new(ClosesQueue(Arc::clone(&queue))), queue, wait_timeout })
     }
 
-    /// Whether an image that came now would be taken.
-    ///
-    /// # Errors
-    /// [`InferenceError::QueueFull`] when it would not.
+    /// Says [`InferenceError::QueueFull`] when an image that came now would be refused.
     pub(crate) fn has_room(&self) -> Result<(), InferenceError> {
         if self.queue.permits.available_permits() > 0 { Ok(()) } else { Err(InferenceError::QueueFull) }
     }
 
-    /// Hands an image to the threads and waits for its classification.
-    ///
-    /// # Errors
-    /// When the queue is full, the image waits too long, cannot be decoded, or the network fails on it.
-    pub(crate) async fn classify(&self, image: Bytes) -> Result<Classification, InferenceError> {
+    /// Hands an image to the threads and waits for its classification; a full queue refuses it at once.
+    pub(crate) async fn classify(&self, image: Bytes) -> Outcome {
         let permit = self.queue.permits.try_acquire().map_err(|_| InferenceError::QueueFull)?;
         self.classify_with(permit, image).await
     }
 
     /// As [`Self::classify`], but waits for room in the queue as long as for a thread.
-    ///
-    /// # Errors
-    /// As [`Self::classify`].
-    pub(crate) async fn classify_when_there_is_room(&self, image: Bytes) -> Result<Classification, InferenceError> {
+    pub(crate) async fn classify_when_there_is_room(&self, image: Bytes) -> Outcome {
         match timeout(self.wait_timeout, self.queue.permits.acquire()).await {
             Ok(Ok(permit)) => self.classify_with(permit, image).await,
             _ => Err(InferenceError::WaitTimeout),
         }
     }
 
-    async fn classify_with(&self, _: SemaphorePermit<'_>, image: Bytes) -> Result<Classification, InferenceError> {
+    async fn classify_with(&self, _: SemaphorePermit<'_>, image: Bytes) -> Outcome {
         let (reply, mut answer) = oneshot::channel();
         let entry = self.queue.enter(image, reply);
         let answered = match timeout(self.wait_timeout, &mut answer).await {
@@ -139,7 +131,6 @@ impl Inference {
         answered.unwrap_or(Err(InferenceError::ThreadEnded))
     }
 
-    /// Images that wait for a thread.
     pub(crate) fn waiting(&self) -> usize {
         self.queue.lock().waiting.len()
     }
@@ -151,7 +142,7 @@ impl Queue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, image: Bytes, reply: oneshot::Sender<Result<Classification, InferenceError>>) -> QueueEntry<'_> {
+    fn enter(&self, image: Bytes, reply: oneshot::Sender<Outcome>) -> QueueEntry<'_> {
         let mut jobs = self.lock();
         let number = jobs.next_number;
         jobs.next_number += 1;

@@ -159,34 +159,23 @@ mod tests {
             assert!(good.parse::<Origin>().is_ok(), "{good}");
         }
         for (bad, reason) in [
-            ("*", "does not begin with http"),
-            ("null", "does not begin with http"),
-            ("", "does not begin with http"),
-            ("example.org", "does not begin with http"),
-            ("ftp://example.org", "does not begin with http"),
-            ("HTTPS://example.org", "does not begin with http"),
-            ("https://example.org/", "a slash"),
-            ("https://example.org/page", "a slash"),
-            ("https://example.org?a=b", "behind the host"),
-            ("https://example.org#top", "behind the host"),
+            ("* null example.org ftp://example.org HTTPS://example.org", "does not begin with http"),
+            (
+                "https://example.org/ https://example.org/page https://example.org?a=b https://example.org#top",
+                "a slash",
+            ),
             ("https://jane@example.org", "a user"),
-            ("https://Example.org", "small letters"),
-            ("https://bücher.de", "small letters"),
-            ("https://*.example.org", "small letters"),
-            ("https://", "its host"),
-            ("https://:8080", "its host"),
-            ("https://a..b", "its host"),
-            ("http://127.1", "its host"),
-            ("http://[0:0:0:0:0:0:0:1]", "its host"),
-            ("http://::1", "its host"),
+            ("https://Example.org https://bücher.de https://*.example.org", "small letters"),
+            ("https:// https://:8080 https://a..b http://127.1 http://[0:0:0:0:0:0:0:1] http://::1", "its host"),
             ("https://example.org:443", "443 is the port of https"),
             ("http://example.org:80", "80 is the port of http"),
-            ("http://example.org:", "its port"),
-            ("http://example.org:080", "its port"),
-            ("http://example.org:65536", "its port"),
+            ("http://example.org: http://example.org:080 http://example.org:65536", "its port"),
         ] {
-            let refusal = bad.parse::<Origin>().unwrap_err();
-            assert!(refusal.contains(reason), "{bad}: {refusal}");
+            for bad in bad.split(' ') {
+                let refusal = bad.parse::<Origin>().unwrap_err();
+                assert!(refusal.contains(reason), "{bad}: {refusal}");
+            }
         }
+        assert!("".parse::<Origin>().unwrap_err().contains("does not begin with http"));
     }
 }

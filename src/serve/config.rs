@@ -47,7 +47,7 @@ const BYTES_PER_PIXEL: u64 = 12;
 /// What is taken for the memory where the system does not say: Cloud Run's default.
 const UNKNOWN_MEMORY: usize = 512 << 20;
 
-/// The fewest pixels that an image may have by default, however small the machine is.
+/// The fewest pixels to which an image is limited by default, however small the machine is.
 const LEAST_PIXELS: u64 = 1_000_000;
 
 /// The defaults that no machine changes, and the bounds of the others.

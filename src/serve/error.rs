@@ -55,6 +55,7 @@ fn why_not_bound(error: &io::Error) -> String {
 
 /// The stable name of what went wrong; each belongs to one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Code {
     NoImage,
@@ -76,28 +77,6 @@ pub(super) enum Code {
 }
 
 impl Code {
-    /// Every code there is.
-    #[cfg(test)]
-    pub(super) const ALL: [Self; 16] = [
-        Self::NoImage,
-        Self::SeveralImages,
-        Self::BadMultipart,
-        Self::BadThreshold,
-        Self::BadRequest,
-        Self::Unauthorized,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Timeout,
-        Self::TooLarge,
-        Self::UnsupportedMediaType,
-        Self::NotAnImage,
-        Self::UndecodableImage,
-        Self::Internal,
-        Self::Overloaded,
-        Self::Stopping,
-    ];
-
-    /// The status that this code is answered with.
     pub(super) fn status(self) -> StatusCode {
         match self {
             Self::NoImage | Self::SeveralImages | Self::BadMultipart | Self::BadThreshold | Self::BadRequest => {
@@ -119,7 +98,6 @@ impl Code {
 /// An answer that is an error.
 #[derive(Debug)]
 pub(super) struct HttpError {
-    /// What kind of error.
     pub(super) code: Code,
     /// What the client reads: a sentence that says what was wrong and what to do.
     pub(super) detail: String,
@@ -130,7 +108,6 @@ pub(super) struct HttpError {
 }
 
 impl HttpError {
-    /// The client's side of things went wrong.
     pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), log: None, header: None }
     }
@@ -147,7 +124,6 @@ impl HttpError {
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 
-    /// The route is there and does not take this method.
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("This address takes {allow} and no other method.");
         Self { header: Some((ALLOW, allow)), ..Self::new(Code::MethodNotAllowed, detail) }
@@ -188,6 +164,32 @@ impl From<ModelError> for HttpError {
     }
 }
 
+/// An error as a client reads it: problem+json (RFC 9457). A batch has one for each image that failed.
+#[derive(Serialize)]
+pub(super) struct Problem<'a> {
+    /// "about:blank" means that the status says what kind of problem it is; `code` says it more precisely.
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: Code,
+    request_id: &'a str,
+}
+
+impl<'a> Problem<'a> {
+    pub(super) fn of(error: &'a HttpError, request_id: &'a str) -> Self {
+        let status = error.code.status();
+        Self {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: &error.detail,
+            code: error.code,
+            request_id,
+        }
+    }
+}
+
 /// A message of the library, which begins small and ends open, as a sentence.
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
@@ -200,11 +202,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_of_ours_tells_the_client_nothing_of_its_reason() {
-        let error = HttpError::from(PixelsError::Preprocess("the mean of channel 2 is NaN".into()));
-        assert_eq!(error.code.status(), 500);
-        assert!(!error.detail.contains("NaN"));
-        assert!(error.log.is_some_and(|log| log.contains("the mean of channel 2 is NaN")));
+    fn a_failure_of_ours_is_500_and_its_reason_is_in_the_log_alone() {
+        let preprocess = PixelsError::Preprocess("the mean of channel 2 is NaN".into());
+        for (error, reason) in [
+            (HttpError::from(preprocess), "the mean of channel 2 is NaN"),
+            (HttpError::from(InferenceError::Panicked("an empty image".into())), "an empty image"),
+        ] {
+            assert_eq!((error.code, error.code.status().as_u16()), (Code::Internal, 500));
+            assert!(error.log.is_some_and(|log| log.contains(reason)) && !error.detail.contains(reason));
+        }
     }
 
     #[test]
@@ -216,13 +222,10 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_is_503_with_retry_after_and_a_panic_500_whose_message_only_the_log_has() {
+    fn a_full_queue_is_503_with_retry_after() {
         for full in [InferenceError::QueueFull, InferenceError::WaitTimeout] {
             let error = HttpError::from(full);
             assert_eq!((error.code, error.header), (Code::Overloaded, Some((RETRY_AFTER, "1"))));
         }
-        let error = HttpError::from(InferenceError::Panicked("an empty image".into()));
-        assert_eq!(error.code, Code::Internal);
-        assert!(error.log.unwrap().contains("an empty image") && !error.detail.contains("empty"));
     }
 }

@@ -11,14 +11,12 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::http::request::Parts;
-use hyper::{Method, Version};
+use hyper::{Method, Version, http::request::Parts};
 
-use super::error::HttpError;
+use super::error::{HttpError, Problem};
 use super::metrics::Phases;
 use super::page;
-use super::problem_json::Problem;
-use super::reply::{Reply, html, milliseconds, wants_page};
+use super::reply::{Reply, html, milliseconds, wants_page, with_type};
 use super::service::Service;
 use super::trace::{Trace, X_REQUEST_ID, request_id};
 use super::upload::content_length;
@@ -26,11 +24,9 @@ use super::upload::content_length;
 /// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
 pub(super) struct Exchange<'a> {
     service: &'a Service,
-    /// The client's own id where it sent a sane one, otherwise ours.
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
     pub(super) wants_page: bool,
-    /// Filled in on the way.
     pub(super) phases: Phases,
     trace: Option<Trace>,
     origin: Option<HeaderValue>,
@@ -43,19 +39,18 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    /// Begins to answer a request on a route, which is given as the log shall name it.
+    /// Begins to answer a request on a route, by the name that the log shall have.
     pub(super) fn begin(service: &'a Service, request: &Parts, route: &'static str) -> Self {
         service.metrics.in_flight.inc();
         let headers = &request.headers;
-        let named = headers.get(ORIGIN);
-        let origin = named.filter(|named| service.config.origins.iter().any(|origin| origin.is(named)));
+        let is_allowed = |named: &&HeaderValue| service.config.origins.iter().any(|origin| origin.is(named));
         Self {
             service,
             request_id: request_id(headers),
             wants_page: wants_page(headers),
             phases: Phases::default(),
             trace: Trace::of(headers),
-            origin: origin.cloned(),
+            origin: headers.get(ORIGIN).filter(is_allowed).cloned(),
             method: request.method.clone(),
             version: request.version,
             route,
@@ -92,7 +87,9 @@ impl<'a> Exchange<'a> {
         let mut reply = if self.wants_page {
             html(page::problem(status, &error.detail, &self.request_id))
         } else {
-            Problem::of(error, &self.request_id).reply()
+            // A struct of strings and numbers can always be written.
+            let text = serde_json::to_string(&Problem::of(error, &self.request_id)).unwrap_or_default();
+            with_type("application/problem+json", text + "\n")
         };
         *reply.status_mut() = status;
         if let Some((name, value)) = &error.header {

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,33 +17,27 @@ use super::reply::{Reply, with_type};
 use crate::diagnosis::Label;
 use crate::model::ModelId;
 
-/// The content type of the format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper ends of the buckets of times, in seconds: from a page that lies in memory to an image that waited long.
 const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-/// How long the steps of a prediction took, those of a batch together; a step that was not reached has no time.
+/// How long the phases of a prediction took, those of a batch together: receiving the body, waiting for an inference
+/// thread, from bytes to pixels, from pixels to a probability. A phase that was not reached has no time.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Phases {
-    /// Receiving the body.
     pub(super) read: Option<Duration>,
-    /// Waiting for an inference thread.
     pub(super) queue: Option<Duration>,
-    /// From bytes to pixels.
     pub(super) decode: Option<Duration>,
-    /// From pixels to a probability.
     pub(super) inference: Option<Duration>,
 }
 
 impl Phases {
-    /// The steps with their names.
     pub(super) fn named(&self) -> [(&'static str, Option<Duration>); 4] {
         [("read", self.read), ("queue", self.queue), ("decode", self.decode), ("inference", self.inference)]
     }
 }
 
-/// The service's counters, histograms and gauges.
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -53,11 +46,8 @@ pub(super) struct Metrics {
     predictions: Family<PredictionLabels, Counter>,
     waiting: Gauge,
     upload_bytes: Gauge,
-    /// Requests that are being answered.
     pub(super) in_flight: Gauge,
-    /// Connections that are open.
     pub(super) connections: Gauge,
-    /// Connections that were closed because too many were open.
     pub(super) refused_connections: Counter,
 }
 
@@ -82,17 +72,8 @@ struct PredictionLabels {
     label: &'static str,
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BuildLabels {
-    version: String,
-    model: String,
-    model_version: String,
-    model_sha256: String,
-}
-
 impl Metrics {
-    /// Metrics with nothing counted yet, of a service with this network.
-    pub(super) fn new(card: &ModelId) -> Self {
+    pub(super) fn new(model: &ModelId) -> Self {
         let times = || Histogram::new(SECONDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("lobule"),
@@ -106,19 +87,19 @@ impl Metrics {
             connections: Gauge::default(),
             refused_connections: Counter::default(),
         };
-        metrics.register(card);
+        metrics.register(model);
         metrics
     }
 
-    fn register(&mut self, card: &ModelId) {
+    fn register(&mut self, model: &ModelId) {
         let registry = &mut self.registry;
-        let build = BuildLabels {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            model: card.name.clone(),
-            model_version: card.version.clone(),
-            model_sha256: card.sha256.clone(),
-        };
-        registry.register("build", "Which program and which network answers", Info::new(build));
+        let build = [
+            ("version", env!("CARGO_PKG_VERSION").to_owned()),
+            ("model", model.name.clone()),
+            ("model_version", model.version.clone()),
+            ("model_sha256", model.sha256.clone()),
+        ];
+        registry.register("build", "Which program and which network answers", Info::new(build.to_vec()));
         registry.register("requests", "Requests that were answered, by route and status", self.requests.clone());
         let what = "Time from a request's headers to its answer, by route";
         registry.register_with_unit("request_duration", what, Unit::Seconds, self.durations.clone());
@@ -134,26 +115,19 @@ impl Metrics {
         registry.register_with_unit("upload_memory", what, Unit::Bytes, self.upload_bytes.clone());
     }
 
-    /// Counts an answered request.
     pub(super) fn answered(&self, route: &'static str, status: u16, took: Duration, phases: &Phases) {
         self.requests.get_or_create(&RequestLabels { route, status }).inc();
         self.durations.get_or_create(&RouteLabels { route }).observe(took.as_secs_f64());
-        for (phase, time) in phases.named() {
-            if let Some(time) = time {
-                self.phases.get_or_create(&PhaseLabels { phase }).observe(time.as_secs_f64());
-            }
+        for (phase, time) in phases.named().into_iter().filter_map(|(phase, time)| Some((phase, time?))) {
+            self.phases.get_or_create(&PhaseLabels { phase }).observe(time.as_secs_f64());
         }
     }
 
-    /// Counts an image that was classified.
     pub(super) fn classified(&self, label: Label) {
         self.predictions.get_or_create(&PredictionLabels { label: label.lower() }).inc();
     }
 
     /// Answers `GET /metrics` with everything as it is now; `waiting` and `upload_bytes` are read only for that.
-    ///
-    /// # Errors
-    /// None that a client could cause.
     pub(super) fn reply(&self, waiting: usize, upload_bytes: usize) -> Result<Reply, HttpError> {
         self.waiting.set(waiting as i64);
         self.upload_bytes.set(upload_bytes as i64);

@@ -14,7 +14,7 @@
 //! | `access` | who may ask: tokens, and other sites' scripts |
 //! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads may take together |
 //! | `exchange` | around each request: its id (`trace`), the headers of every answer, the one log line |
-//! | `error` | what can go wrong, its status and its code; `problem_json` is how that is written |
+//! | `error` | what can go wrong, its status, its code and how it is written |
 //! | `page` | the text, style and script of the web page, and how they are filled in |
 //! | `reply`, `metrics` | answers as bytes; what is counted |
 //!
@@ -39,7 +39,6 @@ mod error;
 mod exchange;
 mod metrics;
 mod page;
-mod problem_json;
 mod reply;
 mod routes;
 mod server;

@@ -13,21 +13,15 @@ use super::error::HttpError;
 /// An answer, whole in memory.
 pub(super) type Reply = Response<Full<Bytes>>;
 
-/// A page as an answer.
 pub(super) fn html(page: String) -> Reply {
     with_type("text/html; charset=utf-8", page)
 }
 
-/// A value as an answer.
-///
-/// # Errors
-/// When it cannot be written as JSON.
 pub(super) fn json(value: &impl Serialize) -> Result<Reply, HttpError> {
     let text = serde_json::to_string(value).map_err(|error| HttpError::internal(error.to_string()))?;
     Ok(with_type("application/json", text + "\n"))
 }
 
-/// An answer of a given content type.
 pub(super) fn with_type(content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -41,8 +35,7 @@ pub(super) fn milliseconds(time: Duration) -> f64 {
 
 /// Whether `Accept` names text/html, and does not rather have JSON.
 pub(super) fn wants_page(headers: &HeaderMap) -> bool {
-    let mut html: f32 = 0.0;
-    let mut json: f32 = 0.0;
+    let (mut html, mut json) = (0.0_f32, 0.0_f32);
     let ranges =
         headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
     for range in ranges {
@@ -62,18 +55,14 @@ pub(super) fn wants_page(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn accepting(accept: &'static str) -> bool {
-        wants_page(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]))
-    }
-
     #[test]
     fn a_browser_gets_a_page_and_a_program_json() {
-        assert!(accepting("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"));
-        assert!(accepting("Text/HTML"));
-        assert!(!accepting("*/*"));
-        assert!(!accepting("application/json"));
-        assert!(!accepting("application/json, text/html;q=0.5"));
-        assert!(!accepting("text/html;q=0"));
+        let page = |accept| wants_page(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]));
+        assert!(page("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"));
+        assert!(page("Text/HTML"));
+        for program in ["*/*", "application/json", "application/json, text/html;q=0.5", "text/html;q=0"] {
+            assert!(!page(program), "{program}");
+        }
         assert!(!wants_page(&HeaderMap::new()));
     }
 }

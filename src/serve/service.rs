@@ -6,12 +6,9 @@ use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
 
-use super::config::Config;
-use super::error::ServeError;
-use super::metrics::Metrics;
-use super::upload::MemoryLimit;
+use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
-use crate::model::{Classifier, LoadTimes, ModelError};
+use crate::model::{Classifier, LoadTimes};
 
 /// What the requests share. It exists only once the network has classified a first image.
 pub(super) struct Service {
@@ -26,7 +23,9 @@ pub(super) struct Service {
 impl Service {
     pub(super) fn start(config: Config, classifier: Classifier) -> Result<Self, ServeError> {
         let began = Instant::now();
-        warm_up(&classifier)?;
+        let side = classifier.preprocess().size;
+        // The first inference allocates and starts threads; no client should wait for that.
+        classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128; 3])))?;
         log_start(&classifier, began.elapsed());
 
         let classifier = Arc::new(classifier);
@@ -48,21 +47,14 @@ impl Service {
     }
 }
 
-/// The first inference allocates and starts threads; no client should wait for that.
-fn warm_up(classifier: &Classifier) -> Result<(), ModelError> {
-    let side = classifier.preprocess().size;
-    classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128, 128, 128]))).map(drop)
-}
-
-/// Logs how long the start took, phase by phase.
 fn log_start(classifier: &Classifier, warm_up: Duration) {
-    let (card, LoadTimes { weights, layout, hash, total }) = (classifier.id(), classifier.load_times());
+    let (model, LoadTimes { weights, layout, hash, total }) = (classifier.id(), classifier.load_times());
     let [ready, weights, layout, hash, warm_up] =
         [total + warm_up, weights, layout, hash, warm_up].map(|time| time.as_secs_f64() * 1e3);
     tracing::info!(
-        model = card.name,
-        version = card.version,
-        sha256 = card.sha256,
+        model = model.name,
+        version = model.version,
+        sha256 = model.sha256,
         "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
          warm-up {warm_up:.0}"
     );

@@ -1,6 +1,6 @@
 //! Who may ask: the token, and other sites' scripts.
 
-use super::client::{Answer, call, get, post};
+use super::client::Answer;
 use super::drawn::noise;
 use super::service::{Service, refused_start};
 
@@ -9,7 +9,7 @@ const TOKEN: &str = "s3cret-token";
 #[test]
 fn with_a_token_predictions_are_for_those_who_show_it() {
     let service = Service::start_with(&[("LOBULE_TOKEN", TOKEN)], &[]);
-    let predict = |path: &str| post(&service.address, path).body("image/png", noise(16));
+    let predict = |path: &str| service.call("POST", path).image(noise(16));
     for path in ["/predict", "/predict/batch"] {
         for header in ["", "Bearer wrong", "Basic czNjcmV0", TOKEN] {
             let answer = predict(path).header("authorization", header).send();
@@ -21,9 +21,9 @@ fn with_a_token_predictions_are_for_those_who_show_it() {
     for (path, status) in
         [("/metrics", 401), ("/model", 401), ("/", 200), ("/health", 200), ("/ready", 200), ("/openapi.json", 200)]
     {
-        assert_eq!(get(&service.address, path).send().status, status, "{path}");
+        assert_eq!(service.get(path).send().status, status, "{path}");
     }
-    let page = get(&service.address, "/").header("accept", "text/html").send();
+    let page = service.get("/").header("accept", "text/html").send();
     assert!(page.body.contains("id=\"token\""), "the page asks for it");
     let log = service.log();
     assert!(log.contains("token=true") && !log.contains(TOKEN), "{log}");
@@ -40,7 +40,8 @@ fn an_invalid_token_ends_the_start_and_is_not_shown() {
 }
 
 fn preflight(service: &Service, path: &str, origin: &str) -> Answer {
-    call("OPTIONS", &service.address, path)
+    service
+        .call("OPTIONS", path)
         .header("origin", origin)
         .header("access-control-request-method", "POST")
         .header("access-control-request-headers", "authorization")
@@ -52,7 +53,7 @@ fn no_other_sites_script_is_let_in_unless_it_is_named() {
     let service = Service::start(&[]);
     let answer = preflight(&service, "/predict", "https://example.org");
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (405, ""));
-    let answer = post(&service.address, "/predict").header("origin", "https://example.org").body("image/png", noise(8));
+    let answer = service.predict().header("origin", "https://example.org").image(noise(8));
     assert_eq!(answer.send().header("access-control-allow-origin"), "");
 
     let service = Service::start(&["--origin", "https://example.org,http://localhost:3000"]);
@@ -63,7 +64,7 @@ fn no_other_sites_script_is_let_in_unless_it_is_named() {
         assert_eq!(answer.header("access-control-allow-methods"), "POST");
         assert!(answer.header("access-control-allow-headers").contains("authorization"));
         for body in [noise(8), b"no image".to_vec()] {
-            let answer = post(&service.address, "/predict").header("origin", origin).body("image/png", body).send();
+            let answer = service.predict().header("origin", origin).image(body).send();
             assert_eq!(answer.header("access-control-allow-origin"), origin, "errors can be read too");
             assert!(answer.header("vary").contains("origin"));
         }

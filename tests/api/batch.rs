@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-use super::client::{FormField, post};
+use super::client::FormField;
 use super::drawn::{grey, large, noise, truncated};
 use super::service::Service;
 
@@ -19,7 +19,7 @@ fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_
         FormField::file("image", "large.png", &large()),
         FormField::file("image", "light.png", &grey(220, ImageFormat::Png)),
     ];
-    let answer = post(&service.address, "/predict/batch?threshold=0.3").form(&fields).send();
+    let answer = service.batch().query("threshold=0.3").form(&fields).send();
     assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
     let answer = answer.json();
     let entries = answer["predictions"].as_array().unwrap();
@@ -40,7 +40,7 @@ fn each_image_of_a_batch_has_its_own_result_or_error_in_the_order_in_which_they_
     ];
     assert_eq!(found, expected);
     for (index, level) in [(0, 40), (5, 220)] {
-        let alone = post(&service.address, "/predict").body("image/png", grey(level, ImageFormat::Png)).send().json();
+        let alone = service.predict().image(grey(level, ImageFormat::Png)).send().json();
         for field in ["label", "confidence", "probability_malignant"] {
             assert_eq!(entries[index][field], alone[field], "{field} is as in the answer for the image alone");
         }
@@ -53,14 +53,12 @@ fn a_batch_has_a_limit_and_needs_an_image() {
     let service = Service::start(&["--batch", "3"]);
     let batch = |count: usize| {
         let fields: Vec<_> = (0..count).map(|_| FormField::file("image", "a.png", &noise(8))).collect();
-        post(&service.address, "/predict/batch").form(&fields).send()
+        service.batch().form(&fields).send()
     };
     assert_eq!(batch(3).json()["predictions"].as_array().unwrap().len(), 3);
-    let four = batch(4);
-    assert_eq!(four.problem(), (413, "too_large".into()));
-    let none = batch(0);
-    assert_eq!(none.problem(), (400, "no_image".into()));
-    let raw = post(&service.address, "/predict/batch").body("image/png", noise(8)).send();
+    assert_eq!(batch(4).problem(), (413, "too_large".into()));
+    assert_eq!(batch(0).problem(), (400, "no_image".into()));
+    let raw = service.batch().image(noise(8)).send();
     assert_eq!(raw.json()["predictions"][0]["filename"], serde_json::Value::Null, "a body is a batch of one");
 }
 
@@ -68,7 +66,7 @@ fn a_batch_has_a_limit_and_needs_an_image() {
 fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
     let service = Service::start(&["--threads", "2", "--queue", "0"]);
     let fields: Vec<_> = (0..24).map(|i| FormField::file("image", "a.png", &grey(i * 10, ImageFormat::Png))).collect();
-    let answer = post(&service.address, "/predict/batch").form(&fields).send().json();
+    let answer = service.batch().form(&fields).send().json();
     let entries = answer["predictions"].as_array().unwrap();
     assert!(entries.iter().all(|entry| entry["label"].is_string()), "{answer}");
     assert_eq!(entries.len(), 24);
@@ -82,7 +80,7 @@ fn a_browser_gets_a_page_with_a_section_for_each_image() {
         FormField::file("image", "<two>.png", b"This is no image."),
         FormField::file("image", "", b""),
     ];
-    let page = post(&service.address, "/predict/batch").header("accept", "text/html").form(&fields).send();
+    let page = service.batch().header("accept", "text/html").form(&fields).send();
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
     for part in ["one.png", "&#60;two&#62;.png", "The file is not an image", "data-field=\"json\"", "the decision is"] {
         assert!(page.body.contains(part), "{part} is missing");

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
-use super::client::{FormField, form, get, raw, read_answer, read_to_the_end};
+use super::client::{predict_head, raw, read_answer, read_to_the_end};
 use super::drawn::{large, noise};
 use super::service::Service;
 
@@ -12,16 +12,9 @@ use super::service::Service;
 fn one_connection_answers_many_requests() {
     let service = Service::start(&[]);
     let mut stream = raw(&service.address, b"");
-    let image = form(&[FormField::file("image", "a.png", &noise(16))]);
+    let image = noise(16);
     for _ in 0..3 {
-        write!(
-            stream,
-            "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=frontier\r\n\
-             Content-Length: {}\r\n\r\n",
-            image.len()
-        )
-        .unwrap();
-        stream.write_all(&image).unwrap();
+        stream.write_all(&[predict_head(image.len()).as_bytes(), &image].concat()).unwrap();
         assert!(read_answer(&mut stream).starts_with("HTTP/1.1 200"));
         stream.write_all(b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345").unwrap();
         assert!(read_answer(&mut stream).starts_with("HTTP/1.1 404"), "an answer that does not read the body");
@@ -45,7 +38,7 @@ fn a_client_that_sends_no_request_is_not_waited_for() {
         let _ = stream.read_to_end(&mut Vec::new());
         assert!(began.elapsed() < Duration::from_secs(10), "{what}");
     }
-    assert_eq!(get(&service.address, "/ready").send().status, 200);
+    assert_eq!(service.get("/ready").send().status, 200);
 }
 
 #[test]
@@ -55,26 +48,22 @@ fn nonsense_is_refused_and_harms_nobody_else() {
         let answer = read_to_the_end(raw(&service.address, nonsense));
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{answer}");
     }
-    let both = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n";
-    assert!(read_to_the_end(raw(&service.address, both.as_bytes())).starts_with("HTTP/1.1 400"));
-    assert_eq!(get(&service.address, "/ready").send().status, 200);
+    let length = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n";
+    assert!(read_to_the_end(raw(&service.address, length)).starts_with("HTTP/1.1 400"));
+    assert_eq!(service.get("/ready").send().status, 200);
 }
 
 #[test]
 fn a_client_that_goes_is_logged_and_its_waiting_image_is_not_classified() {
     let service = Service::start(&["--threads", "1"]);
     let send = |image: &[u8], id: &str| {
-        let head = format!(
-            "POST /predict HTTP/1.1\r\nHost: x\r\nX-Request-Id: {id}\r\nContent-Type: image/png\r\nContent-Length: {}\r\n\r\n",
-            image.len()
-        );
+        let head = predict_head(image.len()).replace("Host: x", &format!("Host: x\r\nX-Request-Id: {id}"));
         raw(&service.address, &[head.as_bytes(), image].concat())
     };
-    let first = send(&large(), "first");
+    let mut first = send(&large(), "first");
     let second = send(&large(), "second");
     second.shutdown(Shutdown::Both).unwrap();
     let line = service.wait_for_log("second");
     assert!(line.contains("status=499") && !line.contains("inference_ms"), "{line}");
-    let mut first = first;
     assert!(read_answer(&mut first).starts_with("HTTP/1.1 200"));
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::client::{Answer, FormField, call, get, post};
+use super::client::{Answer, FormField};
 use super::drawn::{noise, truncated};
 use super::service::Service;
 use super::support::contract::{DOCUMENT, faults};
@@ -14,16 +14,16 @@ fn every_operation_answers_as_the_contract_says() {
     let images = [FormField::file("image", "a.png", &noise(16)), FormField::file("image", "b.png", &truncated())];
     for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
-            let call = call(&method.to_uppercase(), &service.address, path);
+            let call = service.call(&method.to_uppercase(), path);
             let answer = match path.as_str() {
-                "/predict" => call.body("image/png", noise(16)).send(),
+                "/predict" => call.image(noise(16)).send(),
                 "/predict/batch" => call.form(&images).send(),
                 _ => call.send(),
             };
             assert_eq!(answer.status, 200, "{method} {path}");
         }
     }
-    assert_eq!(get(&service.address, "/openapi.json").send().json(), *DOCUMENT, "it is served as it is written");
+    assert_eq!(service.get("/openapi.json").send().json(), *DOCUMENT, "it is served as it is written");
 }
 
 /// An answer with this value at this place.
@@ -41,8 +41,8 @@ fn altered(answer: &Answer, place: &str, value: Option<Value>) -> Answer {
 #[test]
 fn an_answer_that_breaks_the_contract_is_seen() {
     let service = Service::start(&[]);
-    let good = post(&service.address, "/predict").body("image/png", noise(16)).send();
-    let problem = get(&service.address, "/predict").send();
+    let good = service.predict().image(noise(16)).send();
+    let problem = service.get("/predict").send();
     let kept = |method, path, answer: &Answer| faults(method, path, answer).is_empty();
     for (place, value) in [
         ("/label", Some("Harmless".into())),

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use image::ImageFormat;
 use proptest::prelude::*;
 
-use super::client::{FormField, form, get, post, raw, read_answer, read_to_the_end};
+use super::client::{FormField, READY, READY_AND_CLOSE, form, predict_head, raw, read_answer, read_to_the_end};
 use super::drawn::{flat_png_with_text, grey, jpeg_that_says, noise, tiff_with_offset};
 use super::service::Service;
 
 fn good(service: &Service) {
-    assert_eq!(post(&service.address, "/predict").body("image/png", noise(16)).send().status, 200, "{}", service.log());
+    assert_eq!(service.predict().image(noise(16)).send().status, 200, "{}", service.log());
 }
 
 #[test]
@@ -47,8 +47,7 @@ fn forms_that_are_made_to_cost_much_are_refused() {
         ("no end", frontier, inner[..inner.len() - 20].to_vec(), 400, "bad_multipart"),
         ("boundaries alone", frontier, b"--frontier\r\n".repeat(10_000), 400, "bad_multipart"),
     ] {
-        let answer = post(&service.address, "/predict").body(content_type, body).send();
-        assert_eq!(answer.problem(), (status, code.into()), "{what}");
+        assert_eq!(service.predict().body(content_type, body).send().problem(), (status, code.into()), "{what}");
     }
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     good(&service);
@@ -65,12 +64,11 @@ fn images_that_are_made_to_cost_much_are_refused() {
         ("a TIFF whose directory is itself", tiff_with_offset(0), 422, "undecodable_image"),
         ("a TIFF whose directory is its header", tiff_with_offset(4), 422, "undecodable_image"),
     ] {
-        let answer = post(&service.address, "/predict").body("image/*", image).send();
-        assert_eq!(answer.problem(), (status, code.into()), "{what}");
+        assert_eq!(service.predict().body("image/*", image).send().problem(), (status, code.into()), "{what}");
     }
     let texts = flat_png_with_text(64 << 20);
     assert!(texts.len() < 1 << 20, "64 MB of text in {} bytes", texts.len());
-    let answer = post(&service.address, "/predict").body("image/png", texts).send();
+    let answer = service.predict().image(texts).send();
     assert_eq!(answer.status, 200, "text is passed over: {answer:?}");
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     good(&service);
@@ -106,7 +104,7 @@ fn lengths_that_contradict_each_other_are_refused_and_nothing_is_smuggled() {
 #[test]
 fn many_slow_clients_keep_nobody_else_out() {
     let service = Service::start(&[]);
-    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 30000000\r\n\r\n";
+    let head = predict_head(30_000_000);
     let mut slow: Vec<TcpStream> = (0..200).map(|_| raw(&service.address, head.as_bytes())).collect();
     for _ in 0..3 {
         slow.iter_mut().for_each(|stream| stream.write_all(b"x").unwrap());
@@ -120,18 +118,15 @@ fn many_slow_clients_keep_nobody_else_out() {
 #[test]
 fn one_connection_more_than_may_be_is_refused_and_the_others_go_on() {
     let service = Service::start(&["--connections", "3"]);
-    let ask = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
-    let mut open: Vec<TcpStream> = (0..3).map(|_| raw(&service.address, ask)).collect();
+    let mut open: Vec<TcpStream> = (0..3).map(|_| raw(&service.address, READY)).collect();
     open.iter_mut().for_each(|stream| assert!(read_answer(stream).starts_with("HTTP/1.1 200")));
-    let refused = read_to_the_end(raw(&service.address, ask));
+    let refused = read_to_the_end(raw(&service.address, READY));
     assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("Retry-After: 1"), "{refused}");
-    open[0].write_all(ask).unwrap();
+    open[0].write_all(READY).unwrap();
     assert!(read_answer(&mut open[0]).starts_with("HTTP/1.1 200"));
     open.pop();
-    let last = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-    let again = || read_to_the_end(raw(&service.address, last));
     let deadline = Instant::now() + Duration::from_secs(5);
-    while again().contains("HTTP/1.1 503") {
+    while read_to_the_end(raw(&service.address, READY_AND_CLOSE)).contains("HTTP/1.1 503") {
         assert!(Instant::now() < deadline, "a permit is free again");
     }
 }
@@ -139,11 +134,11 @@ fn one_connection_more_than_may_be_is_refused_and_the_others_go_on() {
 #[test]
 fn uploads_share_a_memory_and_beyond_it_are_asked_to_come_back() {
     let service = Service::start(&["--max-bytes", "1000000", "--upload-memory", "1500000"]);
-    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000000\r\n\r\n";
+    let head = predict_head(1_000_000);
     let mut first = raw(&service.address, &[head.as_bytes(), &[b'x'; 900_000]].concat());
     // Before all of it has come, the second could be the one that is given the memory.
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !get(&service.address, "/metrics").send().body.contains("lobule_upload_memory_bytes 900000") {
+    while !service.get("/metrics").send().body.contains("lobule_upload_memory_bytes 900000") {
         assert!(Instant::now() < deadline, "the first upload does not arrive");
     }
     let answer = read_answer(&mut raw(&service.address, &[head.as_bytes(), &[b'x'; 1_000_000]].concat()));
@@ -157,8 +152,7 @@ fn uploads_share_a_memory_and_beyond_it_are_asked_to_come_back() {
 #[test]
 fn a_request_that_takes_too_long_is_asked_to_come_back() {
     let service = Service::start(&["--request-timeout", "1"]);
-    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nbegin";
-    let answer = read_answer(&mut raw(&service.address, head.as_bytes()));
+    let answer = read_answer(&mut raw(&service.address, (predict_head(1000) + "begin").as_bytes()));
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after"), "{answer}");
 }
 
@@ -175,8 +169,8 @@ fn an_image_in_any_form_is_the_same_image() {
         let image = grey(level, ImageFormat::Png);
         let mut fields: Vec<_> = before.iter().map(|text| FormField::text("note", text)).collect();
         fields.push(FormField::file(&field, &name, &image));
-        let packed = post(&service.address, "/predict").form(&fields).send();
-        let alone = post(&service.address, "/predict").body("image/png", image).send();
+        let packed = service.predict().form(&fields).send();
+        let alone = service.predict().image(image).send();
         prop_assert_eq!(&packed.json()["confidence"], &alone.json()["confidence"]);
     });
 }
@@ -194,7 +188,7 @@ fn a_damaged_image_is_classified_or_refused_and_never_an_error_of_ours() {
             let at = at.index(image.len());
             image[at] = byte;
         }
-        let answer = post(&service.address, "/predict").body("image/*", image).send();
+        let answer = service.predict().body("image/*", image).send();
         prop_assert!([200, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
     });
 }
@@ -204,7 +198,7 @@ fn a_form_of_any_bytes_is_refused_as_the_clients_mistake() {
     let service = Service::start(&[]);
     proptest!(cases(), |(body in prop::collection::vec(any::<u8>(), 0..400))| {
         let body = [b"--frontier\r\n".as_slice(), &body].concat();
-        let answer = post(&service.address, "/predict").body("multipart/form-data; boundary=frontier", body).send();
+        let answer = service.predict().body("multipart/form-data; boundary=frontier", body).send();
         prop_assert!([400, 413, 415, 422].contains(&answer.status.as_u16()), "{:?}", answer);
     });
 }

@@ -1,13 +1,13 @@
 //! How the service starts, where it listens, how it logs and how it ends.
 
-use std::net::TcpListener;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lobule::pixels::DecodeLimits;
-use lobule::serve::Config;
+use lobule::{pixels::DecodeLimits, serve::Config};
 
-use super::client::{get, post, raw, read_answer, read_to_the_end, try_read_answer};
+use super::client::{READY, predict_head, raw, read_answer, read_to_the_end, try_read_answer};
 use super::drawn::{large, noise};
 use super::service::{Service, help, refused_start};
 
@@ -16,7 +16,7 @@ fn a_signal_ends_it_with_0_though_connections_are_idle() {
     for signal in ["TERM", "INT"] {
         let service = Service::start(&[]);
         let silent = raw(&service.address, b"");
-        let mut used = raw(&service.address, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+        let mut used = raw(&service.address, READY);
         read_answer(&mut used);
         let half = raw(&service.address, b"GET / HT");
         let began = Instant::now();
@@ -34,15 +34,15 @@ fn a_signal_ends_it_with_0_though_connections_are_idle() {
 fn a_request_in_flight_is_finished_and_new_ones_are_refused() {
     let service = Service::start(&["--threads", "1"]);
     let address = service.address.clone();
-    let in_flight = post(&address, "/predict").header("x-request-id", "in-flight").body("image/png", large());
+    let in_flight = service.predict().header("x-request-id", "in-flight").image(large());
     let client = thread::spawn(|| in_flight.send());
-    let (head, rest) = ("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: ", noise(32));
-    let mut slow = raw(&address, format!("{head}{}\r\n\r\n", rest.len()).as_bytes());
+    let rest = noise(32);
+    let mut slow = raw(&address, predict_head(rest.len()).as_bytes());
     thread::sleep(Duration::from_millis(300));
     service.send_signal("TERM");
     service.wait_for_log("stopping");
-    std::net::TcpStream::connect(&address).expect_err("nothing listens any more");
-    std::io::Write::write_all(&mut slow, &rest).unwrap();
+    TcpStream::connect(&address).expect_err("nothing listens any more");
+    slow.write_all(&rest).unwrap();
     assert!(read_to_the_end(slow).starts_with("HTTP/1.1 200"), "a body that was still coming");
     assert_eq!(client.join().unwrap().status, 200);
     let (status, log) = service.wait();
@@ -53,14 +53,14 @@ fn a_request_in_flight_is_finished_and_new_ones_are_refused() {
 #[test]
 fn while_it_stops_it_is_not_ready_and_closes_connections_with_an_answer() {
     let service = Service::start(&[]);
-    let mut kept = raw(&service.address, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n");
+    let mut kept = raw(&service.address, READY);
     assert!(read_answer(&mut kept).starts_with("HTTP/1.1 200"));
     // A request whose first half has come is waited for, so that this test need not hurry.
-    std::io::Write::write_all(&mut kept, b"GET /ready HTTP/1.1\r\n").unwrap();
+    kept.write_all(b"GET /ready HTTP/1.1\r\n").unwrap();
     thread::sleep(Duration::from_millis(100));
     service.send_signal("TERM");
     service.wait_for_log("stopping");
-    std::io::Write::write_all(&mut kept, b"Host: x\r\n\r\n").unwrap();
+    kept.write_all(b"Host: x\r\n\r\n").unwrap();
     let answer = read_answer(&mut kept);
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"stopping\""), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
@@ -90,12 +90,11 @@ fn clients_that_go_on_asking_lose_no_request_when_it_is_restarted() {
 /// Posts an image again and again on connections that are kept while the service keeps them; how many requests were
 /// sent on a connection that was accepted, and how many of these were answered.
 fn ask_until_it_is_gone(address: &str, image: &[u8]) -> (usize, usize) {
-    let head = format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", image.len());
-    let message = [head.as_bytes(), image].concat();
+    let message = [predict_head(image.len()).as_bytes(), image].concat();
     let (mut asked, mut answered) = (0, 0);
-    while let Ok(mut stream) = std::net::TcpStream::connect(address) {
+    while let Ok(mut stream) = TcpStream::connect(address) {
         loop {
-            let sent = std::io::Write::write_all(&mut stream, &message).is_ok();
+            let sent = stream.write_all(&message).is_ok();
             asked += 1;
             let answer = if sent { try_read_answer(&mut stream) } else { None };
             let Some(answer) = answer else { return (asked, answered) };
@@ -124,7 +123,7 @@ fn the_variable_port_overrides_the_port_of_listen() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     let service = Service::start_with(&[("PORT", &free)], &["--listen", "127.0.0.1:1"]);
     assert_eq!(service.address, format!("127.0.0.1:{free}"));
-    assert_eq!(get(&service.address, "/ready").send().status, 200);
+    assert_eq!(service.get("/ready").send().status, 200);
 
     for bad in ["http", "70000", "-1", ""] {
         let (code, text) = refused_start(&[("PORT", bad)], &[]);
@@ -136,23 +135,7 @@ fn the_variable_port_overrides_the_port_of_listen() {
 #[test]
 fn the_environment_says_what_the_flags_say() {
     let service = Service::start_with(&[("LOBULE_MAX_BYTES", "1000")], &[]);
-    assert_eq!(post(&service.address, "/predict").body("image/png", vec![0; 1001]).send().status, 413);
-}
-
-#[test]
-fn on_cloud_run_the_log_is_one_json_object_a_line() {
-    let service = Service::start_with(&[("K_SERVICE", "lobule")], &[]);
-    get(&service.address, "/ready").header("x-request-id", "json-line").send();
-    service.wait_for_log("json-line");
-    let log = service.log();
-    for line in log.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        assert_eq!(line["severity"], "INFO");
-        assert!(line["time"].is_string() && line["message"].is_string(), "{line}");
-    }
-    let line: serde_json::Value = serde_json::from_str(&service.wait_for_log("json-line")).unwrap();
-    assert_eq!((&line["httpRequest"]["status"], &line["route"]), (&200.into(), &"/ready".into()));
-    assert!(line["total_ms"].is_f64());
+    assert_eq!(service.predict().image(vec![0; 1001]).send().status, 413);
 }
 
 #[test]

@@ -17,7 +17,6 @@ mod contract;
 mod errors;
 mod hostile;
 mod lifecycle;
-mod observability;
 mod predictions;
 mod status;
 

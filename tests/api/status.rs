@@ -1,18 +1,20 @@
-//! `GET /`, `/health`, `/ready`, and what every answer has.
+//! What the service says of itself: `GET /`, `/health`, `/ready`, `/model` and `/metrics`, what every answer has, and the
+//! log's traces.
 
-use super::client::{call, get};
-use super::service::Service;
+use serde_json::Value;
+
+use super::{drawn::noise, service::Service};
 
 #[test]
 fn the_root_is_a_status_for_a_program_and_a_page_for_a_browser() {
     let service = Service::start(&[]);
     for accept in ["*/*", "application/json"] {
-        let status = get(&service.address, "/").header("accept", accept).send();
+        let status = service.get("/").header("accept", accept).send();
         assert_eq!((status.status.as_u16(), status.header("content-type")), (200, "application/json"));
         assert_eq!(status.json()["version"], env!("CARGO_PKG_VERSION"));
     }
 
-    let page = get(&service.address, "/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send();
+    let page = service.get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send();
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert!(page.body.contains("<form") && page.body.contains("enctype=\"multipart/form-data\""));
     assert!(page.body.contains(lobule::diagnosis::RESEARCH_USE));
@@ -22,8 +24,8 @@ fn the_root_is_a_status_for_a_program_and_a_page_for_a_browser() {
 #[test]
 fn the_service_is_alive_and_ready() {
     let service = Service::start(&[]);
-    assert_eq!(get(&service.address, "/health").send().json()["status"], "alive");
-    assert_eq!(get(&service.address, "/ready").send().json()["status"], "ready");
+    assert_eq!(service.get("/health").send().json()["status"], "alive");
+    assert_eq!(service.get("/ready").send().json()["status"], "ready");
     let log = service.log();
     let (ready, listening) = (log.find("model ready").unwrap(), log.find("listening on").unwrap());
     assert!(ready < listening, "the model is loaded before the port is bound:\n{log}");
@@ -38,10 +40,9 @@ fn the_service_is_alive_and_ready() {
 fn head_is_get_without_a_body() {
     let service = Service::start(&[]);
     for path in ["/", "/health", "/ready"] {
-        let whole = get(&service.address, path).send();
-        for head in [call("HEAD", &service.address, path).send(), call("HEAD", &service.address, path).send_h2c()] {
-            assert_eq!(head.status, 200, "{path}");
-            assert_eq!(head.body, "", "{path}");
+        let whole = service.get(path).send();
+        for head in [service.call("HEAD", path).send(), service.call("HEAD", path).send_h2c()] {
+            assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""), "{path}");
             assert_eq!(head.header("content-length"), whole.body.len().to_string(), "{path}");
         }
     }
@@ -51,7 +52,7 @@ fn head_is_get_without_a_body() {
 fn every_answer_has_the_security_headers_and_a_request_id() {
     let service = Service::start(&[]);
     for path in ["/", "/ready", "/nowhere"] {
-        let answer = get(&service.address, path).send();
+        let answer = service.get(path).send();
         let policy = answer.header("content-security-policy");
         assert!(policy.starts_with("default-src 'none';"), "{policy}");
         assert!(policy.contains("form-action 'self'") && !policy.contains("unsafe"), "{policy}");
@@ -65,9 +66,90 @@ fn every_answer_has_the_security_headers_and_a_request_id() {
 #[test]
 fn a_request_id_of_the_client_is_kept_where_it_is_sane() {
     let service = Service::start(&[]);
-    let kept = get(&service.address, "/ready").header("x-request-id", "trace-7.a_B").send();
+    let kept = service.get("/ready").header("x-request-id", "trace-7.a_B").send();
     assert_eq!(kept.header("x-request-id"), "trace-7.a_B");
     service.wait_for_log("trace-7.a_B");
-    let replaced = get(&service.address, "/ready").header("x-request-id", "a \"b\" <c>").send();
+    let replaced = service.get("/ready").header("x-request-id", "a \"b\" <c>").send();
     assert_eq!(replaced.header("x-request-id").len(), 16);
+}
+
+#[test]
+fn the_network_describes_itself() {
+    let service = Service::start(&[]);
+    let model = service.get("/model").send().json();
+    assert_eq!(model["name"], "lobule-best");
+    assert_eq!(model["thresholds"]["default"], 0.5);
+    assert_eq!(model["preprocess"]["size"], 128);
+    assert!(model["provenance"]["data"].as_str().unwrap().contains("BreakHis"), "{model}");
+    assert!(model["intended_use"].as_str().unwrap().starts_with("Research"));
+}
+
+/// The value of a metric whose line begins so.
+fn metric(text: &str, line: &str) -> Option<f64> {
+    text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok())
+}
+
+#[test]
+fn metrics_count_requests_images_and_phases_and_nothing_of_a_client() {
+    let service = Service::start(&[]);
+    for _ in 0..3 {
+        service.predict().image(noise(16)).send();
+    }
+    service.predict().image("no image").send();
+    service.get("/Jane_Doe").send();
+    let answer = service.get("/metrics").send();
+    assert_eq!(answer.header("content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = &answer.body;
+    for (line, value) in [
+        ("lobule_requests_total{route=\"/predict\",status=\"200\"}", 3.0),
+        ("lobule_requests_total{route=\"/predict\",status=\"415\"}", 1.0),
+        ("lobule_requests_total{route=\"unknown\",status=\"404\"}", 1.0),
+        ("lobule_request_duration_seconds_count{route=\"/predict\"}", 4.0),
+        ("lobule_phase_duration_seconds_count{phase=\"read\"}", 4.0),
+        ("lobule_phase_duration_seconds_count{phase=\"inference\"}", 3.0),
+        ("lobule_requests_in_flight", 1.0),
+        ("lobule_queue_waiting", 0.0),
+        ("lobule_upload_memory_bytes", 0.0),
+        ("lobule_connections_refused_total", 0.0),
+    ] {
+        assert_eq!(metric(text, line), Some(value), "{line}\n{text}");
+    }
+    let classified: f64 = ["benign", "malignant"]
+        .iter()
+        .filter_map(|label| metric(text, &format!("lobule_predictions_total{{label=\"{label}\"}}")))
+        .sum();
+    assert_eq!(classified, 3.0, "{text}");
+    assert!(text.contains("lobule_build_info{version=\"") && text.ends_with("# EOF\n"), "{text}");
+    assert!(!text.contains("Jane"), "{text}");
+}
+
+#[test]
+fn on_cloud_run_a_log_line_is_a_json_object_with_the_trace_and_the_request() {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let service = Service::start_with(&[("K_SERVICE", "lobule"), ("GOOGLE_CLOUD_PROJECT", "clinic")], &[]);
+    let image = noise(16);
+    let length = image.len().to_string();
+    service
+        .predict()
+        .header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01"))
+        .header("x-request-id", "traced")
+        .header("content-length", &length)
+        .image(image)
+        .send();
+    let line: Value = serde_json::from_str(&service.wait_for_log("traced")).unwrap();
+    for line in service.log().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert_eq!(line["severity"], "INFO");
+        assert!(line["time"].is_string() && line["message"].is_string(), "{line}");
+    }
+    assert_eq!(line["logging.googleapis.com/trace"], format!("projects/clinic/traces/{TRACE}"));
+    assert_eq!(line["logging.googleapis.com/spanId"], "00f067aa0ba902b7");
+    assert_eq!(line["logging.googleapis.com/trace_sampled"], true);
+    let request = &line["httpRequest"];
+    assert_eq!((&request["requestMethod"], &request["status"]), (&"POST".into(), &200.into()), "{line}");
+    assert_eq!((&request["requestUrl"], &request["requestSize"]), (&"/predict".into(), &length.into()), "{line}");
+    assert!(request["latency"].as_str().unwrap().ends_with('s'), "{line}");
+    for phase in ["read_ms", "queue_ms", "decode_ms", "inference_ms", "total_ms"] {
+        assert!(line[phase].is_f64(), "{phase}: {line}");
+    }
 }

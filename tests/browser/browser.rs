@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder};
+use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
 use hyper::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use url::Url;
+
+/// What is always the same: nothing but the page, and no sandbox, which Chromium has not for root.
+const ARGUMENTS: &str = "--headless --no-sandbox --disable-gpu --disable-quic --disable-dev-shm-usage --no-first-run \
+                         --disable-background-networking --disable-component-update --disable-sync";
 
 /// How the browser is set.
 pub(crate) struct Look {
@@ -25,7 +28,7 @@ pub(crate) struct Look {
 /// A browser with one window; dropped, its driver is killed.
 pub(crate) struct Browser {
     pub(crate) client: Client,
-    driver: Driver,
+    _driver: Driver,
     _profile: TempDir,
 }
 
@@ -44,18 +47,10 @@ impl Browser {
         let (driver, port) = start_driver()?;
         let profile = tempfile::tempdir()?;
         let mut arguments = vec![
-            "--headless".to_owned(),
-            "--no-sandbox".into(), // Chromium has none for root
-            "--disable-gpu".into(),
-            "--disable-quic".into(),
-            "--disable-dev-shm-usage".into(),
-            "--no-first-run".into(),
-            "--disable-background-networking".into(),
-            "--disable-component-update".into(),
-            "--disable-sync".into(),
             format!("--user-data-dir={}", profile.path().display()),
             format!("--window-size={},900", look.width.max(500)),
         ];
+        arguments.extend(ARGUMENTS.split_whitespace().map(str::to_owned));
         if look.dark {
             arguments.push("--blink-settings=preferredColorScheme=0".into());
         }
@@ -78,7 +73,7 @@ impl Browser {
             .capabilities(capabilities.as_object().cloned().unwrap_or_default())
             .connect(&format!("http://127.0.0.1:{port}"))
             .await?;
-        Ok(Self { client, driver, _profile: profile })
+        Ok(Self { client, _driver: driver, _profile: profile })
     }
 
     /// Writes what is seen now to `LOBULE_SCREENSHOTS`, if that is set.
@@ -91,12 +86,9 @@ impl Browser {
 
     /// What is in the console that is a warning or worse, and the addresses that were asked for on other hosts.
     pub(crate) async fn complaints(&self, base: &str) -> Result<Vec<String>, Box<dyn Error>> {
-        let mut complaints = Vec::new();
-        for entry in self.log("browser").await? {
-            if entry["level"] == "SEVERE" || entry["level"] == "WARNING" {
-                complaints.push(entry["message"].to_string());
-            }
-        }
+        let console = self.log("browser").await?;
+        let loud = console.iter().filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING");
+        let mut complaints: Vec<_> = loud.map(|entry| entry["message"].to_string()).collect();
         for entry in self.log("performance").await? {
             let message: Value = serde_json::from_str(entry["message"].as_str().unwrap_or_default())?;
             let url = message["message"]["params"]["request"]["url"].as_str().unwrap_or_default();
@@ -132,9 +124,7 @@ impl Browser {
 
     /// Closes the window, and then the driver.
     pub(crate) async fn close(self) -> Result<(), Box<dyn Error>> {
-        self.client.close().await?;
-        drop(self.driver);
-        Ok(())
+        Ok(self.client.close().await?)
     }
 }
 

@@ -23,11 +23,12 @@ use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::{Client, Locator};
 use lobule::diagnosis::RESEARCH_USE;
 use serde_json::json;
-use support::drawn::tissue;
-use support::service::Service;
+use support::{drawn::tissue, service::Service};
 
 /// Everything is done from the keyboard; WebDriver writes its keys as private characters.
 const ENTER: &str = "\u{E007}";
+
+const LIGHT: Look = Look { scripts: true, dark: false, width: 1280 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -168,7 +169,7 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
 #[tokio::test]
 #[ignore = "needs Chromium and axe-core (LOBULE_AXE)"]
 async fn several_images_each_get_a_result_or_an_error_and_one_too_large_is_not_sent() -> Outcome {
-    let browser = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await?;
+    let browser = Browser::start(LIGHT).await?;
     let (service, folder) = (Service::start(&["--max-bytes", "500000"]), tempfile::tempdir()?);
     let page = &browser.client;
     let (text, large) = (folder.path().join("text.png"), folder.path().join("large.png"));
@@ -206,7 +207,7 @@ async fn several_images_each_get_a_result_or_an_error_and_one_too_large_is_not_s
 #[tokio::test]
 #[ignore = "needs Chromium"]
 async fn an_image_can_be_dropped_or_pasted_and_a_drawn_one_tried() -> Outcome {
-    let browser = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await?;
+    let browser = Browser::start(LIGHT).await?;
     let service = Service::start(&[]);
     let page = &browser.client;
     page.goto(&service.url("/")).await?;
@@ -242,7 +243,7 @@ async fn an_image_can_be_dropped_or_pasted_and_a_drawn_one_tried() -> Outcome {
 #[ignore = "needs Chromium"]
 async fn everything_is_done_from_the_keyboard() -> Outcome {
     const TAB: char = '\u{E004}';
-    let browser = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await?;
+    let browser = Browser::start(LIGHT).await?;
     let service = Service::start(&[]);
     let page = &browser.client;
     page.goto(&service.url("/")).await?;
@@ -265,7 +266,7 @@ async fn everything_is_done_from_the_keyboard() -> Outcome {
 #[tokio::test]
 #[ignore = "needs Chromium and axe-core (LOBULE_AXE)"]
 async fn a_service_with_a_token_asks_for_it() -> Outcome {
-    let browser = Browser::start(Look { scripts: true, dark: false, width: 1280 }).await?;
+    let browser = Browser::start(LIGHT).await?;
     let (service, folder) = (Service::start_with(&[("LOBULE_TOKEN", "s3cret")], &[]), tempfile::tempdir()?);
     let page = &browser.client;
     page.goto(&service.url("/")).await?;

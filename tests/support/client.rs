@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::{http1, http2};
-use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{HeaderMap, Request, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 
 use super::contract;
 
-/// What the service answered.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -32,47 +29,48 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The stable code of a problem.
-    pub(crate) fn code(&self) -> String {
-        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
-        self.json()["code"].as_str().unwrap().to_owned()
-    }
-
     /// The status and the stable code of a problem.
     pub(crate) fn problem(&self) -> (u16, String) {
-        (self.status.as_u16(), self.code())
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
     }
 }
 
-/// A request to be sent to one address.
-pub(crate) struct Call {
-    address: String,
-    request: Request<Full<Bytes>>,
-}
+/// A request to be sent.
+pub(crate) struct Call(Request<Full<Bytes>>);
 
-pub(crate) fn get(address: &str, path: &str) -> Call {
-    call("GET", address, path)
+/// The head of a request to classify a body of so many bytes, and two whole requests, as text.
+pub(crate) fn predict_head(length: usize) -> String {
+    format!("POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {length}\r\n\r\n")
 }
-
-pub(crate) fn post(address: &str, path: &str) -> Call {
-    call("POST", address, path)
-}
-
-pub(crate) fn call(method: &str, address: &str, path: &str) -> Call {
-    let request = Request::builder().method(method).uri(path).header(HOST, address).body(Full::default()).unwrap();
-    Call { address: address.to_owned(), request }
-}
+pub(crate) const READY: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(crate) const READY_AND_CLOSE: &[u8] = b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
 impl Call {
+    pub(crate) fn new(method: &str, address: &str, path: &str) -> Self {
+        let request = Request::builder().method(method).uri(format!("http://{address}{path}"));
+        Self(request.body(Full::default()).unwrap())
+    }
+
+    pub(crate) fn query(mut self, query: &str) -> Self {
+        *self.0.uri_mut() = format!("{}?{query}", self.0.uri()).parse().unwrap();
+        self
+    }
+
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
-        self.request.headers_mut().insert(name, value.parse().unwrap());
+        self.0.headers_mut().insert(name, value.parse().unwrap());
         self
     }
 
     pub(crate) fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
-        self.request.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
-        *self.request.body_mut() = Full::new(body.into());
+        self.0.headers_mut().insert(CONTENT_TYPE, content_type.parse().unwrap());
+        *self.0.body_mut() = Full::new(body.into());
         self
+    }
+
+    /// An image, or what is said to be one, as the body.
+    pub(crate) fn image(self, image: impl Into<Bytes>) -> Self {
+        self.body("image/png", image)
     }
 
     /// A form with one file.
@@ -86,34 +84,20 @@ impl Call {
 
     /// Sends it as HTTP/1.1 on a connection of its own.
     pub(crate) fn send(self) -> Answer {
-        self.exchange(|stream, request| async {
-            let (mut sender, connection) = http1::handshake(stream).await?;
-            tokio::spawn(connection);
-            sender.send_request(request).await
-        })
+        self.exchange(false)
     }
 
     /// Sends it as HTTP/2 with prior knowledge.
-    pub(crate) fn send_h2c(mut self) -> Answer {
-        let path = self.request.uri().path_and_query().unwrap().to_string();
-        *self.request.uri_mut() = format!("http://{}{path}", self.address).parse().unwrap();
-        self.request.headers_mut().remove(HOST);
-        self.exchange(|stream, request| async {
-            let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
-            tokio::spawn(connection);
-            sender.send_request(request).await
-        })
+    pub(crate) fn send_h2c(self) -> Answer {
+        self.exchange(true)
     }
 
-    fn exchange<F>(self, send: impl FnOnce(TokioIo<tokio::net::TcpStream>, Request<Full<Bytes>>) -> F) -> Answer
-    where
-        F: Future<Output = hyper::Result<hyper::Response<hyper::body::Incoming>>>,
-    {
-        let (method, path) = (self.request.method().to_string(), self.request.uri().path().to_owned());
+    fn exchange(self, h2c: bool) -> Answer {
+        let (method, path) = (self.0.method().to_string(), self.0.uri().path().to_owned());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(async {
-            let stream = tokio::net::TcpStream::connect(&self.address).await.unwrap();
-            let (parts, body) = send(TokioIo::new(stream), self.request).await.unwrap().into_parts();
+            let client = Client::builder(TokioExecutor::new()).http2_only(h2c).build_http();
+            let (parts, body) = client.request(self.0).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
         });
@@ -122,7 +106,6 @@ impl Call {
     }
 }
 
-/// One field of a form.
 pub(crate) struct FormField {
     head: String,
     content: Vec<u8>,

@@ -31,12 +31,9 @@ pub(crate) fn faults(method: &str, path: &str, answer: &Answer) -> Vec<String> {
     let response = listed["$ref"].as_str().map_or(response, |target| target.trim_start_matches('#').to_owned());
     let listed = &DOCUMENT.pointer(&response).unwrap();
 
-    let mut faults = Vec::new();
-    for name in listed["headers"].as_object().into_iter().flat_map(|headers| headers.keys()) {
-        if answer.header(name).is_empty() {
-            faults.push(format!("the header {name} is missing"));
-        }
-    }
+    let headers = listed["headers"].as_object().into_iter().flat_map(|headers| headers.keys());
+    let missing = headers.filter(|name| answer.header(name).is_empty());
+    let mut faults: Vec<_> = missing.map(|name| format!("the header {name} is missing")).collect();
     let content_type = answer.header("content-type").split(';').next().unwrap_or_default();
     if listed["content"].get(content_type).is_none() {
         faults.push(format!("the content type {content_type:?} is not listed"));

@@ -6,8 +6,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 
 /// A flat image of one grey, in any format.
 pub(crate) fn grey(level: u8, format: ImageFormat) -> Vec<u8> {
-    let image = RgbImage::from_pixel(70, 46, Rgb([level; 3]));
-    encode(image, format)
+    encode(RgbImage::from_pixel(70, 46, Rgb([level; 3])), format)
 }
 
 /// A PNG of pink tissue with dark nuclei.

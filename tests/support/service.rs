@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::client::Call;
+
 /// A running service; dropped, it is killed.
 pub(crate) struct Service {
     child: Child,
@@ -15,8 +17,9 @@ pub(crate) struct Service {
     reader: Option<JoinHandle<()>>,
 }
 
-/// The binary with an environment that says nothing of the service.
-fn lobule() -> Command {
+/// `lobule serve`, on a free port of localhost if nothing else is said, with these variables and arguments; what else the
+/// environment says of the service is taken out.
+fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
@@ -24,12 +27,6 @@ fn lobule() -> Command {
             command.env_remove(name);
         }
     }
-    command
-}
-
-/// `lobule serve`, on a free port of localhost if nothing else is said, with these variables and arguments.
-fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
-    let mut command = lobule();
     command.arg("serve").args(arguments).env("LOBULE_LISTEN", "127.0.0.1:0").envs(variables.iter().copied());
     command
 }
@@ -39,13 +36,9 @@ impl Service {
         Self::start_with(&[], arguments)
     }
 
-    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        Self::spawn(serve(variables, arguments))
-    }
-
     /// Waits until the log says where it listens.
-    fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut child = serve(variables, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut before = String::new();
         let address = loop {
@@ -68,12 +61,26 @@ impl Service {
         Self { child, address, log, reader: Some(reader) }
     }
 
-    /// The address of a page.
+    pub(crate) fn call(&self, method: &str, path: &str) -> Call {
+        Call::new(method, &self.address, path)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.call("GET", path)
+    }
+
+    pub(crate) fn predict(&self) -> Call {
+        self.call("POST", "/predict")
+    }
+
+    pub(crate) fn batch(&self) -> Call {
+        self.call("POST", "/predict/batch")
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// The log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }

@@ -5,22 +5,17 @@
 
 use std::sync::LazyLock;
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use hyper::StatusCode;
-use hyper::header::HeaderValue;
+use hyper::{StatusCode, header::HeaderValue};
 use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::config::Config;
-use super::error::HttpError;
-use super::routes::Finding;
-use super::upload::File;
+use super::{config::Config, error::HttpError, routes::Finding, upload::File};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE};
 use crate::model::ModelId;
 use crate::pixels::FORMATS;
-use template::{Slot, fill};
+use template::fill;
 
 mod template;
 
@@ -52,30 +47,25 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The page with the form.
-pub(super) fn home(card: &ModelId, config: &Config) -> String {
-    let blank = fill(RESULT, &[]);
+pub(super) fn home(model: &ModelId, config: &Config) -> String {
     let max_bytes = config.limits.max_bytes.min(config.max_body_bytes);
-    let numbers = [max_bytes >> 20, max_bytes, config.batch].map(|number| number.to_string());
-    let [megabytes, max_bytes, most] = &numbers;
     let content = [
-        ("formats", Slot::Text(FORMATS)),
-        ("megabytes", Slot::Text(megabytes)),
-        ("max_bytes", Slot::Text(max_bytes)),
-        ("most", Slot::Text(most)),
-        ("token", Slot::Html(if config.token.is_some() { TOKEN } else { "" })),
-        ("model", Slot::Text(&card.name)),
-        ("version", Slot::Text(&card.version)),
-        ("blank_result", Slot::Html(&blank)),
-        ("script", Slot::Html(SCRIPT)),
+        ("formats", FORMATS),
+        ("megabytes", &(max_bytes >> 20).to_string()),
+        ("max_bytes", &max_bytes.to_string()),
+        ("most", &config.batch.to_string()),
+        ("token", if config.token.is_some() { TOKEN } else { "" }),
+        ("model", &model.name),
+        ("version", &model.version),
+        ("blank_result", &fill::<&str>(RESULT, &[])),
+        ("script", SCRIPT),
     ];
     layout("Lobule", &fill(HOME, &content))
 }
 
 /// One image's section of a page of results.
 pub(super) struct Section<'a> {
-    /// The image.
     pub(super) file: &'a File,
-    /// What became of it.
     pub(super) outcome: Result<&'a Finding, &'a HttpError>,
     /// The answer as a program gets it.
     pub(super) json: String,
@@ -92,9 +82,7 @@ pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &st
         .iter()
         .map(|section| match section.outcome {
             Ok(finding) => result(section, finding, model),
-            Err(error) => {
-                fill(FAILURE, &[("name", Slot::Text(name(section.file))), ("detail", Slot::Text(&error.detail))])
-            }
+            Err(error) => fill(FAILURE, &[("name", name(section.file)), ("detail", &error.detail)]),
         })
         .collect();
     let results = format!("<div class=\"results\">{}</div>", results.concat());
@@ -103,8 +91,7 @@ pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &st
         [_] => "Result",
         _ => "Results",
     };
-    let content =
-        [("title", Slot::Text(heading)), ("results", Slot::Html(&results)), ("request_id", Slot::Text(request_id))];
+    let content = [("title", heading), ("results", &results), ("request_id", request_id)];
     layout(&format!("{title} | Lobule"), &fill(ANSWER, &content))
 }
 
@@ -115,7 +102,8 @@ fn name(file: &File) -> &str {
 fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
     let (malignant, threshold, timings) = (finding.probability_malignant, finding.threshold.get(), &finding.timings_ms);
     let time = |milliseconds: f64| format!("{milliseconds:.1} ms");
-    let text = [
+    let slots = [
+        ("image", shown(&section.file.content)),
         ("name", name(section.file).to_owned()),
         ("label", finding.label.to_string()),
         ("confidence", percent(finding.confidence)),
@@ -131,9 +119,6 @@ fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
         ("model", format!("{} {}", model.name, model.version)),
         ("json", section.json.clone()),
     ];
-    let shown = shown(&section.file.content);
-    let mut slots: Vec<_> = text.iter().map(|(name, text)| (*name, Slot::Text(text))).collect();
-    slots.push(("image", Slot::Html(&shown)));
     fill(RESULT, &slots)
 }
 
@@ -146,24 +131,12 @@ pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> Str
         _ if status.is_client_error() => FAILED,
         _ => "The service failed",
     };
-    let status = status.to_string();
-    let content = [
-        ("title", Slot::Text(title)),
-        ("detail", Slot::Text(detail)),
-        ("status", Slot::Text(&status)),
-        ("request_id", Slot::Text(request_id)),
-    ];
+    let content = [("title", title), ("detail", detail), ("status", &status.to_string()), ("request_id", request_id)];
     layout(&format!("{title} | Lobule"), &fill(PROBLEM, &content))
 }
 
 fn layout(title: &str, content: &str) -> String {
-    let slots = [
-        ("title", Slot::Text(title)),
-        ("style", Slot::Html(STYLE)),
-        ("content", Slot::Html(content)),
-        ("notice", Slot::Text(RESEARCH_USE)),
-    ];
-    fill(LAYOUT, &slots)
+    fill(LAYOUT, &[("title", title), ("style", STYLE), ("content", content), ("notice", RESEARCH_USE)])
 }
 
 /// The decision in plain words; `script.js` says it in the same ones.
@@ -189,15 +162,15 @@ fn percent(probability: Probability) -> String {
 
 /// The image itself, where it is small and of a format that browsers show.
 fn shown(image: &Bytes) -> String {
-    let format = match image::guess_format(image) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp)) => format,
-        _ => return String::new(),
-    };
-    if image.len() > MAX_SHOWN {
-        return String::new();
+    match image::guess_format(image) {
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp))
+            if image.len() <= MAX_SHOWN =>
+        {
+            let (kind, data) = (format.to_mime_type(), BASE64_STANDARD.encode(image));
+            format!("<img src=\"data:{kind};base64,{data}\" alt=\"The image that was sent\">")
+        }
+        _ => String::new(),
     }
-    let data = BASE64_STANDARD.encode(image);
-    format!("<img src=\"data:{};base64,{data}\" alt=\"The image that was sent\">", format.to_mime_type())
 }
 
 fn source_hash(source: &str) -> String {

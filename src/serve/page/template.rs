@@ -1,28 +1,22 @@
-//! Templates: text with `{{name}}`s in it, which are filled in and escaped.
+//! Templates: text with the names of slots in it, which are filled in.
 
 use std::fmt::Write;
 
-/// What stands in the place of a `{{name}}`.
-#[derive(Clone, Copy)]
-pub(super) enum Slot<'a> {
-    /// Any text; it is escaped.
-    Text(&'a str),
-    /// Markup of the page's own making; it is not.
-    Html(&'a str),
-}
-
-/// Fills the `{{name}}`s of a template; a name without a slot stays empty. What is filled in is not looked at again.
-pub(super) fn fill(template: &str, slots: &[(&str, Slot<'_>)]) -> String {
+/// Fills the slots of a template: `{{name}}` with text, which is escaped, and `{{{name}}}` with markup of the page's own
+/// making, which is not. A name that is not given stays empty. What is filled in is not looked at again.
+pub(super) fn fill<S: AsRef<str>>(template: &str, slots: &[(&str, S)]) -> String {
     let mut filled = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, name, after)) = next_slot(rest) {
         filled.push_str(before);
-        match slots.iter().find(|slot| slot.0 == name).map(|slot| slot.1) {
-            Some(Slot::Text(text)) => escape_into(&mut filled, text),
-            Some(Slot::Html(html)) => filled.push_str(html),
-            None => {}
+        let (name, is_markup) = name.strip_prefix('{').map_or((name, false), |name| (name, true));
+        let value = slots.iter().find(|slot| slot.0 == name).map_or("", |slot| slot.1.as_ref());
+        if is_markup {
+            filled.push_str(value)
+        } else {
+            escape_into(&mut filled, value)
         }
-        rest = after;
+        rest = if is_markup { after.strip_prefix('}').unwrap_or(after) } else { after };
     }
     filled + rest
 }
@@ -51,7 +45,8 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_is_escaped_and_not_filled_in_again() {
-        let slots = [("a", Slot::Text("<{{b}}&\"'>")), ("b", Slot::Html("<i>"))];
-        assert_eq!(fill("{{a}}|{{b}}|{{c}}|{{", &slots), "&#60;{{b}}&#38;&#34;&#39;&#62;|<i>||{{");
+        let slots = [("a", "<{{b}}&\"'>"), ("b", "<i>{{a}}")];
+        let expected = "&#60;{{b}}&#38;&#34;&#39;&#62;|<i>{{a}}|||{{";
+        assert_eq!(fill("{{a}}|{{{b}}}|{{c}}|{{{c}}}|{{", &slots), expected);
     }
 }

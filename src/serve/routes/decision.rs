@@ -8,7 +8,6 @@ use crate::inference::Classification;
 use crate::serve::error::{Code, HttpError};
 use crate::serve::reply::milliseconds;
 
-/// What was found in an image.
 #[derive(Serialize)]
 pub(in crate::serve) struct Finding {
     pub(in crate::serve) label: Label,
@@ -30,7 +29,7 @@ fn lower<S: Serializer>(label: &Label, serializer: S) -> Result<S::Ok, S::Error>
     serializer.serialize_str(label.lower())
 }
 
-/// How long the steps took, in milliseconds.
+/// How long the phases took, in milliseconds.
 #[derive(Serialize)]
 pub(in crate::serve) struct Timings {
     pub(in crate::serve) decode: f64,
@@ -39,20 +38,17 @@ pub(in crate::serve) struct Timings {
 }
 
 impl Finding {
-    /// Applies the threshold to a classification.
     pub(in crate::serve) fn of(classification: &Classification, threshold: Threshold) -> Self {
         let &Classification { prediction, queue, decode, inference } = classification;
+        let [decode, queue, inference] = [decode, queue, inference].map(milliseconds);
+        let timings_ms = Timings { decode, queue, inference };
         Self {
             label: prediction.label(),
             confidence: prediction.confidence(),
             probability_malignant: prediction.probability_malignant,
             decision: threshold.decide(prediction.probability_malignant),
             threshold,
-            timings_ms: Timings {
-                decode: milliseconds(decode),
-                queue: milliseconds(queue),
-                inference: milliseconds(inference),
-            },
+            timings_ms,
         }
     }
 }
@@ -80,21 +76,15 @@ mod tests {
 
     #[test]
     fn a_threshold_is_one_number_from_0_to_1_or_absent() {
-        let asked =
-            |query| threshold_of(query).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code);
+        let asked = |query: Option<&str>| {
+            threshold_of(query).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code)
+        };
         assert_eq!(asked(None), Ok(None));
         assert_eq!(asked(Some("other=1")), Ok(None));
         assert_eq!(asked(Some("other=1&threshold=0.25")), Ok(Some(0.25)));
         assert_eq!(asked(Some("threshold=%30%2e5")), Ok(Some(0.5)));
-        for bad in [
-            "threshold=",
-            "threshold=x",
-            "threshold=1.5",
-            "threshold=-0.1",
-            "threshold=NaN",
-            "threshold=.1&threshold=.2",
-        ] {
-            assert_eq!(asked(Some(bad)), Err(Code::BadThreshold), "{bad}");
+        for bad in ["", "x", "1.5", "-0.1", "NaN", ".1&threshold=.2"] {
+            assert_eq!(asked(Some(&format!("threshold={bad}"))), Err(Code::BadThreshold), "{bad}");
         }
     }
 }

@@ -5,8 +5,7 @@ use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
     HeaderValue,
 };
-use hyper::http::request::Parts;
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, http::request::Parts};
 use tokio::time::timeout;
 
 use super::error::{Code, HttpError};
@@ -50,20 +49,12 @@ impl Route {
         }
     }
 
-    fn at(path: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|route| route.path() == path)
-    }
-
     /// The methods that it takes, as `Allow` lists them.
     fn allow(self) -> &'static str {
         match self {
             Self::Predict | Self::Batch => "POST",
             _ => "GET, HEAD",
         }
-    }
-
-    fn takes(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method.as_str())
     }
 
     /// Whether only a client that shows the token is answered. Probes have none, and the page must come before it is
@@ -76,7 +67,7 @@ impl Route {
 /// Answers a request, whatever it is.
 pub(super) async fn answer(service: &Service, request: Request<Incoming>) -> Reply {
     let (request, body) = RequestBody::split(request);
-    let route = Route::at(request.uri.path());
+    let route = Route::ALL.into_iter().find(|route| route.path() == request.uri.path());
     let mut exchange = Exchange::begin(service, &request, route.map_or("unknown", Route::path));
     let answering = respond(service, route, &request, body, &mut exchange);
     let outcome = timeout(service.config.request_timeout, answering).await;
@@ -94,7 +85,7 @@ async fn respond(
     if is_preflight(request) && exchange.is_from_allowed_origin() {
         return Ok(preflight(route));
     }
-    if !route.takes(&request.method) {
+    if !route.allow().split(", ").any(|method| request.method == method) {
         return Err(HttpError::method_not_allowed(route.allow()));
     }
     if let Some(token) = service.config.token.as_ref().filter(|_| route.is_guarded()) {

@@ -10,10 +10,9 @@ use super::decision::{Finding, threshold_of};
 use crate::diagnosis::{RESEARCH_USE, Threshold};
 use crate::inference::{Classification, InferenceError};
 use crate::model::ModelId;
-use crate::serve::error::HttpError;
+use crate::serve::error::{HttpError, Problem};
 use crate::serve::exchange::Exchange;
 use crate::serve::page;
-use crate::serve::problem_json::Problem;
 use crate::serve::reply::{Reply, html, json};
 use crate::serve::service::Service;
 use crate::serve::upload::{self, Expected, File, RequestBody, Upload};
@@ -33,17 +32,13 @@ pub(super) async fn predict(
 
     let classification = service.inference.classify(file.content.clone()).await?;
     count(service, exchange, &classification);
-    let answer = Answer {
-        finding: Finding::of(&classification, threshold),
-        model: Model::of(service.classifier.id()),
-        request_id: &exchange.request_id,
-        notice: RESEARCH_USE,
-    };
+    let (model, request_id) = (service.classifier.id(), &exchange.request_id);
+    let answer = Answer { found: Finding::of(&classification, threshold), model, request_id, notice: RESEARCH_USE };
     if !exchange.wants_page {
         return json(&answer);
     }
-    let section = page::Section { file, outcome: Ok(&answer.finding), json: pretty(&answer) };
-    Ok(html(page::results(&[section], service.classifier.id(), &exchange.request_id)))
+    let section = page::Section { file, outcome: Ok(&answer.found), json: pretty(&answer) };
+    Ok(html(page::results(&[section], model, request_id)))
 }
 
 /// Answers `POST /predict/batch`: several images, each with a result or an error of its own.
@@ -63,26 +58,24 @@ pub(super) async fn batch(
         count(service, exchange, classification);
     }
 
-    let id = &exchange.request_id;
+    let (model, request_id) = (service.classifier.id(), &exchange.request_id);
     let outcomes: Vec<Result<Finding, HttpError>> =
         outcomes.into_iter().map(|outcome| Ok(Finding::of(&outcome?, threshold))).collect();
-    let answer = BatchAnswer {
-        predictions: upload.files.iter().zip(&outcomes).enumerate().map(|at| Entry::of(at, id)).collect(),
-        model: Model::of(service.classifier.id()),
-        request_id: id,
-        notice: RESEARCH_USE,
-    };
+    let predictions: Vec<_> = (upload.files.iter().zip(&outcomes).enumerate())
+        .map(|(index, (file, outcome))| Entry {
+            index,
+            filename: file.name.as_deref(),
+            finding: outcome.as_ref().ok(),
+            error: outcome.as_ref().err().map(|error| Problem::of(error, request_id)),
+        })
+        .collect();
     if !exchange.wants_page {
-        return json(&answer);
+        return json(&Answer { found: Batch { predictions }, model, request_id, notice: RESEARCH_USE });
     }
-    let sections: Vec<_> = upload
-        .files
-        .iter()
-        .zip(&outcomes)
-        .zip(&answer.predictions)
+    let sections: Vec<_> = (upload.files.iter().zip(&outcomes).zip(&predictions))
         .map(|((file, outcome), entry)| page::Section { file, outcome: outcome.as_ref(), json: pretty(entry) })
         .collect();
-    Ok(html(page::results(&sections, service.classifier.id(), id)))
+    Ok(html(page::results(&sections, model, request_id)))
 }
 
 /// Reads the threshold and the upload, unless the images would have to be refused afterwards anyway.
@@ -130,65 +123,31 @@ fn count(service: &Service, exchange: &mut Exchange<'_>, classification: &Classi
     add(&mut exchange.phases.inference, classification.inference);
 }
 
-/// The answer of `POST /predict`.
+/// The answer with what was found: the [`Finding`] of one image, or a [`Batch`].
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Answer<'a, T> {
     #[serde(flatten)]
-    finding: Finding,
-    model: Model<'a>,
+    found: T,
+    model: &'a ModelId,
     request_id: &'a str,
     notice: &'static str,
 }
 
-/// The answer of `POST /predict/batch`.
 #[derive(Serialize)]
-struct BatchAnswer<'a> {
+struct Batch<'a> {
     predictions: Vec<Entry<'a>>,
-    model: Model<'a>,
-    request_id: &'a str,
-    notice: &'static str,
 }
 
-/// What became of one image of a batch.
+/// What became of one image of a batch: a finding or an error.
 #[derive(Serialize)]
 struct Entry<'a> {
     /// Its place in the request, from 0.
     index: usize,
-    /// Its name, as the client gives it.
     filename: Option<&'a str>,
     #[serde(flatten)]
-    outcome: Outcome<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome<'a> {
-    Found(&'a Finding),
-    Failed { error: Problem<'a> },
-}
-
-impl<'a> Entry<'a> {
-    fn of((index, (file, outcome)): (usize, (&'a File, &'a Result<Finding, HttpError>)), request_id: &'a str) -> Self {
-        let outcome = match outcome {
-            Ok(finding) => Outcome::Found(finding),
-            Err(error) => Outcome::Failed { error: Problem::of(error, request_id) },
-        };
-        Self { index, filename: file.name.as_deref(), outcome }
-    }
-}
-
-/// Which network answers, as answers name it.
-#[derive(Serialize)]
-pub(super) struct Model<'a> {
-    name: &'a str,
-    version: &'a str,
-    sha256: &'a str,
-}
-
-impl<'a> Model<'a> {
-    pub(super) fn of(card: &'a ModelId) -> Self {
-        Self { name: &card.name, version: &card.version, sha256: &card.sha256 }
-    }
+    finding: Option<&'a Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Problem<'a>>,
 }
 
 /// An answer as a page shows it, to be read and copied.

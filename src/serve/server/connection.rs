@@ -4,18 +4,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
-use tokio::net::TcpStream;
-use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 
-use crate::serve::routes;
-use crate::serve::service::Service;
+use crate::serve::{routes, service::Service};
 
 /// Requests that one HTTP/2 connection may have open at a time.
 const MAX_STREAMS: u32 = 64;

@@ -1,7 +1,6 @@
 //! The port: binding it, and taking connections in as far as the connection permits go.
 
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::connection;
-use crate::serve::error::ServeError;
-use crate::serve::service::Service;
+use crate::serve::{error::ServeError, service::Service};
 
 /// The answer to a client that comes when all connection permits are taken.
 const TOO_MANY: &[u8] =
@@ -22,7 +20,6 @@ const TOO_MANY: &[u8] =
 /// How long a client may take to read that.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
-/// A bound port, and the connections that came in by it.
 pub(super) struct Listener {
     port: TcpListener,
     connections: Connections,
@@ -38,12 +35,8 @@ pub(super) struct Connections {
 impl Listener {
     pub(super) async fn bind(service: Arc<Service>) -> Result<Self, ServeError> {
         let address = service.config.listen;
-        let bound = async {
-            let port = TcpListener::bind(address).await?;
-            let actual = port.local_addr()?;
-            Ok((port, actual))
-        };
-        let (port, actual): (_, SocketAddr) = bound.await.map_err(|source| ServeError::Bind { address, source })?;
+        let bound = TcpListener::bind(address).await.and_then(|port| Ok((port.local_addr()?, port)));
+        let (actual, port) = bound.map_err(|source| ServeError::Bind { address, source })?;
         tracing::info!(address = %actual, "listening on http://{actual}");
         let permits = Arc::new(Semaphore::new(service.config.connections));
         Ok(Self { port, connections: Connections { permits, open: GracefulShutdown::new(), service } })

@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::error::ServeError;
-use super::service::Service;
+use super::{error::ServeError, service::Service};
 use listener::Listener;
 
 mod connection;
@@ -20,9 +19,6 @@ mod listener;
 const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// Binds the port and serves until a signal comes; then lets requests in flight finish, unless a second one comes.
-///
-/// # Errors
-/// When the port cannot be bound.
 pub(super) async fn serve(service: Service, mut signal: impl AsyncFnMut() -> &'static str) -> Result<(), ServeError> {
     let service = Arc::new(service);
     let listener = Listener::bind(Arc::clone(&service)).await?;

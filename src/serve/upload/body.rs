@@ -15,8 +15,7 @@ use hyper::Request;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
-use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::{runtime::Handle, time::timeout};
 
 /// How much of an unwanted body is read, in bytes.
 const DRAIN_BYTES: u64 = 256 << 20;

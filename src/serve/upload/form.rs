@@ -1,13 +1,11 @@
 //! Images in multipart/form-data: every file is one, whatever its field is called.
 
-use std::error::Error;
-
 use bytes::Bytes;
 use http_body_util::BodyDataStream;
 use hyper::body::Body;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
-use super::{Expected, File, LimitedBody, no_image, too_large, unreadable};
+use super::{BoxedError, Expected, File, no_image, too_large, unreadable};
 use crate::serve::config::Config;
 use crate::serve::error::{Code, HttpError};
 
@@ -15,31 +13,18 @@ use crate::serve::error::{Code, HttpError};
 const OTHER_FIELDS: usize = 32;
 
 /// The boundary between a form's fields, which its content type has.
-///
-/// # Errors
-/// 400 when it has none.
 pub(super) fn boundary(content_type: &str) -> Result<String, HttpError> {
-    multer::parse_boundary(content_type).map_err(|_| {
-        HttpError::new(
-            Code::BadMultipart,
-            "The content type multipart/form-data lacks its boundary. Let your HTTP client write this header.",
-        )
-    })
+    let lacks = "The content type multipart/form-data lacks its boundary. Let your HTTP client write this header.";
+    multer::parse_boundary(content_type).map_err(|_| HttpError::new(Code::BadMultipart, lacks))
 }
 
-/// Reads a form's files.
-///
-/// # Errors
-/// As [`super::read`].
-pub(super) async fn read<B>(
-    body: LimitedBody<B>,
+/// Reads a form's files, with the errors of [`super::read`].
+pub(super) async fn read(
+    body: impl Body<Data = Bytes, Error = BoxedError> + Send + 'static,
     boundary: String,
     expected: Expected,
     config: &Config,
-) -> Result<Vec<File>, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+) -> Result<Vec<File>, HttpError> {
     let limit = config.max_body_bytes as u64;
     let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit).per_field(limit));
     let mut form = Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);
@@ -93,10 +78,9 @@ fn accept(files: Vec<File>, chosen_nothing: bool, expected: Expected) -> Result<
 
 /// A file has a name, or at least the type of one.
 fn is_file(field: &Field<'_>) -> bool {
-    let typed = field
-        .content_type()
-        .is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream");
-    field.file_name().is_some() || typed
+    let kind = field.content_type();
+    field.file_name().is_some()
+        || kind.is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream")
 }
 
 fn bad_form(error: multer::Error, config: &Config) -> HttpError {

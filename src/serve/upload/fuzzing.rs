@@ -23,14 +23,13 @@ pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> 
     let mut config = Config::for_machine(Some(1), None);
     (config.max_body_bytes, config.batch) = (MAX_BYTES, 8);
     let memory = MemoryLimit::new(MAX_BYTES);
-    let headers: HeaderMap =
-        HeaderValue::from_bytes(content_type).into_iter().map(|value| (CONTENT_TYPE, value)).collect();
-    let body = Pieces(pieces.into_iter());
+    let headers = HeaderValue::from_bytes(content_type).map(|value| HeaderMap::from_iter([(CONTENT_TYPE, value)]));
     let expected = if several { Expected::AtMost(config.batch) } else { Expected::One };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let outcome = runtime.unwrap_or_else(|error| unreachable!("{error}")).block_on(async {
-        let outcome = super::read(&headers, body, expected, &memory, &config).await;
-        outcome.map(|upload| upload.files.iter().map(|file| file.content.clone()).collect::<Vec<_>>())
+        let body = Pieces(pieces.into_iter());
+        let upload = super::read(&headers.unwrap_or_default(), body, expected, &memory, &config).await;
+        upload.map(|upload| upload.files.iter().map(|file| file.content.clone()).collect::<Vec<_>>())
     });
     assert_eq!(memory.taken(), 0, "what was taken is given back");
     let outcome = outcome.map_err(|error| error.code.status().as_u16());

@@ -24,12 +24,10 @@ impl MemoryLimit {
         Self { limit, left: Arc::new(AtomicUsize::new(limit)) }
     }
 
-    /// Bytes that uploads take now.
     pub(in crate::serve) fn taken(&self) -> usize {
         self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
     }
 
-    /// A share with nothing in it yet.
     pub(super) fn share(&self) -> Share {
         Share { left: Arc::clone(&self.left), taken: AtomicUsize::new(0) }
     }
@@ -65,17 +63,13 @@ pub(super) struct Counted<B> {
     pub(super) share: Arc<Share>,
 }
 
-/// Why a counted body ended before its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the memory for uploads is used up")]
 pub(super) struct MemoryUsedUp;
 
-type BoxedError = Box<dyn Error + Send + Sync>;
+pub(super) type BoxedError = Box<dyn Error + Send + Sync>;
 
-impl<B> Body for Counted<B>
-where
-    B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin,
-{
+impl<B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin> Body for Counted<B> {
     type Data = Bytes;
     type Error = BoxedError;
 

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use super::config::Config;
 use super::error::{Code, HttpError};
-use memory_limit::{Counted, MemoryUsedUp, Share};
+use memory_limit::{BoxedError, Counted, MemoryUsedUp, Share};
 
 mod body;
 mod form;
@@ -42,12 +42,10 @@ pub(super) struct Upload {
     _share: Arc<Share>,
 }
 
-/// A file of an upload.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct File {
     /// Its name on the client's side, where it has said one.
     pub(super) name: Option<String>,
-    /// Its bytes.
     pub(super) content: Bytes,
 }
 
@@ -65,16 +63,13 @@ pub(super) enum Expected {
 /// # Errors
 /// 400 when there is none, or more than one where one is expected, or the form is broken; 408 when it takes too long;
 /// 413 when it is too large; 415 when the body is something else altogether; 503 when there is no memory for it.
-pub(super) async fn read<B>(
+pub(super) async fn read(
     headers: &HeaderMap,
-    body: B,
+    body: impl Body<Data = Bytes, Error: Into<BoxedError>> + Send + Unpin + 'static,
     expected: Expected,
     memory: &MemoryLimit,
     config: &Config,
-) -> Result<Upload, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+) -> Result<Upload, HttpError> {
     let packing = Packing::of(headers)?;
     if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
@@ -85,7 +80,7 @@ where
         match packing {
             Packing::Raw => read_raw(body, |_| true, config).await,
             Packing::RawIfImage => read_raw(body, |content| image::guess_format(content).is_ok(), config).await,
-            Packing::Form { boundary } => form::read(body, boundary, expected, config).await,
+            Packing::Form(boundary) => form::read(body, boundary, expected, config).await,
         }
     };
     let files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
@@ -98,9 +93,8 @@ enum Packing {
     Raw,
     /// It is the body, if its bytes say so: the type is what curl writes where it is given none.
     RawIfImage,
-    Form {
-        boundary: String,
-    },
+    /// It is in a form with this boundary.
+    Form(String),
 }
 
 impl Packing {
@@ -109,7 +103,7 @@ impl Packing {
         let content_type = content_type.to_str().unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "multipart/form-data" => Ok(Self::Form { boundary: form::boundary(content_type)? }),
+            "multipart/form-data" => Ok(Self::Form(form::boundary(content_type)?)),
             "application/x-www-form-urlencoded" => Ok(Self::RawIfImage),
             "" | "application/octet-stream" => Ok(Self::Raw),
             image if image.starts_with("image/") => Ok(Self::Raw),
@@ -118,27 +112,19 @@ impl Packing {
     }
 }
 
-/// A body with everything that limits it.
-type LimitedBody<B> = Counted<Limited<B>>;
-
-async fn read_raw<B>(
-    body: LimitedBody<B>,
+async fn read_raw(
+    body: impl Body<Data = Bytes, Error = BoxedError>,
     is_image: impl Fn(&Bytes) -> bool,
     config: &Config,
-) -> Result<Vec<File>, HttpError>
-where
-    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin,
-{
+) -> Result<Vec<File>, HttpError> {
     let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
-    match content {
-        content if !is_image(&content) => Err(unsupported()),
-        // A body is not a form's field that somebody may have left empty: without bytes there is no image.
-        content if content.is_empty() => Err(no_image("The body is empty.")),
-        content => Ok(vec![File { name: None, content }]),
+    if !is_image(&content) {
+        return Err(unsupported());
     }
+    // A body is not a form's field that somebody may have left empty: without bytes there is no image.
+    if content.is_empty() { Err(no_image("The body is empty.")) } else { Ok(vec![File { name: None, content }]) }
 }
 
-/// The length that the headers announce of a body.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
@@ -153,10 +139,8 @@ fn no_image(what: &str) -> HttpError {
 
 fn too_large(config: &Config) -> HttpError {
     let limit = config.max_body_bytes;
-    HttpError::new(
-        Code::TooLarge,
-        format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed image."),
-    )
+    let detail = format!("The request's body is larger than {limit} bytes. Send a smaller or better compressed image.");
+    HttpError::new(Code::TooLarge, detail)
 }
 
 fn too_slow(config: &Config) -> HttpError {
@@ -164,7 +148,6 @@ fn too_slow(config: &Config) -> HttpError {
     HttpError::new(Code::Timeout, format!("The request's body did not arrive within {seconds} seconds. Send it again."))
 }
 
-/// What the body's error means.
 fn unreadable(error: &(dyn Error + Send + Sync + 'static), config: &Config) -> HttpError {
     if error.is::<LengthLimitError>() {
         return too_large(config);
