@@ -118,7 +118,7 @@ impl<'a> Trainer<'a> {
         let split = match &validation[..] {
             [] => job.how.clone(),
             some => {
-                format!("{}; validated on {} images of {} cases", job.how, some.len(), case_numbers(some).len())
+                format!("{}; validated on {} pictures of {} cases", job.how, some.len(), case_numbers(some).len())
             }
         };
         Ok(RunConfig {
