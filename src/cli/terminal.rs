@@ -87,8 +87,8 @@ impl Progress for Terminal {
         let title = format!("{}, seed {}", recipe.name, run.config().seed);
         let kept = state.kept_epoch(recipe).map(|epoch| (epoch, recipe.keep));
         let path = run.path("curves.svg");
-        let svg = curves(&title, state.history(), kept);
-        write_whole(&path, svg.as_bytes()).map_err(|source| TrainError::Write { path, source })
+        let svg = curves(&title, &state.history, kept);
+        write_whole(&path, svg.as_bytes()).map_err(TrainError::write(path))
     }
 
     fn finished(&mut self, run: &Finished) {

@@ -74,6 +74,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
 
 impl TrainArguments {
     fn config(&self) -> anyhow::Result<Config> {
+        let changes: Vec<&str> = self.changes.iter().map(String::as_str).collect();
         let held_out = match (&self.folds, self.split.read()?.zip(self.split.describe())) {
             (Some(folds), _) => HeldOut::Folds { folds: folds.clone(), repeats: self.repeats },
             (None, Some((split, name))) => HeldOut::Split { split, name },
@@ -89,7 +90,7 @@ impl TrainArguments {
             seed: self.seed,
             resume: self.resume,
             skip_unreadable: self.skip_unreadable,
-            ..Config::new(&self.data, Recipe::named(&self.recipe, &self.changes)?, &self.out)
+            ..Config::new(&self.data, Recipe::named(&self.recipe, &changes)?, &self.out)
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::support::{complaint, printed, printed_in, text};
 /// What a drawn run is like.
 struct Drawn<'a> {
     recipe: &'a str,
-    changes: &'a [String],
+    changes: &'a [&'a str],
     seed: u64,
     by_case: bool,
     /// Malignant images of the six of a part that are called benign.
@@ -158,8 +158,7 @@ fn the_same_figures_come_as_markdown_csv_json_and_svg() {
 #[test]
 fn runs_with_other_settings_of_a_recipe_are_not_averaged() {
     let root = tempfile::tempdir().unwrap();
-    let changes = ["epochs=9".to_owned()];
-    let longer = Drawn { changes: &changes, ..best(2, true, 1) };
+    let longer = Drawn { changes: &["epochs=9"], ..best(2, true, 1) };
     let runs = [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &longer)];
     let output = printed(&["compare", text(&runs[0]), text(&runs[1])]);
     assert!(output.contains("are both of the recipe best, in other settings, and are not averaged."), "{output}");
@@ -221,7 +220,7 @@ fn runs_that_hold_out_different_images_are_pooled_and_others_are_not() {
     assert!(low < 0.8 && high == 1.0 && row[3] == "to", "{output}");
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&runs[1])]);
     assert!(message.contains("both predict") && message.contains("different images can be pooled"), "{message}");
-    let longer = draw(&root, "c", &Drawn { changes: &["epochs=9".to_owned()], ..best(1, true, 2) });
+    let longer = draw(&root, "c", &Drawn { changes: &["epochs=9"], ..best(1, true, 2) });
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&longer)]);
     assert!(message.contains("were not trained alike; only runs of one recipe can be pooled"), "{message}");
 }

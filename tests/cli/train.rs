@@ -136,7 +136,7 @@ fn the_library_trains_as_the_command_does() {
         .assert()
         .success();
     let changes = [&SMALL[..], &SMALL_BASELINE, &["epochs=2"]].concat();
-    let recipe = Recipe::named("baseline", &changes.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let recipe = Recipe::named("baseline", &changes).unwrap();
     let Ok(Outcome::Run(run)) = train::run(&Config::new(data.path(), recipe, &by_library), &mut ()) else {
         panic!("one run");
     };
