@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::breakhis::walk;
-use crate::cli::inputs::read_image;
 use crate::cli::output;
 use crate::cli::weights::WeightsArguments;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
+use crate::pixels::{DecodeLimits, read};
 use crate::system::printable;
 
 /// How many images are decoded and predicted before the next lines are printed.
@@ -106,25 +106,21 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
 }
 
 fn images_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let metadata = std::fs::metadata(input).with_context(|| format!("cannot read {}", input.display()))?;
-    if !metadata.is_dir() {
+    let unread = || format!("cannot read {}", input.display());
+    if !std::fs::metadata(input).with_context(unread)?.is_dir() {
         // A file that is named is tried whatever its ending.
         return Ok(vec![input.to_owned()]);
     }
-    let mut files = walk::under(input).with_context(|| format!("cannot read {}", input.display()))?;
-    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_image));
+    let mut files = walk::under(input).with_context(unread)?;
+    files.retain(|file| file.file_name().and_then(|name| name.to_str()).and_then(walk::image_stem).is_some());
     if files.is_empty() {
         bail!("no image ({}) in {}", walk::IMAGE_EXTENSIONS.join(", "), input.display());
     }
     Ok(files)
 }
 
-fn is_image(file_name: &str) -> bool {
-    walk::image_stem(file_name).is_some()
-}
-
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
-    let image = read_image(path)?;
+    let image = read(path, &DecodeLimits::default())?;
     let prediction = classifier.classify(&image).with_context(|| path.display().to_string())?;
     Ok(Answer {
         file: path.display().to_string(),
