@@ -173,30 +173,27 @@ impl Layout {
 
     fn head(&self) -> anyhow::Result<String> {
         match self.format {
-            Format::Table => Ok(self.table_line(&COLUMNS)),
-            Format::Csv => csv_line(&COLUMNS),
             Format::Json => Ok(String::new()),
+            Format::Table | Format::Csv => self.cells(COLUMNS),
         }
     }
 
     fn line(&self, answer: &Answer) -> anyhow::Result<String> {
         match self.format {
-            Format::Table => Ok(self.table_line(&answer.cells())),
-            Format::Csv => csv_line(&answer.cells()),
             Format::Json => Ok(serde_json::to_string(answer)? + "\n"),
+            Format::Table | Format::Csv => self.cells(answer.cells().each_ref().map(String::as_str)),
         }
     }
 
-    fn table_line(&self, cells: &[impl AsRef<str>; 6]) -> String {
-        let [file, label, confidence, probability, decision, threshold] = cells.each_ref().map(AsRef::as_ref);
+    fn cells(&self, cells: [&str; 6]) -> anyhow::Result<String> {
+        if self.format == Format::Csv {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(cells)?;
+            return Ok(String::from_utf8(writer.into_inner()?)?);
+        }
+        let [file, label, confidence, probability, decision, threshold] = cells;
         let (file, width) = (printable(file), self.file_width);
         // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
-        format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n")
+        Ok(format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n"))
     }
-}
-
-fn csv_line(cells: &[impl AsRef<str>; 6]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells.each_ref().map(AsRef::as_ref))?;
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }

@@ -7,7 +7,6 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::inputs::{SplitArguments, Unit};
-use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::terminal::Terminal;
 use crate::report::cross_validation;
@@ -65,8 +64,7 @@ pub struct TrainArguments {
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     keep_large_blocks();
     let config = arguments.config()?;
-    let mut terminal = Terminal::new(Interrupt::listen()?);
-    if let Outcome::CrossValidation(repeats) = train::run(&config, &mut terminal)? {
+    if let Outcome::CrossValidation(repeats) = train::run(&config, &mut Terminal::new()?)? {
         output::print(&text(&cross_validation(&repeats)))?;
     }
     Ok(())

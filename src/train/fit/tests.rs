@@ -186,11 +186,8 @@ fn callbacks_lower_the_learning_rate_and_end_the_training() -> Result<(), TrainE
         "epochs=9",
         "early_stopping.patience=4",
         "early_stopping.min_delta=10",
-        "plateau.factor=0.1",
         "plateau.patience=2",
         "plateau.min_delta=10",
-        "plateau.cooldown=0",
-        "plateau.min_learning_rate=0",
     ];
     let state = train(&recipe("baseline", &changes), 1)?;
     let rates: Vec<f64> = state.history.iter().map(|epoch| (epoch.figures.learning_rate * 1e6).round() / 1e6).collect();
