@@ -35,7 +35,7 @@
 //! - Serving: bytes → [`pixels::decode`] → [`Image`] → [`pixels::Preprocess`] → [`Classifier`] → [`Prediction`] → JSON
 //!   or HTML.
 //! - Training: folder → [`breakhis::Dataset`] → [`breakhis::Split`] → the same decode and preprocess → augment →
-//!   [`train::fit()`] → weights file and history.
+//!   [`train::run()`] → weights file and history.
 //! - Evaluation: weights file → [`Classifier`] → predictions → [`evaluate::Figures`].
 //!
 //! # Rules of the house

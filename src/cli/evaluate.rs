@@ -96,7 +96,8 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
         let images = dataset.images().iter().collect();
         return Ok(Chosen { images, train: None, what: format!("all images of {dir}") });
     };
-    let default = if arguments.split.holds_out_a_fold() { Part::Validation } else { Part::Test };
+    // A split that holds out a fold has no test part.
+    let default = if arguments.split.fold.is_some() { Part::Validation } else { Part::Test };
     let part = arguments.part.unwrap_or(default);
     let images = split.images(dataset, part)?;
     if images.is_empty() {

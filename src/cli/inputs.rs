@@ -1,7 +1,6 @@
 //! What several commands take: a network, a split, images.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,7 +8,6 @@ use clap::{Args, ValueEnum};
 use crate::breakhis::Split;
 use crate::cli::weights::WeightsArguments;
 use crate::model::Classifier;
-use crate::pixels::{self, DecodeLimits, RgbImage};
 
 impl WeightsArguments {
     /// Loads the network, for as many threads as there are for everything else.
@@ -27,15 +25,6 @@ pub(super) enum Unit {
     Image,
 }
 
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Case => "case",
-            Self::Image => "image",
-        })
-    }
-}
-
 /// Which split of the data.
 #[derive(Debug, Args)]
 pub(super) struct SplitArguments {
@@ -44,29 +33,23 @@ pub(super) struct SplitArguments {
     split: Option<PathBuf>,
     /// The fold to hold out: it is the validation part, and all other folds are the train part.
     #[arg(long, value_name = "NUMBER", requires = "split")]
-    fold: Option<u32>,
+    pub(super) fold: Option<u32>,
 }
 
 impl SplitArguments {
     /// Reads the split, where one was asked for.
     pub(super) fn read(&self) -> anyhow::Result<Option<Split>> {
-        let Some(path) = &self.split else { return Ok(None) };
-        let split = match self.fold {
+        let read = |path: &PathBuf| match self.fold {
             Some(fold) => Split::from_folds(path, fold),
             None => Split::read(path),
         };
-        Ok(Some(split?))
+        Ok(self.split.as_ref().map(read).transpose()?)
     }
 
     /// The split in words that fit a model card: the file's name and the fold that was held out.
     pub(super) fn describe(&self) -> Option<String> {
         let name = self.split.as_ref()?.file_name()?.to_string_lossy().into_owned();
         Some(self.fold.map_or_else(|| name.clone(), |fold| format!("{name}, fold {fold} held out")))
-    }
-
-    /// Whether the split holds out a fold, and so has no test part.
-    pub(super) fn holds_out_a_fold(&self) -> bool {
-        self.fold.is_some()
     }
 }
 
@@ -85,9 +68,4 @@ impl InitArguments {
         // A variable that is set to nothing is a way of not setting it.
         self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
     }
-}
-
-/// Decodes an image; the error names it.
-pub(super) fn read_image(path: &Path) -> anyhow::Result<RgbImage> {
-    Ok(pixels::read(path, &DecodeLimits::default())?)
 }

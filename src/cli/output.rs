@@ -22,25 +22,19 @@ pub(super) enum Format {
     Json,
 }
 
-impl Format {
-    fn exporter(self) -> &'static dyn Exporter {
-        match self {
-            Self::Text => &Text,
-            Self::Markdown => &Markdown,
-            Self::Csv => &Csv,
-            Self::Json => &Json,
-        }
-    }
-}
-
 /// Draws results into a file, where one is named, and prints them.
 pub(super) fn show(results: &dyn Results, format: Format, figure: Option<&Path>) -> anyhow::Result<()> {
     if let Some(path) = figure {
         let svg = SvgFigure.export(results)?;
         write_whole(path, svg.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(&format.exporter().export(results)?)?;
-    Ok(())
+    let exporter: &dyn Exporter = match format {
+        Format::Text => &Text,
+        Format::Markdown => &Markdown,
+        Format::Csv => &Csv,
+        Format::Json => &Json,
+    };
+    print(&exporter.export(results)?).map(drop)
 }
 
 /// Refuses a file that could not be written at the end, before the work for it begins.

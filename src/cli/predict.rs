@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::breakhis::walk;
-use crate::cli::inputs::read_image;
 use crate::cli::output;
 use crate::cli::weights::WeightsArguments;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
+use crate::pixels::{DecodeLimits, read};
 use crate::system::printable;
 
 /// How many images are decoded and predicted before the next lines are printed.
@@ -106,25 +106,21 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
 }
 
 fn images_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let metadata = std::fs::metadata(input).with_context(|| format!("cannot read {}", input.display()))?;
-    if !metadata.is_dir() {
+    let unread = || format!("cannot read {}", input.display());
+    if !std::fs::metadata(input).with_context(unread)?.is_dir() {
         // A file that is named is tried whatever its ending.
         return Ok(vec![input.to_owned()]);
     }
-    let mut files = walk::under(input).with_context(|| format!("cannot read {}", input.display()))?;
-    files.retain(|file| file.file_name().and_then(|name| name.to_str()).is_some_and(is_image));
+    let mut files = walk::under(input).with_context(unread)?;
+    files.retain(|file| file.file_name().and_then(|name| name.to_str()).and_then(walk::image_stem).is_some());
     if files.is_empty() {
         bail!("no image ({}) in {}", walk::IMAGE_EXTENSIONS.join(", "), input.display());
     }
     Ok(files)
 }
 
-fn is_image(file_name: &str) -> bool {
-    walk::image_stem(file_name).is_some()
-}
-
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
-    let image = read_image(path)?;
+    let image = read(path, &DecodeLimits::default())?;
     let prediction = classifier.classify(&image).with_context(|| path.display().to_string())?;
     Ok(Answer {
         file: path.display().to_string(),
@@ -177,30 +173,27 @@ impl Layout {
 
     fn head(&self) -> anyhow::Result<String> {
         match self.format {
-            Format::Table => Ok(self.table_line(&COLUMNS)),
-            Format::Csv => csv_line(&COLUMNS),
             Format::Json => Ok(String::new()),
+            Format::Table | Format::Csv => self.cells(COLUMNS),
         }
     }
 
     fn line(&self, answer: &Answer) -> anyhow::Result<String> {
         match self.format {
-            Format::Table => Ok(self.table_line(&answer.cells())),
-            Format::Csv => csv_line(&answer.cells()),
             Format::Json => Ok(serde_json::to_string(answer)? + "\n"),
+            Format::Table | Format::Csv => self.cells(answer.cells().each_ref().map(String::as_str)),
         }
     }
 
-    fn table_line(&self, cells: &[impl AsRef<str>; 6]) -> String {
-        let [file, label, confidence, probability, decision, threshold] = cells.each_ref().map(AsRef::as_ref);
+    fn cells(&self, cells: [&str; 6]) -> anyhow::Result<String> {
+        if self.format == Format::Csv {
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(cells)?;
+            return Ok(String::from_utf8(writer.into_inner()?)?);
+        }
+        let [file, label, confidence, probability, decision, threshold] = cells;
         let (file, width) = (printable(file), self.file_width);
         // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
-        format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n")
+        Ok(format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n"))
     }
-}
-
-fn csv_line(cells: &[impl AsRef<str>; 6]) -> anyhow::Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells.each_ref().map(AsRef::as_ref))?;
-    Ok(String::from_utf8(writer.into_inner()?)?)
 }

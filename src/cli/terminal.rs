@@ -1,8 +1,12 @@
-//! A training as a terminal shows it: a progress bar where there is a terminal, a line an epoch everywhere.
+//! A training as a terminal shows it: a progress bar where there is a terminal, a line an epoch everywhere. Ctrl-C is a
+//! wish that the training looks at between two steps.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::cli::interrupt::Interrupt;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Metric;
 use crate::report::svg::curves::curves;
@@ -12,13 +16,26 @@ use crate::train::{Epoch, Finished, Progress, RunFolder, State, TrainError};
 
 /// Shows a training, draws its curves and hands the user's wish to stop on.
 pub(super) struct Terminal {
-    interrupt: Interrupt,
+    interrupted: Arc<AtomicBool>,
     bar: ProgressBar,
 }
 
+/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
+const STOPPED_BY_CTRL_C: i32 = 130;
+
 impl Terminal {
-    pub(super) fn new(interrupt: Interrupt) -> Self {
-        Self { interrupt, bar: ProgressBar::hidden() }
+    /// Listens for Ctrl-C from here on. The first signal is noted, the second ends the program at once.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&interrupted);
+        let handler = move || {
+            if noted.swap(true, Ordering::Relaxed) {
+                std::process::exit(STOPPED_BY_CTRL_C);
+            }
+            tracing::warn!("stopping after this step; once more stops at once and loses what is not saved");
+        };
+        ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+        Ok(Self { interrupted, bar: ProgressBar::hidden() })
     }
 }
 
@@ -87,8 +104,8 @@ impl Progress for Terminal {
         let title = format!("{}, seed {}", recipe.name, run.config().seed);
         let kept = state.kept_epoch(recipe).map(|epoch| (epoch, recipe.keep));
         let path = run.path("curves.svg");
-        let svg = curves(&title, state.history(), kept);
-        write_whole(&path, svg.as_bytes()).map_err(|source| TrainError::Write { path, source })
+        let svg = curves(&title, &state.history, kept);
+        write_whole(&path, svg.as_bytes()).map_err(TrainError::write(path))
     }
 
     fn finished(&mut self, run: &Finished) {
@@ -119,7 +136,7 @@ impl Progress for Terminal {
     }
 
     fn interrupted(&self) -> bool {
-        self.interrupt.came()
+        self.interrupted.load(Ordering::Relaxed)
     }
 }
 

@@ -7,7 +7,6 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::inputs::{SplitArguments, Unit};
-use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
 use crate::cli::terminal::Terminal;
 use crate::report::cross_validation;
@@ -65,8 +64,7 @@ pub struct TrainArguments {
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     keep_large_blocks();
     let config = arguments.config()?;
-    let mut terminal = Terminal::new(Interrupt::listen()?);
-    if let Outcome::CrossValidation(repeats) = train::run(&config, &mut terminal)? {
+    if let Outcome::CrossValidation(repeats) = train::run(&config, &mut Terminal::new()?)? {
         output::print(&text(&cross_validation(&repeats)))?;
     }
     Ok(())
@@ -74,6 +72,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
 
 impl TrainArguments {
     fn config(&self) -> anyhow::Result<Config> {
+        let changes: Vec<&str> = self.changes.iter().map(String::as_str).collect();
         let held_out = match (&self.folds, self.split.read()?.zip(self.split.describe())) {
             (Some(folds), _) => HeldOut::Folds { folds: folds.clone(), repeats: self.repeats },
             (None, Some((split, name))) => HeldOut::Split { split, name },
@@ -89,7 +88,7 @@ impl TrainArguments {
             seed: self.seed,
             resume: self.resume,
             skip_unreadable: self.skip_unreadable,
-            ..Config::new(&self.data, Recipe::named(&self.recipe, &self.changes)?, &self.out)
+            ..Config::new(&self.data, Recipe::named(&self.recipe, &changes)?, &self.out)
         })
     }
 }

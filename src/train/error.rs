@@ -15,27 +15,15 @@ pub enum TrainError {
     /// A part that training needs holds nothing.
     #[error("the {0} part holds no images; check the split")]
     EmptyPart(&'static str),
-    /// Nothing can be learned from one class.
-    #[error("the {part} part holds {benign} benign and {malignant} malignant images; both classes are needed")]
-    OneClass {
-        /// `train` or `validation`.
-        part: &'static str,
-        /// Benign images.
-        benign: usize,
-        /// Malignant images.
-        malignant: usize,
-    },
-    /// A recipe that needs a validation part, where nothing is held out.
+    /// A part, `train` or `validation`, whose benign and malignant images are of one class: nothing can be learned.
+    #[error("the {0} part holds {1} benign and {2} malignant images; both classes are needed")]
+    OneClass(&'static str, usize, usize),
+    /// A recipe by its name, and what of it needs a validation part, where nothing is held out.
     #[error(
-        "the recipe {recipe} decides by the validation part ({by}), and nothing is held out; train it on a split, or by \
-         a recipe that keeps the weights of its last epoch, such as best"
+        "the recipe {0} decides by the validation part ({1}), and nothing is held out; train it on a split, or by a \
+         recipe that keeps the weights of its last epoch, such as best"
     )]
-    NothingHeldOut {
-        /// The recipe's name.
-        recipe: String,
-        /// What of it needs the part.
-        by: &'static str,
-    },
+    NothingHeldOut(String, &'static str),
     /// A recipe that cannot be followed.
     #[error("the recipe {name}: {reason}")]
     Recipe {
@@ -100,25 +88,14 @@ pub enum TrainError {
     /// Tensors were given to a recipe that does not start from any.
     #[error("the recipe {0} starts from random tensors; leave --init out")]
     NeedlessStart(String),
-    /// The loss is no longer a number.
-    #[error("the loss became {loss} in epoch {epoch}; lower the learning rate")]
-    Diverged {
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The loss.
-        loss: f64,
-    },
-    /// A file of the run cannot be read.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file of the run cannot be written.
-    #[error("cannot write {}", path.display())]
-    Write {
+    /// The loss is no longer a number, in an epoch that is counted from 1.
+    #[error("the loss became {0} in epoch {1}; lower the learning rate")]
+    Diverged(f64, usize),
+    /// A file of the run cannot be read or written.
+    #[error("cannot {action} {}", path.display())]
+    File {
+        /// `read` or `write`.
+        action: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -142,11 +119,16 @@ pub enum TrainError {
 }
 
 impl TrainError {
+    /// Makes the error of a file that cannot be written from what the system said.
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl Fn(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { action: "write", path: path.clone(), source }
+    }
+
     pub(crate) fn unusable(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Unusable { path: path.into(), reason: reason.into() }
     }
 
-    /// The same error, in one of several places.
     pub(crate) fn within(self, place: impl Display) -> Self {
         Self::Within { place: place.to_string(), source: Box::new(self) }
     }

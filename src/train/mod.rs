@@ -4,24 +4,23 @@
 //! of another program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
 //! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
-mod data;
 mod error;
 mod fit;
 mod progress;
 mod recipe;
 mod run;
+mod samples;
 
-pub use data::samples::Samples;
-pub use data::target::Target;
 pub use error::TrainError;
 pub use fit::adam::{Adam, Slot};
-pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, PlateauState};
+pub use fit::callbacks::{BestEpoch, EarlyStopping, EarlyStoppingState};
 pub use fit::history::{Epoch, EpochFigures};
-pub use fit::state::{Snapshot, State};
+pub use fit::learning_rate::{Decay, Plateau, PlateauState};
+pub use fit::loss::Target;
+pub use fit::state::State;
 pub use fit::step::step;
-pub use fit::{End, Save, fit};
 pub use progress::Progress;
-pub use recipe::{Augmentation, Decay, Keep, Recipe, Start, Views};
+pub use recipe::{Augmentation, Keep, Recipe, Start, Views};
 pub use run::config::RunConfig;
 pub use run::folder::RunFolder;
 pub use run::{Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, compare_runs, run};

@@ -1,10 +1,6 @@
 //! What a training reports while it works.
 
-use crate::train::error::TrainError;
-use crate::train::fit::history::Epoch;
-use crate::train::fit::state::State;
-use crate::train::run::Finished;
-use crate::train::run::folder::RunFolder;
+use crate::train::{Epoch, Finished, RunFolder, State, TrainError};
 
 /// Follows a training, and may ask it to stop. `()` follows silently.
 pub trait Progress: Send {

@@ -1,29 +1,38 @@
 //! `lobule bench`.
 
-use crate::support::{complaint, draw, printed, text};
+use serde_json::Value;
+
+use crate::support::{complaint, draw, json, printed, text};
+
+/// Checks the percentiles of a latency.
+fn assert_rising(latency: &Value) {
+    let time = |name: &str| latency[name].as_f64().unwrap();
+    assert!(0.0 < time("p50") && time("p50") <= time("p90") && time("p90") <= time("p99"), "{latency}");
+}
 
 #[test]
 fn the_json_holds_what_the_contract_names() {
-    let report: serde_json::Value =
-        serde_json::from_str(&printed(&["bench", "--images", "3", "--threads", "2", "--json"])).unwrap();
+    let report = json(&["bench", "--images", "3", "--threads", "2", "--json"]);
     assert_eq!((report["threads"].as_u64(), report["images"].as_u64()), (Some(2), Some(3)));
-    let time = |name: &str| report["latency_ms"][name].as_f64().unwrap();
-    assert!(0.0 < time("p50") && time("p50") <= time("p90") && time("p90") <= time("p99"), "{report}");
+    assert_rising(&report["latency_ms"]);
     assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(["avx512", "avx2", "portable"].contains(&report["simd"].as_str().unwrap()));
     assert_eq!(report.as_object().unwrap().len(), 5);
 }
 
 #[test]
-fn no_images_and_no_threads_are_refused() {
+fn what_cannot_be_timed_is_refused_by_name() {
     assert!(complaint(&["bench", "--images", "0"]).contains("--images"));
     assert!(complaint(&["bench", "--threads", "0"]).contains("--threads"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("letter.png");
+    std::fs::write(&file, "To whom it may concern").unwrap();
+    assert!(complaint(&["bench", "--decode", text(&file)]).contains("letter.png"));
 }
 
 #[test]
 fn the_roofline_counts_the_work_of_each_step() {
-    let json = printed(&["bench", "--roofline", "--images", "2", "--json"]);
-    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let report = json(&["bench", "--roofline", "--images", "2", "--json"]);
     let steps = report["steps"].as_array().unwrap();
     // Stem or transition, 1x1 and 3x3 of each of four blocks, and the sum.
     assert_eq!(steps.len(), 13);
@@ -40,34 +49,19 @@ fn the_way_of_one_image_to_the_network_is_timed_in_two_steps() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("slide.png");
     draw(&file, 77);
-    let report: serde_json::Value =
-        serde_json::from_str(&printed(&["bench", "--decode", text(&file), "--images", "3", "--json"])).unwrap();
+    let report = json(&["bench", "--decode", text(&file), "--images", "3", "--json"]);
     assert_eq!((report["file"].as_str(), report["images"].as_u64()), (Some(text(&file)), Some(3)));
-    for step in ["decode_ms", "tensor_ms"] {
-        let time = |name: &str| report[step][name].as_f64().unwrap();
-        assert!(0.0 < time("p50") && time("p50") <= time("p90") && time("p90") <= time("p99"), "{report}");
-    }
+    assert_rising(&report["decode_ms"]);
+    assert_rising(&report["tensor_ms"]);
     assert_eq!(report.as_object().unwrap().len(), 4);
     let lines = printed(&["bench", "--decode", text(&file), "--images", "1"]);
     assert!(lines.contains("\ndecode  p50 ") && lines.contains("\ntensor  p50 "), "{lines}");
 }
 
 #[test]
-fn a_file_that_is_no_image_is_named() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("letter.png");
-    std::fs::write(&file, "To whom it may concern").unwrap();
-    assert!(complaint(&["bench", "--decode", text(&file)]).contains("letter.png"));
-}
-
-#[test]
 fn a_step_of_training_is_timed() {
-    let report = printed(&["bench", "--train", "--batch", "2", "--steps", "1", "--threads", "2", "--json"]);
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(
-        (report["batch"].as_u64(), report["steps"].as_u64(), report["threads"].as_u64()),
-        (Some(2), Some(1), Some(2))
-    );
+    let report = json(&["bench", "--train", "--batch", "2", "--steps", "1", "--threads", "2", "--json"]);
+    assert_eq!([&report["batch"], &report["steps"], &report["threads"]], [2, 1, 2]);
     assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(report["step_ms"]["p50"].as_f64().unwrap() > 0.0);
     assert!(complaint(&["bench", "--steps", "1"]).contains("--train"));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use csv::StringRecord;
 use lobule::train::{Recipe, RunConfig};
 use tempfile::TempDir;
 
@@ -11,7 +12,7 @@ use crate::support::{complaint, printed, printed_in, text};
 /// What a drawn run is like.
 struct Drawn<'a> {
     recipe: &'a str,
-    changes: &'a [String],
+    changes: &'a [&'a str],
     seed: u64,
     by_case: bool,
     /// Malignant images of the six of a part that are called benign.
@@ -79,6 +80,11 @@ fn with_all_columns(path: &Path) {
     fs::write(path, rows).unwrap();
 }
 
+fn header_and_rows(table: &str) -> (StringRecord, Vec<StringRecord>) {
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    (reader.headers().unwrap().clone(), reader.records().map(Result::unwrap).collect())
+}
+
 /// The line of a text that begins with these words.
 fn line<'a>(output: &'a str, beginning: &[&str]) -> Vec<&'a str> {
     let mut lines = output.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
@@ -112,10 +118,7 @@ fn the_same_figures_come_as_markdown_csv_json_and_svg() {
     assert!(markdown.contains("a\\|b | best | by case | test | 1 | 12 | 0.9167 |"), "{markdown}");
     assert!(markdown.contains("none: one seed") && markdown.contains("For research use only."), "{markdown}");
 
-    let table = as_format("csv");
-    let mut reader = csv::Reader::from_reader(table.as_bytes());
-    let header = reader.headers().unwrap().clone();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let (header, rows) = header_and_rows(&as_format("csv"));
     let column = |name: &str| header.iter().position(|column| column == name).unwrap();
     let kinds: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
     assert_eq!(kinds, ["run", "run", "difference", "interval_low", "interval_high"]);
@@ -137,8 +140,7 @@ fn the_same_figures_come_as_markdown_csv_json_and_svg() {
 #[test]
 fn runs_with_other_settings_of_a_recipe_are_not_averaged() {
     let root = tempfile::tempdir().unwrap();
-    let changes = ["epochs=9".to_owned()];
-    let longer = Drawn { changes: &changes, ..best(2, true, 1) };
+    let longer = Drawn { changes: &["epochs=9"], ..best(2, true, 1) };
     let runs = [draw(&root, "a", &best(1, true, 1)), draw(&root, "b", &longer)];
     let output = printed(&["compare", text(&runs[0]), text(&runs[1])]);
     assert!(output.contains("are both of the recipe best, in other settings, and are not averaged."), "{output}");
@@ -200,7 +202,7 @@ fn runs_that_hold_out_different_images_are_pooled_and_others_are_not() {
     assert!(low < 0.8 && high == 1.0 && row[3] == "to", "{output}");
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&runs[1])]);
     assert!(message.contains("both predict") && message.contains("different images can be pooled"), "{message}");
-    let longer = draw(&root, "c", &Drawn { changes: &["epochs=9".to_owned()], ..best(1, true, 2) });
+    let longer = draw(&root, "c", &Drawn { changes: &["epochs=9"], ..best(1, true, 2) });
     let message = complaint(&["compare", "--pool", text(&runs[0]), text(&longer)]);
     assert!(message.contains("were not trained alike; only runs of one recipe can be pooled"), "{message}");
 }
@@ -227,18 +229,15 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     assert_eq!(mean.split_whitespace().collect::<Vec<_>>()[..5], ["mean", "of", "the", "runs", "0.5000"], "{output}");
 
     let table = printed(&["compare", "--format", "csv", paths[0], paths[1]]);
-    let mut reader = csv::Reader::from_reader(table.as_bytes());
-    let header = reader.headers().unwrap().clone();
+    let (header, rows) = header_and_rows(&table);
     let column = |name: &str| header.iter().position(|column| column == name).unwrap();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert_eq!(&rows[0][column("changed")], "0.5");
     let control = rows.iter().find(|row| &row[0] == "control").unwrap();
     assert_eq!((&control[column("control")], &control[column("roc_auc")]), ("mean_colour", "0.5"));
     assert!(rows.iter().all(|row| !row[0].starts_with("pooled")));
 
     let table = printed(&["compare", "--pool", "--format", "csv", paths[0], paths[1]]);
-    let rows: Vec<csv::StringRecord> =
-        csv::Reader::from_reader(table.as_bytes()).records().map(Result::unwrap).collect();
+    let (_, rows) = header_and_rows(&table);
     let cell = |kind: &str, name: &str| -> f64 {
         let row = rows.iter().find(|row| &row[0] == kind).unwrap_or_else(|| panic!("no row {kind} in {table}"));
         row[column(name)].parse().unwrap()

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::support::{breakhis_tree, complaint, draw, lobule, printed, text};
+use crate::support::{breakhis_tree, complaint, draw, json, lobule, printed, text};
 
 /// The rows of a split file as file name and part.
 fn rows(path: &Path) -> BTreeMap<String, String> {
@@ -52,7 +50,7 @@ fn the_same_seed_writes_the_same_file_and_another_seed_another() {
 #[test]
 fn a_sound_tree_passes_the_audit_with_its_counts() {
     let dir = breakhis_tree();
-    let json: Value = serde_json::from_str(&printed(&["dataset", "audit", text(dir.path()), "--json"])).unwrap();
+    let json = json(&["dataset", "audit", text(dir.path()), "--json"]);
     assert_eq!((&json["images"], &json["slides"], &json["cases"]), (&60.into(), &12.into(), &12.into()));
     assert_eq!(json["sizes"], serde_json::json!({"24x16": 60}));
 }

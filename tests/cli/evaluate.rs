@@ -1,58 +1,25 @@
 //! `lobule evaluate`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use lobule::diagnosis::Threshold;
 use lobule::evaluate::{ControlFigures, Figures, predictions};
-use lobule::model::{Architecture, WeightsFile};
+use lobule::model::WeightsFile;
 use serde_json::Value;
 
-use crate::support::{breakhis_tree, complaint, draw, printed, printed_in, small, text, untrained};
+use crate::support::{breakhis_tree, complaint, draw, json, printed, printed_in, small_network, text};
 
 /// The names that other programs rely on.
-const FIELDS: [&str; 24] = [
-    "n",
-    "accuracy",
-    "precision",
-    "recall",
-    "specificity",
-    "f1",
-    "nll",
-    "brier",
-    "ece",
-    "roc_auc",
-    "pr_auc",
-    "confusion",
-    "patient_recognition_rate",
-    "within_strata",
-    "exchanged",
-    "hard",
-    "controls",
-    "shifts",
-    "trained_on_these",
-    "intervals",
-    "magnifications",
-    "subtypes",
-    "cases",
-    "setting",
-];
-
-/// A small network in a data set's folder, which answers in no time.
-fn network(dir: &Path) -> PathBuf {
-    let path = dir.join("network.safetensors");
-    untrained(Architecture::Fused(small()), &path);
-    path
-}
+const FIELDS: &str = "n accuracy precision recall specificity f1 nll brier ece roc_auc pr_auc confusion patient_recognition_rate \
+                      within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases setting";
 
 #[test]
 fn figures_can_be_recomputed_from_the_predictions() {
     let dir = breakhis_tree();
-    let (file, weights) = (dir.path().join("predictions.csv"), network(dir.path()));
+    let (file, weights) = (dir.path().join("predictions.csv"), small_network(dir.path()));
     let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights)];
-    let json = printed(&[&base[..], &["--predictions", text(&file), "--json"]].concat());
-    let json: Value = serde_json::from_str(&json).unwrap();
-    for field in FIELDS {
+    let json = json(&[&base[..], &["--predictions", text(&file), "--json"]].concat());
+    for field in FIELDS.split(' ') {
         assert!(json.get(field).is_some(), "no {field} in {json}");
     }
 
@@ -84,11 +51,11 @@ fn figures_can_be_recomputed_from_the_predictions() {
 #[test]
 fn a_seed_repeats_the_exchanges_and_none_leave_their_figures_undefined() {
     let dir = breakhis_tree();
-    let (file, weights) = (dir.path().join("predictions.csv"), network(dir.path()));
+    let (file, weights) = (dir.path().join("predictions.csv"), small_network(dir.path()));
     let figures = |more: &[&str]| -> Value {
         let all = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--json"];
         let all = [&all[..], &["--predictions", text(&file)], more].concat();
-        serde_json::from_str(&printed(&all)).unwrap()
+        json(&all)
     };
     let first = figures(&["--exchanges", "1"]);
     assert_eq!(first, figures(&["--exchanges", "1"]));
@@ -103,10 +70,10 @@ fn a_seed_repeats_the_exchanges_and_none_leave_their_figures_undefined() {
 fn the_other_formats_hold_the_same_figures_and_the_figure_draws_them() {
     let dir = breakhis_tree();
     let svg = dir.path().join("figure.svg");
-    let weights = network(dir.path());
+    let weights = small_network(dir.path());
     let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--format"];
     let table = printed(&[&base[..], &["csv", "--figure", text(&svg)]].concat());
-    let json: Value = serde_json::from_str(&printed(&[&base[..], &["json"]].concat())).unwrap();
+    let json = json(&[&base[..], &["json"]].concat());
     let mut reader = csv::Reader::from_reader(table.as_bytes());
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let value = |of: &str, figure: &str| -> f64 {
@@ -125,11 +92,11 @@ fn only_the_part_that_is_asked_for_is_measured() {
     let dir = breakhis_tree();
     let split = dir.path().join("split.csv");
     printed(&["dataset", "split", text(dir.path()), "--by", "case", "-o", text(&split)]);
-    let weights = network(dir.path());
+    let weights = small_network(dir.path());
     let size = |part: &[&str]| {
         let all = ["evaluate", "--json", "--data", text(dir.path()), "--weights", text(&weights)];
         let all = [&all[..], &["--split", text(&split)], part].concat();
-        serde_json::from_str::<Value>(&printed(&all)).unwrap()["n"].as_u64().unwrap()
+        json(&all)["n"].as_u64().unwrap()
     };
     let parts = ["train", "validation", "test"].map(|part| size(&["--part", part]));
     assert_eq!(parts.iter().sum::<u64>(), 60);
@@ -148,10 +115,9 @@ fn a_fold_that_is_held_out_is_what_is_measured() {
         }
     }
     fs::write(&folds, rows).unwrap();
-    let weights = network(dir.path());
+    let weights = small_network(dir.path());
     let base = ["evaluate", "--json", "--data", text(dir.path()), "--split", text(&folds), "--weights", text(&weights)];
-    let json: Value = serde_json::from_str(&printed(&[&base[..], &["--fold", "2"]].concat())).unwrap();
-    assert_eq!(json["n"], 10);
+    assert_eq!(json(&[&base[..], &["--fold", "2"]].concat())["n"], 10);
 
     assert!(complaint(&base).contains("--fold"));
     assert!(complaint(&[&base[..], &["--fold", "9"]].concat()).contains("there is no fold 9; its folds are 1, 2, 3"));
@@ -202,7 +168,7 @@ fn files_that_cannot_be_written_are_refused_before_images_are_read() {
 #[test]
 fn the_text_looks_as_it_did() {
     let dir = breakhis_tree();
-    network(dir.path());
+    small_network(dir.path());
     let split = ["dataset", "split", ".", "--by", "case", "-o", "split.csv"];
     insta::assert_snapshot!("split", printed_in(dir.path(), &split));
     let arguments = ["evaluate", "--data", ".", "--weights", "network.safetensors"];
@@ -212,7 +178,7 @@ fn the_text_looks_as_it_did() {
 #[test]
 fn figures_on_cases_that_the_network_was_trained_on_are_marked_loudly() {
     let dir = breakhis_tree();
-    let weights = network(dir.path());
+    let weights = small_network(dir.path());
     let mut file = WeightsFile::parse(&fs::read(&weights).unwrap(), "small").unwrap();
     let evaluate = |file: &WeightsFile, more: &[&str]| {
         file.write(&weights).unwrap();

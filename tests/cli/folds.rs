@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use lobule::model::{Architecture, WeightsFile};
+use lobule::model::Metadata;
 
-use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
-use crate::train::{RESULTS, small_training, stopped, words};
+use crate::support::{complaint, lobule, printed, small_network, text};
+use crate::train::{RESULTS, metadata, places, small_training, stopped};
 
 /// A small training by the report's first recipe, and what else it is asked for.
 fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String> {
@@ -23,11 +23,8 @@ fn assert_same(ours: &Path, theirs: &Path) {
 
 #[test]
 fn each_fold_is_the_run_that_holds_it_out_and_all_are_pooled() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("folds");
-    let command = baseline(data.path(), &out, 2, &["--folds", "3", "--seed", "4"]);
-    let report = printed(&words(&command));
+    let (data, work, out) = places();
+    let report = printed(&baseline(data.path(), &out, 2, &["--folds", "3", "--seed", "4"]));
     assert!(report.contains("All 60 predictions of the 3 runs together, 12 cases"), "{report}");
     assert!(!report.contains("Mean of the pooled figures"), "{report}");
     let repeat = out.join("repeat-1");
@@ -37,24 +34,22 @@ fn each_fold_is_the_run_that_holds_it_out_and_all_are_pooled() {
 
     let folds = repeat.join("folds.csv");
     let single = work.path().join("single");
-    let alone = baseline(data.path(), &single, 2, &["--split", text(&folds), "--fold", "1", "--seed", "4"]);
-    lobule(&words(&alone)).assert().success();
+    printed(&baseline(data.path(), &single, 2, &["--split", text(&folds), "--fold", "1", "--seed", "4"]));
     assert_same(&runs[1], &single);
 
     // The folds as a file are the same cross-validation.
     let again = work.path().join("again");
-    let command = baseline(data.path(), &again, 2, &["--folds", text(&folds), "--seed", "4"]);
-    assert!(printed(&words(&command)).contains("All 60 predictions of the 3 runs together, 12 cases"));
+    let report = printed(&baseline(data.path(), &again, 2, &["--folds", text(&folds), "--seed", "4"]));
+    assert!(report.contains("All 60 predictions of the 3 runs together, 12 cases"));
     assert_same(&again.join("repeat-1/fold-2"), &runs[2]);
     assert_eq!(fs::read(again.join("repeat-1/folds.csv")).unwrap(), fs::read(&folds).unwrap());
 }
 
 #[test]
 fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
+    let (data, work, _) = places();
     let whole = work.path().join("whole");
-    let report = printed(&words(&baseline(data.path(), &whole, 5, &["--folds", "3"])));
+    let report = printed(&baseline(data.path(), &whole, 5, &["--folds", "3"]));
     let assert_whole = |out: &Path| {
         for fold in 0..3 {
             let run = format!("repeat-1/fold-{fold}");
@@ -69,7 +64,7 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
     let weights = between.join("repeat-1/fold-0/weights.safetensors");
     let written = fs::metadata(&weights).unwrap().modified().unwrap();
     let resumed = baseline(data.path(), &between, 5, &["--folds", "3", "--resume"]);
-    let output = lobule(&words(&resumed)).assert().success().get_output().clone();
+    let output = lobule(&resumed).assert().success().get_output().clone();
     let messages = String::from_utf8_lossy(&output.stderr);
     assert!(messages.contains("repeat 1 of 1, fold 0 of 3 folds: trained before"), "{messages}");
     assert_eq!(fs::metadata(&weights).unwrap().modified().unwrap(), written, "a finished fold is left alone");
@@ -89,14 +84,14 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
         let last = inside.join(format!("repeat-1/fold-{fold}/last.safetensors"));
         stopped(&command, false, || last.exists());
     }
-    lobule(&words(&command)).assert().success();
+    printed(&command);
     assert_whole(&inside);
 
     // Without --resume, by another recipe, by other folds: each is refused, and nothing is lost.
-    assert!(complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "3"]))).contains("--resume"));
-    let other = complaint(&words(&baseline(data.path(), &whole, 6, &["--folds", "3", "--resume"])));
+    assert!(complaint(&baseline(data.path(), &whole, 5, &["--folds", "3"])).contains("--resume"));
+    let other = complaint(&baseline(data.path(), &whole, 6, &["--folds", "3", "--resume"]));
     assert!(other.contains("fold-0") && other.contains("recipe.epochs = 6, and not 5"), "{other}");
-    let other = complaint(&words(&baseline(data.path(), &whole, 5, &["--folds", "2", "--resume"])));
+    let other = complaint(&baseline(data.path(), &whole, 5, &["--folds", "2", "--resume"]));
     assert!(other.contains("holds other folds than these"), "{other}");
     assert_whole(&whole);
 }
@@ -104,9 +99,7 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_stops_a_cross_validation_inside_of_a_fold() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("folds");
+    let (data, _work, out) = places();
     let mut command = baseline(data.path(), &out, 500, &["--folds", "2", "--set", "early_stopping.patience=1000"]);
     let fold = out.join("repeat-1/fold-0");
     let output = stopped(&command, true, || fold.join("history.csv").exists());
@@ -114,16 +107,14 @@ fn ctrl_c_stops_a_cross_validation_inside_of_a_fold() {
     assert!(!output.status.success() && output.stdout.is_empty(), "{message}");
     assert!(message.contains("repeat 1 of 1, fold 0 of 2 folds") && message.contains("--resume"), "{message}");
     assert!(fold.join("last.safetensors").exists() && !out.join("repeat-1/fold-1").exists());
-    command.extend(["--set".into(), "batch=9".into(), "--resume".into()]);
-    assert!(complaint(&words(&command)).contains("recipe.batch = 9, and not 8"));
+    command.extend(["--set", "batch=9", "--resume"].map(String::from));
+    assert!(complaint(&command).contains("recipe.batch = 9, and not 8"));
 }
 
 #[test]
 fn repeats_have_seeds_and_dealings_of_their_own_and_a_mean() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("folds");
-    let report = printed(&words(&baseline(data.path(), &out, 1, &["--folds", "2", "--repeats", "2", "--seed", "7"])));
+    let (data, work, out) = places();
+    let report = printed(&baseline(data.path(), &out, 1, &["--folds", "2", "--repeats", "2", "--seed", "7"]));
     assert!(report.contains("Repeat 1 of 2, seed 7\n") && report.contains("Repeat 2 of 2, seed 8\n"), "{report}");
     assert!(report.contains("Mean of the pooled figures over 2 repeats\n"), "{report}");
     let read = |file: &str| fs::read_to_string(out.join(file)).unwrap();
@@ -131,16 +122,14 @@ fn repeats_have_seeds_and_dealings_of_their_own_and_a_mean() {
     assert_ne!(read("repeat-1/folds.csv"), read("repeat-2/folds.csv"));
     // The second repeat is the first of its own seed.
     let own = work.path().join("own");
-    lobule(&words(&baseline(data.path(), &own, 1, &["--folds", "2", "--seed", "8"]))).assert().success();
+    printed(&baseline(data.path(), &own, 1, &["--folds", "2", "--seed", "8"]));
     assert_same(&own.join("repeat-1/fold-0"), &out.join("repeat-2/fold-0"));
 }
 
 #[test]
 fn folds_that_cannot_be_trained_are_refused_before_the_first_one() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("folds");
-    let refused = |more: &[&str]| complaint(&words(&baseline(data.path(), &out, 1, more)));
+    let (data, work, out) = places();
+    let refused = |more: &[&str]| complaint(&baseline(data.path(), &out, 1, more));
     assert!(refused(&["--folds", "1"]).contains("there must be at least 2 folds"));
     let message = refused(&["--folds", "8"]);
     assert!(message.contains("both classes are needed") && message.contains("held out"), "{message}");
@@ -157,41 +146,38 @@ fn folds_that_cannot_be_trained_are_refused_before_the_first_one() {
 
 #[test]
 fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_validation() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let init = work.path().join("start.safetensors");
-    untrained(Architecture::Fused(small()), &init);
+    let (data, work, out) = places();
+    let init = small_network(work.path());
     let best = |out: &Path, epochs: usize, more: &[&str]| {
         let mut command = small_training("best", data.path(), &init, out, &[&format!("epochs={epochs}")]);
         command.extend(more.iter().map(ToString::to_string));
         command
     };
-    let (folds, out) = (work.path().join("folds"), work.path().join("all"));
+    let folds = work.path().join("folds");
 
     // A cross-validation that has not ended has no figures.
     let carrying = best(&out, 1, &["--all", "--cross-validation", text(&folds)]);
-    assert!(complaint(&words(&carrying)).contains("is not the folder of a cross-validation"));
-    lobule(&words(&best(&folds, 1, &["--folds", "2", "--repeats", "2"]))).assert().success();
+    assert!(complaint(&carrying).contains("is not the folder of a cross-validation"));
+    printed(&best(&folds, 1, &["--folds", "2", "--repeats", "2"]));
     let hidden = work.path().join("hidden");
     let unfinished = folds.join("repeat-2/fold-1/weights.safetensors");
     fs::rename(&unfinished, &hidden).unwrap();
-    assert!(complaint(&words(&carrying)).contains("has not ended"));
+    assert!(complaint(&carrying).contains("has not ended"));
     fs::rename(&hidden, &unfinished).unwrap();
-    let other = complaint(&words(&best(&out, 2, &["--all", "--cross-validation", text(&folds)])));
+    let other = complaint(&best(&out, 2, &["--all", "--cross-validation", text(&folds)]));
     assert!(other.contains("trained by other settings") && other.contains("recipe.epochs = 2, and not 1"), "{other}");
     assert!(!out.exists(), "nothing was made");
 
-    let messages = lobule(&words(&carrying)).assert().success().get_output().stderr.clone();
+    let messages = lobule(&carrying).assert().success().get_output().stderr.clone();
     let messages = String::from_utf8_lossy(&messages);
     assert!(messages.contains("nothing was held out, so nothing was measured"), "{messages}");
     let weights = out.join("weights.safetensors");
-    let metadata = WeightsFile::parse(&fs::read(&weights).unwrap(), "all").unwrap().metadata;
+    let Metadata { provenance, figures, .. } = metadata(&out);
     let over = "trained on all; figures by cross-validation over 12 cases in 2 folds, the mean of 2 repeats";
-    assert_eq!(metadata.provenance.split, over);
-    let names: Vec<&str> = metadata.figures.keys().map(String::as_str).collect();
-    assert!(names.contains(&"cross_validated_roc_auc") && names.contains(&"cross_validated_nll"), "{names:?}");
-    assert!(names.iter().all(|name| name.starts_with("cross_validated_")), "{names:?}");
-    assert!(metadata.provenance.data.contains("trained on 60 of 12 cases"), "{}", metadata.provenance.data);
+    assert_eq!(provenance.split, over);
+    assert!(figures.contains_key("cross_validated_roc_auc") && figures.contains_key("cross_validated_nll"));
+    assert!(figures.keys().all(|name| name.starts_with("cross_validated_")), "{figures:?}");
+    assert!(provenance.data.contains("trained on 60 of 12 cases"), "{}", provenance.data);
 
     let history = fs::read_to_string(out.join("history.csv")).unwrap();
     assert!(history.lines().nth(1).unwrap().ends_with(",,,,,,"), "{history}");
@@ -204,27 +190,22 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
 
     // Without a cross-validation it says so, and stops and goes on as any training does.
     let plain = work.path().join("plain");
-    lobule(&words(&best(&plain, 1, &["--all"]))).assert().success();
+    printed(&best(&plain, 1, &["--all"]));
     let bytes = fs::read(plain.join("weights.safetensors")).unwrap();
-    let metadata = WeightsFile::parse(&bytes, "plain").unwrap().metadata;
-    assert_eq!(
-        (metadata.provenance.split.as_str(), metadata.figures.len()),
-        ("trained on all; nothing was held out", 0)
-    );
-    lobule(&words(&best(&plain, 1, &["--all", "--resume"]))).assert().success();
+    let Metadata { provenance, figures, .. } = metadata(&plain);
+    assert_eq!((provenance.split.as_str(), figures.len()), ("trained on all; nothing was held out", 0));
+    printed(&best(&plain, 1, &["--all", "--resume"]));
     assert_eq!(fs::read(plain.join("weights.safetensors")).unwrap(), bytes);
 }
 
 #[test]
 fn all_images_are_refused_to_a_recipe_that_needs_some_held_out() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("all");
-    let message = complaint(&words(&baseline(data.path(), &out, 1, &["--all"])));
+    let (data, _work, out) = places();
+    let message = complaint(&baseline(data.path(), &out, 1, &["--all"]));
     assert!(message.contains("the recipe baseline decides by the validation part (early_stopping)"), "{message}");
-    let conflict = complaint(&words(&baseline(data.path(), &out, 1, &["--all", "--split", "f.csv"])));
+    let conflict = complaint(&baseline(data.path(), &out, 1, &["--all", "--split", "f.csv"]));
     assert!(conflict.contains("cannot be used with"), "{conflict}");
-    let alone = complaint(&words(&baseline(data.path(), &out, 1, &["--cross-validation", "f"])));
+    let alone = complaint(&baseline(data.path(), &out, 1, &["--cross-validation", "f"]));
     assert!(alone.contains("--all"), "{alone}");
     assert!(!out.exists(), "nothing was made");
 }

@@ -1,6 +1,7 @@
-//! What `--help` says. `INSTA_UPDATE=always cargo test --test cli` takes other wordings over into `snapshots/`.
+//! What `--help`, completions and the manual say. `INSTA_UPDATE=always cargo test --test cli` takes other wordings over
+//! into `snapshots/`.
 
-use crate::support::lobule;
+use crate::support::{complaint, lobule, printed};
 
 #[test]
 fn every_command_has_its_help() {
@@ -12,4 +13,15 @@ fn every_command_has_its_help() {
     };
     let all: Vec<String> = commands.split('|').map(help).collect();
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn every_command_is_completed_and_has_its_page() {
+    let (bash, manual) = (printed(&["completions", "bash"]), printed(&["man"]));
+    for command in ["dataset", "predict", "evaluate", "train", "compare", "bench", "serve"] {
+        assert!(bash.contains(&format!("lobule,{command})")), "{command}");
+        assert!(manual.contains(&format!(".TH lobule-{command} 1")), "{command}");
+    }
+    assert!(manual.contains(r"\-\-queue\-timeout"), "the arguments are there");
+    assert!(complaint(&["completions", "cmd"]).contains("possible values: bash"), "an unknown shell");
 }

@@ -10,6 +10,5 @@ mod folds;
 mod help;
 mod predict;
 mod real_images;
-mod shell;
 mod support;
 mod train;

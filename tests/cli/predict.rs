@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{complaint, draw, lobule, printed, text};
+use crate::support::{complaint, draw, json, lobule, printed, text};
 
 const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
 
@@ -78,10 +78,7 @@ fn an_answer_is_consistent_in_itself() {
 fn the_threshold_moves_the_decision_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     draw(&dir.path().join("a.png"), 100);
-    let answer = |threshold: &str| -> Value {
-        let line = printed(&["predict", "--format", "json", "--threshold", threshold, text(dir.path())]);
-        serde_json::from_str(&line).unwrap()
-    };
+    let answer = |threshold: &str| json(&["predict", "--format", "json", "--threshold", threshold, text(dir.path())]);
     let (low, high) = (answer("0"), answer("1"));
     assert_eq!((&low["decision"], &high["decision"]), (&"malignant".into(), &"benign".into()));
     assert_eq!(high["threshold"].as_f64(), Some(1.0));

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use lobule::breakhis::{Dataset, Split, SplitAudit};
-use serde_json::Value;
 
 use crate::predict::in_all_formats;
-use crate::support::{printed, real_breakhis, text};
+use crate::support::{json, real_breakhis, text};
 
 #[test]
 #[ignore = "needs real images"]
@@ -26,7 +25,7 @@ fn every_original_is_predicted_and_the_three_formats_agree() {
 #[ignore = "needs real images"]
 fn the_audit_of_the_whole_folder_finds_nothing_to_mend() {
     let dir = real_breakhis();
-    let json: Value = serde_json::from_str(&printed(&["dataset", "audit", text(&dir), "--json"])).unwrap();
+    let json = json(&["dataset", "audit", text(&dir), "--json"]);
     assert_eq!((&json["images"], &json["cases"]), (&1285.into(), &50.into()));
     for findings in ["unreadable", "misnamed", "doubtful", "identical"] {
         assert_eq!(json[findings], serde_json::json!([]), "{findings}");

@@ -1,6 +1,7 @@
 //! Running the program, and drawing images to run it on.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -8,10 +9,11 @@ use image::{Rgb, RgbImage};
 use lobule::diagnosis::{Label, Threshold};
 use lobule::model::{Architecture, FORMAT, Fused, Metadata, Parameters, Provenance, WeightsFile};
 use lobule::pixels::Preprocess;
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program, with nothing of the tester's environment that would change its answers.
-pub(crate) fn lobule(arguments: &[&str]) -> Command {
+pub(crate) fn lobule(arguments: &[impl AsRef<OsStr>]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LOBULE_")) {
         command.env_remove(name);
@@ -21,8 +23,13 @@ pub(crate) fn lobule(arguments: &[&str]) -> Command {
 }
 
 /// Runs the program to its success and gives what it printed.
-pub(crate) fn printed(arguments: &[&str]) -> String {
+pub(crate) fn printed(arguments: &[impl AsRef<OsStr>]) -> String {
     printed_by(&mut lobule(arguments))
+}
+
+/// The same of what is printed as one JSON value.
+pub(crate) fn json(arguments: &[impl AsRef<OsStr>]) -> Value {
+    serde_json::from_str(&printed(arguments)).unwrap()
 }
 
 /// The same in a folder, for paths that are the same wherever that is, and on processors of any kind.
@@ -36,7 +43,7 @@ fn printed_by(command: &mut Command) -> String {
 }
 
 /// Runs the program to its failure and gives what it complained of, having checked that it did not panic.
-pub(crate) fn complaint(arguments: &[&str]) -> String {
+pub(crate) fn complaint(arguments: &[impl AsRef<OsStr>]) -> String {
     let stderr = lobule(arguments).assert().failure().get_output().stderr.clone();
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!stderr.contains("panicked"), "{stderr}");
@@ -100,7 +107,11 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
     WeightsFile { metadata, tensors }.write(path).unwrap();
 }
 
-/// A fused network of few channels, so that it answers and learns at once.
-pub(crate) fn small() -> Fused {
-    Fused { stem: 8, growth: 4, bottleneck: 8, blocks: vec![1, 2, 1, 1], tap: 8, hidden: 8, dropout: 0.2 }
+/// The same of a fused network of few channels, which answers and learns at once: the path of the file in a folder.
+pub(crate) fn small_network(folder: &Path) -> PathBuf {
+    let path = folder.join("network.safetensors");
+    let blocks = vec![1, 2, 1, 1];
+    let small = Fused { stem: 8, growth: 4, bottleneck: 8, blocks, tap: 8, hidden: 8, dropout: 0.2 };
+    untrained(Architecture::Fused(small), &path);
+    path
 }

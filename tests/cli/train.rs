@@ -1,14 +1,15 @@
 //! `lobule train`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use lobule::breakhis::{Dataset, Part};
-use lobule::model::{Architecture, WeightsFile};
+use lobule::model::{Architecture, Metadata, WeightsFile};
 use lobule::train::{self, Config, Outcome, Recipe};
+use tempfile::TempDir;
 
-use crate::support::{breakhis_tree, complaint, lobule, printed, small, text, untrained};
+use crate::support::{breakhis_tree, complaint, draw, json, printed, small_network, text, untrained};
 
 /// The changes that make a recipe's network that small.
 const SMALL_FUSED: [&str; 7] = [
@@ -62,18 +63,24 @@ pub(crate) fn assert_same<'a>(ours: &Path, theirs: &Path, files: impl IntoIterat
     }
 }
 
-pub(crate) fn words(arguments: &[String]) -> Vec<&str> {
-    arguments.iter().map(String::as_str).collect()
+/// Images, a folder to work in, and in it the folder of a run that is not there yet.
+pub(crate) fn places() -> (TempDir, TempDir, PathBuf) {
+    let (data, work) = (breakhis_tree(), tempfile::tempdir().unwrap());
+    let out = work.path().join("deep/run");
+    (data, work, out)
+}
+
+/// What the weights file of a run says of itself.
+pub(crate) fn metadata(run: &Path) -> Metadata {
+    WeightsFile::parse(&fs::read(run.join("weights.safetensors")).unwrap(), "the run").unwrap().metadata
 }
 
 #[test]
 fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let (init, out) = (work.path().join("start.safetensors"), work.path().join("deep/run"));
-    untrained(Architecture::Fused(small()), &init);
+    let (data, work, out) = places();
+    let init = small_network(work.path());
     let train = small_training("best", data.path(), &init, &out, &["epochs=2"]);
-    lobule(&words(&train)).assert().success();
+    printed(&train);
 
     let history = fs::read_to_string(out.join("history.csv")).unwrap();
     assert!(history.starts_with("epoch,learning_rate,train_loss,"), "{history}");
@@ -96,27 +103,27 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
     let weights = out.join("weights.safetensors");
     let (weights, split) = (text(&weights), out.join("split.csv"));
     let evaluate = ["evaluate", "--data", text(data.path()), "--split", text(&split), "--part", "test"];
-    let figures = printed(&[&evaluate[..], &["--weights", weights, "--json"]].concat());
-    let figures: serde_json::Value = serde_json::from_str(&figures).unwrap();
-    let bytes = fs::read(weights).unwrap();
-    let metadata = WeightsFile::parse(&bytes, "the run").unwrap().metadata;
+    let figures = json(&[&evaluate[..], &["--weights", weights, "--json"]].concat());
+    let metadata = metadata(&out);
     assert_eq!(metadata.figures["test_nll"], figures["nll"].as_f64().unwrap());
     assert_eq!(metadata.provenance.seed, 1);
     // Every case is of one part, and those of the train part are written down.
     assert_eq!(metadata.trained_on.len() + 4, 12, "{:?}", metadata.trained_on);
     assert_eq!(figures["trained_on_these"], serde_json::json!({"images": 0, "cases": 0}));
     assert!(figures["setting"]["controls_fitted_to"].as_str().unwrap().starts_with("the train part (40 images of 8"));
-    assert!(!String::from_utf8_lossy(&bytes[..4000]).contains(text(work.path())), "no path of this machine");
+    assert!(
+        !String::from_utf8_lossy(&fs::read(weights).unwrap()).contains(text(work.path())),
+        "no path of this machine"
+    );
     assert!(WeightsFile::parse(&fs::read(out.join("best.safetensors")).unwrap(), "best").is_ok());
 
-    let from_trained = small_training("best", data.path(), Path::new(weights), &work.path().join("other"), &[]);
-    let refused = complaint(&words(&from_trained));
+    let other = work.path().join("other");
+    let refused = complaint(&small_training("best", data.path(), Path::new(weights), &other, &[]));
     assert!(refused.contains("was trained on 8 cases of BreakHis") && refused.contains("ImageNet"), "{refused}");
 
-    let again = complaint(&words(&train));
+    let again = complaint(&train);
     assert!(again.contains("holds a run already") && again.contains("--resume"), "{again}");
-    let other = [&words(&train)[..], &["--resume", "--set", "epochs=3"]].concat();
-    let other = complaint(&other);
+    let other = complaint(&[&train[..], &["--resume", "--set", "epochs=3"].map(String::from)].concat());
     assert!(other.contains("recipe.epochs = 3, and not 2"), "{other}");
 
     let curves = fs::read_to_string(out.join("curves.svg")).unwrap();
@@ -129,14 +136,11 @@ fn a_run_leaves_weights_that_predict_a_history_a_split_and_predictions() {
 
 #[test]
 fn the_library_trains_as_the_command_does() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
+    let (data, work, _) = places();
     let (by_command, by_library) = (work.path().join("command"), work.path().join("library"));
-    lobule(&words(&small_training("baseline", data.path(), Path::new(""), &by_command, &["epochs=2"])))
-        .assert()
-        .success();
+    printed(&small_training("baseline", data.path(), Path::new(""), &by_command, &["epochs=2"]));
     let changes = [&SMALL[..], &SMALL_BASELINE, &["epochs=2"]].concat();
-    let recipe = Recipe::named("baseline", &changes.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
+    let recipe = Recipe::named("baseline", &changes).unwrap();
     let Ok(Outcome::Run(run)) = train::run(&Config::new(data.path(), recipe, &by_library), &mut ()) else {
         panic!("one run");
     };
@@ -158,17 +162,15 @@ pub(crate) const RESULTS: [&str; 7] = [
 
 #[test]
 fn a_run_that_is_killed_and_resumed_ends_in_the_same_bytes() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let init = work.path().join("start.safetensors");
-    untrained(Architecture::Fused(small()), &init);
+    let (data, work, _) = places();
+    let init = small_network(work.path());
     for recipe in ["baseline", "augmented", "transfer", "best"] {
         let train = |name: &str| {
             let out = work.path().join(format!("{recipe}-{name}"));
             (small_training(recipe, data.path(), &init, &out, &["epochs=4"]), out)
         };
         let (command, whole) = train("whole");
-        lobule(&words(&command)).assert().success();
+        printed(&command);
 
         let (mut command, killed) = train("killed");
         command.push("--resume".into());
@@ -179,7 +181,7 @@ fn a_run_that_is_killed_and_resumed_ends_in_the_same_bytes() {
             let before = written();
             stopped(&command, false, || written() != before);
         }
-        lobule(&words(&command)).assert().success();
+        printed(&command);
         assert_same(&whole, &killed, RESULTS);
     }
 }
@@ -187,11 +189,9 @@ fn a_run_that_is_killed_and_resumed_ends_in_the_same_bytes() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("run");
-    let mut command =
-        small_training("baseline", data.path(), Path::new(""), &out, &["epochs=500", "early_stopping.patience=1000"]);
+    let (data, _work, out) = places();
+    let changes = ["epochs=500", "early_stopping.patience=1000"];
+    let mut command = small_training("baseline", data.path(), Path::new(""), &out, &changes);
     let output = stopped(&command, true, || out.join("history.csv").exists());
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && message.contains("--resume"), "{message}");
@@ -200,15 +200,13 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     assert!(epochs < 500, "{epochs}");
 
     // Early stopping would end it too, but not yet.
-    command.extend(["--resume".into(), "--set".into(), "epochs=501".into()]);
-    assert!(complaint(&words(&command)).contains("recipe.epochs = 501, and not 500"));
+    command.extend(["--resume", "--set", "epochs=501"].map(String::from));
+    assert!(complaint(&command).contains("recipe.epochs = 501, and not 500"));
 }
 
 #[test]
 fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("run");
+    let (data, work, out) = places();
     let train = |more: &[&str]| {
         let arguments = ["train", "--data", text(data.path()), "--recipe", "best", "--out", text(&out)];
         complaint(&[&arguments[..], more].concat())
@@ -238,8 +236,7 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
         (&used, "holds a run already"),
         (&out, "1 images cannot be read"),
     ] {
-        let train = small_training("baseline", data.path(), &other, out, &[]);
-        let refused = complaint(&words(&train));
+        let refused = complaint(&small_training("baseline", data.path(), &other, out, &[]));
         assert!(refused.contains(message), "{}: {refused}", out.display());
     }
     assert!(!out.exists() && fs::read_dir(&used).unwrap().count() == 1, "nothing was made");
@@ -247,23 +244,21 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
 
 #[test]
 fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
-    let data = breakhis_tree();
-    let work = tempfile::tempdir().unwrap();
+    let (data, _work, out) = places();
     let dataset = Dataset::open(data.path()).unwrap();
     let images: Vec<&Path> = dataset.images().iter().map(|image| image.path.as_path()).collect();
     for broken in [images[0], images[7]] {
         let bytes = fs::read(broken).unwrap();
         fs::write(broken, &bytes[..bytes.len() / 2]).unwrap();
     }
-    let out = work.path().join("run");
     let mut train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
-    let message = complaint(&words(&train));
+    let message = complaint(&train);
     assert!(message.contains("2 images cannot be read") && message.contains("--skip-unreadable"), "{message}");
     assert!(message.contains(text(images[7])), "{message}");
     assert!(!out.exists(), "nothing was made");
 
     train.push("--skip-unreadable".into());
-    lobule(&words(&train)).assert().success();
+    printed(&train);
     let config = fs::read_to_string(out.join("config.toml")).unwrap();
     let name = images[7].file_name().unwrap().to_str().unwrap();
     assert!(config.contains("skipped") && config.contains(name), "{config}");
@@ -273,7 +268,7 @@ fn images_that_cannot_be_read_are_named_at_the_start_or_left_out() {
 fn weights_of_another_kind_are_refused_with_a_reason() {
     let work = tempfile::tempdir().unwrap();
     let image = work.path().join("image.png");
-    crate::support::draw(&image, 100);
+    draw(&image, 100);
     let weights = work.path().join("weights.safetensors");
     let refused = || complaint(&["predict", "--weights", text(&weights), text(&image)]);
 
@@ -292,15 +287,10 @@ fn weights_of_another_kind_are_refused_with_a_reason() {
     let message = refused();
     assert!(message.contains("missing: features.conv0.weight"), "{message}");
     assert!(message.contains("unexpected: conv1.bias"), "{message}");
-}
 
-#[test]
-fn tensors_without_lobules_description_are_told_apart_from_damaged_files() {
-    let dir = tempfile::tempdir().unwrap();
-    let (weights, image) = (dir.path().join("imagenet.safetensors"), dir.path().join("image.png"));
+    // Tensors without Lobule's description are no damaged file.
     let header = r#"{"features.conv0.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
     fs::write(&weights, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 4]].concat()).unwrap();
-    crate::support::draw(&image, 1);
-    let message = complaint(&["predict", "--weights", text(&weights), text(&image)]);
+    let message = refused();
     assert!(message.contains("no usable Lobule metadata") && message.contains("--init"), "{message}");
 }

@@ -20,7 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (Some(data), Some(folder)) = (arguments.next(), arguments.next()) else {
         return Err("usage: train DATA RUN".into());
     };
-    let recipe = Recipe::named("baseline", &["epochs=5".to_owned()])?;
+    let recipe = Recipe::named("baseline", &["epochs=5"])?;
     // The split is by case: no patient is in two parts of it.
     let config = Config::new(data, recipe, folder);
     if let Outcome::Run(finished) = run(&config, &mut Lines)? {

@@ -7,12 +7,10 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::bench::{Latency, WARM_UP};
-use crate::cli::inputs::read_image;
-use crate::cli::output;
 use crate::pixels::{self, DecodeLimits, Preprocess};
 
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     file: PathBuf,
     images: u32,
     /// From the file's bytes in memory to 8-bit RGB.
@@ -21,25 +19,15 @@ struct Report {
     tensor_ms: Latency,
 }
 
-pub(super) fn run(file: &Path, preprocess: &Preprocess, images: u32, json: bool) -> anyhow::Result<()> {
-    let report = measure(file, preprocess, images)?;
-    let text = if json {
-        serde_json::to_string(&report)? + "\n"
-    } else {
-        format!(
-            "{}, {} times\ndecode  {}\ntensor  {}\n",
-            report.file.display(),
-            report.images,
-            report.decode_ms,
-            report.tensor_ms
-        )
-    };
-    output::print(&text)?;
-    Ok(())
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}, {} times", self.file.display(), self.images)?;
+        write!(f, "decode  {}\ntensor  {}\n", self.decode_ms, self.tensor_ms)
+    }
 }
 
-fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyhow::Result<Report> {
-    read_image(file)?; // within the limits, so that its bytes may be read as they are
+pub(super) fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyhow::Result<Report> {
+    pixels::read(file, &DecodeLimits::default())?; // within the limits, so that its bytes may be read as they are
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let (mut decode_times, mut tensor_times) = (Vec::new(), Vec::new());
     for round in 0..WARM_UP + images {

@@ -81,47 +81,46 @@ impl fmt::Display for Latency {
 pub(super) fn run(arguments: &BenchArguments) -> anyhow::Result<()> {
     let threads = arguments.threads.map_or(0, usize::from);
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().context("cannot start the threads")?;
+    let BenchArguments { weights, images, json, .. } = arguments;
     if arguments.training.train {
-        return train::run(&arguments.training, arguments.json);
+        return print(&train::measure(&arguments.training)?, *json);
     }
-    let classifier = arguments.weights.classifier()?;
-    if arguments.roofline {
-        let image = checkered(classifier.preprocess().size);
-        return roofline::run(&classifier, &image, arguments.images, arguments.json);
+    let classifier = weights.classifier()?;
+    let image = checkered(classifier.preprocess().size);
+    match &arguments.decode {
+        _ if arguments.roofline => print(&roofline::measure(&classifier, &image, *images)?, *json),
+        Some(file) => print(&decode::measure(file, classifier.preprocess(), *images)?, *json),
+        None => print(&measure(&classifier, &image, *images)?, *json),
     }
-    if let Some(file) = &arguments.decode {
-        return decode::run(file, classifier.preprocess(), arguments.images, arguments.json);
+}
+
+fn print(report: &(impl Serialize + fmt::Display), json: bool) -> anyhow::Result<()> {
+    output::print(&if json { serde_json::to_string(report)? + "\n" } else { report.to_string() }).map(drop)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} images, {} threads, {}", self.images, self.threads, self.simd)?;
+        write!(f, "latency     {}\nthroughput  {:.1} images/s\n", self.latency_ms, self.images_per_second)
     }
-    let report = measure(&classifier, arguments.images)?;
-    let text = if arguments.json {
-        serde_json::to_string(&report)? + "\n"
-    } else {
-        format!(
-            "{} images, {} threads, {}\nlatency     {}\nthroughput  {:.1} images/s\n",
-            report.images, report.threads, report.simd, report.latency_ms, report.images_per_second
-        )
-    };
-    output::print(&text)?;
-    Ok(())
 }
 
 /// Images that are not timed: the first ones wake threads and fill caches.
 pub(super) const WARM_UP: u32 = 5;
 
-fn measure(classifier: &Classifier, images: u32) -> anyhow::Result<Report> {
-    let image = checkered(classifier.preprocess().size);
+fn measure(classifier: &Classifier, image: &RgbImage, images: u32) -> anyhow::Result<Report> {
     for _ in 0..WARM_UP {
-        classifier.classify(&image)?;
+        classifier.classify(image)?;
     }
     let mut times = Vec::new();
     for _ in 0..images {
         let began = Instant::now();
-        classifier.classify(&image)?;
+        classifier.classify(image)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
 
     let began = Instant::now();
-    (0..images).into_par_iter().try_for_each(|_| classifier.classify(&image).map(drop))?;
+    (0..images).into_par_iter().try_for_each(|_| classifier.classify(image).map(drop))?;
     let images_per_second = f64::from(images) / began.elapsed().as_secs_f64();
     Ok(Report {
         threads: rayon::current_num_threads(),
@@ -144,7 +143,7 @@ fn percentile(sorted: &[f64], percent: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::cli::bench::percentile;
+    use super::percentile;
 
     #[test]
     fn percentiles_are_times_that_were_measured() {

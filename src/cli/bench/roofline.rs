@@ -1,17 +1,16 @@
 //! `lobule bench --roofline`: where an image's time goes, step by step, against what the processor can do.
 
-use std::fmt::Write;
+use std::fmt;
 
 use anyhow::bail;
 use serde::Serialize;
 
-use crate::cli::output;
 use crate::kernels::{LayerTiming, peak};
 use crate::model::Classifier;
 use crate::pixels::RgbImage;
 
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     simd: String,
     /// Of one thread, multiplying and adding in registers.
     peak_gflops: f64,
@@ -35,33 +34,27 @@ impl Row {
     }
 }
 
-/// Prints the steps of `image`'s way through the backbone on one thread.
-pub(super) fn run(classifier: &Classifier, image: &RgbImage, images: u32, json: bool) -> anyhow::Result<()> {
+/// Times the steps of `image`'s way through the backbone on one thread.
+pub(super) fn measure(classifier: &Classifier, image: &RgbImage, images: u32) -> anyhow::Result<Report> {
     let Some(steps) = classifier.layer_timings(image, images as usize)? else {
         bail!("{} has no backbone, and --roofline is about one", classifier.id().name);
     };
-    let report = Report::new(classifier.level().to_string(), &steps, peak(classifier.level()));
-    output::print(&if json { serde_json::to_string(&report)? + "\n" } else { report.table()? })?;
-    Ok(())
+    let peak = peak(classifier.level());
+    let row = |step: &LayerTiming| Row::new(step.name.clone(), step.operations, step.seconds, peak);
+    let mut rows: Vec<Row> = steps.iter().map(row).collect();
+    let total = |of: fn(&LayerTiming) -> f64| steps.iter().map(of).sum();
+    rows.push(Row::new("all of it".into(), total(|s| s.operations), total(|s| s.seconds), peak));
+    Ok(Report { simd: classifier.level().to_string(), peak_gflops: peak / 1e9, steps: rows })
 }
 
-impl Report {
-    fn new(simd: String, steps: &[LayerTiming], peak: f64) -> Self {
-        let row = |step: &LayerTiming| Row::new(step.name.clone(), step.operations, step.seconds, peak);
-        let mut rows: Vec<Row> = steps.iter().map(row).collect();
-        let total = |of: fn(&LayerTiming) -> f64| steps.iter().map(of).sum();
-        rows.push(Row::new("all of it".into(), total(|s| s.operations), total(|s| s.seconds), peak));
-        Self { simd, peak_gflops: peak / 1e9, steps: rows }
-    }
-
-    fn table(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        writeln!(text, "one thread, {}, whose peak is {:.0} GFLOP/s", self.simd, self.peak_gflops)?;
-        writeln!(text, "{:<14} {:>7} {:>7} {:>8} {:>8}", "step", "MFLOP", "ms", "GFLOP/s", "of peak")?;
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "one thread, {}, whose peak is {:.0} GFLOP/s", self.simd, self.peak_gflops)?;
+        writeln!(f, "{:<14} {:>7} {:>7} {:>8} {:>8}", "step", "MFLOP", "ms", "GFLOP/s", "of peak")?;
         for Row { name, mflop, ms, gflops, share_of_peak } in &self.steps {
             let percent = share_of_peak * 100.0;
-            writeln!(text, "{name:<14} {mflop:>7.1} {ms:>7.3} {gflops:>8.1} {percent:>6.0} %")?;
+            writeln!(f, "{name:<14} {mflop:>7.1} {ms:>7.3} {gflops:>8.1} {percent:>6.0} %")?;
         }
-        Ok(text)
+        Ok(())
     }
 }

@@ -10,14 +10,12 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::cli::bench::Latency;
-use crate::cli::output;
 use crate::diagnosis::Label;
 use crate::kernels::densenet::training::Workspace;
 use crate::kernels::{Level, NormMode};
 use crate::model::{Network, NormPolicy, Parameters};
 use crate::system::allocator::keep_large_blocks;
-use crate::train::step;
-use crate::train::{Adam, Recipe, Target};
+use crate::train::{Adam, Recipe, Target, step};
 
 /// Arguments of `lobule bench --train`.
 #[derive(Debug, Args)]
@@ -36,7 +34,7 @@ pub(super) struct TrainBenchArguments {
 }
 
 #[derive(Serialize)]
-struct Report {
+pub(super) struct Report {
     batch: u32,
     steps: u32,
     threads: usize,
@@ -50,13 +48,7 @@ struct Report {
 /// Steps that are not timed: the first ones ask the system for memory.
 const WARM_UP: u32 = 2;
 
-pub(super) fn run(arguments: &TrainBenchArguments, json: bool) -> anyhow::Result<()> {
-    let report = measure(arguments)?;
-    output::print(&if json { serde_json::to_string(&report)? + "\n" } else { report.to_string() })?;
-    Ok(())
-}
-
-fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
+pub(super) fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
     keep_large_blocks();
     let by_batch = NormPolicy { source: NormMode::Batch, momentum: 0.99 };
     let recipe = Recipe { backbone_norm: by_batch, head_norm: by_batch, ..Recipe::named("best", &[])? };
@@ -71,15 +63,9 @@ fn measure(arguments: &TrainBenchArguments) -> anyhow::Result<Report> {
     let mut workspace = Workspace::new(level);
     let mut times = Vec::new();
     for index in 0..WARM_UP + arguments.steps {
+        let memory = (&mut adam, &mut workspace);
         let began = Instant::now();
-        step(
-            &network,
-            (&mut adam, &mut workspace),
-            &recipe,
-            (&images, &targets),
-            u64::from(index),
-            recipe.learning_rate,
-        )?;
+        step(&network, memory, &recipe, (&images, &targets), u64::from(index), recipe.learning_rate)?;
         times.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let timed = times.split_off(WARM_UP as usize);

@@ -44,10 +44,7 @@ impl Adam {
         (self.steps, tensors)
     }
 
-    /// Goes on from what [`Adam::stored`] gave.
-    ///
-    /// # Errors
-    /// The name of a moment that is missing or of another length.
+    /// Goes on from what [`Adam::stored`] gave; the error is the name of a moment that is missing or of another length.
     pub(crate) fn restore(&mut self, steps: i32, mut stored: StoredTensors) -> Result<(), String> {
         self.steps = steps;
         for slot in &mut self.slots {
@@ -124,11 +121,9 @@ mod tests {
             adam.step(&loss.backward()?, 1e-2)?;
         }
         let values: Vec<f32> = var.to_vec1()?;
-        for (value, keras) in values.iter().zip(KERAS) {
+        for (value, keras) in values.iter().zip([0.970_010_4, -1.986_187_2, 3.030_002_8]) {
             assert!((value - keras).abs() < 1e-6, "{values:?}");
         }
         Ok(())
     }
-
-    const KERAS: [f32; 3] = [0.970_010_4, -1.986_187_2, 3.030_002_8];
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::evaluate::{self, Metric};
 use crate::system::write_whole;
-use crate::train::error::TrainError;
+use crate::train::TrainError;
 
-/// An epoch.
+/// An epoch that is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// What it came to.
@@ -54,9 +54,7 @@ pub(crate) struct Running {
     pub(crate) loss: f64,
     /// Samples that were right.
     pub(crate) right: usize,
-    /// Samples.
     pub(crate) seen: usize,
-    /// Seconds spent.
     pub(crate) seconds: f64,
 }
 
@@ -68,7 +66,6 @@ impl Running {
         self.seen += samples;
     }
 
-    /// The mean loss so far.
     pub(crate) fn mean_loss(&self) -> f64 {
         self.loss / self.seen as f64
     }
@@ -97,24 +94,22 @@ impl Epoch {
     }
 }
 
-/// Writes all epochs, whole or not at all: figures as CSV.
-pub(crate) fn write_csv(path: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
-    let failed = |source| TrainError::Write { path: path.to_owned(), source };
+/// Writes all epochs into the folder of a run: `history.csv` and `history.jsonl`, each whole or not at all.
+pub(crate) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
+    let [csv, jsonl] = ["history.csv", "history.jsonl"].map(|name| run.join(name));
+    let failed = TrainError::write(&csv);
     let mut writer = csv::Writer::from_writer(Vec::new());
     for epoch in epochs {
         writer.serialize(&epoch.figures).map_err(|error| failed(error.into()))?;
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    write_whole(path, &bytes).map_err(failed)
-}
+    write_whole(&csv, &bytes).map_err(failed)?;
 
-/// Writes all epochs, whole or not at all: a JSON object a line.
-pub(crate) fn write_jsonl(path: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
-    let failed = |source| TrainError::Write { path: path.to_owned(), source };
+    let failed = TrainError::write(&jsonl);
     let mut text = String::new();
     for epoch in epochs {
         text += &serde_json::to_string(epoch).map_err(|error| failed(error.into()))?;
         text.push('\n');
     }
-    write_whole(path, text.as_bytes()).map_err(failed)
+    write_whole(&jsonl, text.as_bytes()).map_err(failed)
 }

@@ -5,17 +5,38 @@ use candle_core::{Device, Tensor};
 use crate::diagnosis::Label;
 use crate::evaluate::Scored;
 use crate::model::Prediction;
-use crate::train::data::target::Target;
-use crate::train::error::TrainError;
+use crate::train::TrainError;
 
-/// Logits (batch, 2) and what they should have said.
-pub(crate) fn predictions(logits: &Tensor, labels: &[Label]) -> Result<Vec<Scored>, TrainError> {
+/// What a network should say of an image. It comes from the label alone, so that nothing in it depends on colour.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// What it should call it.
+    pub label: Label,
+    /// How probable it should call it that the tumour is malignant.
+    pub malignant: f32,
+}
+
+impl Target {
+    /// A label, for sure.
+    pub fn of(label: Label) -> Self {
+        Self::smoothed(label, 0.0)
+    }
+
+    /// A label, a share of which is spread over both classes.
+    pub(crate) fn smoothed(label: Label, share: f64) -> Self {
+        let sure = label.index() as f32;
+        Self { label, malignant: sure + (0.5 - sure) * share as f32 }
+    }
+}
+
+/// The predictions of logits (batch, 2), and what they should have said.
+pub(crate) fn predictions(logits: &Tensor, targets: &[Target]) -> Result<Vec<Scored>, TrainError> {
     let rows: Vec<Vec<f32>> = logits.to_vec2()?;
-    let scored = rows.iter().zip(labels).map(|(row, &truth)| {
-        let prediction = Prediction::from_logits([row[0], row[1]], 1.0);
-        Scored { truth, prediction }
-    });
-    Ok(scored.collect())
+    let scored = |(row, target): (&Vec<f32>, &Target)| Scored {
+        truth: target.label,
+        prediction: Prediction::from_logits([row[0], row[1]], 1.0),
+    };
+    Ok(rows.iter().zip(targets).map(scored).collect())
 }
 
 /// How many rows of logits (batch, 2) are larger where they should be.
@@ -36,6 +57,13 @@ pub(crate) fn loss(logits: &Tensor, targets: &[Target]) -> Result<Tensor, TrainE
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_the_label_and_smoothing_keeps_it_from_being_sure() {
+        assert_eq!(Label::ALL.map(|label| Target::of(label).malignant), [0.0, 1.0]);
+        let smoothed = Label::ALL.map(|label| Target::smoothed(label, 0.1).malignant);
+        assert!((smoothed[0] - 0.05).abs() < 1e-6 && (smoothed[1] - 0.95).abs() < 1e-6, "{smoothed:?}");
+    }
 
     #[test]
     fn the_loss_is_the_cross_entropy_with_what_was_to_be_said() -> Result<(), TrainError> {

@@ -6,6 +6,7 @@
 pub(crate) mod adam;
 pub(crate) mod callbacks;
 pub(crate) mod history;
+pub(crate) mod learning_rate;
 pub(crate) mod loss;
 pub(crate) mod seed;
 pub(crate) mod state;
@@ -20,51 +21,40 @@ use crate::evaluate::{Figures, Metric, Scored};
 use crate::kernels::Level;
 use crate::kernels::densenet::training::Workspace;
 use crate::model::{InferenceNetwork, Network};
-use crate::train::data::samples::{CHUNK, Sample, Samples};
-use crate::train::data::target::Targets;
-use crate::train::error::TrainError;
-use crate::train::fit::history::Epoch;
+use crate::train::fit::learning_rate::schedule;
 use crate::train::fit::loss::predictions;
 use crate::train::fit::seed::{Purpose, stream};
-use crate::train::fit::state::{Snapshot, State};
-use crate::train::fit::step::step;
-use crate::train::progress::Progress;
-use crate::train::recipe::Recipe;
+use crate::train::fit::state::Snapshot;
+use crate::train::samples::{CHUNK, Sample, Samples};
+use crate::train::{Epoch, Progress, Recipe, State, TrainError, step};
 
 /// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// By its recipe.
     Finished,
     /// Because it was asked to stop; it can go on.
     Interrupted,
 }
 
-/// Saves a state.
-pub type Save<'a> = &'a dyn Fn(&State, &mut dyn Progress) -> Result<(), TrainError>;
-
 /// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
 /// be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which the
 /// training can go on later: after each epoch, and when it was asked to stop.
-///
-/// # Errors
-/// When a part has one class only, or is empty and needed, the loss is no longer a number, or a state cannot be saved.
-pub fn fit(
+pub(crate) fn fit(
     state: &mut State,
     recipe: &Recipe,
-    parts: (&Samples, &Samples),
+    [samples, validation]: &[Samples; 2],
     seed: u64,
     progress: &mut dyn Progress,
-    save: Save<'_>,
+    save: &dyn Fn(&State, &mut dyn Progress) -> Result<(), TrainError>,
 ) -> Result<End, TrainError> {
-    check_classes("train", parts.0.labels())?;
-    check_validation(recipe, parts.1.labels())?;
-    let targets = Targets::new(parts.0, recipe);
+    check_classes("train", &samples.labels)?;
+    check_validation(recipe, &validation.labels)?;
     let mut workspace = Workspace::new(Level::default());
     while !state.ended(recipe) {
-        let end = train(state, recipe, &targets, seed, &mut workspace, progress)?;
+        let end = train(state, recipe, samples, seed, &mut workspace, progress)?;
         if end == End::Finished {
-            conclude(state, recipe, parts.1, progress)?;
+            conclude(state, recipe, validation, progress)?;
         }
         save(state, progress)?;
         if end == End::Interrupted || progress.interrupted() && !state.ended(recipe) {
@@ -75,21 +65,15 @@ pub fn fit(
 }
 
 /// Refuses a validation part that nothing can be measured on. It may be empty where the recipe decides nothing by it.
-///
-/// # Errors
-/// When it is empty and the recipe needs it, or it holds one class.
 pub(crate) fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), TrainError> {
     match recipe.steered_by() {
         _ if !labels.is_empty() => check_classes("validation", labels),
-        Some(by) => Err(TrainError::NothingHeldOut { recipe: recipe.name.clone(), by }),
+        Some(by) => Err(TrainError::NothingHeldOut(recipe.name.clone(), by)),
         None => Ok(()),
     }
 }
 
-/// Refuses a part from which nothing can be learned or measured.
-///
-/// # Errors
-/// When it is empty or holds one class.
+/// Refuses a part from which nothing can be learned or measured: it is empty or holds one class.
 pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
     if labels.is_empty() {
         return Err(TrainError::EmptyPart(part));
@@ -97,7 +81,7 @@ pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), 
     let malignant = labels.iter().filter(|label| **label == Label::Malignant).count();
     let benign = labels.len() - malignant;
     if benign == 0 || malignant == 0 {
-        return Err(TrainError::OneClass { part, benign, malignant });
+        return Err(TrainError::OneClass(part, benign, malignant));
     }
     Ok(())
 }
@@ -106,12 +90,11 @@ pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), 
 fn train(
     state: &mut State,
     recipe: &Recipe,
-    targets: &Targets,
+    samples: &Samples,
     seed: u64,
     workspace: &mut Workspace,
     progress: &mut dyn Progress,
 ) -> Result<End, TrainError> {
-    let samples = targets.samples;
     let State { network, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
@@ -127,8 +110,8 @@ fn train(
         let started = Instant::now();
         let number = position.epochs * steps + position.steps;
         let dropout = stream(seed, Purpose::Dropout, number).random();
-        let rate = position.learning_rate * recipe.schedule((number + 1) as f64 / steps as f64);
-        let (images, targets) = (images?, targets.of(batch));
+        let rate = position.learning_rate * schedule(recipe, (number + 1) as f64 / steps as f64);
+        let (images, targets) = (images?, samples.targets(batch, recipe.label_smoothing));
         let memory = (&mut *adam, &mut *workspace);
         // The next step's images are drawn beside this one.
         let coming = batches.next();
@@ -137,7 +120,7 @@ fn train(
         next = coming.zip(drawn);
         let (loss, right) = done?;
         if !loss.is_finite() {
-            return Err(TrainError::Diverged { epoch: position.epochs + 1, loss });
+            return Err(TrainError::Diverged(loss, position.epochs + 1));
         }
         position.running.add(batch.len(), loss, right);
         position.running.seconds += started.elapsed().as_secs_f64();
@@ -159,12 +142,12 @@ fn conclude(
     position.epochs += 1;
     position.steps = 0;
     let running = std::mem::take(&mut position.running);
-    let rate = position.learning_rate * recipe.schedule(position.epochs as f64);
+    let rate = position.learning_rate * schedule(recipe, position.epochs as f64);
     let epoch = Epoch::of(position.epochs, rate, running, &figures);
     progress.epoch(&epoch);
     state.history.push(epoch.clone());
 
-    if validation.is_empty() {
+    if validation.labels.is_empty() {
         return Ok(());
     }
     let loss = figures.get(Metric::Nll).unwrap_or(f64::NAN);
@@ -193,12 +176,12 @@ fn validate(
     if all.is_empty() {
         return Ok(scored);
     }
-    progress.start("validation", samples.len(), 0);
+    progress.start("validation", all.len(), 0);
     // Each image has a thread, since there are more images than threads.
     let network = InferenceNetwork::new(network, recipe.preprocess.size as usize, Level::default(), 1)?;
     for batch in all.chunks(CHUNK) {
         let logits = network.forward(&samples.batch(batch)?)?;
-        scored.extend(predictions(&logits, &samples.labels_of(batch))?);
+        scored.extend(predictions(&logits, &samples.targets(batch, 0.0))?);
         progress.advance(batch.len(), None);
     }
     Ok(scored)

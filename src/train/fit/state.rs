@@ -6,26 +6,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Network, StoredTensors};
-use crate::train::error::TrainError;
-use crate::train::fit::adam::Adam;
-use crate::train::fit::callbacks::{BestEpoch, EarlyStoppingState, PlateauState};
-use crate::train::fit::history::{Epoch, Running};
-use crate::train::recipe::{Keep, Recipe};
+use crate::train::fit::history::Running;
+use crate::train::{Adam, BestEpoch, EarlyStoppingState, Epoch, Keep, PlateauState, Recipe, TrainError};
 
 /// A training in progress.
 pub struct State {
-    /// What is trained.
     pub(crate) network: Network,
     pub(crate) adam: Adam,
     pub(crate) position: Position,
     /// The epoch with the lowest validation loss so far.
     pub(crate) best: Option<Snapshot>,
     /// The epochs so far, in the order they were run.
-    pub(crate) history: Vec<Epoch>,
+    pub history: Vec<Epoch>,
 }
 
 /// How far a training has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Epochs that are over.
     pub(crate) epochs: usize,
@@ -44,52 +40,26 @@ pub(crate) struct Position {
 
 /// The weights after an epoch.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// The epoch.
-    pub epoch: Epoch,
-    /// The weights after it.
-    pub weights: StoredTensors,
+pub(crate) struct Snapshot {
+    pub(crate) epoch: Epoch,
+    pub(crate) weights: StoredTensors,
 }
 
 impl State {
     /// A training that has not begun.
-    pub fn new(network: Network, recipe: &Recipe) -> Self {
+    pub(crate) fn new(network: Network, recipe: &Recipe) -> Self {
         Self {
             adam: Adam::new(network.parameters().iter().map(|parameter| recipe.slot(parameter))),
             network,
-            position: Position {
-                epochs: 0,
-                steps: 0,
-                running: Running::default(),
-                learning_rate: recipe.learning_rate,
-                stopped: false,
-                early_stopping: EarlyStoppingState::default(),
-                plateau: PlateauState::default(),
-                best: BestEpoch::default(),
-            },
+            position: Position { learning_rate: recipe.learning_rate, ..Position::default() },
             best: None,
             history: Vec::new(),
         }
     }
 
-    /// The epochs so far, in the order they were run.
-    pub fn history(&self) -> &[Epoch] {
-        &self.history
-    }
-
-    /// Epochs that are over, and steps of the next one.
-    pub fn position(&self) -> (usize, usize) {
-        (self.position.epochs, self.position.steps)
-    }
-
     /// Whether there is nothing left to train.
-    pub fn ended(&self, recipe: &Recipe) -> bool {
+    pub(crate) fn ended(&self, recipe: &Recipe) -> bool {
         self.position.stopped || self.position.epochs >= recipe.epochs
-    }
-
-    /// The epoch with the lowest validation loss so far, and its weights.
-    pub fn best(&self) -> Option<&Snapshot> {
-        self.best.as_ref()
     }
 
     /// The number of the epoch whose weights a run would end with now by its recipe; none where no epoch is over.
@@ -99,10 +69,7 @@ impl State {
     }
 
     /// The weights that a run ends with by its recipe, and their epoch.
-    ///
-    /// # Errors
-    /// When no epoch is over, or candle fails.
-    pub fn kept(&self, recipe: &Recipe) -> Result<Snapshot, TrainError> {
+    pub(crate) fn kept(&self, recipe: &Recipe) -> Result<Snapshot, TrainError> {
         let last = self.history.last().ok_or(TrainError::NoEpoch)?;
         match (recipe.keep, &self.best) {
             (Keep::Best, Some(best)) => Ok(best.clone()),

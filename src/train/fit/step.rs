@@ -6,11 +6,8 @@ use rayon::prelude::*;
 
 use crate::kernels::densenet::training::Workspace;
 use crate::model::{Mode, Network};
-use crate::train::data::target::Target;
-use crate::train::error::TrainError;
-use crate::train::fit::adam::Adam;
 use crate::train::fit::loss::{loss, right};
-use crate::train::recipe::Recipe;
+use crate::train::{Adam, Recipe, Target, TrainError};
 
 /// What a step came to before it moved the network: the mean loss, and how many images were right.
 type Figures = (f64, usize);
@@ -70,12 +67,11 @@ fn by_subsets(
         let loss = loss(&logits, its_targets)?.affine(share, 0.0)?;
         Ok(((f64::from(loss.to_scalar::<f32>()?), right(&logits, its_targets)?), loss.backward()?))
     };
-    let subsets: Vec<Result<_, TrainError>> = targets.par_chunks(SUBSET).enumerate().map(subset).collect();
+    let subsets: Vec<_> = targets.par_chunks(SUBSET).enumerate().map(subset).collect::<Result<_, _>>()?;
     let mut subsets = subsets.into_iter();
     let first = subsets.next().ok_or_else(|| candle_core::Error::Msg("a step without images".into()))?;
-    let ((mut loss, mut right), mut sum) = first?;
-    for subset in subsets {
-        let ((its_loss, its_right), gradients) = subset?;
+    let ((mut loss, mut right), mut sum) = first;
+    for ((its_loss, its_right), gradients) in subsets {
         loss += its_loss;
         right += its_right;
         for parameter in network.parameters().iter() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::model::{Parameters, StoredTensor, StoredTensors};
 use crate::pixels::Preprocess;
+use crate::train::Keep;
 
 /// Records the epochs, and stops after a number of steps.
 struct Recorder {
@@ -25,8 +26,8 @@ impl Progress for Recorder {
 }
 
 /// Trains to the recipe's end, and saves nothing.
-fn fit_whole(state: &mut State, recipe: &Recipe, parts: [&Samples; 2], seed: u64) -> Result<End, TrainError> {
-    fit(state, recipe, (parts[0], parts[1]), seed, &mut (), &|_, _| Ok(()))
+fn fit_whole(state: &mut State, recipe: &Recipe, parts: &[Samples; 2], seed: u64) -> Result<End, TrainError> {
+    fit(state, recipe, parts, seed, &mut (), &|_, _| Ok(()))
 }
 
 /// A recipe on 32x32 pixels and few channels.
@@ -48,7 +49,7 @@ fn recipe(name: &str, changes: &[&str]) -> Recipe {
     };
     let small = ["preprocess.size=32", "epochs=6", "batch=8"];
     let changes = [&small[..], network, changes].concat();
-    Recipe::named(name, &changes.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+    Recipe::named(name, &changes).unwrap()
 }
 
 /// Stripes for malignant and flat grey for benign, with noise.
@@ -70,17 +71,16 @@ fn start(recipe: &Recipe, seed: u64) -> Result<State, TrainError> {
     Ok(State::new(Network::new(recipe.architecture.clone(), parameters), recipe))
 }
 
-fn train(recipe: &Recipe, seed: u64) -> Result<(Vec<Epoch>, State), TrainError> {
+fn train(recipe: &Recipe, seed: u64) -> Result<State, TrainError> {
     let (mut state, mut recorder) = (start(recipe, seed)?, Recorder { epochs: Vec::new(), steps_left: usize::MAX });
-    let parts = (&samples(40, 1), &samples(16, 2));
-    let end = fit(&mut state, recipe, parts, seed, &mut recorder, &|_, _| Ok(()))?;
-    assert_eq!(end, End::Finished);
-    Ok((recorder.epochs, state))
+    let end = fit(&mut state, recipe, &[samples(40, 1), samples(16, 2)], seed, &mut recorder, &|_, _| Ok(()))?;
+    assert_eq!((end, &recorder.epochs), (End::Finished, &state.history));
+    Ok(state)
 }
 
 /// What a training came to, without its times.
 fn came_to(recipe: &Recipe, state: &State) -> (StoredTensors, Vec<String>) {
-    let figures = state.history().iter().map(|epoch| format!("{:?}", epoch.figures)).collect();
+    let figures = state.history.iter().map(|epoch| format!("{:?}", epoch.figures)).collect();
     (state.kept(recipe).unwrap().weights, figures)
 }
 
@@ -89,8 +89,9 @@ fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result
     // Images without colour, and of one scale, are nothing to exchange colours of or to zoom into.
     let changes = ["keep=best", "backbone_share=1", "augmentation.exchange=0", "augmentation.zoom=0"];
     let recipe = recipe("best", &changes);
-    let (epochs, state) = train(&recipe, 1)?;
-    assert_eq!((epochs.len(), state.history()), (6, &epochs[..]));
+    let state = train(&recipe, 1)?;
+    let epochs = &state.history;
+    assert_eq!(epochs.len(), 6);
     let loss = |epoch: &Epoch| epoch.figures.validation_loss.unwrap();
     let lowest = epochs.iter().map(loss).fold(f64::INFINITY, f64::min);
     let kept = state.kept(&recipe)?.epoch;
@@ -98,7 +99,7 @@ fn a_small_network_learns_to_tell_stripes_and_its_best_epoch_is_kept() -> Result
     assert!(kept.figures.validation_roc_auc.unwrap() > 0.95, "{kept:?}");
     assert!(kept.figures.train_loss < epochs[0].figures.train_loss);
     assert!(kept.figures.train_accuracy > 0.8, "{kept:?}");
-    let last = Recipe { keep: crate::train::Keep::Last, ..recipe };
+    let last = Recipe { keep: Keep::Last, ..recipe };
     assert_eq!(state.kept(&last)?.epoch.figures.epoch, 6);
     Ok(())
 }
@@ -108,7 +109,7 @@ fn every_tensor_of_each_network_is_trained() -> Result<(), TrainError> {
     for name in ["baseline", "transfer", "best"] {
         // Ours leaves the backbone's moments as they are unless it is asked to learn them.
         let recipe = recipe(name, if name == "best" { &["backbone_norm.momentum=0.9"] } else { &[] });
-        let (_, state) = train(&recipe, 1)?;
+        let state = train(&recipe, 1)?;
         let weights = state.kept(&recipe)?.weights;
         let start = Parameters::initial(&recipe.architecture, 1)?.stored()?;
         let moved = |name: &String, start: &StoredTensor| {
@@ -125,11 +126,11 @@ fn every_tensor_of_each_network_is_trained() -> Result<(), TrainError> {
 fn the_same_seed_gives_the_same_weights_with_any_number_of_threads() -> Result<(), TrainError> {
     for name in ["augmented", "best"] {
         let recipe = recipe(name, &["epochs=2"]);
-        let (_, state) = train(&recipe, 3)?;
+        let state = train(&recipe, 3)?;
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
-        let (_, again) = pool.install(|| train(&recipe, 3))?;
+        let again = pool.install(|| train(&recipe, 3))?;
         assert_eq!(came_to(&recipe, &state), came_to(&recipe, &again));
-        assert_ne!(came_to(&recipe, &state).0, came_to(&recipe, &train(&recipe, 4)?.1).0);
+        assert_ne!(came_to(&recipe, &state).0, came_to(&recipe, &train(&recipe, 4)?).0);
     }
     Ok(())
 }
@@ -155,9 +156,9 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
             "preprocess.resampling=antialiased",
         ];
         let recipe = recipe(name, &changes);
-        let parts = (samples(40, 1), samples(16, 2));
+        let parts = [samples(40, 1), samples(16, 2)];
         let mut undisturbed = start(&recipe, 5)?;
-        fit_whole(&mut undisturbed, &recipe, [&parts.0, &parts.1], 5)?;
+        fit_whole(&mut undisturbed, &recipe, &parts, 5)?;
         let wanted = came_to(&recipe, &undisturbed);
 
         let path = dir.path().join(name);
@@ -167,10 +168,10 @@ fn a_training_that_is_stopped_anywhere_ends_as_if_it_had_not_been() -> Result<()
             // Two steps between one stop and the next, so that stops fall into epochs and between them.
             let mut recorder = Recorder { epochs: Vec::new(), steps_left: 2 };
             let save = |state: &State, _: &mut dyn Progress| state.write(&path);
-            if fit(&mut state, &recipe, (&parts.0, &parts.1), 5, &mut recorder, &save)? == End::Finished {
+            if fit(&mut state, &recipe, &parts, 5, &mut recorder, &save)? == End::Finished {
                 break;
             }
-            *stops.entry(state.position().1).or_insert(0) += 1;
+            *stops.entry(state.position.steps).or_insert(0) += 1;
             state = State::read(&path, &recipe)?;
         }
         assert!(stops.len() >= 2 && stops.values().sum::<usize>() >= 3, "{name}: {stops:?}");
@@ -185,14 +186,11 @@ fn callbacks_lower_the_learning_rate_and_end_the_training() -> Result<(), TrainE
         "epochs=9",
         "early_stopping.patience=4",
         "early_stopping.min_delta=10",
-        "plateau.factor=0.1",
         "plateau.patience=2",
         "plateau.min_delta=10",
-        "plateau.cooldown=0",
-        "plateau.min_learning_rate=0",
     ];
-    let (epochs, _) = train(&recipe("baseline", &changes), 1)?;
-    let rates: Vec<f64> = epochs.iter().map(|epoch| (epoch.figures.learning_rate * 1e6).round() / 1e6).collect();
+    let state = train(&recipe("baseline", &changes), 1)?;
+    let rates: Vec<f64> = state.history.iter().map(|epoch| (epoch.figures.learning_rate * 1e6).round() / 1e6).collect();
     assert_eq!(rates, [3e-3, 3e-3, 3e-3, 3e-4, 3e-4]);
     Ok(())
 }
@@ -202,31 +200,27 @@ fn a_part_of_one_class_or_none_is_refused() -> Result<(), TrainError> {
     let recipe = recipe("baseline", &[]);
     let mut state = start(&recipe, 1)?;
     let benign = Samples::of(Preprocess::report(), vec![vec![0.0; 32 * 32 * 3]], vec![Label::Benign]);
-    let error = fit_whole(&mut state, &recipe, [&samples(4, 1), &benign], 1).err();
-    assert!(matches!(error, Some(TrainError::OneClass { part: "validation", .. })), "{error:?}");
-    let none = Samples::of(Preprocess::report(), Vec::new(), Vec::new());
-    let error = fit_whole(&mut state, &recipe, [&none, &samples(4, 1)], 1).err();
+    let error = fit_whole(&mut state, &recipe, &[samples(4, 1), benign], 1).err();
+    assert!(matches!(error, Some(TrainError::OneClass("validation", ..))), "{error:?}");
+    let error = fit_whole(&mut state, &recipe, &[samples(0, 1), samples(4, 1)], 1).err();
     assert!(matches!(error, Some(TrainError::EmptyPart("train"))), "{error:?}");
     Ok(())
 }
 
 #[test]
 fn a_recipe_that_decides_nothing_by_the_validation_part_trains_without_one() -> Result<(), TrainError> {
-    let none = Samples::of(Preprocess::report(), Vec::new(), Vec::new());
-    let recipe_of = recipe;
-    let recipe = recipe_of("best", &["epochs=2"]);
-    let mut state = start(&recipe, 1)?;
-    fit_whole(&mut state, &recipe, [&samples(40, 1), &none], 1)?;
-    assert!(state.best().is_none(), "no epoch is better than another");
-    assert!(state.history().iter().all(|epoch| epoch.figures.validation_loss.is_none()));
+    let unsteered = recipe("best", &["epochs=2"]);
+    let mut state = start(&unsteered, 1)?;
+    fit_whole(&mut state, &unsteered, &[samples(40, 1), samples(0, 2)], 1)?;
+    assert!(state.best.is_none(), "no epoch is better than another");
+    assert!(state.history.iter().all(|epoch| epoch.figures.validation_loss.is_none()));
     // The validation part decides nothing, so the weights are those of a training that has one.
-    let mut measured = start(&recipe, 1)?;
-    fit_whole(&mut measured, &recipe, [&samples(40, 1), &samples(16, 2)], 1)?;
-    assert!(state.kept(&recipe)?.weights == measured.kept(&recipe)?.weights);
+    let mut measured = start(&unsteered, 1)?;
+    fit_whole(&mut measured, &unsteered, &[samples(40, 1), samples(16, 2)], 1)?;
+    assert!(state.kept(&unsteered)?.weights == measured.kept(&unsteered)?.weights);
 
-    let steered = recipe_of("baseline", &[]);
-    let mut state = start(&steered, 1)?;
-    let refusal = fit_whole(&mut state, &steered, [&samples(40, 1), &none], 1).err().unwrap();
+    let steered = recipe("baseline", &[]);
+    let refusal = fit_whole(&mut start(&steered, 1)?, &steered, &[samples(40, 1), samples(0, 2)], 1).err().unwrap();
     assert!(refusal.to_string().contains("early_stopping"), "{refusal}");
     Ok(())
 }
@@ -235,17 +229,15 @@ fn a_recipe_that_decides_nothing_by_the_validation_part_trains_without_one() -> 
 fn what_is_no_checkpoint_of_this_training_is_refused() -> Result<(), TrainError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("last.safetensors");
-    let recipe_of = recipe;
-    let recipe = recipe_of("baseline", &[]);
-    start(&recipe, 1)?.write(&path)?;
-    assert!(State::read(&path, &recipe).is_ok());
-    let other = State::read(&path, &recipe_of("transfer", &[])).err().unwrap().to_string();
-    assert!(other.contains("does not fit the network"), "{other}");
+    let (ours, transfer) = (recipe("baseline", &[]), recipe("transfer", &[]));
+    start(&ours, 1)?.write(&path)?;
+    assert!(State::read(&path, &ours).is_ok());
+    let refused = |recipe: &Recipe| State::read(&path, recipe).err().unwrap().to_string();
+    assert!(refused(&transfer).contains("does not fit the network"), "{}", refused(&transfer));
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-    assert!(State::read(&path, &recipe).is_err());
+    refused(&ours);
     crate::model::write_tensors(&path, &StoredTensors::new(), ("other", String::new()))?;
-    let other = State::read(&path, &recipe).err().unwrap().to_string();
-    assert!(other.contains("no checkpoint"), "{other}");
+    assert!(refused(&ours).contains("no checkpoint"), "{}", refused(&ours));
     Ok(())
 }

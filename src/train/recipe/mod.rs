@@ -7,9 +7,8 @@ use toml::{Table, Value};
 
 use crate::model::{Architecture, NormPolicy, Parameter, Role, TrainingPass, in_backbone};
 use crate::pixels::{Preprocess, Resampling};
-use crate::train::error::TrainError;
-use crate::train::fit::adam::Slot;
-use crate::train::fit::callbacks::{EarlyStopping, Plateau};
+use crate::train::fit::callbacks::check_min_delta;
+use crate::train::{Decay, EarlyStopping, Plateau, Slot, TrainError};
 
 /// A way to train a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,16 +67,6 @@ pub enum Start {
     Imagenet,
 }
 
-/// How the learning rate goes on after its warm-up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Decay {
-    /// It stays.
-    Constant,
-    /// It falls to zero along half a cosine.
-    Cosine,
-}
-
 /// Which epoch's weights a run ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -133,11 +122,11 @@ impl Recipe {
     /// # Errors
     /// When there is no such recipe, a change names no value of a recipe, or a value does not fit; the error says what
     /// there is.
-    pub fn named(name: &str, changes: &[String]) -> Result<Self, TrainError> {
+    pub fn named(name: &str, changes: &[&str]) -> Result<Self, TrainError> {
         let unfit = |reason: String| TrainError::Recipe { name: name.to_owned(), reason };
         let Some((_, text)) = RECIPES.into_iter().find(|(known, _)| *known == name) else {
-            let known: Vec<&str> = Self::names().collect();
-            return Err(unfit(format!("no recipe has that name; there are {}", known.join(", "))));
+            let known = Vec::from_iter(Self::names()).join(", ");
+            return Err(unfit(format!("no recipe has that name; there are {known}")));
         };
         let mut table: Table = text.parse().map_err(|error| unfit(format!("{error}")))?;
         for change in changes {
@@ -161,33 +150,34 @@ impl Recipe {
     /// Refuses numbers that no training can be made of.
     fn check(&self) -> Result<(), String> {
         let Self { epochs, batch, learning_rate, preprocess, architecture, .. } = self;
+        let Augmentation { stain, zoom, exchange, .. } = self.augmentation;
         let finite = |value: f64| value.is_finite() && value >= 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
+        let rate = format!("learning_rate must be above 0, not {learning_rate}");
+        let resampling = zoom == 0.0 || preprocess.resampling == Resampling::Antialiased;
         let rules = [
-            (*epochs >= 1, "epochs must be at least 1".to_owned()),
-            (*batch >= 2, "batch must be at least 2, because a batch norm of one sample learns nothing".to_owned()),
-            (
-                learning_rate.is_finite() && *learning_rate > 0.0,
-                format!("learning_rate must be above 0, not {learning_rate}"),
-            ),
-            (self.head_scale.is_finite() && self.head_scale > 0.0, "head_scale must be above 0".to_owned()),
-            (finite(self.backbone_share), "backbone_share must be 0 or more".to_owned()),
-            (finite(self.weight_decay), "weight_decay must be 0 or more".to_owned()),
-            (finite(self.warm_up), "warm_up must be 0 or more epochs".to_owned()),
-            (share(self.label_smoothing), "label_smoothing must be from 0 up to, but not, 1".to_owned()),
-            (share(self.augmentation.stain), "augmentation.stain must be from 0 up to, but not, 1".to_owned()),
-            (share(self.augmentation.zoom), "augmentation.zoom must be from 0 up to, but not, 1".to_owned()),
-            ((0.0..=1.0).contains(&self.augmentation.exchange), "augmentation.exchange must be from 0 to 1".to_owned()),
-            (
-                self.augmentation.zoom == 0.0 || preprocess.resampling == Resampling::Antialiased,
-                "augmentation.zoom needs preprocess.resampling = antialiased".to_owned(),
-            ),
+            (*epochs >= 1, "epochs must be at least 1"),
+            (*batch >= 2, "batch must be at least 2, because a batch norm of one sample learns nothing"),
+            (learning_rate.is_finite() && *learning_rate > 0.0, &rate),
+            (self.head_scale.is_finite() && self.head_scale > 0.0, "head_scale must be above 0"),
+            (finite(self.backbone_share), "backbone_share must be 0 or more"),
+            (finite(self.weight_decay), "weight_decay must be 0 or more"),
+            (finite(self.warm_up), "warm_up must be 0 or more epochs"),
+            (share(self.label_smoothing), "label_smoothing must be from 0 up to, but not, 1"),
+            (share(stain), "augmentation.stain must be from 0 up to, but not, 1"),
+            (share(zoom), "augmentation.zoom must be from 0 up to, but not, 1"),
+            ((0.0..=1.0).contains(&exchange), "augmentation.exchange must be from 0 to 1"),
+            (resampling, "augmentation.zoom needs preprocess.resampling = antialiased"),
         ];
         if let Some((_, reason)) = rules.into_iter().find(|(holds, _)| !holds) {
-            return Err(reason);
+            return Err(reason.to_owned());
         }
-        self.early_stopping.as_ref().map_or(Ok(()), |stop| stop.check().map_err(|e| format!("early_stopping: {e}")))?;
-        self.plateau.as_ref().map_or(Ok(()), |plateau| plateau.check().map_err(|e| format!("plateau: {e}")))?;
+        if let Some(stopping) = &self.early_stopping {
+            check_min_delta(stopping.min_delta).map_err(|reason| format!("early_stopping: {reason}"))?;
+        }
+        if let Some(plateau) = &self.plateau {
+            plateau.check().map_err(|reason| format!("plateau: {reason}"))?;
+        }
         preprocess.check().map_err(|error| error.to_string())?;
         architecture.check(preprocess.size)
     }
@@ -214,24 +204,6 @@ impl Recipe {
         let share = if backbone { self.backbone_share } else { 1.0 };
         let weight_decay = if kernel && !backbone { self.weight_decay } else { 0.0 };
         Slot::new(parameter.clone(), share, weight_decay)
-    }
-
-    /// The share of the peak learning rate at a step, both counted in epochs (1.5: in the middle of the second).
-    pub fn schedule(&self, epoch: f64) -> f64 {
-        if epoch < self.warm_up {
-            return epoch / self.warm_up;
-        }
-        self.decay.share((epoch - self.warm_up) / (self.epochs as f64 - self.warm_up).max(f64::MIN_POSITIVE))
-    }
-}
-
-impl Decay {
-    /// The share of the peak learning rate after a part (0 to 1) of the way.
-    fn share(self, done: f64) -> f64 {
-        match self {
-            Self::Constant => 1.0,
-            Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos()),
-        }
     }
 }
 
@@ -279,8 +251,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str, changes: &[&str]) -> Result<Recipe, String> {
-        let changes: Vec<String> = changes.iter().map(|&change| change.to_owned()).collect();
-        Recipe::named(name, &changes).map_err(|error| error.to_string())
+        Recipe::named(name, changes).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -352,16 +323,5 @@ mod tests {
         assert_eq!(steered("best", &[]), None);
         assert_eq!(steered("best", &["keep=best"]), Some("keep = \"best\""));
         assert!(["baseline", "augmented", "transfer"].iter().all(|name| steered(name, &[]) == Some("early_stopping")));
-    }
-
-    #[test]
-    fn the_learning_rate_rises_and_falls_back_to_zero() {
-        let recipe = named("best", &["warm_up=1", "epochs=5"]).unwrap();
-        assert_eq!(recipe.schedule(0.0), 0.0);
-        assert_eq!(recipe.schedule(0.5), 0.5);
-        assert_eq!(recipe.schedule(1.0), 1.0);
-        assert!((recipe.schedule(3.0) - 0.5).abs() < 1e-12);
-        assert!(recipe.schedule(5.0) < 1e-12);
-        assert_eq!(named("transfer", &[]).unwrap().schedule(7.3), 1.0);
     }
 }

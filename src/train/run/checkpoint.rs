@@ -8,10 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Network, Parameters, StoredTensors, read_described_tensors, write_tensors};
-use crate::train::error::TrainError;
-use crate::train::fit::history::Epoch;
-use crate::train::fit::state::{Position, Snapshot, State};
-use crate::train::recipe::Recipe;
+use crate::train::fit::state::{Position, Snapshot};
+use crate::train::{Epoch, Recipe, State, TrainError};
 
 /// The key of the metadata in a safetensors file.
 const KEY: &str = "lobule-checkpoint";
@@ -31,10 +29,7 @@ struct Header {
 
 impl State {
     /// Writes everything that is needed to go on: whole or not at all.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, path: &Path) -> Result<(), TrainError> {
+    pub(crate) fn write(&self, path: &Path) -> Result<(), TrainError> {
         let mut tensors = StoredTensors::new();
         let mut add = |group: &str, stored: StoredTensors| {
             tensors.extend(stored.into_iter().map(|(name, tensor)| (format!("{group}/{name}"), tensor)));
@@ -52,16 +47,12 @@ impl State {
             best: self.best.as_ref().map(|best| best.epoch.clone()),
             history: self.history.clone(),
         };
-        let text = serde_json::to_string(&header);
-        let text = text.map_err(|error| TrainError::Write { path: path.to_owned(), source: error.into() })?;
+        let text = serde_json::to_string(&header).map_err(|error| TrainError::write(path)(error.into()))?;
         Ok(write_tensors(path, &tensors, (KEY, text))?)
     }
 
     /// Reads what [`State::write`] wrote during a training by the same recipe.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or is no checkpoint of this recipe's network.
-    pub fn read(path: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
+    pub(crate) fn read(path: &Path, recipe: &Recipe) -> Result<Self, TrainError> {
         let broken = |reason: String| TrainError::unusable(path, reason);
         let (mut tensors, text) = read_described_tensors(path, KEY)?;
         let text = text.ok_or_else(|| broken("holds tensors, but is no checkpoint of a training".into()))?;

@@ -7,8 +7,7 @@ use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{ComparedRun, Comparison, Pooled};
 use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
-use crate::train::error::TrainError;
-use crate::train::run::config::RunConfig;
+use crate::train::{RunConfig, TrainError};
 
 /// Reads runs from their folders and compares them; where `pooled` is asked for, their predictions are also taken
 /// together.
@@ -33,10 +32,8 @@ fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, Tra
     for (run, predictions) in runs.iter().zip(predictions) {
         for Subject { filename, .. } in &predictions.subjects {
             if let Some(other) = seen.insert(filename, &run.name) {
-                let name = &run.name;
-                let reason = format!(
-                    "and {name} both predict {filename}; only runs that hold out different images can be pooled"
-                );
+                let both = format!("and {} both predict {filename}", run.name);
+                let reason = format!("{both}; only runs that hold out different images can be pooled");
                 return Err(TrainError::unusable(other, reason));
             }
         }

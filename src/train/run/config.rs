@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use crate::system::write_whole;
-use crate::train::error::TrainError;
-use crate::train::recipe::{Recipe, find, keys};
+use crate::train::recipe::{find, keys};
+use crate::train::{Recipe, TrainError};
 
 /// What a run was asked to do. No path of the machine is in it: a model card is made from it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl RunConfig {
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let failed = |source| TrainError::Write { path: path.to_owned(), source };
+        let failed = TrainError::write(path);
         let text = toml::to_string(self).map_err(|error| failed(std::io::Error::other(error)))?;
         write_whole(path, text.as_bytes()).map_err(failed)
     }
@@ -50,31 +50,30 @@ impl RunConfig {
     /// When the file is missing, or is not what a run writes.
     pub fn read(path: &Path) -> Result<Self, TrainError> {
         let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| TrainError::Read { path: path.to_owned(), source })?;
+        let text = text.map_err(|source| TrainError::File { action: "read", path: path.to_owned(), source })?;
         toml::from_str(&text).map_err(|error| TrainError::unusable(path, format!("is not what a run writes: {error}")))
     }
 
     /// Refuses to go on with a run in `folder` that was asked for other things; the program may be another version.
-    ///
-    /// # Errors
-    /// When they differ; the error says in what.
-    pub fn goes_on(&self, before: &Self, folder: &Path) -> Result<(), TrainError> {
-        let mut before = before.clone();
+    pub(crate) fn goes_on(&self, before: &Self, folder: &Path) -> Result<(), TrainError> {
+        let mut now = Self { version: before.version.clone(), ..self.clone() };
         if before.trained_on.is_empty() {
             // Versions before 0.2 did not write the cases down.
-            before.trained_on = self.trained_on.clone();
+            now.trained_on.clear();
         }
-        let before = &before;
-        let differences = Self { version: before.version.clone(), ..self.clone() }.differences(before);
-        if differences.is_empty() {
-            return Ok(());
+        now.same_as(before, folder, "holds a run that was asked for other things")
+    }
+
+    /// Refuses the run of `folder` where its config is another one; the error says in what.
+    pub(crate) fn same_as(&self, before: &Self, folder: &Path, refusal: &str) -> Result<(), TrainError> {
+        match self.differences(before) {
+            differences if differences.is_empty() => Ok(()),
+            differences => Err(TrainError::unusable(folder, format!("{refusal}: {}", differences.join("; ")))),
         }
-        let reason = format!("holds a run that was asked for other things: {}", differences.join("; "));
-        Err(TrainError::unusable(folder, reason))
     }
 
     /// Where two configs differ, a sentence a value: `recipe.batch = 64, and not 32`.
-    pub fn differences(&self, other: &Self) -> Vec<String> {
+    fn differences(&self, other: &Self) -> Vec<String> {
         let [ours, theirs] = [self, other].map(|config| Table::try_from(config).unwrap_or_default());
         let all: BTreeSet<String> = [&ours, &theirs].into_iter().flat_map(keys).collect();
         let difference = |key: &String| match (find(&ours, key), find(&theirs, key)) {
@@ -87,9 +86,6 @@ impl RunConfig {
     }
 
     /// Everything that the run was trained by, seed and split apart, as text that is equal for equal settings.
-    ///
-    /// # Errors
-    /// When a value has no form in TOML.
     pub(crate) fn settings(&self) -> Result<String, TrainError> {
         let unfit =
             |error: toml::ser::Error| TrainError::Recipe { name: self.recipe.name.clone(), reason: error.to_string() };
@@ -103,18 +99,15 @@ mod tests {
 
     #[test]
     fn configs_are_compared_by_key_and_a_table_that_one_of_them_lacks_is_named() {
-        let config = |changes: &[&str]| {
-            let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
-            RunConfig {
-                version: "1".into(),
-                seed: 1,
-                data: String::new(),
-                split: String::new(),
-                start: String::new(),
-                trained_on: vec!["7".into()],
-                skipped: Vec::new(),
-                recipe: Recipe::named("best", &changes).unwrap(),
-            }
+        let config = |changes: &[&str]| RunConfig {
+            version: "1".into(),
+            seed: 1,
+            data: String::new(),
+            split: String::new(),
+            start: String::new(),
+            trained_on: vec!["7".into()],
+            skipped: Vec::new(),
+            recipe: Recipe::named("best", changes).unwrap(),
         };
         let (plain, stopping) =
             (config(&[]), config(&["early_stopping.patience=2", "early_stopping.min_delta=0.5", "epochs=7"]));

@@ -7,12 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::breakhis::Folds;
 use crate::evaluate::comparison::Comparison;
-use crate::train::error::TrainError;
-use crate::train::progress::Progress;
-use crate::train::run::FoldSource;
-use crate::train::run::compared::compare_runs;
-use crate::train::run::folder::RunFolder;
 use crate::train::run::one::{Job, Trainer, file_name};
+use crate::train::{FoldSource, Progress, RunFolder, TrainError, compare_runs};
 
 /// A repeat whose runs have ended.
 #[derive(Clone, Debug)]
@@ -43,8 +39,7 @@ pub(super) fn run(
     repeats: u32,
     progress: &mut dyn Progress,
 ) -> Result<Vec<RepeatOutcome>, TrainError> {
-    let repeats: Vec<Repeat> =
-        (1..=repeats).map(|number| Repeat::new(trainer, source, number)).collect::<Result<_, _>>()?;
+    let repeats = (1..=repeats).map(|number| Repeat::new(trainer, source, number)).collect::<Result<Vec<_>, _>>()?;
     // All folds are looked at before the first one is trained: hours of work are not to end at one that holds one class.
     repeats.iter().try_for_each(|repeat| repeat.check(trainer))?;
     repeats.iter().try_for_each(Repeat::write_folds)?;
@@ -99,8 +94,7 @@ impl Repeat {
     }
 
     fn write_folds(&self) -> Result<(), TrainError> {
-        let failed = |source| TrainError::Write { path: self.folder.clone(), source };
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        std::fs::create_dir_all(&self.folder).map_err(TrainError::write(&self.folder))?;
         Ok(self.folds.write(&self.folder.join("folds.csv"))?)
     }
 

@@ -21,12 +21,9 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::train::error::TrainError;
-use crate::train::fit::history::{write_csv, write_jsonl};
-use crate::train::fit::state::{Snapshot, State};
-use crate::train::progress::Progress;
-use crate::train::run::config::RunConfig;
+use crate::train::fit::{history, state::Snapshot};
 use crate::train::run::tensorboard;
+use crate::train::{Progress, RunConfig, State, TrainError};
 
 /// The files that a run which held images out has at its end.
 const ENDS: [&str; 2] = ["validation-predictions.csv", "weights.safetensors"];
@@ -39,7 +36,6 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// The checkpoint's name.
     const CHECKPOINT: &str = "last.safetensors";
 
     /// Refuses a folder that a run can neither be begun in nor go on in, before work is done for it; leaves nothing
@@ -61,7 +57,7 @@ impl RunFolder {
         let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
         let probe = there.join(format!(".lobule.{}", std::process::id()));
         let written = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
-        written.map_err(|source| TrainError::Write { path: folder.to_owned(), source })
+        written.map_err(TrainError::write(folder))
     }
 
     /// Whether a run that held images out has come to its end in a folder.
@@ -70,9 +66,6 @@ impl RunFolder {
     }
 
     /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
-    ///
-    /// # Errors
-    /// When the folder cannot be made, or holds a run that was asked for other things.
     pub(crate) fn open(
         folder: &Path,
         config: RunConfig,
@@ -81,18 +74,16 @@ impl RunFolder {
         let run = Self { folder: folder.to_owned(), config };
         let checkpoint = run.path(Self::CHECKPOINT);
         if !checkpoint.exists() {
-            let failed = |source| TrainError::Write { path: folder.to_owned(), source };
-            std::fs::create_dir_all(folder).map_err(failed)?;
+            std::fs::create_dir_all(folder).map_err(TrainError::write(folder))?;
             run.config.write(&run.path("config.toml"))?;
             return Ok((run, None));
         }
         let before = RunConfig::read(&run.path("config.toml"))?;
         run.config.goes_on(&before, folder)?;
         if before.version != run.config.version {
-            let (before, now) = (&before.version, &run.config.version);
             let begun =
-                format!("the run was begun by version {before} and goes on by {now}, which may round differently");
-            progress.warn(&begun);
+                format!("the run was begun by version {} and goes on by {}", before.version, run.config.version);
+            progress.warn(&format!("{begun}, which may round differently"));
         }
         let state = State::read(&checkpoint, &run.config.recipe)?;
         Ok((run, Some(state)))
@@ -109,15 +100,11 @@ impl RunFolder {
     }
 
     /// Writes all that changes with the state.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
     pub(crate) fn save(&self, state: &State) -> Result<(), TrainError> {
         state.write(&self.path(Self::CHECKPOINT))?;
-        write_csv(&self.path("history.csv"), state.history())?;
-        write_jsonl(&self.path("history.jsonl"), state.history())?;
-        tensorboard::write(&self.folder, state.history())?;
-        if let Some(best) = state.best() {
+        history::write(&self.folder, &state.history)?;
+        tensorboard::write(&self.folder, &state.history)?;
+        if let Some(best) = &state.best {
             let loss = best.epoch.figures.validation_loss;
             let figures = loss.map(|loss| ("validation_nll".to_owned(), loss)).into_iter().collect();
             self.weights_file(best.clone(), figures).write(&self.path("best.safetensors"))?;

@@ -6,9 +6,8 @@
 use crate::evaluate::{EXCHANGES, RINGS};
 use crate::model::{Architecture, Fused};
 use crate::system::available_memory;
-use crate::train::error::TrainError;
 use crate::train::fit::step::SUBSET;
-use crate::train::recipe::Recipe;
+use crate::train::{Recipe, TrainError};
 
 /// Bytes of a number.
 const NUMBER: usize = 4;
@@ -55,10 +54,8 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
     NUMBER * (weights + step + samples) + seen * features(&recipe.architecture)
 }
 
-/// Refuses a training that cannot fit into memory; `parts` are the images of the train, validation and test parts.
-///
-/// # Errors
-/// When the system says how much it can give, and that is less than the training needs.
+/// Refuses a training that cannot fit into memory, where the system says how much it can give; `parts` are the images of
+/// the train, validation and test parts.
 pub(crate) fn check_memory(recipe: &Recipe, parts: [usize; 3]) -> Result<(), TrainError> {
     let needed = needed(recipe, parts);
     match available_memory() {
@@ -81,7 +78,7 @@ mod tests {
             let gib = needed(&recipe, [771, 257, 257]) as f64 / f64::from(1 << 30);
             assert!((0.3..4.0).contains(&gib), "{name}: {gib} GiB");
         }
-        let huge = Recipe::named("best", &["batch=100000000".to_owned()]).unwrap();
+        let huge = Recipe::named("best", &["batch=100000000"]).unwrap();
         let refusal = check_memory(&huge, [6, 2, 2]).err().map(|error| error.to_string());
         if available_memory().is_some() {
             assert!(refusal.unwrap().contains("--set batch"));

@@ -8,7 +8,7 @@ mod compared;
 pub(crate) mod config;
 mod cross_validation;
 pub(crate) mod folder;
-pub(crate) mod memory_estimate;
+mod memory_estimate;
 mod on_all;
 mod one;
 mod tensorboard;
@@ -20,10 +20,8 @@ pub use cross_validation::RepeatOutcome;
 pub use one::Finished;
 
 use crate::breakhis::{Dataset, Split};
-use crate::train::error::TrainError;
-use crate::train::progress::Progress;
-use crate::train::recipe::Recipe;
 use crate::train::run::one::Trainer;
+use crate::train::{Progress, Recipe, TrainError};
 
 /// The seed where none is given. `lobule dataset split` has the same, so that both make one split of one data set.
 pub const DEFAULT_SEED: u64 = 1;

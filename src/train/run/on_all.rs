@@ -6,13 +6,10 @@ use std::path::Path;
 
 use crate::breakhis::{Folds, Part, Split};
 use crate::evaluate::mean_of_all;
-use crate::train::error::TrainError;
 use crate::train::fit::check_validation;
-use crate::train::run::compared::compare_runs;
-use crate::train::run::config::RunConfig;
 use crate::train::run::cross_validation::{folder_of, runs_of};
-use crate::train::run::folder::RunFolder;
 use crate::train::run::one::{Job, Trainer, named_figures};
+use crate::train::{RunConfig, RunFolder, TrainError, compare_runs};
 
 /// Figures of a cross-validation that a weights file carries.
 pub(super) struct Carried {
@@ -86,14 +83,5 @@ fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<(), TrainErro
     }
     let before = RunConfig::read(&run.join("config.toml"))?;
     let now = RunConfig { start: start.to_owned(), recipe: trainer.config.recipe.clone(), ..before.clone() };
-    match now.differences(&before) {
-        differences if differences.is_empty() => Ok(()),
-        differences => Err(TrainError::unusable(
-            run,
-            format!(
-                "was trained by other settings, so its figures say nothing of this training: {}",
-                differences.join("; ")
-            ),
-        )),
-    }
+    now.same_as(&before, run, "was trained by other settings, so its figures say nothing of this training")
 }

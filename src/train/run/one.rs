@@ -8,17 +8,11 @@ use crate::breakhis::{Dataset, ImageFile, Part, Split};
 use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
-use crate::train::data::samples::Samples;
-use crate::train::error::TrainError;
-use crate::train::fit::state::State;
 use crate::train::fit::{End, check_classes, fit};
-use crate::train::progress::Progress;
-use crate::train::recipe::Start;
-use crate::train::run::config::RunConfig;
-use crate::train::run::folder::RunFolder;
 use crate::train::run::memory_estimate::check_memory;
 use crate::train::run::on_all::Carried;
-use crate::train::run::{Config, HeldOut};
+use crate::train::samples::Samples;
+use crate::train::{Config, HeldOut, Progress, RunConfig, RunFolder, Start, State, TrainError};
 
 /// What all runs of one training share.
 pub(super) struct Trainer<'a> {
@@ -74,21 +68,19 @@ impl<'a> Trainer<'a> {
         job.split.write(&folder.path("split.csv"))?;
         let recipe = &self.config.recipe;
         let mut state = before.unwrap_or_else(|| State::new(network, recipe));
-        let [train, validation] = &samples;
-        progress.note(&format!("{} images to train on, {} to validate on", train.len(), validation.len()));
-        let position = |state: &State| {
-            let (epochs, steps) = state.position();
-            format!("after {epochs} epochs and {steps} steps")
-        };
+        let [train, validation] = samples.each_ref().map(|samples| samples.labels.len());
+        progress.note(&format!("{train} images to train on, {validation} to validate on"));
+        let position =
+            |state: &State| format!("after {} epochs and {} steps", state.position.epochs, state.position.steps);
         let save = |state: &State, progress: &mut dyn Progress| {
             folder.save(state)?;
             progress.saved(&folder, state)
         };
-        if !state.history().is_empty() {
+        if !state.history.is_empty() {
             save(&state, progress)?;
             progress.note(&format!("going on {}", position(&state)));
         }
-        if fit(&mut state, recipe, (train, validation), job.seed, progress, &save)? == End::Interrupted {
+        if fit(&mut state, recipe, &samples, job.seed, progress, &save)? == End::Interrupted {
             return Err(TrainError::Interrupted(position(&state)));
         }
         // What is measured is read anew, so that the samples' memory is free for it.
@@ -98,7 +90,7 @@ impl<'a> Trainer<'a> {
         Ok(finished)
     }
 
-    /// Refuses a folder that the run cannot use, before any image is read for it.
+    /// Refuses a folder that the run cannot use, before images are read.
     pub(super) fn check_folder(&self, job: &Job, parts: &Parts<'_>) -> Result<(), TrainError> {
         RunFolder::check(&job.out, self.config.resume, |skipped| {
             let mut parts = parts.clone();

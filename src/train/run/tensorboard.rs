@@ -12,8 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use crate::train::error::TrainError;
-use crate::train::fit::history::Epoch;
+use crate::train::{Epoch, TrainError};
 
 /// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
 /// leaves a resumed run with one file.
@@ -35,9 +34,6 @@ struct Scalars {
 
 /// Brings the event files in the folder of a run up to date with all epochs so far. Without any there is no time that
 /// the files could begin at, and none are made.
-///
-/// # Errors
-/// When a folder or a file cannot be written.
 pub(crate) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
     if epochs.is_empty() {
         return Ok(());
@@ -46,8 +42,7 @@ pub(crate) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
         let scalars =
             (0..).zip(epochs).map(|(step, epoch)| Scalars { ended_at: epoch.ended_at, step, values: values(epoch) });
         let dir = run.join(part);
-        let scalars: Vec<Scalars> = scalars.collect();
-        update(&dir, &scalars).map_err(|source| TrainError::Write { path: dir.join(FILE_NAME), source })?;
+        update(&dir, &scalars.collect::<Vec<_>>()).map_err(TrainError::write(dir.join(FILE_NAME)))?;
     }
     Ok(())
 }
@@ -218,16 +213,13 @@ mod tests {
     fn both_folders_have_the_tags_of_keras_and_undefined_figures_are_left_out() -> Result<(), TrainError> {
         let run = tempfile::tempdir().unwrap();
         let figures = EpochFigures {
-            epoch: 1,
-            learning_rate: 1e-3,
             train_loss: 0.5,
-            train_accuracy: 0.75,
             validation_loss: Some(0.25),
             validation_accuracy: Some(1.0),
             validation_precision: Some(1.0),
             validation_recall: Some(1.0),
             validation_f1: Some(1.0),
-            validation_roc_auc: None,
+            ..EpochFigures::default()
         };
         write(run.path(), &[Epoch { figures, images_per_second: 9.0, ended_at: 1.5 }])?;
         for (part, losses, others) in [

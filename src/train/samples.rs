@@ -15,20 +15,19 @@ use crate::evaluate::FailedImage;
 use crate::pixels::{
     ColourStatistics, Crop, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage, StainChange, read, report_views,
 };
-use crate::train::error::TrainError;
 use crate::train::fit::seed::{Purpose, stream};
-use crate::train::recipe::{Augmentation, Views};
+use crate::train::{Augmentation, Target, TrainError, Views};
 
 /// Images that a network takes at once where nothing is learned.
 pub(crate) const CHUNK: usize = 32;
 
 /// The images of one part.
-pub struct Samples {
+pub(crate) struct Samples {
     preprocess: Preprocess,
     images: Vec<Kept>,
     /// The colour statistics of each image, where an epoch exchanges them.
     colours: Vec<ColourStatistics>,
-    labels: Vec<Label>,
+    pub(crate) labels: Vec<Label>,
 }
 
 /// An image in memory.
@@ -42,7 +41,6 @@ enum Kept {
 /// An image as an epoch shows it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
-    /// Which image.
     pub(crate) index: usize,
     pub(crate) symmetry: Dihedral,
     /// The crop that is shown; none for the whole image.
@@ -54,7 +52,7 @@ pub(crate) struct Sample {
 
 impl Samples {
     /// Reads and decodes the images that can be read; the others are named with their reasons.
-    pub fn load(
+    pub(crate) fn load(
         images: &[&ImageFile],
         preprocess: &Preprocess,
         augmentation: &Augmentation,
@@ -86,29 +84,15 @@ impl Samples {
         Self { preprocess, images: images.into_iter().map(Kept::Resized).collect(), colours, labels }
     }
 
-    /// How many images there are.
-    pub fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.images.is_empty()
-    }
-
-    /// Their labels.
-    pub fn labels(&self) -> &[Label] {
-        &self.labels
-    }
-
     /// What an epoch shows, in the order it shows it.
     pub(crate) fn shown(&self, augmentation: &Augmentation, seed: u64, epoch: usize) -> Vec<Sample> {
         let views: &[Dihedral] = match augmentation.views {
             Views::Report => &report_views(),
             Views::Identity | Views::Dihedral => &[Dihedral::Identity],
         };
-        let mut shown: Vec<Sample> =
-            (0..self.len()).flat_map(|index| views.iter().map(move |&view| Sample::plain(index, view))).collect();
+        let mut shown: Vec<Sample> = (0..self.labels.len())
+            .flat_map(|index| views.iter().map(move |&view| Sample::plain(index, view)))
+            .collect();
         shown.shuffle(&mut stream(seed, Purpose::Order, epoch));
         let mut random = stream(seed, Purpose::Views, epoch);
         for sample in &mut shown {
@@ -124,7 +108,7 @@ impl Samples {
                 sample.stain = Some(StainChange::random(augmentation.stain, &mut random));
             }
             if augmentation.exchange > 0.0 && random.random_bool(augmentation.exchange) {
-                sample.colours_of = Some(random.random_range(0..self.len()));
+                sample.colours_of = Some(random.random_range(0..self.labels.len()));
             }
         }
         shown
@@ -132,13 +116,10 @@ impl Samples {
 
     /// All images in their order, unchanged.
     pub(crate) fn as_they_are(&self) -> Vec<Sample> {
-        (0..self.len()).map(|index| Sample::plain(index, Dihedral::Identity)).collect()
+        (0..self.labels.len()).map(|index| Sample::plain(index, Dihedral::Identity)).collect()
     }
 
     /// The images of a batch as (batch, size, size, 3).
-    ///
-    /// # Errors
-    /// When an image cannot be resized, or candle fails.
     pub(crate) fn batch(&self, batch: &[Sample]) -> Result<Tensor, TrainError> {
         let size = self.preprocess.size as usize;
         let length = size * size * 3;
@@ -165,9 +146,9 @@ impl Samples {
         Ok(())
     }
 
-    /// The labels of a batch.
-    pub(crate) fn labels_of(&self, batch: &[Sample]) -> Vec<Label> {
-        batch.iter().map(|sample| self.labels[sample.index]).collect()
+    /// The targets of a batch; see [`Target::smoothed`].
+    pub(crate) fn targets(&self, batch: &[Sample], smoothing: f64) -> Vec<Target> {
+        batch.iter().map(|sample| Target::smoothed(self.labels[sample.index], smoothing)).collect()
     }
 }
 
@@ -215,8 +196,7 @@ mod tests {
     }
 
     fn shown(recipe: &str, changes: &[&str], epoch: usize) -> Vec<Sample> {
-        let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
-        samples(30).shown(&Recipe::named(recipe, &changes).unwrap().augmentation, 1, epoch)
+        samples(30).shown(&Recipe::named(recipe, changes).unwrap().augmentation, 1, epoch)
     }
 
     #[test]
@@ -257,9 +237,9 @@ mod tests {
         let dataset = Dataset::open(dir.path()).unwrap();
         let mut files: Vec<&ImageFile> = dataset.images().iter().collect();
         files.sort_by_key(|file| file.name.case);
-        let none = ["views=identity", "stain=0", "zoom=0", "exchange=0"].map(|value| format!("augmentation.{value}"));
-        let changes = none.into_iter().chain(changes.iter().map(ToString::to_string)).collect::<Vec<_>>();
-        let recipe = Recipe::named("best", &changes).unwrap();
+        let none =
+            ["augmentation.views=identity", "augmentation.stain=0", "augmentation.zoom=0", "augmentation.exchange=0"];
+        let recipe = Recipe::named("best", &[&none, changes].concat()).unwrap();
         let preprocess = Preprocess { size: 16, ..recipe.preprocess.clone() };
         let (samples, unreadable) = Samples::load(&files, &preprocess, &recipe.augmentation);
         assert!(unreadable.is_empty(), "{unreadable:?}");
@@ -271,7 +251,7 @@ mod tests {
         let mut shown = samples.shown(&recipe.augmentation, seed, epoch);
         shown.sort_by_key(|sample| sample.index);
         let batch = samples.batch(&shown).unwrap();
-        (0..samples.len()).map(|i| batch.get(i).unwrap().flatten_all().unwrap().to_vec1().unwrap()).collect()
+        (0..samples.labels.len()).map(|i| batch.get(i).unwrap().flatten_all().unwrap().to_vec1().unwrap()).collect()
     }
 
     #[test]
