@@ -6,8 +6,7 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::simd::lanes::{add, get, over_columns};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, add, get, over_columns};
 use crate::kernels::slices;
 
 /// Rows that are treated together, so that they are still in the level-1 cache when the next columns are.

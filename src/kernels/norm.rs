@@ -2,8 +2,7 @@
 //! gradients of gamma, beta and the input follow.
 
 use crate::kernels::moments::Moments;
-use crate::kernels::simd::Simd;
-use crate::kernels::simd::lanes::add;
+use crate::kernels::simd::{Simd, add};
 
 /// Where the moments come from, which decides whether the gradient runs through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

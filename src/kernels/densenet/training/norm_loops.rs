@@ -1,8 +1,7 @@
 //! The loops of batch normalisation and the ReLU behind it over rows of channels, forward and backward.
 
 use crate::kernels::norm::{NormSlice, TileSums};
-use crate::kernels::simd::lanes::{get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, get, over_columns, put};
 
 /// Rows that are treated together: so few that they are still in the level-1 cache when the next columns are.
 fn rows_at_once(width: usize) -> usize {

@@ -11,8 +11,7 @@ use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
 use crate::kernels::patches::{Geometry, PatchPlane};
-use crate::kernels::simd::lanes::{add, get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.
 pub struct Stem {

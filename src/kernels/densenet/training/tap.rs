@@ -4,8 +4,7 @@ use rayon::prelude::*;
 
 use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::simd::lanes::{add, get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, add, get, over_columns, put};
 
 /// The means (images, channels).
 pub fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {

@@ -12,8 +12,7 @@ use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::simd::lanes::{get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, get, over_columns, put};
 use crate::kernels::slices::add_all;
 
 /// Pixels behind the average that are made at once.

@@ -10,8 +10,7 @@ use crate::kernels::densenet::training::batch_shape::BatchShape;
 use crate::kernels::densenet::winograd::{
     INPUTS, OUTPUTS, POSITIONS, column_of, gather, input, kernel_back, output, upstream,
 };
-use crate::kernels::simd::lanes::{over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, over_columns, put};
 
 /// Tiles that are transformed at once, so that they stay in the cache.
 const TILES: usize = 32;
