@@ -57,10 +57,11 @@ impl Partial {
     pub(crate) fn of(level: Level, tile: &[f32], width: usize) -> Self {
         let rows = tile.len() / width;
         let mut mean = vec![0.0; width];
-        tile.chunks(ROWS * width).for_each(|rows| sums(level, rows, width, &mut mean));
+        tile.chunks(ROWS * width).for_each(|rows| over_columns!(level, width, sum(rows, width, &mut mean)));
         mean.iter_mut().for_each(|m| *m /= rows as f32);
         let mut squares = vec![0.0; width];
-        tile.chunks(ROWS * width).for_each(|rows| squared(level, rows, width, &mean, &mut squares));
+        let add = |rows| over_columns!(level, width, squared(rows, width, &mean, &mut squares));
+        tile.chunks(ROWS * width).for_each(add);
         Self { rows, mean, squares }
     }
 }
@@ -83,30 +84,24 @@ pub(crate) fn combined(partial: &[Partial]) -> Moments {
 }
 
 /// Adds each column's sum.
-fn sums(level: Level, tile: &[f32], width: usize, sums: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, sums: &mut [f32]) {
-        let mut sum = simd.splat(0.0);
-        for row in tile.chunks_exact(width) {
-            sum = simd.add(sum, get(simd, row, column));
-        }
-        add(simd, sums, column, sum);
+#[inline(always)]
+fn sum<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, sums: &mut [f32]) {
+    let mut sum = simd.splat(0.0);
+    for row in tile.chunks_exact(width) {
+        sum = simd.add(sum, get(simd, row, column));
     }
-    over_columns!(level, width, kernel(tile, width, sums))
+    add(simd, sums, column, sum);
 }
 
 /// Adds each column's squared distances from its mean.
-fn squared(level: Level, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
-        let (mut sum, mean) = (simd.splat(0.0), get(simd, mean, column));
-        for row in tile.chunks_exact(width) {
-            let distance = simd.sub(get(simd, row, column), mean);
-            sum = simd.mul_add(distance, distance, sum);
-        }
-        add(simd, sums, column, sum);
+#[inline(always)]
+fn squared<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
+    let (mut sum, mean) = (simd.splat(0.0), get(simd, mean, column));
+    for row in tile.chunks_exact(width) {
+        let distance = simd.sub(get(simd, row, column), mean);
+        sum = simd.mul_add(distance, distance, sum);
     }
-    over_columns!(level, width, kernel(tile, width, mean, sums))
+    add(simd, sums, column, sum);
 }
 
 #[cfg(test)]

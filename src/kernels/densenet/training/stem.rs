@@ -11,7 +11,7 @@ use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
 use crate::kernels::patches::{Geometry, PatchPlane};
-use crate::kernels::simd::{Level, Simd, add, get, over_columns, put};
+use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.
 pub struct Stem {
@@ -55,7 +55,8 @@ impl Stem {
             let outs = panel.data.par_chunks_exact_mut(images.pixels() * columns);
             let pairs = outs.zip(self.data.par_chunks_exact(self.images.pixels() * filters));
             let image = |(out, x): (&mut [f32], &[f32])| {
-                maximum(level, (&x[channels.start..], filters), slice, &windows, out);
+                let x = &x[channels.start..];
+                over_columns!(level, columns, maximum((x, filters), slice, &windows, out));
                 Partial::of(level, out, columns)
             };
             let moments = combined(&pairs.map(image).collect::<Vec<_>>());
@@ -91,8 +92,12 @@ impl Stem {
                 upstream.settle(level, output, index, &rows, &mut settled);
                 let mut tile = TileSums::none(columns);
                 let norm = norm.slice(channels.start, columns);
-                let slices = (&x[channels.start..], &mut gradient[channels.start..], filters);
-                maximum_backward(level, slices, norm, &windows, &settled, &mut tile);
+                let (x, gradient) = (&x[channels.start..], &mut gradient[channels.start..]);
+                over_columns!(
+                    level,
+                    columns,
+                    maximum_backward((x, &mut *gradient, filters), norm, &windows, &settled, &mut tile)
+                );
                 sums.sum[channels.clone()].copy_from_slice(&tile.sum);
                 sums.product[channels].copy_from_slice(&tile.product);
             }
@@ -141,71 +146,58 @@ fn windows(images: BatchShape, geometry: Geometry) -> Vec<Vec<usize>> {
 }
 
 /// The largest normalised value of each window, or zero. The rows of `x` lie `stride` apart.
-fn maximum(level: Level, (x, stride): (&[f32], usize), norm: NormSlice<'_>, windows: &[Vec<usize>], out: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        (x, stride): (&[f32], usize),
-        norm: NormSlice<'_>,
-        windows: &[Vec<usize>],
-        out: &mut [f32],
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        for (window, out) in windows.iter().zip(out.chunks_exact_mut(norm.scale.len())) {
-            let mut largest = simd.splat(0.0);
-            for pixel in window {
-                let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
-                largest = simd.max(value, largest);
-            }
-            put(simd, out, column, largest);
+#[inline(always)]
+fn maximum<S: Simd>(
+    simd: S,
+    column: usize,
+    (x, stride): (&[f32], usize),
+    norm: NormSlice<'_>,
+    windows: &[Vec<usize>],
+    out: &mut [f32],
+) {
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    for (window, out) in windows.iter().zip(out.chunks_exact_mut(norm.scale.len())) {
+        let mut largest = simd.splat(0.0);
+        for pixel in window {
+            let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
+            largest = simd.max(value, largest);
         }
+        put(simd, out, column, largest);
     }
-    over_columns!(level, norm.scale.len(), kernel((x, stride), norm, windows, out))
 }
 
 /// Adds the gradient of each window's maximum to that of the first pixel that has it, where it is above zero.
-fn maximum_backward(
-    level: Level,
+#[inline(always)]
+fn maximum_backward<S: Simd>(
+    simd: S,
+    column: usize,
     (x, gradient, stride): (&[f32], &mut [f32], usize),
     norm: NormSlice<'_>,
     windows: &[Vec<usize>],
     upstream: &[f32],
     sums: &mut TileSums,
 ) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        (x, gradient, stride): (&[f32], &mut [f32], usize),
-        norm: NormSlice<'_>,
-        windows: &[Vec<usize>],
-        upstream: &[f32],
-        sums: &mut TileSums,
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        let (mean, zero) = (get(simd, norm.mean, column), simd.splat(0.0));
-        let (mut sum, mut product) = (zero, zero);
-        for (window, upstream) in windows.iter().zip(upstream.chunks_exact(norm.scale.len())) {
-            let mut largest = zero;
-            for pixel in window {
-                let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
-                largest = simd.max(value, largest);
-            }
-            let mut rest = simd.where_positive(largest, get(simd, upstream, column));
-            sum = simd.add(sum, rest);
-            for &pixel in window {
-                let at = pixel * stride + column;
-                let x = get(simd, x, at);
-                // What is smaller than the largest leaves all of it to the others.
-                let left = simd.where_positive(simd.sub(largest, simd.mul_add(x, scale, shift)), rest);
-                let taken = simd.sub(rest, left);
-                rest = left;
-                product = simd.mul_add(taken, simd.sub(x, mean), product);
-                add(simd, gradient, at, taken);
-            }
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    let (mean, zero) = (get(simd, norm.mean, column), simd.splat(0.0));
+    let (mut sum, mut product) = (zero, zero);
+    for (window, upstream) in windows.iter().zip(upstream.chunks_exact(norm.scale.len())) {
+        let mut largest = zero;
+        for pixel in window {
+            let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
+            largest = simd.max(value, largest);
         }
-        sums.add(simd, column, sum, product);
+        let mut rest = simd.where_positive(largest, get(simd, upstream, column));
+        sum = simd.add(sum, rest);
+        for &pixel in window {
+            let at = pixel * stride + column;
+            let x = get(simd, x, at);
+            // What is smaller than the largest leaves all of it to the others.
+            let left = simd.where_positive(simd.sub(largest, simd.mul_add(x, scale, shift)), rest);
+            let taken = simd.sub(rest, left);
+            rest = left;
+            product = simd.mul_add(taken, simd.sub(x, mean), product);
+            add(simd, gradient, at, taken);
+        }
     }
-    over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient, stride), norm, windows, upstream, sums))
+    sums.add(simd, column, sum, product);
 }
