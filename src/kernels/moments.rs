@@ -16,20 +16,15 @@ const TILE: usize = 256;
 
 /// Mean and (population) variance of each channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
-    /// Mean of each channel.
-    pub mean: Vec<f32>,
-    /// Population variance of each channel.
-    pub variance: Vec<f32>,
+pub(crate) struct Moments {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
 }
 
 impl Moments {
     /// The moments of each channel of `x` (..., channels), over all its rows, by the instructions that every processor
     /// has.
-    ///
-    /// # Errors
-    /// When `x` has no rows.
-    pub fn of(x: &Tensor) -> Result<Self> {
+    pub(crate) fn of(x: &Tensor) -> Result<Self> {
         let channels = x.dims().last().copied().unwrap_or(0);
         if x.elem_count() == 0 {
             bail!("moments of no rows, shape {:?}", x.shape());

@@ -9,10 +9,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use crate::kernels::slices;
 
 /// Multiplies `x` (batch, inputs) with a weight (inputs, outputs). There is no gradient.
-///
-/// # Errors
-/// When the two do not fit.
-pub fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+pub(crate) fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     slices::ready(x)?.apply_op2_no_bwd(&slices::ready(weight)?, &ProductOp)
 }
 

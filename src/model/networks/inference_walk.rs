@@ -4,10 +4,10 @@
 
 use candle_core::{Error, Result, Tensor};
 
-use crate::kernels::{
-    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerTiming, LayerWeights, Level, StemWeights,
-    TransitionWeights,
+use crate::kernels::densenet::inference::{
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, StemWeights, TransitionWeights,
 };
+use crate::kernels::{LayerTiming, Level};
 use crate::model::error::ModelError;
 use crate::model::networks::network::{Mode, Network};
 use crate::model::parameters::Parameters;

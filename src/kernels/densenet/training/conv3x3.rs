@@ -6,8 +6,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::kernels::densenet::training::norm_loops::{cut, normalise_relu};
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::winograd_training::{Grid, inputs, kernel_gradient, upstreams};
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::winograd::{POSITIONS, kernels};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
@@ -125,7 +125,7 @@ pub(crate) fn backward(
         };
         groups.map(group).collect()
     });
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     groups.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
     let mut kernel = vec![0.0; weight.len()];
     add_all(&mut kernel, &groups.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());

@@ -3,10 +3,9 @@
 use crate::kernels::densenet::training::conv3x3;
 use crate::kernels::densenet::training::conv3x3::Input;
 use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::pointwise;
 use crate::kernels::densenet::training::winograd_training::Grid;
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps, Workspace};
 use crate::kernels::moments::Moments;
 use crate::kernels::norm::{BatchNorm, NormGradient};
 use rayon::prelude::*;
@@ -15,24 +14,24 @@ use rayon::prelude::*;
 const TILE: usize = 256;
 
 /// What the 1x1 convolution of a layer made.
-pub struct Squeezed {
+pub(crate) struct Squeezed {
     /// (pixels, filters).
     data: Vec<f32>,
     /// Of each filter, over all pixels.
-    pub moments: Moments,
+    pub(crate) moments: Moments,
 }
 
 impl Squeezed {
     /// Normalises all channels of `features` and convolves them with `weight` (channels, filters).
-    pub fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> Self {
+    pub(crate) fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> Self {
         let filters = weight.len() / features.channels();
         let mut data = workspace.take(features.images.rows() * filters);
-        let moments = pointwise::forward(workspace.level(), features, norm, weight, &mut data);
+        let moments = pointwise::forward(workspace.level, features, norm, weight, &mut data);
         Self { data, moments }
     }
 
     /// Normalises this, convolves it with `weight` (9 * filters, growth) and appends the result to `features`.
-    pub fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &BatchNorm, weight: &[f32]) {
+    pub(crate) fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &BatchNorm, weight: &[f32]) {
         let growth = weight.len() / 9 / self.moments.mean.len();
         let mut out = workspace.take(features.images.rows() * growth);
         let moments = conv3x3::forward(self.input(workspace, features, norm), weight, &mut out);
@@ -40,12 +39,12 @@ impl Squeezed {
     }
 
     fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> Input<'a> {
-        Input { level: workspace.level(), grid: Grid::new(features.images), x: &self.data, norm }
+        Input { level: workspace.level, grid: Grid::new(features.images), x: &self.data, norm }
     }
 
     /// Backward from panel `panel` of `features`, which [`Squeezed::grow`] appended. Adds to the gradient of the panels
     /// before it, and takes the memory back.
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         workspace: &mut Workspace,
         (features, panel): (&FeatureMaps, usize),
@@ -53,7 +52,7 @@ impl Squeezed {
         (norm2, weight2): (&BatchNorm, &[f32]),
         gradient: &mut FeatureGradient,
     ) -> LayerGradient {
-        let level = workspace.level();
+        let level = workspace.level;
         let mut through = workspace.take(self.data.len());
         let input = self.input(workspace, features, norm2);
         let (conv2, second) = conv3x3::backward(input, weight2, (features, gradient, panel), &mut through);
@@ -71,22 +70,21 @@ impl Squeezed {
 }
 
 /// The gradients of a dense layer's parameters.
-pub struct LayerGradient {
+pub(crate) struct LayerGradient {
     /// Of the first norm.
-    pub norm1: NormGradient,
+    pub(crate) norm1: NormGradient,
     /// Of the 1x1 convolution's kernel.
-    pub conv1: Vec<f32>,
+    pub(crate) conv1: Vec<f32>,
     /// Of the second norm.
-    pub norm2: NormGradient,
+    pub(crate) norm2: NormGradient,
     /// Of the 3x3 convolution's kernel.
-    pub conv2: Vec<f32>,
+    pub(crate) conv2: Vec<f32>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::densenet::training::batch_shape::BatchShape;
-    use crate::kernels::densenet::training::tap;
+    use crate::kernels::densenet::training::{BatchShape, tap};
     use crate::kernels::norm::NormMode;
     use crate::kernels::ops::gradcheck::filled;
     use crate::kernels::simd::Level;
@@ -119,7 +117,7 @@ mod tests {
             NormMode::Batch => BatchNorm::new(gamma, beta, batch, mode, EPSILON),
             NormMode::Moving => BatchNorm::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
         };
-        let norm1 = norm(&p[1], &p[2], features.moments());
+        let norm1 = norm(&p[1], &p[2], &features.moments);
         let squeezed = Squeezed::forward(&mut workspace, &features, &norm1, &p[3]);
         let norm2 = norm(&p[4], &p[5], &squeezed.moments);
         squeezed.grow(&mut workspace, &mut features, &norm2, &p[6]);

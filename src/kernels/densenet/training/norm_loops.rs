@@ -58,7 +58,7 @@ pub(crate) fn relu_backward(
             product = simd.mul_add(g, simd.sub(x, mean), product);
             put(simd, gradient, column, simd.mul_add(g, scale, get(simd, gradient, column)));
         }
-        sums.add(simd, column, sum, product);
+        sums.add_vectors(simd, column, sum, product);
     }
     let (width, rows) = (norm.scale.len(), rows_at_once(stride));
     let blocks = x.chunks(rows * width).zip(gradient.chunks_mut(rows * width)).zip(through.chunks_mut(rows * stride));
@@ -89,7 +89,7 @@ pub(crate) fn cut(level: Level, x: &[f32], norm: NormSlice<'_>, gradient: &mut [
             sum = simd.add(sum, g);
             product = simd.mul_add(g, simd.sub(x, mean), product);
         }
-        sums.add(simd, column, sum, product);
+        sums.add_vectors(simd, column, sum, product);
     }
     let width = norm.scale.len();
     let size = rows_at_once(width) * width;

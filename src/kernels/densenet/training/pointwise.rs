@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::kernels::densenet::training::norm_loops::{normalise_relu, relu_backward};
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, Sums, TileSums};
@@ -84,7 +84,7 @@ pub(crate) fn backward(
     let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
 
     let mut kernel = vec![0.0; weight.len()];
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     for (index, run) in runs.iter().enumerate() {
         let mine: Vec<&(Vec<f32>, Vec<TileSums>)> = done.iter().skip(index).step_by(runs.len()).collect();
         let channels = input.run_channels(run);

@@ -3,10 +3,8 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
 use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{BatchShape, FeatureGradient, FeatureMaps, Workspace};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
@@ -14,18 +12,18 @@ use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.
-pub struct Stem {
+pub(crate) struct Stem {
     /// The size of its images.
     images: BatchShape,
     /// (pixels, filters).
     data: Vec<f32>,
     /// Of each filter, over all pixels.
-    pub moments: Moments,
+    pub(crate) moments: Moments,
 }
 
 impl Stem {
     /// Convolves images (count, height, width, channels) with `weight` (kernel * kernel * channels, filters).
-    pub fn convolve(
+    pub(crate) fn convolve(
         workspace: &mut Workspace,
         x: &[f32],
         input: BatchShape,
@@ -37,13 +35,13 @@ impl Stem {
         let images = BatchShape { count: input.count, height: plane.out_height, width: plane.out_width };
         let mut data = workspace.take(images.rows() * filters);
         conv2d::forward(x, weight, plane, filters, &mut data);
-        let moments = Moments::of_rows(workspace.level(), &data, filters);
+        let moments = Moments::of_rows(workspace.level, &data, filters);
         Self { images, data, moments }
     }
 
     /// The features that the first block begins with.
-    pub fn pool(&self, workspace: &mut Workspace, norm: &BatchNorm, geometry: Geometry) -> FeatureMaps {
-        let level = workspace.level();
+    pub(crate) fn pool(&self, workspace: &mut Workspace, norm: &BatchNorm, geometry: Geometry) -> FeatureMaps {
+        let level = workspace.level;
         let BatchShape { count, height, width } = self.images;
         let filters = self.moments.mean.len();
         let images = BatchShape { count, height: geometry.output(height), width: geometry.output(width) };
@@ -68,7 +66,7 @@ impl Stem {
 
     /// Backward from the gradient of what [`Stem::pool`] made, the first channels of `output`: the
     /// gradients of the kernel and of the norm.
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         workspace: &Workspace,
         (x, input): (&[f32], BatchShape),
@@ -76,7 +74,7 @@ impl Stem {
         norm: &BatchNorm,
         (output, upstream): (&FeatureMaps, &FeatureGradient),
     ) -> (Vec<f32>, NormGradient) {
-        let level = workspace.level();
+        let level = workspace.level;
         let (plane, filters) = (plane(x, input, convolution), self.moments.mean.len());
         let windows = windows(self.images, pool);
         let size = self.images.pixels() * filters;
@@ -106,7 +104,7 @@ impl Stem {
         let images = (0..input.count).into_par_iter();
         let tiles = images.map_init(|| vec![0.0; size], |gradient, image| behind(image, gradient));
         let tiles: Vec<TileSums> = tiles.collect();
-        let mut sums = Sums::none(filters);
+        let mut sums = Sums::<f64>::none(filters);
         tiles.iter().for_each(|tile| sums.add(0, tile));
         let gradient = norm.gradient(&sums, self.images.rows());
         let kernel = conv2d::weight_gradient(x, plane, filters, |image, out| {
@@ -119,7 +117,7 @@ impl Stem {
     }
 
     /// Gives the memory back.
-    pub fn release(self, workspace: &mut Workspace) {
+    pub(crate) fn release(self, workspace: &mut Workspace) {
         workspace.give(self.data);
     }
 }
@@ -199,5 +197,5 @@ fn maximum_backward<S: Simd>(
             add(simd, gradient, at, taken);
         }
     }
-    sums.add(simd, column, sum, product);
+    sums.add_vectors(simd, column, sum, product);
 }

@@ -2,26 +2,25 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps, Workspace};
 use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// The means (images, channels).
-pub fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {
+pub(crate) fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {
     let (pixels, channels) = (features.images.pixels(), features.channels());
     let mut out = vec![0.0; features.images.count * channels];
     out.par_chunks_exact_mut(channels).enumerate().for_each(|(image, out)| {
         let rows = image * pixels..(image + 1) * pixels;
         for panel in &features.panels {
             let (rows, out) = (panel.rows(&rows), &mut out[panel.channels.clone()]);
-            over_columns!(workspace.level(), panel.width(), mean(rows, out));
+            over_columns!(workspace.level, panel.width(), mean(rows, out));
         }
     });
     out
 }
 
 /// Adds what each pixel has of the means' gradient (images, channels) to that of the features, or writes it there.
-pub fn backward(
+pub(crate) fn backward(
     workspace: &Workspace,
     features: &FeatureMaps,
     upstream: &[f32],
@@ -34,7 +33,7 @@ pub fn backward(
         let images = gradient.par_chunks_exact_mut(pixels * width).zip(upstream.par_chunks_exact(channels));
         images.for_each(|(gradient, upstream)| {
             let upstream = &upstream[panel.channels.clone()];
-            over_columns!(workspace.level(), width, spread(upstream, accumulate, gradient));
+            over_columns!(workspace.level, width, spread(upstream, accumulate, gradient));
         });
     }
 }

@@ -5,9 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps, WIDEST};
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{BatchShape, FeatureGradient, FeatureMaps, Workspace, panels::WIDEST};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
@@ -26,8 +24,8 @@ fn halved(images: BatchShape) -> BatchShape {
 }
 
 /// The features that the next block begins with. `weight` is (channels, filters).
-pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> FeatureMaps {
-    let level = workspace.level();
+pub(crate) fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> FeatureMaps {
+    let level = workspace.level;
     let filters = weight.len() / input.channels();
     let mut out = FeatureMaps::empty(workspace, halved(input.images), filters);
     let rows = out.images.rows();
@@ -63,7 +61,7 @@ pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm,
 
 /// Backward from the gradient of what [`forward`] made, the first channels of `output`. Overwrites the input's gradient
 /// with this share of it, and returns the kernel's and the norm's.
-pub fn backward(
+pub(crate) fn backward(
     workspace: &mut Workspace,
     input: &FeatureMaps,
     norm: &BatchNorm,
@@ -71,7 +69,7 @@ pub fn backward(
     (output, upstream): (&FeatureMaps, &FeatureGradient),
     gradient: &mut FeatureGradient,
 ) -> (Vec<f32>, NormGradient) {
-    let level = workspace.level();
+    let level = workspace.level;
     let channels = input.channels();
     let filters = weight.len() / channels;
     let (large, small) = (input.images, output.images);
@@ -127,7 +125,7 @@ pub fn backward(
     };
     let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
     let mut kernel = vec![0.0; weight.len()];
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     add_all(&mut kernel, &done.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
     for (_, tiles) in &done {
         input.panels.iter().zip(tiles).for_each(|(panel, tile)| sums.add(panel.channels.start, tile));
@@ -217,5 +215,5 @@ fn unpool<S: Simd>(
         }
         put(simd, through, column, simd.mul(sum, quarter));
     }
-    sums.add(simd, column, total, product);
+    sums.add_vectors(simd, column, total, product);
 }

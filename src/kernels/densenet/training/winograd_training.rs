@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
+use crate::kernels::densenet::training::BatchShape;
 use crate::kernels::densenet::winograd::{
     INPUTS, OUTPUTS, POSITIONS, column_of, gather, input, kernel_back, output, upstream,
 };
