@@ -1,14 +1,11 @@
 //! A dense layer: batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; what it makes is appended to its input.
 
-use crate::kernels::densenet::training::conv3x3;
-use crate::kernels::densenet::training::conv3x3::Input;
-use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::pointwise;
-use crate::kernels::densenet::training::winograd_training::Grid;
-use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps, Workspace};
-use crate::kernels::moments::Moments;
-use crate::kernels::norm::{BatchNorm, NormGradient};
 use rayon::prelude::*;
+
+use crate::kernels::densenet::training::{
+    FeatureGradient, FeatureMaps, Workspace, conv3x3, norm_loops, pointwise, winograd_training,
+};
+use crate::kernels::{BatchNorm, Moments, NormGradient};
 
 /// Rows that a thread treats at once.
 const TILE: usize = 256;
@@ -38,8 +35,9 @@ impl Squeezed {
         features.push(out, &moments);
     }
 
-    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> Input<'a> {
-        Input { level: workspace.level, grid: Grid::new(features.images), x: &self.data, norm }
+    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> conv3x3::Input<'a> {
+        let grid = winograd_training::Grid::new(features.images);
+        conv3x3::Input { level: workspace.level, grid, x: &self.data, norm }
     }
 
     /// Backward from panel `panel` of `features`, which [`Squeezed::grow`] appended. Adds to the gradient of the panels
@@ -60,7 +58,7 @@ impl Squeezed {
         let correction = (&second.correction.slope[..], &second.correction.offset[..]);
         let size = TILE * norm.mean.len();
         through.par_chunks_mut(size).zip(self.data.par_chunks(size)).for_each(|(through, x)| {
-            correct(level, x, norm.mean, Some(norm.scale), correction, through);
+            norm_loops::correct(level, x, norm.mean, Some(norm.scale), correction, through);
         });
         let (conv1, first) = pointwise::backward(level, features, norm1, weight1, &through, gradient);
         workspace.give(through);
@@ -71,13 +69,9 @@ impl Squeezed {
 
 /// The gradients of a dense layer's parameters.
 pub(crate) struct LayerGradient {
-    /// Of the first norm.
     pub(crate) norm1: NormGradient,
-    /// Of the 1x1 convolution's kernel.
     pub(crate) conv1: Vec<f32>,
-    /// Of the second norm.
     pub(crate) norm2: NormGradient,
-    /// Of the 3x3 convolution's kernel.
     pub(crate) conv2: Vec<f32>,
 }
 
@@ -85,9 +79,8 @@ pub(crate) struct LayerGradient {
 mod tests {
     use super::*;
     use crate::kernels::densenet::training::{BatchShape, tap};
-    use crate::kernels::norm::NormMode;
-    use crate::kernels::ops::gradcheck::filled;
-    use crate::kernels::simd::Level;
+    use crate::kernels::ops::gradcheck::{filled, hold_to_differences};
+    use crate::kernels::{Level, NormMode};
 
     const IMAGES: BatchShape = BatchShape { count: 2, height: 5, width: 6 };
     const INPUTS: usize = 3;
@@ -139,24 +132,7 @@ mod tests {
         for mode in [NormMode::Batch, NormMode::Moving] {
             let parameters = parameters();
             let (_, claimed) = loss(&parameters, mode);
-            for (index, claimed) in claimed.iter().enumerate() {
-                let largest = claimed.iter().fold(0f32, |most, g| most.max(g.abs()));
-                assert!(largest > 0.0, "parameter {index}: the gradient is all zeros");
-                for (element, claimed) in claimed.iter().enumerate() {
-                    let shifted = |by: f32| {
-                        let mut moved = parameters.clone();
-                        moved[index][element] += by;
-                        loss(&moved, mode).0
-                    };
-                    let step = 2e-3;
-                    let measured = (shifted(step) - shifted(-step)) / f64::from(2.0 * step);
-                    let error = (measured - f64::from(*claimed)).abs();
-                    assert!(
-                        error <= 0.03 * f64::from(largest),
-                        "{mode:?}, parameter {index}, element {element}: claimed {claimed}, measured {measured}"
-                    );
-                }
-            }
+            hold_to_differences(&parameters, &claimed, (2e-3, 0.03), |moved| loss(moved, mode).0);
         }
     }
 }

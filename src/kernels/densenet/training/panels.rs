@@ -5,9 +5,7 @@ use std::ops::Range;
 
 use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::{BatchShape, Workspace};
-use crate::kernels::moments::Moments;
-use crate::kernels::norm::Correction;
-use crate::kernels::simd::Level;
+use crate::kernels::{Level, Moments, norm::Correction};
 
 /// The widest panel.
 pub(crate) const WIDEST: usize = 128;
@@ -50,7 +48,6 @@ impl FeatureMaps {
         Self { images, panels: starts.map(panel).collect(), moments }
     }
 
-    /// Channels so far.
     pub(crate) fn channels(&self) -> usize {
         self.panels.last().map_or(0, |panel| panel.channels.end)
     }
