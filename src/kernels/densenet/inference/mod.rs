@@ -8,8 +8,8 @@
 //!
 //! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
 //! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both
-//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `plane`,
-//! `thread_memory` and `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
+//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `thread_memory` and
+//! `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -17,7 +17,6 @@ mod folded_stem;
 mod folded_transition;
 mod gemm;
 mod plan;
-mod plane;
 mod roofline;
 mod team;
 mod thread_memory;
