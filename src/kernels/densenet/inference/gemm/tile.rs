@@ -43,19 +43,14 @@ impl<const APART: usize> Product<'_, APART> {
         assert!(columns % (2 * S::LANES) == 0, "whole panels");
         assert!(self.activation.is_none_or(|a| a.scale.len() >= columns && a.shift.len() >= columns), "channels");
         match numbers {
-            PanelNumbers::F32(numbers) => {
-                assert_eq!(numbers.len(), depth * columns);
-                self.by_rows(simd, numbers);
-            }
-            PanelNumbers::F16(numbers) => {
-                assert_eq!(numbers.len(), depth * columns);
-                self.by_rows(simd, numbers);
-            }
+            PanelNumbers::F32(numbers) => self.by_rows(simd, numbers),
+            PanelNumbers::F16(numbers) => self.by_rows(simd, numbers),
         }
     }
 
     /// Picks the tile of the number of rows: a tile's accumulators are registers, so their number is part of the code.
     fn by_rows<S: Simd, W: Weight>(self, simd: S, numbers: &[W]) {
+        assert_eq!(numbers.len(), self.matrix.depth * self.matrix.columns);
         macro_rules! tiles {
             ($($count:literal)+) => {
                 match self.rows.count {
