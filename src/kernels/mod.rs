@@ -19,19 +19,10 @@ pub(crate) mod scratch;
 mod simd;
 pub(crate) mod slices;
 
-pub use densenet::inference::{
-    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerTiming, LayerWeights, StemWeights,
-    TransitionWeights, peak,
-};
-pub use moments::Moments;
-pub use norm::{BatchNorm, NormGradient, NormMode};
-pub use ops::batch_norm::batch_norm;
-pub use ops::bias::{bias, bias_relu};
-pub use ops::conv2d::conv2d;
-pub use ops::dropout::dropout;
-pub use ops::max_pool::max_pool;
-pub use ops::product::product;
-pub use ops::update::update;
+pub use densenet::inference::{LayerTiming, peak};
+pub(crate) use moments::Moments;
+pub use norm::NormMode;
+pub(crate) use norm::{BatchNorm, NormGradient};
+pub use ops::{conv2d, update};
 pub use patches::Geometry;
 pub use simd::{Level, LevelError};
-pub use slices::with as with_slices;

@@ -6,8 +6,7 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::simd::lanes::{add, get, over_columns};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, add, get, over_columns};
 use crate::kernels::slices;
 
 /// Rows that are treated together, so that they are still in the level-1 cache when the next columns are.
@@ -17,20 +16,15 @@ const TILE: usize = 256;
 
 /// Mean and (population) variance of each channel.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Moments {
-    /// Mean of each channel.
-    pub mean: Vec<f32>,
-    /// Population variance of each channel.
-    pub variance: Vec<f32>,
+pub(crate) struct Moments {
+    pub(crate) mean: Vec<f32>,
+    pub(crate) variance: Vec<f32>,
 }
 
 impl Moments {
     /// The moments of each channel of `x` (..., channels), over all its rows, by the instructions that every processor
     /// has.
-    ///
-    /// # Errors
-    /// When `x` has no rows.
-    pub fn of(x: &Tensor) -> Result<Self> {
+    pub(crate) fn of(x: &Tensor) -> Result<Self> {
         let channels = x.dims().last().copied().unwrap_or(0);
         if x.elem_count() == 0 {
             bail!("moments of no rows, shape {:?}", x.shape());
@@ -58,10 +52,11 @@ impl Partial {
     pub(crate) fn of(level: Level, tile: &[f32], width: usize) -> Self {
         let rows = tile.len() / width;
         let mut mean = vec![0.0; width];
-        tile.chunks(ROWS * width).for_each(|rows| sums(level, rows, width, &mut mean));
+        tile.chunks(ROWS * width).for_each(|rows| over_columns!(level, width, sum(rows, width, &mut mean)));
         mean.iter_mut().for_each(|m| *m /= rows as f32);
         let mut squares = vec![0.0; width];
-        tile.chunks(ROWS * width).for_each(|rows| squared(level, rows, width, &mean, &mut squares));
+        let add = |rows| over_columns!(level, width, squared(rows, width, &mean, &mut squares));
+        tile.chunks(ROWS * width).for_each(add);
         Self { rows, mean, squares }
     }
 }
@@ -84,30 +79,24 @@ pub(crate) fn combined(partial: &[Partial]) -> Moments {
 }
 
 /// Adds each column's sum.
-fn sums(level: Level, tile: &[f32], width: usize, sums: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, sums: &mut [f32]) {
-        let mut sum = simd.splat(0.0);
-        for row in tile.chunks_exact(width) {
-            sum = simd.add(sum, get(simd, row, column));
-        }
-        add(simd, sums, column, sum);
+#[inline(always)]
+fn sum<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, sums: &mut [f32]) {
+    let mut sum = simd.splat(0.0);
+    for row in tile.chunks_exact(width) {
+        sum = simd.add(sum, get(simd, row, column));
     }
-    over_columns!(level, width, kernel(tile, width, sums))
+    add(simd, sums, column, sum);
 }
 
 /// Adds each column's squared distances from its mean.
-fn squared(level: Level, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
-        let (mut sum, mean) = (simd.splat(0.0), get(simd, mean, column));
-        for row in tile.chunks_exact(width) {
-            let distance = simd.sub(get(simd, row, column), mean);
-            sum = simd.mul_add(distance, distance, sum);
-        }
-        add(simd, sums, column, sum);
+#[inline(always)]
+fn squared<S: Simd>(simd: S, column: usize, tile: &[f32], width: usize, mean: &[f32], sums: &mut [f32]) {
+    let (mut sum, mean) = (simd.splat(0.0), get(simd, mean, column));
+    for row in tile.chunks_exact(width) {
+        let distance = simd.sub(get(simd, row, column), mean);
+        sum = simd.mul_add(distance, distance, sum);
     }
-    over_columns!(level, width, kernel(tile, width, mean, sums))
+    add(simd, sums, column, sum);
 }
 
 #[cfg(test)]

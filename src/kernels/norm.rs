@@ -2,8 +2,7 @@
 //! gradients of gamma, beta and the input follow.
 
 use crate::kernels::moments::Moments;
-use crate::kernels::simd::Simd;
-use crate::kernels::simd::lanes::add;
+use crate::kernels::simd::{Simd, add};
 
 /// Where the moments come from, which decides whether the gradient runs through them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -16,7 +15,7 @@ pub enum NormMode {
 }
 
 /// A batch normalisation, `x * scale + shift`, and what its gradient needs.
-pub struct BatchNorm {
+pub(crate) struct BatchNorm {
     mode: NormMode,
     mean: Vec<f32>,
     /// One over the standard deviation.
@@ -27,7 +26,7 @@ pub struct BatchNorm {
 
 impl BatchNorm {
     /// By the given moments, which for [`NormMode::Batch`] must be those of what is normalised.
-    pub fn new(gamma: &[f32], beta: &[f32], moments: &Moments, mode: NormMode, epsilon: f64) -> Self {
+    pub(crate) fn new(gamma: &[f32], beta: &[f32], moments: &Moments, mode: NormMode, epsilon: f64) -> Self {
         let deviation = |variance: &f32| (1.0 / (f64::from(*variance) + epsilon).sqrt()) as f32;
         let inverse: Vec<f32> = moments.variance.iter().map(deviation).collect();
         let scale: Vec<f32> = gamma.iter().zip(&inverse).map(|(g, i)| g * i).collect();
@@ -47,7 +46,7 @@ impl BatchNorm {
     }
 
     /// What follows from the sums over `rows` rows.
-    pub(crate) fn gradient(&self, sums: &Sums, rows: usize) -> NormGradient {
+    pub(crate) fn gradient(&self, sums: &Sums<f64>, rows: usize) -> NormGradient {
         let gamma = sums.product.iter().zip(&self.inverse).map(|(p, i)| (p * f64::from(*i)) as f32).collect();
         let beta = sums.sum.iter().map(|s| *s as f32).collect();
         // The input's gradient is scale * (g - mean(g) - normalised(x) * mean(g * normalised(x))), the last two only
@@ -74,18 +73,15 @@ pub(crate) struct NormSlice<'a> {
 }
 
 /// Gradients of one batch normalisation.
-pub struct NormGradient {
-    /// Of its scale.
-    pub gamma: Vec<f32>,
-    /// Of its shift.
-    pub beta: Vec<f32>,
+pub(crate) struct NormGradient {
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
     /// Of its input, besides scale times the output's.
     pub(crate) correction: Correction,
 }
 
 /// What the gradient of a normalised x loses: `slope * (x - mean) + offset` for each channel. It is linear in x, so
 /// what several normalisations of the same x take away can be added up and taken once.
-#[derive(Clone, Default)]
 pub(crate) struct Correction {
     pub(crate) slope: Vec<f32>,
     pub(crate) offset: Vec<f32>,
@@ -104,17 +100,21 @@ impl Correction {
 }
 
 /// For each channel the sum of the gradient g behind the normalisation, and of g * (x - mean).
-#[derive(Clone)]
-pub(crate) struct Sums {
-    pub(crate) sum: Vec<f64>,
-    pub(crate) product: Vec<f64>,
+pub(crate) struct Sums<T> {
+    pub(crate) sum: Vec<T>,
+    pub(crate) product: Vec<T>,
 }
 
-impl Sums {
-    pub(crate) fn none(channels: usize) -> Self {
-        Self { sum: vec![0.0; channels], product: vec![0.0; channels] }
-    }
+/// The sums over one tile.
+pub(crate) type TileSums = Sums<f32>;
 
+impl<T: Copy + Default> Sums<T> {
+    pub(crate) fn none(channels: usize) -> Self {
+        Self { sum: vec![T::default(); channels], product: vec![T::default(); channels] }
+    }
+}
+
+impl Sums<f64> {
     /// Adds a tile's sums to the channels from `first` on.
     pub(crate) fn add(&mut self, first: usize, tile: &TileSums) {
         let add = |to: &mut [f64], from: &[f32]| to.iter_mut().zip(from).for_each(|(a, b)| *a += f64::from(*b));
@@ -123,20 +123,10 @@ impl Sums {
     }
 }
 
-/// The sums over one tile.
-pub(crate) struct TileSums {
-    pub(crate) sum: Vec<f32>,
-    pub(crate) product: Vec<f32>,
-}
-
 impl TileSums {
-    pub(crate) fn none(channels: usize) -> Self {
-        Self { sum: vec![0.0; channels], product: vec![0.0; channels] }
-    }
-
     /// Adds to the sums of the columns from `column` on.
     #[inline(always)]
-    pub(crate) fn add<S: Simd>(&mut self, simd: S, column: usize, sum: S::Vector, product: S::Vector) {
+    pub(crate) fn add_vectors<S: Simd>(&mut self, simd: S, column: usize, sum: S::Vector, product: S::Vector) {
         add(simd, &mut self.sum, column, sum);
         add(simd, &mut self.product, column, product);
     }

@@ -12,10 +12,7 @@ pub(crate) fn of_storage<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout)
 }
 
 /// Calls `f` with the elements of each tensor; one that is not contiguous is made so first.
-///
-/// # Errors
-/// When a tensor is not one of f32 on the CPU.
-pub fn with<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
+pub(crate) fn with<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> R) -> Result<R> {
     let tensors = tensors.into_iter().map(Tensor::contiguous).collect::<Result<Vec<_>>>()?;
     let storages: Vec<_> = tensors.iter().map(Tensor::storage_and_layout).collect();
     let mut elements: [&[f32]; N] = [&[]; N];

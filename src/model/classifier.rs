@@ -209,11 +209,8 @@ pub(super) fn finished(preprocess: &Preprocess, resized: &[f32]) -> Result<Tenso
 
 /// The taps of one image, one after the other.
 pub(super) fn joined(taps: &[Tensor]) -> Result<Vec<f32>, ModelError> {
-    let mut joined = Vec::new();
-    for tap in taps {
-        joined.extend(tap.flatten_all()?.to_vec1::<f32>()?);
-    }
-    Ok(joined)
+    let values = taps.iter().map(|tap| tap.flatten_all()?.to_vec1());
+    Ok(values.collect::<candle_core::Result<Vec<Vec<f32>>>>()?.concat())
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -80,11 +80,9 @@ pub enum ModelError {
 
 fn mismatch(origin: &str, missing: &[String], unexpected: &[String], misshapen: &[String]) -> String {
     let mut text = format!("{origin} does not fit the network");
-    for (what, names) in [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)] {
-        if names.is_empty() {
-            continue;
-        }
-        let shown: Vec<&str> = names.iter().take(8).map(String::as_str).collect();
+    let lists = [("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen)];
+    for (what, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+        let shown = &names[..names.len().min(8)];
         let more = names.len() - shown.len();
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
         text += &format!("; {} {what}: {}{rest}", names.len(), shown.join(", "));

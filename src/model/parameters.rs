@@ -4,7 +4,7 @@
 //! torch's layouts; in memory a convolution's kernel is (kernel * kernel * channels, filters) and a dense one is
 //! (inputs, outputs), so that both multiply rows of channels from the right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
@@ -84,7 +84,7 @@ impl Parameters {
         let specs = architecture.tensors();
         check_names(&specs, stored, origin)?;
         let parameter = |spec: TensorSpec| {
-            let InMemory { shape, data } = in_memory(&spec, &stored[&spec.name], origin)?;
+            let (data, shape) = in_memory(&spec, &stored[&spec.name], origin)?;
             let var = Var::from_vec(data, shape, &Device::Cpu)?;
             Ok((spec.name.clone(), Parameter { spec, var }))
         };
@@ -105,7 +105,7 @@ impl Parameters {
         let wanted = stored.iter().filter(|(name, _)| known(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
         check_names(&specs, &wanted, origin)?;
         for spec in &specs {
-            let InMemory { shape, data } = in_memory(spec, &wanted[&spec.name], origin)?;
+            let (data, shape) = in_memory(spec, &wanted[&spec.name], origin)?;
             self.by_name[&spec.name].var.set(&Tensor::from_vec(data, shape, &Device::Cpu)?)?;
         }
         Ok(())
@@ -126,8 +126,9 @@ impl Parameters {
         for (name, Parameter { spec, var }) in &self.by_name {
             let tensor = match spec.role {
                 Role::ConvKernel => {
-                    let [filters, channels, height, width] = four(&spec.shape);
-                    var.reshape((height, width, channels, filters))?.permute((3, 2, 0, 1))?
+                    // (filters, channels, height, width)
+                    let shape = &spec.shape;
+                    var.reshape((shape[2], shape[3], shape[1], shape[0]))?.permute((3, 2, 0, 1))?
                 }
                 Role::DenseKernel => var.t()?,
                 _ => var.as_tensor().clone(),
@@ -153,9 +154,7 @@ impl Parameters {
             None => candle_core::bail!("no tensor {layer}.{ending}"),
         }
     }
-}
 
-impl Parameters {
     /// The moving moments of a norm.
     pub(super) fn moving(&self, norm: &Norm) -> candle_core::Result<Moments> {
         let values = |ending| self.get(&norm.name, ending)?.to_vec1();
@@ -178,8 +177,10 @@ impl Parameters {
         let moving = self.moving(norm)?;
         let pairs = [("running_mean", &moving.mean, &batch.mean), ("running_var", &moving.variance, &batch.variance)];
         for (ending, old, new) in pairs {
-            let step = |(old, new)| policy.momentum * f64::from(old) + (1.0 - policy.momentum) * f64::from(new);
-            let moved: Vec<f32> = old.iter().copied().zip(new.iter().copied()).map(|pair| step(pair) as f32).collect();
+            let step = |(old, new): (&f32, &f32)| {
+                (policy.momentum * f64::from(*old) + (1.0 - policy.momentum) * f64::from(*new)) as f32
+            };
+            let moved: Vec<f32> = old.iter().zip(new).map(step).collect();
             self.get(&norm.name, ending)?.set(&Tensor::from_vec(moved, norm.channels, &Device::Cpu)?)?;
         }
         Ok(match policy.source {
@@ -201,17 +202,8 @@ fn glorot_uniform(shape: &[usize], count: usize, rng: &mut ChaCha8Rng) -> Vec<f3
     (0..count).map(|_| rng.random_range(-limit..limit)).collect()
 }
 
-fn four(shape: &[usize]) -> [usize; 4] {
-    [shape[0], shape[1], shape[2], shape[3]]
-}
-
-/// A tensor in the layout of this program.
-struct InMemory {
-    shape: Vec<usize>,
-    data: Vec<f32>,
-}
-
-fn in_memory(spec: &TensorSpec, stored: &StoredTensor, origin: &str) -> Result<InMemory, ModelError> {
+/// A tensor's numbers and its shape in the layout of this program.
+fn in_memory(spec: &TensorSpec, stored: &StoredTensor, origin: &str) -> Result<(Vec<f32>, Vec<usize>), ModelError> {
     let numbers = |what| ModelError::Numbers { origin: origin.to_owned(), tensor: spec.name.clone(), what };
     // All are looked at, since stopping at the first would keep the processor from looking at several at once.
     if !stored.data.iter().fold(true, |finite, value| finite & value.is_finite()) {
@@ -222,7 +214,7 @@ fn in_memory(spec: &TensorSpec, stored: &StoredTensor, origin: &str) -> Result<I
     }
     Ok(match spec.role {
         Role::ConvKernel | Role::DenseKernel => filters_last(stored),
-        _ => InMemory { shape: stored.shape.clone(), data: stored.data.clone() },
+        _ => (stored.data.clone(), stored.shape.clone()),
     })
 }
 
@@ -231,7 +223,7 @@ const FILTERS_AT_ONCE: usize = 16;
 
 /// From torch's (filters, channels, height, width) to (height * width * channels, filters); a dense kernel is one
 /// without height and width.
-fn filters_last(stored: &StoredTensor) -> InMemory {
+fn filters_last(stored: &StoredTensor) -> (Vec<f32>, Vec<usize>) {
     let (filters, channels) = (stored.shape[0], stored.shape[1]);
     let field: usize = stored.shape[2..].iter().product();
     let inputs = field * channels;
@@ -245,26 +237,25 @@ fn filters_last(stored: &StoredTensor) -> InMemory {
             }
         }
     }
-    InMemory { shape: vec![inputs, filters], data }
+    (data, vec![inputs, filters])
 }
 
 fn check_names(specs: &[TensorSpec], stored: &StoredTensors, origin: &str) -> Result<(), ModelError> {
-    let mut missing = Vec::new();
-    let mut misshapen = Vec::new();
-    for spec in specs {
-        match stored.get(&spec.name) {
-            None => missing.push(spec.name.clone()),
-            Some(tensor) if tensor.shape != spec.shape => {
-                misshapen.push(format!("{} is {:?} and not {:?}", spec.name, tensor.shape, spec.shape));
+    let (mut missing, mut misshapen, mut unexpected) = (Vec::new(), Vec::new(), stored.keys().collect::<BTreeSet<_>>());
+    for TensorSpec { name, shape, .. } in specs {
+        unexpected.remove(name);
+        match stored.get(name) {
+            None => missing.push(name.clone()),
+            Some(tensor) if tensor.shape != *shape => {
+                misshapen.push(format!("{name} is {:?} and not {shape:?}", tensor.shape));
             }
             Some(_) => {}
         }
     }
-    let known: std::collections::BTreeSet<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-    let unexpected: Vec<String> = stored.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
     if missing.is_empty() && misshapen.is_empty() && unexpected.is_empty() {
         return Ok(());
     }
+    let unexpected = unexpected.into_iter().cloned().collect();
     Err(ModelError::Mismatch { origin: origin.to_owned(), missing, unexpected, misshapen })
 }
 
@@ -293,19 +284,16 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_fit_is_refused_with_both_lists() -> Result<(), ModelError> {
-        let stored = Parameters::initial(&Architecture::baseline(), 1)?.stored()?;
-        let error = Parameters::from_stored(&Architecture::fused_densenet121(), &stored, "x").unwrap_err().to_string();
+    fn a_file_that_does_not_fit_or_holds_damaged_numbers_is_refused_by_names() -> Result<(), ModelError> {
+        let baseline = Architecture::baseline();
+        let mut stored = Parameters::initial(&baseline, 1)?.stored()?;
+        let refusal = |architecture: &Architecture, stored: &StoredTensors| {
+            Parameters::from_stored(architecture, stored, "x").unwrap_err().to_string()
+        };
+        let error = refusal(&Architecture::fused_densenet121(), &stored);
         assert!(error.contains("features.conv0.weight") && error.contains("unexpected: conv1.bias"), "{error}");
-        Ok(())
-    }
-
-    #[test]
-    fn damaged_numbers_are_refused_by_name() -> Result<(), ModelError> {
-        let architecture = Architecture::baseline();
-        let mut stored = Parameters::initial(&architecture, 1)?.stored()?;
         stored.get_mut("conv2.bias").unwrap().data[3] = f32::NAN;
-        let error = Parameters::from_stored(&architecture, &stored, "x").unwrap_err().to_string();
+        let error = refusal(&baseline, &stored);
         assert!(error.contains("conv2.bias"), "{error}");
         Ok(())
     }

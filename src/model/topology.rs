@@ -86,13 +86,11 @@ pub struct TensorSpec {
     pub role: Role,
 }
 
-/// The tree of layers of either network.
 pub(super) enum Topology {
     Baseline(BaselineNet),
     Fused(FusedNet),
 }
 
-/// A convolution.
 pub(super) struct Conv {
     pub(super) name: String,
     pub(super) geometry: Geometry,
@@ -101,7 +99,6 @@ pub(super) struct Conv {
     pub(super) bias: bool,
 }
 
-/// A batch normalisation.
 pub(super) struct Norm {
     pub(super) name: String,
     pub(super) channels: usize,
@@ -115,7 +112,6 @@ pub(super) struct Dense {
     pub(super) outputs: usize,
 }
 
-/// The baseline's layers.
 pub(super) struct BaselineNet {
     pub(super) blocks: Vec<Conv>,
     pub(super) hidden: Dense,
@@ -123,7 +119,6 @@ pub(super) struct BaselineNet {
     pub(super) output: Dense,
 }
 
-/// The fused DenseNet's layers.
 pub(super) struct FusedNet {
     pub(super) stem: Conv,
     pub(super) stem_norm: Norm,

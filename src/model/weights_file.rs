@@ -112,16 +112,10 @@ impl WeightsFile {
     /// When the safetensors writer fails.
     pub fn bytes(&self) -> Result<Vec<u8>, ModelError> {
         let broken = |reason: String| ModelError::Metadata { origin: self.metadata.name.clone(), reason };
-        let kernels: Vec<String> = self
-            .metadata
-            .architecture
-            .tensors()
-            .into_iter()
-            .filter(|spec| spec.role == Role::ConvKernel)
-            .map(|spec| spec.name)
-            .collect();
+        let specs = self.metadata.architecture.tensors();
+        let kernel = |name: &str| specs.iter().any(|spec| spec.name == name && spec.role == Role::ConvKernel);
         let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
-        encode(&self.tensors, |name| kernels.iter().any(|kernel| kernel == name), (KEY, text)).map_err(broken)
+        encode(&self.tensors, kernel, (KEY, text)).map_err(broken)
     }
 
     /// Writes the file: whole or not at all.

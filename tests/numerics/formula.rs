@@ -1,6 +1,7 @@
 //! Weights and images by formula, so that a network of 7 million weights is compared with Keras's without storing one
 //! of them. tests/fixtures/keras_golden.py computes the same.
 
+use candle_core::{Device, Tensor};
 use image::RgbImage;
 use lobule::model::{Architecture, ModelError, Network, Parameters, StoredTensor};
 
@@ -31,6 +32,12 @@ pub(crate) fn filled(architecture: Architecture) -> Result<Network, ModelError> 
     let tensors = architecture.tensors().into_iter().map(|spec| (spec.name.clone(), tensor(spec.shape, &spec.name)));
     let parameters = Parameters::from_stored(&architecture, &tensors.collect(), "the formula")?;
     Ok(Network::new(architecture, parameters))
+}
+
+/// Images as a network takes them: (count, size, size, 3).
+pub(crate) fn images(count: usize, size: usize) -> candle_core::Result<Tensor> {
+    let shape = [count, size, size, 3];
+    Tensor::from_vec(fill("input", &shape), &shape, &Device::Cpu)
 }
 
 /// An 8-bit image in which no pixel says anything of its neighbours.

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use candle_core::{Device, IndexOp, Tensor};
+use candle_core::{IndexOp, Tensor};
 use lobule::kernels::Level;
 use lobule::model::{Architecture, Fused, InferenceNetwork, Mode, ModelError, Network, Parameters, WeightsFile};
 use lobule::pixels::{self, DecodeLimits};
 
-use crate::formula::{self, filled};
-use crate::oracle;
+use crate::formula::{filled, images};
+use crate::{assert_close, oracle};
 
 /// How far a probability may be from that of the plain walk.
 const TOLERANCE: f32 = 1e-4;
@@ -34,7 +34,7 @@ fn networks_of_odd_sizes_answer_alike() -> Result<(), ModelError> {
 
 #[test]
 fn a_batch_answers_as_its_single_images() -> Result<(), ModelError> {
-    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, Level::default(), 2)?;
     let images = images(3, 128)?;
     let batch = network.forward(&images)?;
     for index in 0..3 {
@@ -47,7 +47,7 @@ fn a_batch_answers_as_its_single_images() -> Result<(), ModelError> {
 
 #[test]
 fn images_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError> {
-    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, best(), 2)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, Level::default(), 2)?;
     let images = images(8, 128)?;
     let alone: Vec<Tensor> = (0..8).map(|i| network.forward(&images.narrow(0, i, 1)?)).collect::<Result<_, _>>()?;
     std::thread::scope(|scope| {
@@ -66,7 +66,7 @@ fn images_side_by_side_answer_as_one_after_the_other() -> Result<(), ModelError>
 
 #[test]
 fn images_of_another_size_are_refused() -> Result<(), ModelError> {
-    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 64, best(), 1)?;
+    let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 64, Level::default(), 1)?;
     let error = network.forward(&images(1, 128)?).unwrap_err().to_string();
     assert!(error.contains("128x128x3 instead of 64x64x3"), "{error}");
     Ok(())
@@ -82,10 +82,8 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/lobule.safetensors")).unwrap();
     let file = WeightsFile::parse(&bytes, "the default weights")?;
     let architecture = file.metadata.architecture;
-    let network = || {
-        let parameters = Parameters::from_stored(&architecture, &file.tensors, "the default weights")?;
-        Ok::<_, ModelError>(Network::new(architecture.clone(), parameters))
-    };
+    let parameters = Parameters::from_stored(&architecture, &file.tensors, "the default weights")?;
+    let network = Network::new(architecture, parameters);
     let preprocess = file.metadata.preprocess;
     let mut images = Vec::new();
     for entry in entries {
@@ -94,25 +92,25 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
     }
     assert_eq!(images.len(), 40);
     let images = Tensor::stack(&images, 0)?;
-    let plain = probabilities(&oracle::forward(&network()?, &images, Mode::Inference)?)?;
+    let plain = probabilities(&oracle::forward(&network, &images, Mode::Inference)?)?;
     for level in Level::available() {
-        let ours = InferenceNetwork::new(&network()?, preprocess.size as usize, level, 2)?;
-        assert_close(&probabilities(&ours.forward(&images)?)?, &plain, &format!("{level}"));
+        let ours = InferenceNetwork::new(&network, preprocess.size as usize, level, 2)?;
+        assert_close(&probabilities(&ours.forward(&images)?)?, &plain, TOLERANCE, &level.to_string());
     }
     Ok(())
 }
 
 fn compare(architecture: Architecture, size: usize, teams: &[usize]) -> Result<(), ModelError> {
     let images = images(2, size)?;
-    let plain = oracle::forward(&filled(architecture.clone())?, &images, Mode::Inference)?;
-    let plain = probabilities(&plain)?;
+    let network = filled(architecture)?;
+    let plain = probabilities(&oracle::forward(&network, &images, Mode::Inference)?)?;
     for level in Level::available() {
         for &threads in teams {
-            let ours = InferenceNetwork::new(&filled(architecture.clone())?, size, level, threads)?;
+            let ours = InferenceNetwork::new(&network, size, level, threads)?;
             let what = format!("{level}, {threads} threads, {size} pixels");
             // Twice: the second image finds the buffers as the first has left them.
             for _ in 0..2 {
-                assert_close(&probabilities(&ours.forward(&images)?)?, &plain, &what);
+                assert_close(&probabilities(&ours.forward(&images)?)?, &plain, TOLERANCE, &what);
             }
         }
     }
@@ -124,23 +122,7 @@ fn distance(a: &Tensor, b: &Tensor) -> Result<f32, ModelError> {
     Ok((a - b)?.abs()?.flatten_all()?.max(0)?.to_scalar()?)
 }
 
-fn best() -> Level {
-    Level::available().pop().unwrap()
-}
-
-fn images(count: usize, size: usize) -> Result<Tensor, ModelError> {
-    let shape = [count, size, size, 3];
-    Ok(Tensor::from_vec(formula::fill("input", &shape), &shape, &Device::Cpu)?)
-}
-
 /// Of malignant.
 fn probabilities(logits: &Tensor) -> Result<Vec<f32>, ModelError> {
     Ok(candle_nn::ops::softmax(logits, 1)?.i((.., 1))?.to_vec1()?)
-}
-
-fn assert_close(ours: &[f32], plain: &[f32], what: &str) {
-    assert_eq!(ours.len(), plain.len());
-    for (ours, plain) in ours.iter().zip(plain) {
-        assert!((ours - plain).abs() <= TOLERANCE, "{what}: {ours} by the inference walk, {plain} by the plain one");
-    }
 }

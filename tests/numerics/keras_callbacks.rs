@@ -4,7 +4,7 @@ use lobule::train::{BestEpoch, EarlyStopping, EarlyStoppingState, Plateau, Plate
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::fixture;
+use crate::golden;
 
 /// tests/fixtures/keras_callbacks.json holds a list of these; keras_callbacks.py beside it made them.
 #[derive(Deserialize)]
@@ -29,13 +29,9 @@ struct Epoch {
     best: bool,
 }
 
-fn cases() -> Vec<Case> {
-    serde_json::from_str(&std::fs::read_to_string(fixture("keras_callbacks.json")).unwrap()).unwrap()
-}
-
 #[test]
 fn the_fixture_holds_sequences_in_which_everything_happens() {
-    let cases = cases();
+    let cases: Vec<Case> = golden("keras_callbacks.json");
     assert_eq!(cases.len(), 72);
     for happens in [
         |case: &Case| case.epochs.iter().any(|epoch| epoch.stop),
@@ -54,7 +50,7 @@ fn the_fixture_holds_sequences_in_which_everything_happens() {
 
 #[test]
 fn after_each_epoch_is_done_what_keras_does_even_if_the_states_are_saved_and_restored_in_between() {
-    for Case { name, early_stopping, plateau, learning_rate, epochs } in cases() {
+    for Case { name, early_stopping, plateau, learning_rate, epochs } in golden::<Vec<Case>>("keras_callbacks.json") {
         let (mut stopping, mut lowering) = (EarlyStoppingState::default(), PlateauState::default());
         let (mut best, mut rate) = (BestEpoch::default(), learning_rate);
         for (index, keras) in epochs.iter().enumerate() {

@@ -2,52 +2,49 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
 use lobule::kernels::Level;
 use lobule::model::{Architecture, InferenceNetwork, ModelError};
 use serde::Deserialize;
 
-use crate::formula::filled;
-use crate::{fixture, formula};
+use crate::formula::{self, filled};
+use crate::{assert_close, golden};
 
-/// tests/fixtures/keras_forward.json: each outer list has an entry for each of the two images that
+const FILE: &str = "keras_forward.json";
+
+/// [`FILE`]: each outer list has an entry for each of the two images that
 /// `fill("input", &[2, 128, 128, 3])` holds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct KerasForward {
+struct KerasForward {
     /// Three convolutions with pooling, and two dense layers.
-    pub(crate) baseline: Answers,
+    baseline: Answers,
     /// DenseNet121 with the outputs of its last three dense blocks pooled, reduced and joined.
-    pub(crate) fused: FusedAnswers,
+    fused: FusedAnswers,
 }
 
 /// Benign, malignant.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Answers {
-    pub(crate) logits: Vec<[f32; 2]>,
-    pub(crate) probabilities: Vec<[f32; 2]>,
+struct Answers {
+    logits: Vec<[f32; 2]>,
+    probabilities: Vec<[f32; 2]>,
 }
 
 /// The three maps are from `block2`, `block3` and `block4`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FusedAnswers {
-    pub(crate) logits: Vec<[f32; 2]>,
-    pub(crate) probabilities: Vec<[f32; 2]>,
+struct FusedAnswers {
+    logits: Vec<[f32; 2]>,
+    probabilities: Vec<[f32; 2]>,
     /// The first channels of the globally averaged output of each dense block.
-    pub(crate) pooled: BTreeMap<String, Vec<[f32; 8]>>,
+    pooled: BTreeMap<String, Vec<[f32; 8]>>,
     /// The mean of the absolute values of all its channels.
-    pub(crate) pooled_mean_absolute: BTreeMap<String, Vec<f64>>,
-}
-
-pub(crate) fn keras_forward() -> KerasForward {
-    serde_json::from_str(&std::fs::read_to_string(fixture("keras_forward.json")).unwrap()).unwrap()
+    pooled_mean_absolute: BTreeMap<String, Vec<f64>>,
 }
 
 #[test]
 fn the_fixture_holds_two_images_that_a_network_distinguishes() {
-    let KerasForward { baseline, fused } = keras_forward();
+    let KerasForward { baseline, fused } = golden(FILE);
     for (logits, probabilities) in [(baseline.logits, baseline.probabilities), (fused.logits, fused.probabilities)] {
         assert_eq!((logits.len(), probabilities.len()), (2, 2));
         for ([benign, malignant], [_, probability]) in logits.iter().zip(&probabilities) {
@@ -64,20 +61,21 @@ fn the_fixture_holds_two_images_that_a_network_distinguishes() {
 #[test]
 fn the_baseline_answers_as_in_keras() -> Result<(), ModelError> {
     let network = InferenceNetwork::new(&filled(Architecture::baseline())?, 128, Level::default(), 1)?;
-    check(&network, &keras_forward().baseline.logits, &keras_forward().baseline.probabilities)
+    let keras = golden::<KerasForward>(FILE).baseline;
+    check(&network, &keras.logits, &keras.probabilities)
 }
 
 #[test]
 fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
     let network = InferenceNetwork::new(&filled(Architecture::fused_densenet121())?, 128, Level::default(), 1)?;
-    let keras = keras_forward().fused;
+    let keras = golden::<KerasForward>(FILE).fused;
     check(&network, &keras.logits, &keras.probabilities)?;
 
-    let taps = network.pooled_taps(&images()?)?.unwrap();
+    let taps = network.pooled_taps(&formula::images(2, 128)?)?.unwrap();
     for (tap, block) in taps.iter().zip(["block2", "block3", "block4"]) {
         let rows: Vec<Vec<f32>> = tap.to_vec2()?;
         for (image, row) in rows.iter().enumerate() {
-            assert_close(&row[..8], &keras.pooled[block][image], block);
+            assert_close(&row[..8], &keras.pooled[block][image], 1e-4, block);
             let mean = row.iter().map(|value| f64::from(value.abs())).sum::<f64>() / row.len() as f64;
             assert!((mean - keras.pooled_mean_absolute[block][image]).abs() < 1e-4, "{block}: {mean}");
         }
@@ -85,24 +83,13 @@ fn the_fused_densenet121_answers_as_in_keras() -> Result<(), ModelError> {
     Ok(())
 }
 
-fn images() -> Result<Tensor, ModelError> {
-    Ok(Tensor::from_vec(formula::fill("input", &[2, 128, 128, 3]), (2, 128, 128, 3), &Device::Cpu)?)
-}
-
 fn check(network: &InferenceNetwork, logits: &[[f32; 2]], probabilities: &[[f32; 2]]) -> Result<(), ModelError> {
-    let answers = network.forward(&images()?)?;
+    let answers = network.forward(&formula::images(2, 128)?)?;
     let softmax: Vec<Vec<f32>> = candle_nn::ops::softmax(&answers, 1)?.to_vec2()?;
     let answers: Vec<Vec<f32>> = answers.to_vec2()?;
     for image in 0..2 {
-        assert_close(&answers[image], &logits[image], "logits");
-        assert_close(&softmax[image], &probabilities[image], "probabilities");
+        assert_close(&answers[image], &logits[image], 1e-4, "logits");
+        assert_close(&softmax[image], &probabilities[image], 1e-4, "probabilities");
     }
     Ok(())
-}
-
-fn assert_close(ours: &[f32], keras: &[f32], what: &str) {
-    assert_eq!(ours.len(), keras.len());
-    for (ours, keras) in ours.iter().zip(keras) {
-        assert!((ours - keras).abs() <= 1e-4, "{what}: {ours} here, {keras} in Keras");
-    }
 }

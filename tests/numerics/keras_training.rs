@@ -11,13 +11,14 @@ use lobule::model::{Architecture, Baseline, Fused, NormPolicy, StoredTensor, Sto
 use lobule::train::{Adam, Recipe, Target, TrainError, step};
 use serde::Deserialize;
 
-use crate::fixture;
 use crate::formula::{fill, filled};
+use crate::golden;
 
+const FILE: &str = "keras_training.json";
 /// Images in a step.
 const BATCH: usize = 32;
 
-/// tests/fixtures/keras_training.json; keras_training.py beside it made it.
+/// What keras_training.py beside it put into [`FILE`].
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KerasTraining {
@@ -66,13 +67,9 @@ struct Tolerance {
     moments: f64,
 }
 
-fn keras() -> KerasTraining {
-    serde_json::from_str(&std::fs::read_to_string(fixture("keras_training.json")).unwrap()).unwrap()
-}
-
 #[test]
 fn the_fixture_holds_runs_in_which_every_tensor_moves() {
-    let KerasTraining { baseline, fused } = keras();
+    let KerasTraining { baseline, fused } = golden(FILE);
     assert_eq!((baseline.tensors.len(), fused.tensors.len()), (10, 106));
     for training in [&baseline, &fused] {
         assert_eq!(training.losses.len(), 20);
@@ -86,7 +83,7 @@ fn the_fixture_holds_runs_in_which_every_tensor_moves() {
 /// Seen: 2e-6 for losses, 4e-5 for values, 8e-6 for changes.
 #[test]
 fn the_baseline_is_trained_as_in_keras() -> Result<(), TrainError> {
-    let keras = keras().baseline;
+    let keras = golden::<KerasTraining>(FILE).baseline;
     let architecture = Baseline { size: keras.size, filters: vec![32, 64, 128], hidden: 128, dropout: 0.0 };
     let tolerance = Tolerance { loss: 5e-5, value: 2e-4, change: 1e-4, moments: 0.0 };
     check(&Architecture::Baseline(architecture), &keras, &tolerance)
@@ -100,7 +97,7 @@ fn a_fused_densenet_is_trained_as_in_keras() -> Result<(), TrainError> {
     let architecture =
         Fused { stem: 64, growth: 32, bottleneck: 128, blocks: vec![1, 2, 2, 1], tap: 64, hidden: 16, dropout: 0.0 };
     let tolerance = Tolerance { loss: 3e-4, value: 5e-4, change: 1.5e-2, moments: 1e-4 };
-    check(&Architecture::Fused(architecture), &keras().fused, &tolerance)
+    check(&Architecture::Fused(architecture), &golden::<KerasTraining>(FILE).fused, &tolerance)
 }
 
 fn check(architecture: &Architecture, keras: &Training, tolerance: &Tolerance) -> Result<(), TrainError> {

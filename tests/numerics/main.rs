@@ -15,7 +15,22 @@ mod training_walk;
 
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
+
 /// A file of tests/fixtures.
 fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+/// What a file of tests/fixtures says that Python computed.
+fn golden<T: DeserializeOwned>(name: &str) -> T {
+    serde_json::from_str(&std::fs::read_to_string(fixture(name)).unwrap()).unwrap()
+}
+
+/// Holds our numbers to others, one by one.
+fn assert_close(ours: &[f32], others: &[f32], tolerance: f32, what: &str) {
+    assert_eq!(ours.len(), others.len(), "{what}");
+    for (index, (ours, other)) in ours.iter().zip(others).enumerate() {
+        assert!((ours - other).abs() <= tolerance, "{what}, number {index}: {ours} instead of {other}");
+    }
 }

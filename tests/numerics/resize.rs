@@ -3,7 +3,7 @@
 use lobule::pixels::Preprocess;
 use serde::Deserialize;
 
-use crate::{fixture, formula};
+use crate::{formula, golden};
 
 /// One image of `formula::image` resized by TensorFlow and divided by 255.
 #[derive(Deserialize)]
@@ -22,8 +22,7 @@ struct Golden {
 
 #[test]
 fn bilinear_resizing_equals_tensorflows_up_and_down() {
-    let golden = std::fs::read_to_string(fixture("keras_resize.json")).unwrap();
-    let golden: Vec<Golden> = serde_json::from_str(&golden).unwrap();
+    let golden: Vec<Golden> = golden("keras_resize.json");
     assert_eq!(golden.len(), 8);
     for Golden { width, height, size, at, values, mean, mean_square } in golden {
         let preprocess = Preprocess { size, ..Preprocess::report() };

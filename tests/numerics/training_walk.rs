@@ -10,20 +10,16 @@ use lobule::model::{Architecture, Fused, Mode, Network, NormPolicy, Parameter, P
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::oracle;
+use crate::{assert_close, oracle};
 
 fn network(fused: &Fused) -> Network {
     let architecture = Architecture::Fused(fused.clone());
     let parameters = Parameters::initial(&architecture, 5).unwrap();
     // Norms that change something: start values are 1 and 0.
-    for (index, parameter) in parameters.iter().enumerate() {
-        let values: Vec<f32> = parameter.var.flatten_all().unwrap().to_vec1().unwrap();
-        let moved = values.iter().enumerate().map(|(i, v)| v + ((i * 31 + index * 17) % 23) as f32 / 90.0 - 0.1);
-        if parameter.var.rank() == 1 {
-            let shape = parameter.var.shape();
-            let moved = Tensor::from_vec(moved.map(|v| v.abs() + 0.01).collect(), shape, &Device::Cpu).unwrap();
-            parameter.var.set(&moved).unwrap();
-        }
+    for (index, parameter) in parameters.iter().enumerate().filter(|(_, parameter)| parameter.var.rank() == 1) {
+        let moved = |(i, v): (usize, f32)| (v + ((i * 31 + index * 17) % 23) as f32 / 90.0 - 0.1).abs() + 0.01;
+        let moved = flat(&parameter.var).into_iter().enumerate().map(moved);
+        parameter.var.set(&Tensor::from_iter(moved, &Device::Cpu).unwrap()).unwrap();
     }
     Network::new(architecture, parameters)
 }
@@ -83,12 +79,10 @@ fn wide() -> Fused {
     Fused { stem: 160, growth: 32, bottleneck: 64, blocks: vec![2, 3], tap: 8, hidden: 8, dropout: 0.2 }
 }
 
-fn close(a: &[f32], b: &[f32], name: &str, tolerance: f32) {
-    assert_eq!(a.len(), b.len(), "{name}");
-    let largest = b.iter().fold(0f32, |m, v| m.max(v.abs()));
-    for (index, (a, b)) in a.iter().zip(b).enumerate() {
-        assert!((a - b).abs() <= tolerance * largest + 1e-6, "{name}, element {index}: {a} and {b} of {largest}");
-    }
+/// To the tolerance's share of the largest number.
+fn close(ours: &[f32], plain: &[f32], name: &str, tolerance: f32) {
+    let largest = plain.iter().fold(0f32, |m, v| m.max(v.abs()));
+    assert_close(ours, plain, tolerance * largest + 1e-6, name);
 }
 
 #[test]

@@ -2,6 +2,6 @@
 //! its gradients and keeps little. Tests hold both to a plain walk through candle's own operators,
 //! `tests/numerics/oracle.rs`.
 
-pub mod inference;
+pub(crate) mod inference;
 pub mod training;
 mod winograd;

@@ -4,8 +4,7 @@
 //! 36 positions one product over the channels is left; their transform back is the tile. The points are 0, 1, -1, 2,
 //! -2 and infinity. Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 
-use crate::kernels::simd::lanes::{get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, get, over_columns, put};
 
 /// Outputs along a tile's side.
 pub(crate) const OUTPUTS: usize = 4;

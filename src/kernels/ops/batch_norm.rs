@@ -11,10 +11,7 @@ use crate::kernels::slices;
 
 /// Normalises `x` (..., channels) by `norm`, which was made from the numbers of `gamma` and `beta`:
 /// `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
-///
-/// # Errors
-/// When the shapes do not fit each other.
-pub fn batch_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, norm: BatchNorm) -> Result<Tensor> {
+pub(crate) fn batch_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, norm: BatchNorm) -> Result<Tensor> {
     let channels = x.dims().last().copied().unwrap_or(0);
     let sizes = [gamma.elem_count(), beta.elem_count(), norm.whole().shift.len()];
     if channels == 0 || sizes != [channels; 3] {
@@ -56,7 +53,7 @@ fn backward(norm: &BatchNorm, x: &[f32], gradient: &[f32]) -> (Vec<f32>, NormGra
         }
         sums
     });
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     tiles.collect::<Vec<_>>().iter().for_each(|tile| sums.add(0, tile));
     let of_norm = norm.gradient(&sums, x.len() / channels);
     let (slope, offset) = (&of_norm.correction.slope, &of_norm.correction.offset);

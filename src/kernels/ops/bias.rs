@@ -8,18 +8,12 @@ use rayon::prelude::*;
 use crate::kernels::slices;
 
 /// Adds a bias to `x` (..., channels).
-///
-/// # Errors
-/// When the bias does not have one number a channel.
-pub fn bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub(crate) fn bias(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     apply(x, bias, false)
 }
 
 /// Adds a bias to `x` (..., channels) and cuts what is below zero.
-///
-/// # Errors
-/// When the bias does not have one number a channel.
-pub fn bias_relu(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
+pub(crate) fn bias_relu(x: &Tensor, bias: &Tensor) -> Result<Tensor> {
     apply(x, bias, true)
 }
 

@@ -8,10 +8,7 @@ use crate::kernels::slices;
 
 /// Sets each element to zero with probability `rate` and scales the others by `1 / (1 - rate)`. The same seed and
 /// shape drop the same elements.
-///
-/// # Errors
-/// When candle fails.
-pub fn dropout(x: &Tensor, rate: f64, seed: u64) -> Result<Tensor> {
+pub(crate) fn dropout(x: &Tensor, rate: f64, seed: u64) -> Result<Tensor> {
     if rate <= 0.0 {
         return Ok(x.clone());
     }

@@ -20,6 +20,10 @@ pub(crate) fn filled(shape: &[usize], seed: u64) -> Tensor {
     Tensor::from_vec(ranks.into_iter().map(value).collect(), shape, &Device::Cpu).unwrap()
 }
 
+pub(crate) fn flat(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
 /// Holds the gradient of `f` with respect to each input to central differences, to 2 % of the gradient's size.
 ///
 /// `f` is reduced to a number by a fixed direction, so that no element of its result goes unseen.
@@ -29,32 +33,39 @@ pub(crate) fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) 
     let out = f(&tensors).unwrap();
     let direction = filled(out.dims(), 77);
     let gradients = (out * &direction).unwrap().sum_all().unwrap().backward().unwrap();
-    let value = |tensors: &[Tensor]| -> f64 {
-        let out = f(tensors).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let direction = direction.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let claimed: Vec<Vec<f32>> = vars.iter().map(|var| flat(gradients.get(var).expect("no gradient"))).collect();
+    let numbers: Vec<Vec<f32>> = inputs.iter().map(flat).collect();
+    hold_to_differences(&numbers, &claimed, (4e-3, 0.02), |moved| {
+        let tensor =
+            |(moved, input): (&Vec<f32>, &Tensor)| Tensor::new(&moved[..], &Device::Cpu)?.reshape(input.dims());
+        let tensors = moved.iter().zip(inputs).map(tensor).collect::<Result<Vec<Tensor>>>().unwrap();
+        let (out, direction) = (flat(&f(&tensors).unwrap()), flat(&direction));
         out.iter().zip(direction).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
-    };
-    for (index, input) in inputs.iter().enumerate() {
-        let claimed =
-            gradients.get(&vars[index]).expect("no gradient").flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    });
+}
+
+/// Holds the claimed gradients of `f` to central differences over `step`, to `tolerance` of a gradient's largest.
+pub(crate) fn hold_to_differences(
+    inputs: &[Vec<f32>],
+    claimed: &[Vec<f32>],
+    (step, tolerance): (f32, f64),
+    f: impl Fn(&[Vec<f32>]) -> f64,
+) {
+    assert_eq!(inputs.len(), claimed.len());
+    for (index, claimed) in claimed.iter().enumerate() {
         let largest = claimed.iter().fold(0f32, |m, g| m.max(g.abs()));
         assert!(largest > 0.0, "input {index}: the gradient is all zeros");
-        let flat = input.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        let step = 4e-3f32;
-        for element in 0..flat.len() {
+        assert_eq!(inputs[index].len(), claimed.len());
+        for (element, claimed) in claimed.iter().enumerate() {
             let shifted = |by: f32| {
-                let mut moved = flat.clone();
-                moved[element] += by;
-                let mut tensors: Vec<Tensor> = inputs.to_vec();
-                tensors[index] = Tensor::from_vec(moved, input.shape().clone(), &Device::Cpu).unwrap();
-                value(&tensors)
+                let mut moved = inputs.to_vec();
+                moved[index][element] += by;
+                f(&moved)
             };
             let measured = (shifted(step) - shifted(-step)) / f64::from(2.0 * step);
-            let error = (measured - f64::from(claimed[element])).abs();
             assert!(
-                error <= 0.02 * f64::from(largest),
-                "input {index}, element {element}: claimed {}, measured {measured}",
-                claimed[element]
+                (measured - f64::from(*claimed)).abs() <= tolerance * f64::from(largest),
+                "input {index}, element {element}: claimed {claimed}, measured {measured}"
             );
         }
     }
@@ -63,9 +74,7 @@ pub(crate) fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) 
 /// Holds two tensors to each other, element by element.
 pub(crate) fn close(a: &Tensor, b: &Tensor, tolerance: f32) {
     assert_eq!(a.dims(), b.dims());
-    let a = a.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    let b = b.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    for (index, (a, b)) in a.iter().zip(&b).enumerate() {
+    for (index, (a, b)) in flat(a).iter().zip(flat(b)).enumerate() {
         assert!((a - b).abs() <= tolerance, "element {index}: {a} and {b}");
     }
 }

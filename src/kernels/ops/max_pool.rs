@@ -10,10 +10,7 @@ use crate::kernels::slices;
 
 /// The largest value of each window. Padding never wins, which equals a padding of zeros where `x` is a ReLU's
 /// output. Of equal values the first one, row by row, gets the gradient.
-///
-/// # Errors
-/// When an image is smaller than the window.
-pub fn max_pool(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
+pub(crate) fn max_pool(x: &Tensor, geometry: Geometry) -> Result<Tensor> {
     let (_, height, width, _) = x.dims4()?;
     let Geometry { kernel, stride, padding } = geometry;
     if stride == 0 || padding >= kernel || height.min(width) + 2 * padding < kernel {

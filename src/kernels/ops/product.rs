@@ -9,10 +9,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use crate::kernels::slices;
 
 /// Multiplies `x` (batch, inputs) with a weight (inputs, outputs). There is no gradient.
-///
-/// # Errors
-/// When the two do not fit.
-pub fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+pub(crate) fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     slices::ready(x)?.apply_op2_no_bwd(&slices::ready(weight)?, &ProductOp)
 }
 
@@ -43,23 +40,16 @@ impl CustomOp2 for ProductOp {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
+    use crate::kernels::ops::gradcheck::{close, filled};
 
     #[test]
-    fn it_is_candles_product_to_rounding_and_refuses_what_does_not_fit() {
-        let numbers = |rows: usize, columns: usize| {
-            let numbers = (0..rows * columns).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0);
-            Tensor::from_iter(numbers, &Device::Cpu).unwrap().reshape((rows, columns)).unwrap()
-        };
+    fn it_is_candles_product_to_rounding_and_refuses_what_does_not_fit() -> Result<()> {
         for (rows, depth, columns) in [(1, 1024, 64), (5, 192, 16), (3, 16, 2), (2, 7, 33)] {
-            let (x, weight) = (numbers(rows, depth), numbers(depth, columns));
-            let (ours, theirs) = (product(&x, &weight).unwrap(), x.matmul(&weight).unwrap());
-            assert_eq!(ours.dims(), [rows, columns]);
-            let distance = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(distance < 1e-4, "{rows} x {depth} x {columns}: {distance}");
+            let (x, weight) = (filled(&[rows, depth], 1), (filled(&[depth, columns], 2) * 0.2)?);
+            close(&product(&x, &weight)?, &x.matmul(&weight)?, 1e-4);
         }
-        assert!(product(&numbers(2, 3), &numbers(4, 5)).is_err());
+        assert!(product(&filled(&[2, 3], 1), &filled(&[4, 5], 2)).is_err());
+        Ok(())
     }
 }

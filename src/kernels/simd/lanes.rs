@@ -4,81 +4,7 @@
 //! every column treated once: the last few, that fill no vector, one by one. Loads and stores are checked.
 #![allow(unsafe_code)]
 
-use half::f16;
-
 use crate::kernels::simd::Simd;
-
-/// One number, for the columns that fill no vector.
-#[derive(Clone, Copy)]
-pub(crate) struct Scalar;
-
-impl Simd for Scalar {
-    type Vector = f32;
-    const LANES: usize = 1;
-    const ROWS: usize = 1;
-    const WIDENS: bool = false;
-
-    #[inline(always)]
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
-        f()
-    }
-
-    #[inline(always)]
-    unsafe fn load(self, from: *const f32) -> f32 {
-        // SAFETY: the caller vouches for one number.
-        unsafe { from.read() }
-    }
-
-    #[inline(always)]
-    unsafe fn load_f16(self, from: *const f16) -> f32 {
-        // SAFETY: the caller vouches for one number.
-        unsafe { from.read() }.to_f32()
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32, vector: f32) {
-        // SAFETY: the caller vouches for one number.
-        unsafe { to.write(vector) }
-    }
-
-    #[inline(always)]
-    fn prefetch<T>(self, _: *const T) {}
-
-    #[inline(always)]
-    fn splat(self, number: f32) -> f32 {
-        number
-    }
-
-    #[inline(always)]
-    fn add(self, a: f32, b: f32) -> f32 {
-        a + b
-    }
-
-    #[inline(always)]
-    fn sub(self, a: f32, b: f32) -> f32 {
-        a - b
-    }
-
-    #[inline(always)]
-    fn mul(self, a: f32, b: f32) -> f32 {
-        a * b
-    }
-
-    #[inline(always)]
-    fn max(self, a: f32, b: f32) -> f32 {
-        if a > b { a } else { b }
-    }
-
-    #[inline(always)]
-    fn where_positive(self, gate: f32, a: f32) -> f32 {
-        if gate > 0.0 { a } else { 0.0 }
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: f32, b: f32, c: f32) -> f32 {
-        a * b + c
-    }
-}
 
 /// The numbers from `at` on.
 #[inline(always)]
@@ -117,12 +43,12 @@ macro_rules! over_columns {
             #[inline(always)]
             || {
                 let mut column = 0;
-                while column + $crate::kernels::simd::lanes::lanes(simd) <= $width {
+                while column + $crate::kernels::simd::lanes(simd) <= $width {
                     $kernel(simd, column, $($argument),*);
-                    column += $crate::kernels::simd::lanes::lanes(simd);
+                    column += $crate::kernels::simd::lanes(simd);
                 }
                 while column < $width {
-                    $kernel($crate::kernels::simd::lanes::Scalar, column, $($argument),*);
+                    $kernel($crate::kernels::simd::SCALAR, column, $($argument),*);
                     column += 1;
                 }
             },

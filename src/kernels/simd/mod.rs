@@ -5,7 +5,7 @@
 //! that has the instructions, so its methods are safe. `portable` and `x86` hold the tokens.
 #![allow(unsafe_code)]
 
-pub(crate) mod lanes;
+mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -16,7 +16,8 @@ use std::sync::OnceLock;
 
 use half::f16;
 
-pub(crate) use portable::Portable;
+pub(crate) use lanes::{add, get, lanes, over_columns, put};
+pub(crate) use portable::{PORTABLE, SCALAR};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{Avx2, Avx512};
 
@@ -163,7 +164,7 @@ macro_rules! at_level {
                 $crate::kernels::simd::Level::Portable => {}
             }
             let _ = $level;
-            let $simd = $crate::kernels::simd::Portable;
+            let $simd = $crate::kernels::simd::PORTABLE;
             $body
         }
     };

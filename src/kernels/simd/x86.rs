@@ -21,10 +21,7 @@ macro_rules! level {
             load_f16: $widen:ident($load_half:ident($half:ty)),
             store: $store:ident,
             splat: $splat:ident,
-            add: $add:ident,
-            sub: $sub:ident,
-            mul: $mul:ident,
-            max: $max:ident,
+            of_two: [$($operation:ident: $of_two:ident),+],
             mul_add: $mul_add:ident,
             where_positive: |$gate:ident, $kept:ident| $where_positive:expr $(,)?
         }
@@ -86,29 +83,13 @@ macro_rules! level {
                 unsafe { $splat(number) }
             }
 
-            #[inline(always)]
-            fn add(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: as in `splat`.
-                unsafe { $add(a, b) }
-            }
-
-            #[inline(always)]
-            fn sub(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: as in `splat`.
-                unsafe { $sub(a, b) }
-            }
-
-            #[inline(always)]
-            fn mul(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: as in `splat`.
-                unsafe { $mul(a, b) }
-            }
-
-            #[inline(always)]
-            fn max(self, a: $vector, b: $vector) -> $vector {
-                // SAFETY: as in `splat`.
-                unsafe { $max(a, b) }
-            }
+            $(
+                #[inline(always)]
+                fn $operation(self, a: $vector, b: $vector) -> $vector {
+                    // SAFETY: as in `splat`.
+                    unsafe { $of_two(a, b) }
+                }
+            )+
 
             #[inline(always)]
             fn where_positive(self, $gate: $vector, $kept: $vector) -> $vector {
@@ -134,10 +115,7 @@ level!(Avx2 {
     load_f16: _mm256_cvtph_ps(_mm_loadu_si128(__m128i)),
     store: _mm256_storeu_ps,
     splat: _mm256_set1_ps,
-    add: _mm256_add_ps,
-    sub: _mm256_sub_ps,
-    mul: _mm256_mul_ps,
-    max: _mm256_max_ps,
+    of_two: [add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, max: _mm256_max_ps],
     mul_add: _mm256_fmadd_ps,
     where_positive: |gate, a| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), a),
 });
@@ -151,10 +129,7 @@ level!(Avx512 {
     load_f16: _mm512_cvtph_ps(_mm256_loadu_si256(__m256i)),
     store: _mm512_storeu_ps,
     splat: _mm512_set1_ps,
-    add: _mm512_add_ps,
-    sub: _mm512_sub_ps,
-    mul: _mm512_mul_ps,
-    max: _mm512_max_ps,
+    of_two: [add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, max: _mm512_max_ps],
     mul_add: _mm512_fmadd_ps,
     where_positive: |gate, a| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), a),
 });

@@ -2,16 +2,16 @@
 //!
 //! In: a [`Network`], and images. Out: logits.
 
-use candle_core::{Error, Result, Tensor};
+use candle_core::{Error, Tensor};
 
-use crate::kernels::{
-    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerTiming, LayerWeights, Level, StemWeights,
-    TransitionWeights,
+use crate::kernels::densenet::inference::{
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, StemWeights, TransitionWeights,
 };
+use crate::kernels::{LayerTiming, Level};
 use crate::model::error::ModelError;
 use crate::model::networks::network::{Mode, Network};
 use crate::model::parameters::Parameters;
-use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
+use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology, Transition};
 
 /// A network that only classifies. The fused one is laid out for images of one size; the baseline stays as it is.
 pub struct InferenceNetwork {
@@ -21,7 +21,7 @@ pub struct InferenceNetwork {
 }
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
-fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneWeights> {
+fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneWeights, Error> {
     let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
     let norm = |norm: &Norm| folded(norm, parameters);
     let mut blocks = Vec::new();
@@ -34,13 +34,10 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
                 conv2: kernel(&layer.conv2)?,
             })
         };
-        let layers = block.layers.iter().map(layer).collect::<Result<_>>()?;
-        let transition = match &block.transition {
-            None => None,
-            Some(transition) => {
-                Some(TransitionWeights { norm: norm(&transition.norm)?, conv: kernel(&transition.conv)? })
-            }
-        };
+        let layers = block.layers.iter().map(layer).collect::<Result<_, Error>>()?;
+        let transition =
+            |t: &Transition| Ok::<_, Error>(TransitionWeights { norm: norm(&t.norm)?, conv: kernel(&t.conv)? });
+        let transition = block.transition.as_ref().map(transition).transpose()?;
         blocks.push(BlockWeights { layers, tap: block.tap.is_some(), transition });
     }
     let stem = StemWeights {
@@ -52,7 +49,7 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
     Ok(BackboneWeights { stem, blocks })
 }
 
-fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm> {
+fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm, Error> {
     let numbers = |ending: &str| parameters.get(&norm.name, ending)?.to_vec1::<f32>();
     let (gamma, beta, mean, variance) =
         (numbers("weight")?, numbers("bias")?, numbers("running_mean")?, numbers("running_var")?);
@@ -69,7 +66,7 @@ impl InferenceNetwork {
     ///
     /// # Errors
     /// When the images are too small for the network.
-    pub fn new(network: &Network, size: usize, level: Level, threads: usize) -> std::result::Result<Self, ModelError> {
+    pub fn new(network: &Network, size: usize, level: Level, threads: usize) -> Result<Self, ModelError> {
         let head = network.without_backbone();
         let Topology::Fused(net) = network.topology() else { return Ok(Self { network: head, backbone: None }) };
         let backbone = InferenceBackbone::new(&backbone_weights(net, network.parameters())?, size, level, threads)?;
@@ -81,7 +78,7 @@ impl InferenceNetwork {
     ///
     /// # Errors
     /// When the images have another size.
-    pub fn forward(&self, images: &Tensor) -> std::result::Result<Tensor, ModelError> {
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor, ModelError> {
         Ok(self.forward_with_taps(images)?.0)
     }
 
@@ -89,7 +86,7 @@ impl InferenceNetwork {
     ///
     /// # Errors
     /// When the images have another size.
-    pub fn forward_with_taps(&self, images: &Tensor) -> std::result::Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
+    pub fn forward_with_taps(&self, images: &Tensor) -> Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
         let taps = self.pooled_taps(images)?;
         let logits = match &taps {
             Some(taps) => self.network.forward_taps(taps, Mode::Inference),
@@ -103,7 +100,7 @@ impl InferenceNetwork {
     ///
     /// # Errors
     /// When the images have another size.
-    pub fn pooled_taps(&self, images: &Tensor) -> std::result::Result<Option<Vec<Tensor>>, ModelError> {
+    pub fn pooled_taps(&self, images: &Tensor) -> Result<Option<Vec<Tensor>>, ModelError> {
         let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
         let pooled = images.contiguous()?.apply_op1_no_bwd(backbone)?;
         let mut taps = Vec::new();
@@ -120,11 +117,7 @@ impl InferenceNetwork {
     ///
     /// # Errors
     /// When the image has another size.
-    pub fn layer_timings(
-        &self,
-        image: &Tensor,
-        rounds: usize,
-    ) -> std::result::Result<Option<Vec<LayerTiming>>, ModelError> {
+    pub fn layer_timings(&self, image: &Tensor, rounds: usize) -> Result<Option<Vec<LayerTiming>>, ModelError> {
         let Some((backbone, _)) = &self.backbone else { return Ok(None) };
         Ok(Some(backbone.layer_timings(&image.flatten_all()?.to_vec1::<f32>()?, rounds)?))
     }

@@ -6,7 +6,8 @@
 
 use candle_core::{Error, Result, Tensor};
 
-use crate::kernels::{Moments, NormMode, batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product};
+use crate::kernels::ops::{batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product};
+use crate::kernels::{Moments, NormMode};
 use crate::model::architecture::Architecture;
 use crate::model::error::ModelError;
 use crate::model::parameters::{NormPolicy, Parameters};

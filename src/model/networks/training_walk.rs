@@ -9,7 +9,8 @@ use candle_core::{Result, Tensor, Var};
 use crate::kernels::densenet::training::{
     BatchShape, FeatureGradient, FeatureMaps, Squeezed, Stem, Workspace, tap, transition,
 };
-use crate::kernels::{BatchNorm, Moments, NormGradient, with_slices};
+use crate::kernels::slices::with as with_slices;
+use crate::kernels::{BatchNorm, Moments, NormGradient};
 use crate::model::error::ModelError;
 use crate::model::networks::network::{Mode, Network, TrainingPass};
 use crate::model::parameters::{NormPolicy, Parameters};
@@ -117,14 +118,14 @@ impl TrainingWalk<'_> {
                 taped.push(self.layer(workspace, layer, &mut features, policy)?);
             }
             if tap.is_some() {
-                let shape = (features.images().count, features.channels());
+                let shape = (features.images.count, features.channels());
                 taps.push(Tensor::from_vec(tap::forward(workspace, &features), shape, images.device())?);
             }
             let Some(transition) = transition else {
                 blocks.push(TapedBlock { features, layers: taped, transition: None });
                 return Ok((taps, Tape { images: images.clone(), stem, stem_norm, blocks }));
             };
-            let norm = self.norm(&transition.norm, features.moments(), policy)?;
+            let norm = self.norm(&transition.norm, &features.moments, policy)?;
             let weight = self.weight(&transition.conv.name)?;
             let next = with_slices([&weight], |[weight]| transition::forward(workspace, &features, &norm, weight))?;
             blocks.push(TapedBlock { features, layers: taped, transition: Some(norm) });
@@ -140,11 +141,11 @@ impl TrainingWalk<'_> {
         features: &mut FeatureMaps,
         policy: NormPolicy,
     ) -> Result<TapedLayer> {
-        let norm1 = self.norm(&layer.norm1, features.moments(), policy)?;
+        let norm1 = self.norm(&layer.norm1, &features.moments, policy)?;
         let (weight1, weight2) = (self.weight(&layer.conv1.name)?, self.weight(&layer.conv2.name)?);
         let squeezed = with_slices([&weight1], |[weight]| Squeezed::forward(workspace, features, &norm1, weight))?;
         let norm2 = self.norm(&layer.norm2, &squeezed.moments, policy)?;
-        let panel = features.panels();
+        let panel = features.panels.len();
         with_slices([&weight2], |[weight]| squeezed.grow(workspace, features, &norm2, weight))?;
         Ok(TapedLayer { panel, norm1, squeezed, norm2 })
     }

@@ -7,12 +7,9 @@ use candle_core::{Result, bail};
 use crate::kernels::densenet::inference::LayerWeights;
 use crate::kernels::densenet::inference::gemm::packed::Packed;
 use crate::kernels::densenet::inference::gemm::strip::{Activation, PIECE, Rows};
-use crate::kernels::densenet::inference::gemm::tile::Product;
-use crate::kernels::densenet::inference::thread_memory::{
-    MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles,
-};
-use crate::kernels::densenet::inference::winograd_inference as winograd;
-use crate::kernels::densenet::inference::winograd_inference::Distances;
+use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Scratch, Share, pack, tiles};
+use crate::kernels::densenet::inference::winograd_inference::{self as winograd, Distances};
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};
 use crate::kernels::simd::{Level, Simd};
 use crate::kernels::slices;
@@ -71,7 +68,7 @@ impl FoldedDense {
             // Few rows are multiplied with these, but f16 would hardly hold a sum exactly.
             (conv1, pack::<S>(&kernel, bottleneck, growth, MANY_ROWS))
         })?;
-        let (norm1, norm2) = (activation(norm1), activation(norm2));
+        let (norm1, norm2) = (Activation::new(norm1), Activation::new(norm2));
         Ok(Self { channels, bottleneck, growth, norm1, conv1, norm2, conv2, by_tiles })
     }
 
@@ -129,14 +126,8 @@ impl FoldedDense {
             let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
             strip.activate(simd, pixels.map(|pixel| [pixel]), &self.norm1, self.channels);
             let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
-            Product {
-                rows: strip.rows(),
-                matrix: self.conv1.matrix(0),
-                activation: Some(&self.norm2),
-                out: inner,
-                offsets: &offsets(tile.clone(), place)[..tile.len()],
-            }
-            .compute(simd);
+            let (matrix, activation, offsets) = (self.conv1.matrix(0), Some(&self.norm2), offsets(tile, place));
+            Product { rows: strip.rows(), matrix, activation, out: inner, offsets }.compute(simd);
         }
     }
 
@@ -170,14 +161,9 @@ impl FoldedDense {
                     strip.put(row, tap * self.bottleneck, &inner[from..][..self.bottleneck]);
                 }
             }
-            Product {
-                rows: strip.rows(),
-                matrix: self.conv2.matrix(0),
-                activation: None,
-                out: own,
-                offsets: &offsets(tile.clone(), |pixel| pixel * plane.stride + self.channels)[..tile.len()],
-            }
-            .compute(simd);
+            let offsets = offsets(tile, |pixel| pixel * plane.stride + self.channels);
+            let matrix = self.conv2.matrix(0);
+            Product { rows: strip.rows(), matrix, activation: None, out: own, offsets }.compute(simd);
         }
     }
 
@@ -213,14 +199,10 @@ impl FoldedDense {
         );
         let offsets = offsets(0..count, |row| row * columns);
         for position in 0..POSITIONS {
-            Product {
-                rows: Rows::in_pieces(&transformed[position * size..][..size], count),
-                matrix: self.conv2.matrix(position),
-                activation: None,
-                out: &mut products[position * count * columns..][..count * columns],
-                offsets: &offsets[..count],
-            }
-            .compute(simd);
+            let rows = Rows::in_pieces(&transformed[position * size..][..size], count);
+            let out = &mut products[position * count * columns..][..count * columns];
+            let matrix = self.conv2.matrix(position);
+            Product { rows, matrix, activation: None, out, offsets }.compute(simd);
         }
         let distances = Distances { down: plane.width * plane.stride, across: plane.stride, position: count * columns };
         simd.vectorize(

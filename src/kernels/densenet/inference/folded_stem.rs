@@ -7,11 +7,8 @@ use candle_core::{Result, bail};
 use crate::kernels::densenet::inference::StemWeights;
 use crate::kernels::densenet::inference::gemm::packed::Packed;
 use crate::kernels::densenet::inference::gemm::strip::{Activation, Rows};
-use crate::kernels::densenet::inference::gemm::tile::Product;
-use crate::kernels::densenet::inference::plane::Plane;
-use crate::kernels::densenet::inference::thread_memory::{
-    MANY_ROWS, Needs, Scratch, Share, activation, offsets, pack, tiles,
-};
+use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
@@ -41,7 +38,7 @@ impl FoldedStem {
             bail!("backbone: a stem that moves by {} pixels", conv.stride);
         }
         let kernel = slices::with([kernel], |[kernel]| pack::<S>(kernel, depth, filters, MANY_ROWS))?;
-        Ok(Self { conv: *conv, pool: *pool, kernel, norm: activation(norm), filters })
+        Ok(Self { conv: *conv, pool: *pool, kernel, norm: Activation::new(norm), filters })
     }
 
     pub(crate) fn filters(&self) -> usize {
@@ -114,14 +111,9 @@ impl FoldedStem {
         for tile in tiles::<S>(side) {
             // The windows of neighbours overlap, and each is a piece of as many lines as the kernel has.
             let data = &scratch.bordered[y * stride * next + tile.start * APART..];
-            Product {
-                rows: Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next },
-                matrix: self.kernel.matrix(0),
-                activation: Some(&self.norm),
-                out: line,
-                offsets: &offsets(tile.clone(), |x| x * columns)[..tile.len()],
-            }
-            .compute(simd);
+            let rows = Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next };
+            let (matrix, offsets) = (self.kernel.matrix(0), offsets(tile, |x| x * columns));
+            Product { rows, matrix, activation: Some(&self.norm), out: line, offsets }.compute(simd);
         }
     }
 

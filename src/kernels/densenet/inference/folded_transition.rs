@@ -5,9 +5,8 @@ use candle_core::{Result, bail};
 use crate::kernels::densenet::inference::TransitionWeights;
 use crate::kernels::densenet::inference::gemm::packed::Packed;
 use crate::kernels::densenet::inference::gemm::strip::Activation;
-use crate::kernels::densenet::inference::gemm::tile::Product;
-use crate::kernels::densenet::inference::plane::Plane;
-use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share, activation, offsets, pack, tiles};
+use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
 
@@ -31,7 +30,7 @@ impl FoldedTransition {
             bail!("backbone: a transition of {} weights on {channels} channels", conv.elem_count());
         }
         let conv = slices::with([conv], |[conv]| pack::<S>(conv, channels, filters, side * side))?;
-        Ok(Self { channels, filters, norm: activation(norm), conv })
+        Ok(Self { channels, filters, norm: Activation::new(norm), conv })
     }
 
     pub(crate) fn filters(&self) -> usize {
@@ -68,14 +67,8 @@ impl FoldedTransition {
                 pixels.map(|start| &source[start..][..from.stride])
             });
             strip.activate(simd, windows, &self.norm, self.channels);
-            Product {
-                rows: strip.rows(),
-                matrix: self.conv.matrix(0),
-                activation: None,
-                out: own,
-                offsets: &offsets(tile.clone(), |pixel| pixel * plane.stride)[..tile.len()],
-            }
-            .compute(simd);
+            let (matrix, offsets) = (self.conv.matrix(0), offsets(tile, |pixel| pixel * plane.stride));
+            Product { rows: strip.rows(), matrix, activation: None, out: own, offsets }.compute(simd);
         }
     }
 }

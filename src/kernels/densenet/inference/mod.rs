@@ -8,8 +8,8 @@
 //!
 //! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
 //! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both
-//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `plane`,
-//! `thread_memory` and `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
+//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `thread_memory` and
+//! `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -17,7 +17,6 @@ mod folded_stem;
 mod folded_transition;
 mod gemm;
 mod plan;
-mod plane;
 mod roofline;
 mod team;
 mod thread_memory;
@@ -37,71 +36,53 @@ pub use roofline::{LayerTiming, peak};
 use team::Team;
 
 /// A batch normalisation with moving moments: `scale * x + shift` for each channel.
-#[derive(Clone, Debug)]
-pub struct FoldedNorm {
-    /// Factor of each channel.
-    pub scale: Vec<f32>,
-    /// Addend of each channel.
-    pub shift: Vec<f32>,
+pub(crate) struct FoldedNorm {
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
 }
 
 /// The convolution at the start, its norm and ReLU, and the maximum behind them.
-#[derive(Clone, Debug)]
-pub struct StemWeights {
-    /// How the convolution moves.
-    pub conv: Geometry,
+pub(crate) struct StemWeights {
+    pub(crate) conv: Geometry,
     /// (kernel * kernel * channels, filters).
-    pub kernel: Tensor,
-    /// The norm behind it.
-    pub norm: FoldedNorm,
-    /// How the maximum moves.
-    pub pool: Geometry,
+    pub(crate) kernel: Tensor,
+    pub(crate) norm: FoldedNorm,
+    pub(crate) pool: Geometry,
 }
 
 /// Norm, ReLU, 1x1, norm, ReLU, 3x3.
-#[derive(Clone, Debug)]
-pub struct LayerWeights {
-    /// Before the 1x1 convolution.
-    pub norm1: FoldedNorm,
+pub(crate) struct LayerWeights {
+    pub(crate) norm1: FoldedNorm,
     /// (channels, bottleneck).
-    pub conv1: Tensor,
-    /// Between the convolutions.
-    pub norm2: FoldedNorm,
+    pub(crate) conv1: Tensor,
+    pub(crate) norm2: FoldedNorm,
     /// (3 * 3 * bottleneck, growth).
-    pub conv2: Tensor,
+    pub(crate) conv2: Tensor,
 }
 
 /// Norm, ReLU, 1x1, 2x2 average.
-#[derive(Clone, Debug)]
-pub struct TransitionWeights {
-    /// Before the convolution.
-    pub norm: FoldedNorm,
+pub(crate) struct TransitionWeights {
+    pub(crate) norm: FoldedNorm,
     /// (channels, filters).
-    pub conv: Tensor,
+    pub(crate) conv: Tensor,
 }
 
 /// A dense block and the way to the next one.
-#[derive(Clone, Debug)]
-pub struct BlockWeights {
-    /// Its dense layers.
-    pub layers: Vec<LayerWeights>,
+pub(crate) struct BlockWeights {
+    pub(crate) layers: Vec<LayerWeights>,
     /// Whether the average of its channels is asked for.
-    pub tap: bool,
-    /// What leads to the next block.
-    pub transition: Option<TransitionWeights>,
+    pub(crate) tap: bool,
+    pub(crate) transition: Option<TransitionWeights>,
 }
 
 /// All tensors of a backbone.
-#[derive(Clone, Debug)]
-pub struct BackboneWeights {
-    /// What comes first.
-    pub stem: StemWeights,
-    /// The dense blocks in their order.
-    pub blocks: Vec<BlockWeights>,
+pub(crate) struct BackboneWeights {
+    pub(crate) stem: StemWeights,
+    pub(crate) blocks: Vec<BlockWeights>,
 }
 
 /// A backbone that is ready for images of one size. Shared by reference between threads.
-pub struct InferenceBackbone {
+pub(crate) struct InferenceBackbone {
     plan: Box<dyn Walk>,
     team: Team,
     size: usize,
@@ -112,12 +93,10 @@ pub struct InferenceBackbone {
 
 impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
-    ///
-    /// # Errors
-    /// When the tensors do not fit each other, or the images are too small.
-    pub fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
+    pub(crate) fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        let plan: Box<dyn Walk> = boxed(weights, size, level, team.size())?;
+        let plan: Box<dyn Walk> =
+            at_level!(level, simd => Box::new(Plan::new(simd, level, weights, size, team.size())?));
         Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
     }
 
@@ -129,10 +108,7 @@ impl InferenceBackbone {
     }
 
     /// Where the time of an image (size, size, 3) goes on one thread: medians of `rounds` walks by kind of layer.
-    ///
-    /// # Errors
-    /// When the image has another size.
-    pub fn layer_timings(&self, image: &[f32], rounds: usize) -> Result<Vec<LayerTiming>> {
+    pub(crate) fn layer_timings(&self, image: &[f32], rounds: usize) -> Result<Vec<LayerTiming>> {
         if image.len() != self.size * self.size * 3 {
             bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
         }
@@ -159,10 +135,6 @@ impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-fn boxed(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Box<dyn Walk>> {
-    at_level!(level, simd => Ok(Box::new(Plan::new(simd, level, weights, size, threads)?)))
 }
 
 impl CustomOp1 for InferenceBackbone {

@@ -13,10 +13,9 @@ use rayon::prelude::*;
 use crate::kernels::densenet::inference::folded_dense::FoldedDense;
 use crate::kernels::densenet::inference::folded_stem::FoldedStem;
 use crate::kernels::densenet::inference::folded_transition::FoldedTransition;
-use crate::kernels::densenet::inference::plane::Plane;
 use crate::kernels::densenet::inference::roofline::Clock;
 use crate::kernels::densenet::inference::team::{Shared, Team, Worker, alone};
-use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share};
+use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share};
 use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights};
 use crate::kernels::densenet::winograd::OUTPUTS;
 use crate::kernels::simd::{Level, Simd};
@@ -209,11 +208,10 @@ impl FoldedBlock {
             .collect::<Result<_>>()?;
         let transition =
             weights.transition.as_ref().map(|t| FoldedTransition::new::<S>(t, grown, side / 2)).transpose()?;
-        let padded = |layer: &FoldedDense| layer.bottleneck();
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.
         let stride = grown.next_multiple_of(2 * S::LANES) + 2 * S::LANES;
         let tiles = side.div_ceil(OUTPUTS) * OUTPUTS;
-        let bottleneck = layers.iter().map(padded).max().unwrap_or(0);
+        let bottleneck = layers.iter().map(FoldedDense::bottleneck).max().unwrap_or(0);
         let plane = Plane { height: side, width: side, stride, bottleneck, bordered: tiles + 2 };
         Ok(Self { plane, layers, channels: grown, tap: weights.tap, transition })
     }

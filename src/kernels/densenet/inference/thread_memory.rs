@@ -1,13 +1,39 @@
-//! What the layers share: the buffers of a thread, and the cutting of rows into register tiles.
+//! What the layers share: how a block's pixels lie in its buffers, the buffers of a thread, and the cutting of rows into
+//! register tiles.
 
 use std::ops::Range;
 
-use crate::kernels::densenet::inference::FoldedNorm;
 use crate::kernels::densenet::inference::gemm::aligned::Aligned;
 use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::{Activation, Strip};
-use crate::kernels::densenet::inference::plane::Plane;
+use crate::kernels::densenet::inference::gemm::strip::Strip;
 use crate::kernels::simd::Simd;
+
+/// The sizes of a dense block's buffers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plane {
+    /// Rows of pixels.
+    pub(crate) height: usize,
+    /// Pixels of a row.
+    pub(crate) width: usize,
+    /// Numbers from one pixel to the next in the block's own buffer.
+    pub(crate) stride: usize,
+    /// The same in a bottleneck buffer.
+    pub(crate) bottleneck: usize,
+    /// Pixels of a row of a bottleneck buffer, its border among them.
+    pub(crate) bordered: usize,
+}
+
+impl Plane {
+    /// Where rows of pixels lie in the block's own buffer.
+    pub(crate) fn own(&self, rows: &Range<usize>) -> Range<usize> {
+        rows.start * self.width * self.stride..rows.end * self.width * self.stride
+    }
+
+    /// Where rows of pixels lie in a bottleneck buffer, which has one row of border above them.
+    pub(crate) fn own_bordered(&self, rows: &Range<usize>) -> Range<usize> {
+        (rows.start + 1) * self.bordered * self.bottleneck..(rows.end + 1) * self.bordered * self.bottleneck
+    }
+}
 
 /// The rows of pixels of a plane that one thread computes.
 #[derive(Clone, Debug)]
@@ -81,20 +107,6 @@ impl Scratch {
 pub(crate) fn tiles<S: Simd>(count: usize) -> impl Iterator<Item = Range<usize>> {
     let tiles = count.div_ceil(S::ROWS);
     (0..tiles).map(move |tile| tile * count / tiles..(tile + 1) * count / tiles)
-}
-
-/// The most rows that a tile of any level has.
-const MOST_ROWS: usize = 16;
-
-/// Where each row of a tile is stored.
-pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [usize; MOST_ROWS] {
-    let mut offsets = [0; MOST_ROWS];
-    offsets.iter_mut().zip(tile).for_each(|(to, row)| *to = offset(row));
-    offsets
-}
-
-pub(crate) fn activation(norm: &FoldedNorm) -> Activation {
-    Activation::new(&norm.scale, &norm.shift)
 }
 
 /// Rows that are multiplied with a matrix, from which on its weights are kept as f32.

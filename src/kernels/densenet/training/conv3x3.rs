@@ -6,14 +6,14 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::kernels::densenet::training::norm_loops::{cut, normalise_relu};
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::training::winograd_training::{Grid, inputs, kernel_gradient, upstreams};
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps};
 use crate::kernels::densenet::winograd::{POSITIONS, kernels};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::simd::Level;
+use crate::kernels::simd::{Level, over_columns};
 use crate::kernels::slices::add_all;
 
 /// Groups of pieces of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
@@ -42,7 +42,7 @@ impl Input<'_> {
         };
         let tiles = self.grid.tiles(piece);
         self.grid.strips(piece, channels, strip, fill, |strip, first| {
-            inputs(self.level, strip, channels, planes, (tiles, first));
+            over_columns!(self.level, channels, inputs(strip, channels, planes, (tiles, first)));
         });
     }
 
@@ -104,7 +104,9 @@ pub(crate) fn backward(
     let mut outs = input.cut(&pieces, out, channels);
     let taps = weight.chunks_exact(channels * filters).rev();
     let taps: Vec<f32> = taps.flat_map(|tap| transpose(tap, filters)).collect();
-    let upstream = Upstream { features, gradient, panel, filters };
+    let settle = |first: usize, line: &mut [f32]| {
+        gradient.settle(level, features, panel, &(first..first + line.len() / filters), line);
+    };
     let size = POSITIONS * channels * filters;
     let groups: Vec<(Vec<f32>, Vec<TileSums>)> = with_scratch([size], |[turned]| {
         kernels(level, &taps, turned);
@@ -115,49 +117,38 @@ pub(crate) fn backward(
             with_scratch([size], |[planes]| {
                 planes.fill(0.0);
                 for (piece, out) in pieces.iter().zip(outs) {
-                    sums.push(piece_backward(input, &upstream, (piece, turned), out, planes));
+                    sums.push(piece_backward(input, (&settle, filters), (piece, turned), out, planes));
                 }
-                kernel_gradient(level, planes, &mut kernel);
+                over_columns!(level, kernel.len() / 9, kernel_gradient(planes, &mut kernel));
             });
             (kernel, sums)
         };
         groups.map(group).collect()
     });
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     groups.iter().flat_map(|(_, tiles)| tiles).for_each(|tile| sums.add(0, tile));
     let mut kernel = vec![0.0; weight.len()];
     add_all(&mut kernel, &groups.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
     (kernel, input.norm.gradient(&sums, features.images.rows()))
 }
 
-/// Where the gradient of the output comes from.
-struct Upstream<'a> {
-    features: &'a FeatureMaps,
-    gradient: &'a FeatureGradient,
-    panel: usize,
-    filters: usize,
-}
-
 /// The gradient of one piece behind its norm, with its sums, and what the piece adds to that of the kernel's matrices.
+/// `settle` writes the gradient of a line of the output (width, filters), given its first pixel.
 fn piece_backward(
     input: Input<'_>,
-    upstream: &Upstream<'_>,
+    (settle, filters): (&impl Fn(usize, &mut [f32]), usize),
     (piece, turned): (&Range<usize>, &[f32]),
     out: &mut [f32],
     planes_gradient: &mut [f32],
 ) -> TileSums {
-    let (level, grid, channels, filters) = (input.level, input.grid, input.channels(), upstream.filters);
+    let (level, grid, channels) = (input.level, input.grid, input.channels());
     let tiles = grid.tiles(piece);
     let (wide, narrow) = (POSITIONS * tiles * channels, POSITIONS * tiles * filters);
     let strip = grid.strip(channels.max(filters));
     with_scratch([strip, wide, narrow, narrow], |[strip, planes, tiled, outputs]| {
-        let fill = |first: usize, line: &mut [f32]| {
-            let rows = first..first + line.len() / filters;
-            upstream.gradient.settle(level, upstream.features, upstream.panel, &rows, line);
-        };
-        grid.strips(piece, filters, &mut strip[..grid.strip(filters)], fill, |strip, first| {
-            inputs(level, strip, filters, tiled, (tiles, first));
-            upstreams(level, strip, filters, outputs, (tiles, first));
+        grid.strips(piece, filters, &mut strip[..grid.strip(filters)], settle, |strip, first| {
+            over_columns!(level, filters, inputs(strip, filters, tiled, (tiles, first)));
+            over_columns!(level, filters, upstreams(strip, filters, outputs, (tiles, first)));
         });
         // The kernel's gradient first: the planes are used again for the input's.
         input.planes(piece, &mut strip[..grid.strip(channels)], planes);

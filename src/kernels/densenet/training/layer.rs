@@ -1,51 +1,48 @@
 //! A dense layer: batch norm, ReLU, 1x1, batch norm, ReLU, 3x3; what it makes is appended to its input.
 
-use crate::kernels::densenet::training::conv3x3;
-use crate::kernels::densenet::training::conv3x3::Input;
-use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::pointwise;
-use crate::kernels::densenet::training::winograd_training::Grid;
-use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::moments::Moments;
-use crate::kernels::norm::{BatchNorm, NormGradient};
 use rayon::prelude::*;
+
+use crate::kernels::densenet::training::{
+    FeatureGradient, FeatureMaps, Workspace, conv3x3, norm_loops, pointwise, winograd_training,
+};
+use crate::kernels::{BatchNorm, Moments, NormGradient};
 
 /// Rows that a thread treats at once.
 const TILE: usize = 256;
 
 /// What the 1x1 convolution of a layer made.
-pub struct Squeezed {
+pub(crate) struct Squeezed {
     /// (pixels, filters).
     data: Vec<f32>,
     /// Of each filter, over all pixels.
-    pub moments: Moments,
+    pub(crate) moments: Moments,
 }
 
 impl Squeezed {
     /// Normalises all channels of `features` and convolves them with `weight` (channels, filters).
-    pub fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> Self {
+    pub(crate) fn forward(workspace: &mut Workspace, features: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> Self {
         let filters = weight.len() / features.channels();
         let mut data = workspace.take(features.images.rows() * filters);
-        let moments = pointwise::forward(workspace.level(), features, norm, weight, &mut data);
+        let moments = pointwise::forward(workspace.level, features, norm, weight, &mut data);
         Self { data, moments }
     }
 
     /// Normalises this, convolves it with `weight` (9 * filters, growth) and appends the result to `features`.
-    pub fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &BatchNorm, weight: &[f32]) {
+    pub(crate) fn grow(&self, workspace: &mut Workspace, features: &mut FeatureMaps, norm: &BatchNorm, weight: &[f32]) {
         let growth = weight.len() / 9 / self.moments.mean.len();
         let mut out = workspace.take(features.images.rows() * growth);
         let moments = conv3x3::forward(self.input(workspace, features, norm), weight, &mut out);
         features.push(out, &moments);
     }
 
-    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> Input<'a> {
-        Input { level: workspace.level(), grid: Grid::new(features.images), x: &self.data, norm }
+    fn input<'a>(&'a self, workspace: &Workspace, features: &FeatureMaps, norm: &'a BatchNorm) -> conv3x3::Input<'a> {
+        let grid = winograd_training::Grid::new(features.images);
+        conv3x3::Input { level: workspace.level, grid, x: &self.data, norm }
     }
 
     /// Backward from panel `panel` of `features`, which [`Squeezed::grow`] appended. Adds to the gradient of the panels
     /// before it, and takes the memory back.
-    pub fn backward(
+    pub(crate) fn backward(
         self,
         workspace: &mut Workspace,
         (features, panel): (&FeatureMaps, usize),
@@ -53,7 +50,7 @@ impl Squeezed {
         (norm2, weight2): (&BatchNorm, &[f32]),
         gradient: &mut FeatureGradient,
     ) -> LayerGradient {
-        let level = workspace.level();
+        let level = workspace.level;
         let mut through = workspace.take(self.data.len());
         let input = self.input(workspace, features, norm2);
         let (conv2, second) = conv3x3::backward(input, weight2, (features, gradient, panel), &mut through);
@@ -61,7 +58,7 @@ impl Squeezed {
         let correction = (&second.correction.slope[..], &second.correction.offset[..]);
         let size = TILE * norm.mean.len();
         through.par_chunks_mut(size).zip(self.data.par_chunks(size)).for_each(|(through, x)| {
-            correct(level, x, norm.mean, Some(norm.scale), correction, through);
+            norm_loops::correct(level, x, norm.mean, Some(norm.scale), correction, through);
         });
         let (conv1, first) = pointwise::backward(level, features, norm1, weight1, &through, gradient);
         workspace.give(through);
@@ -71,25 +68,19 @@ impl Squeezed {
 }
 
 /// The gradients of a dense layer's parameters.
-pub struct LayerGradient {
-    /// Of the first norm.
-    pub norm1: NormGradient,
-    /// Of the 1x1 convolution's kernel.
-    pub conv1: Vec<f32>,
-    /// Of the second norm.
-    pub norm2: NormGradient,
-    /// Of the 3x3 convolution's kernel.
-    pub conv2: Vec<f32>,
+pub(crate) struct LayerGradient {
+    pub(crate) norm1: NormGradient,
+    pub(crate) conv1: Vec<f32>,
+    pub(crate) norm2: NormGradient,
+    pub(crate) conv2: Vec<f32>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::densenet::training::batch_shape::BatchShape;
-    use crate::kernels::densenet::training::tap;
-    use crate::kernels::norm::NormMode;
-    use crate::kernels::ops::gradcheck::filled;
-    use crate::kernels::simd::Level;
+    use crate::kernels::densenet::training::{BatchShape, tap};
+    use crate::kernels::ops::gradcheck::{filled, hold_to_differences};
+    use crate::kernels::{Level, NormMode};
 
     const IMAGES: BatchShape = BatchShape { count: 2, height: 5, width: 6 };
     const INPUTS: usize = 3;
@@ -119,7 +110,7 @@ mod tests {
             NormMode::Batch => BatchNorm::new(gamma, beta, batch, mode, EPSILON),
             NormMode::Moving => BatchNorm::new(gamma, beta, &moving(gamma.len()), mode, EPSILON),
         };
-        let norm1 = norm(&p[1], &p[2], features.moments());
+        let norm1 = norm(&p[1], &p[2], &features.moments);
         let squeezed = Squeezed::forward(&mut workspace, &features, &norm1, &p[3]);
         let norm2 = norm(&p[4], &p[5], &squeezed.moments);
         squeezed.grow(&mut workspace, &mut features, &norm2, &p[6]);
@@ -141,24 +132,7 @@ mod tests {
         for mode in [NormMode::Batch, NormMode::Moving] {
             let parameters = parameters();
             let (_, claimed) = loss(&parameters, mode);
-            for (index, claimed) in claimed.iter().enumerate() {
-                let largest = claimed.iter().fold(0f32, |most, g| most.max(g.abs()));
-                assert!(largest > 0.0, "parameter {index}: the gradient is all zeros");
-                for (element, claimed) in claimed.iter().enumerate() {
-                    let shifted = |by: f32| {
-                        let mut moved = parameters.clone();
-                        moved[index][element] += by;
-                        loss(&moved, mode).0
-                    };
-                    let step = 2e-3;
-                    let measured = (shifted(step) - shifted(-step)) / f64::from(2.0 * step);
-                    let error = (measured - f64::from(*claimed)).abs();
-                    assert!(
-                        error <= 0.03 * f64::from(largest),
-                        "{mode:?}, parameter {index}, element {element}: claimed {claimed}, measured {measured}"
-                    );
-                }
-            }
+            hold_to_differences(&parameters, &claimed, (2e-3, 0.03), |moved| loss(moved, mode).0);
         }
     }
 }

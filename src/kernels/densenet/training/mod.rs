@@ -7,20 +7,19 @@
 //! linear in it, so it is added up as two numbers a channel and taken once. Normalised channels live for a tile of
 //! rows, in the cache.
 
-mod batch_shape;
 mod conv3x3;
 mod layer;
 mod norm_loops;
 mod panels;
 mod pointwise;
 mod stem;
-pub mod tap;
-pub mod transition;
+pub(crate) mod tap;
+pub(crate) mod transition;
 mod winograd_training;
 mod workspace;
 
-pub use batch_shape::BatchShape;
-pub use layer::{LayerGradient, Squeezed};
-pub use panels::{FeatureGradient, FeatureMaps};
-pub use stem::Stem;
+pub(crate) use layer::Squeezed;
+pub(crate) use panels::{FeatureGradient, FeatureMaps};
+pub(crate) use stem::Stem;
+pub(crate) use workspace::BatchShape;
 pub use workspace::Workspace;

@@ -1,8 +1,7 @@
 //! The loops of batch normalisation and the ReLU behind it over rows of channels, forward and backward.
 
 use crate::kernels::norm::{NormSlice, TileSums};
-use crate::kernels::simd::lanes::{get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, get, over_columns, put};
 
 /// Rows that are treated together: so few that they are still in the level-1 cache when the next columns are.
 fn rows_at_once(width: usize) -> usize {
@@ -59,7 +58,7 @@ pub(crate) fn relu_backward(
             product = simd.mul_add(g, simd.sub(x, mean), product);
             put(simd, gradient, column, simd.mul_add(g, scale, get(simd, gradient, column)));
         }
-        sums.add(simd, column, sum, product);
+        sums.add_vectors(simd, column, sum, product);
     }
     let (width, rows) = (norm.scale.len(), rows_at_once(stride));
     let blocks = x.chunks(rows * width).zip(gradient.chunks_mut(rows * width)).zip(through.chunks_mut(rows * stride));
@@ -90,7 +89,7 @@ pub(crate) fn cut(level: Level, x: &[f32], norm: NormSlice<'_>, gradient: &mut [
             sum = simd.add(sum, g);
             product = simd.mul_add(g, simd.sub(x, mean), product);
         }
-        sums.add(simd, column, sum, product);
+        sums.add_vectors(simd, column, sum, product);
     }
     let width = norm.scale.len();
     let size = rows_at_once(width) * width;

@@ -3,12 +3,9 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
 use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::moments::Moments;
-use crate::kernels::norm::Correction;
-use crate::kernels::simd::Level;
+use crate::kernels::densenet::training::{BatchShape, Workspace};
+use crate::kernels::{Level, Moments, norm::Correction};
 
 /// The widest panel.
 pub(crate) const WIDEST: usize = 128;
@@ -33,7 +30,7 @@ impl Panel {
 }
 
 /// What a block has made of the images so far, and each channel's moments over all pixels.
-pub struct FeatureMaps {
+pub(crate) struct FeatureMaps {
     pub(crate) images: BatchShape,
     pub(crate) panels: Vec<Panel>,
     pub(crate) moments: Moments,
@@ -51,24 +48,8 @@ impl FeatureMaps {
         Self { images, panels: starts.map(panel).collect(), moments }
     }
 
-    /// Channels so far.
-    pub fn channels(&self) -> usize {
+    pub(crate) fn channels(&self) -> usize {
         self.panels.last().map_or(0, |panel| panel.channels.end)
-    }
-
-    /// Panels so far.
-    pub fn panels(&self) -> usize {
-        self.panels.len()
-    }
-
-    /// The size of the images.
-    pub fn images(&self) -> BatchShape {
-        self.images
-    }
-
-    /// Mean and variance of each channel.
-    pub fn moments(&self) -> &Moments {
-        &self.moments
     }
 
     /// Appends channels.
@@ -80,7 +61,7 @@ impl FeatureMaps {
     }
 
     /// Gives the panels' memory back.
-    pub fn release(self, workspace: &mut Workspace) {
+    pub(crate) fn release(self, workspace: &mut Workspace) {
         self.panels.into_iter().for_each(|panel| workspace.give(panel.data));
     }
 
@@ -109,20 +90,20 @@ impl FeatureMaps {
 
 /// The gradient of [`FeatureMaps`], panel by panel, as the layers behind add to it. What they all take away is kept as
 /// coefficients until a panel is needed.
-pub struct FeatureGradient {
+pub(crate) struct FeatureGradient {
     pub(crate) panels: Vec<Vec<f32>>,
     pub(crate) correction: Correction,
 }
 
 impl FeatureGradient {
     /// One for these features, its contents still to be written.
-    pub fn empty(workspace: &mut Workspace, features: &FeatureMaps) -> Self {
+    pub(crate) fn empty(workspace: &mut Workspace, features: &FeatureMaps) -> Self {
         let panels = features.panels.iter().map(|panel| workspace.take(panel.data.len())).collect();
         Self { panels, correction: Correction::none(features.channels()) }
     }
 
     /// Gives the panels' memory back.
-    pub fn release(self, workspace: &mut Workspace) {
+    pub(crate) fn release(self, workspace: &mut Workspace) {
         self.panels.into_iter().for_each(|panel| workspace.give(panel));
     }
 

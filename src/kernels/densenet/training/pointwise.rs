@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::kernels::densenet::training::norm_loops::{normalise_relu, relu_backward};
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, Sums, TileSums};
@@ -80,11 +80,39 @@ pub(crate) fn backward(
             mine.zip(shares).for_each(|(task, share)| task.gradient.push(share));
         }
     }
-    let run = |task: PanelTask<'_>| task.run(level, input, norm, weight, upstream, filters);
+    // The kernel's gradient of a task's channels, and tile after tile each panel's sums.
+    let run = |mut task: PanelTask<'_>| {
+        let channels = input.run_channels(&task.run);
+        let breadth = channels.len();
+        let weight = transpose(&weight[channels.start * filters..channels.end * filters], filters);
+        let mut kernel = vec![0.0; breadth * filters];
+        let mut sums = Vec::new();
+        for start in task.rows.clone().step_by(TILE) {
+            let rows = start..(start + TILE).min(task.rows.end);
+            let upstream = &upstream[rows.start * filters..rows.end * filters];
+            with_scratch([rows.len() * breadth], |[act]| {
+                let sizes = Sizes { rows: rows.len(), depth: filters, columns: breadth };
+                matmul(Matrix::of(upstream, filters), Matrix::of(&weight, breadth), act, sizes, false);
+                for (panel, gradient) in input.panels[task.run.clone()].iter().zip(&mut task.gradient) {
+                    let width = panel.width();
+                    let mut tile = TileSums::none(width);
+                    let local = rows.start - task.rows.start..rows.end - task.rows.start;
+                    let gradient = &mut gradient[local.start * width..local.end * width];
+                    let act = &mut act[panel.channels.start - channels.start..];
+                    let slice = norm.slice(panel.channels.start, width);
+                    relu_backward(level, panel.rows(&rows), slice, (act, breadth), gradient, &mut tile);
+                    sums.push(tile);
+                }
+                let sizes = Sizes { rows: breadth, depth: rows.len(), columns: filters };
+                matmul(Matrix::transposed(act, breadth), Matrix::of(upstream, filters), &mut kernel, sizes, true);
+            });
+        }
+        (kernel, sums)
+    };
     let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
 
     let mut kernel = vec![0.0; weight.len()];
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     for (index, run) in runs.iter().enumerate() {
         let mine: Vec<&(Vec<f32>, Vec<TileSums>)> = done.iter().skip(index).step_by(runs.len()).collect();
         let channels = input.run_channels(run);
@@ -106,44 +134,4 @@ struct PanelTask<'a> {
     run: Range<usize>,
     /// These rows of each panel's gradient.
     gradient: Vec<&'a mut [f32]>,
-}
-
-impl PanelTask<'_> {
-    /// The kernel's gradient of these channels, and tile after tile each panel's sums.
-    fn run(
-        mut self,
-        level: Level,
-        input: &FeatureMaps,
-        norm: &BatchNorm,
-        weight: &[f32],
-        upstream: &[f32],
-        filters: usize,
-    ) -> (Vec<f32>, Vec<TileSums>) {
-        let channels = input.run_channels(&self.run);
-        let breadth = channels.len();
-        let weight = transpose(&weight[channels.start * filters..channels.end * filters], filters);
-        let mut kernel = vec![0.0; breadth * filters];
-        let mut sums = Vec::new();
-        for start in self.rows.clone().step_by(TILE) {
-            let rows = start..(start + TILE).min(self.rows.end);
-            let upstream = &upstream[rows.start * filters..rows.end * filters];
-            with_scratch([rows.len() * breadth], |[act]| {
-                let sizes = Sizes { rows: rows.len(), depth: filters, columns: breadth };
-                matmul(Matrix::of(upstream, filters), Matrix::of(&weight, breadth), act, sizes, false);
-                for (panel, gradient) in input.panels[self.run.clone()].iter().zip(&mut self.gradient) {
-                    let width = panel.width();
-                    let mut tile = TileSums::none(width);
-                    let local = rows.start - self.rows.start..rows.end - self.rows.start;
-                    let gradient = &mut gradient[local.start * width..local.end * width];
-                    let act = &mut act[panel.channels.start - channels.start..];
-                    let slice = norm.slice(panel.channels.start, width);
-                    relu_backward(level, panel.rows(&rows), slice, (act, breadth), gradient, &mut tile);
-                    sums.push(tile);
-                }
-                let sizes = Sizes { rows: breadth, depth: rows.len(), columns: filters };
-                matmul(Matrix::transposed(act, breadth), Matrix::of(upstream, filters), &mut kernel, sizes, true);
-            });
-        }
-        (kernel, sums)
-    }
 }

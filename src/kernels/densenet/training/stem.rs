@@ -3,30 +3,27 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
 use crate::kernels::densenet::training::norm_loops::correct;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{BatchShape, FeatureGradient, FeatureMaps, Workspace};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
 use crate::kernels::patches::{Geometry, PatchPlane};
-use crate::kernels::simd::lanes::{add, get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.
-pub struct Stem {
+pub(crate) struct Stem {
     /// The size of its images.
     images: BatchShape,
     /// (pixels, filters).
     data: Vec<f32>,
     /// Of each filter, over all pixels.
-    pub moments: Moments,
+    pub(crate) moments: Moments,
 }
 
 impl Stem {
     /// Convolves images (count, height, width, channels) with `weight` (kernel * kernel * channels, filters).
-    pub fn convolve(
+    pub(crate) fn convolve(
         workspace: &mut Workspace,
         x: &[f32],
         input: BatchShape,
@@ -38,13 +35,13 @@ impl Stem {
         let images = BatchShape { count: input.count, height: plane.out_height, width: plane.out_width };
         let mut data = workspace.take(images.rows() * filters);
         conv2d::forward(x, weight, plane, filters, &mut data);
-        let moments = Moments::of_rows(workspace.level(), &data, filters);
+        let moments = Moments::of_rows(workspace.level, &data, filters);
         Self { images, data, moments }
     }
 
     /// The features that the first block begins with.
-    pub fn pool(&self, workspace: &mut Workspace, norm: &BatchNorm, geometry: Geometry) -> FeatureMaps {
-        let level = workspace.level();
+    pub(crate) fn pool(&self, workspace: &mut Workspace, norm: &BatchNorm, geometry: Geometry) -> FeatureMaps {
+        let level = workspace.level;
         let BatchShape { count, height, width } = self.images;
         let filters = self.moments.mean.len();
         let images = BatchShape { count, height: geometry.output(height), width: geometry.output(width) };
@@ -56,7 +53,8 @@ impl Stem {
             let outs = panel.data.par_chunks_exact_mut(images.pixels() * columns);
             let pairs = outs.zip(self.data.par_chunks_exact(self.images.pixels() * filters));
             let image = |(out, x): (&mut [f32], &[f32])| {
-                maximum(level, (&x[channels.start..], filters), slice, &windows, out);
+                let x = &x[channels.start..];
+                over_columns!(level, columns, maximum((x, filters), slice, &windows, out));
                 Partial::of(level, out, columns)
             };
             let moments = combined(&pairs.map(image).collect::<Vec<_>>());
@@ -68,7 +66,7 @@ impl Stem {
 
     /// Backward from the gradient of what [`Stem::pool`] made, the first channels of `output`: the
     /// gradients of the kernel and of the norm.
-    pub fn backward(
+    pub(crate) fn backward(
         &self,
         workspace: &Workspace,
         (x, input): (&[f32], BatchShape),
@@ -76,7 +74,7 @@ impl Stem {
         norm: &BatchNorm,
         (output, upstream): (&FeatureMaps, &FeatureGradient),
     ) -> (Vec<f32>, NormGradient) {
-        let level = workspace.level();
+        let level = workspace.level;
         let (plane, filters) = (plane(x, input, convolution), self.moments.mean.len());
         let windows = windows(self.images, pool);
         let size = self.images.pixels() * filters;
@@ -92,8 +90,12 @@ impl Stem {
                 upstream.settle(level, output, index, &rows, &mut settled);
                 let mut tile = TileSums::none(columns);
                 let norm = norm.slice(channels.start, columns);
-                let slices = (&x[channels.start..], &mut gradient[channels.start..], filters);
-                maximum_backward(level, slices, norm, &windows, &settled, &mut tile);
+                let (x, gradient) = (&x[channels.start..], &mut gradient[channels.start..]);
+                over_columns!(
+                    level,
+                    columns,
+                    maximum_backward((x, &mut *gradient, filters), norm, &windows, &settled, &mut tile)
+                );
                 sums.sum[channels.clone()].copy_from_slice(&tile.sum);
                 sums.product[channels].copy_from_slice(&tile.product);
             }
@@ -102,7 +104,7 @@ impl Stem {
         let images = (0..input.count).into_par_iter();
         let tiles = images.map_init(|| vec![0.0; size], |gradient, image| behind(image, gradient));
         let tiles: Vec<TileSums> = tiles.collect();
-        let mut sums = Sums::none(filters);
+        let mut sums = Sums::<f64>::none(filters);
         tiles.iter().for_each(|tile| sums.add(0, tile));
         let gradient = norm.gradient(&sums, self.images.rows());
         let kernel = conv2d::weight_gradient(x, plane, filters, |image, out| {
@@ -115,7 +117,7 @@ impl Stem {
     }
 
     /// Gives the memory back.
-    pub fn release(self, workspace: &mut Workspace) {
+    pub(crate) fn release(self, workspace: &mut Workspace) {
         workspace.give(self.data);
     }
 }
@@ -142,71 +144,58 @@ fn windows(images: BatchShape, geometry: Geometry) -> Vec<Vec<usize>> {
 }
 
 /// The largest normalised value of each window, or zero. The rows of `x` lie `stride` apart.
-fn maximum(level: Level, (x, stride): (&[f32], usize), norm: NormSlice<'_>, windows: &[Vec<usize>], out: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        (x, stride): (&[f32], usize),
-        norm: NormSlice<'_>,
-        windows: &[Vec<usize>],
-        out: &mut [f32],
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        for (window, out) in windows.iter().zip(out.chunks_exact_mut(norm.scale.len())) {
-            let mut largest = simd.splat(0.0);
-            for pixel in window {
-                let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
-                largest = simd.max(value, largest);
-            }
-            put(simd, out, column, largest);
+#[inline(always)]
+fn maximum<S: Simd>(
+    simd: S,
+    column: usize,
+    (x, stride): (&[f32], usize),
+    norm: NormSlice<'_>,
+    windows: &[Vec<usize>],
+    out: &mut [f32],
+) {
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    for (window, out) in windows.iter().zip(out.chunks_exact_mut(norm.scale.len())) {
+        let mut largest = simd.splat(0.0);
+        for pixel in window {
+            let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
+            largest = simd.max(value, largest);
         }
+        put(simd, out, column, largest);
     }
-    over_columns!(level, norm.scale.len(), kernel((x, stride), norm, windows, out))
 }
 
 /// Adds the gradient of each window's maximum to that of the first pixel that has it, where it is above zero.
-fn maximum_backward(
-    level: Level,
+#[inline(always)]
+fn maximum_backward<S: Simd>(
+    simd: S,
+    column: usize,
     (x, gradient, stride): (&[f32], &mut [f32], usize),
     norm: NormSlice<'_>,
     windows: &[Vec<usize>],
     upstream: &[f32],
     sums: &mut TileSums,
 ) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        (x, gradient, stride): (&[f32], &mut [f32], usize),
-        norm: NormSlice<'_>,
-        windows: &[Vec<usize>],
-        upstream: &[f32],
-        sums: &mut TileSums,
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        let (mean, zero) = (get(simd, norm.mean, column), simd.splat(0.0));
-        let (mut sum, mut product) = (zero, zero);
-        for (window, upstream) in windows.iter().zip(upstream.chunks_exact(norm.scale.len())) {
-            let mut largest = zero;
-            for pixel in window {
-                let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
-                largest = simd.max(value, largest);
-            }
-            let mut rest = simd.where_positive(largest, get(simd, upstream, column));
-            sum = simd.add(sum, rest);
-            for &pixel in window {
-                let at = pixel * stride + column;
-                let x = get(simd, x, at);
-                // What is smaller than the largest leaves all of it to the others.
-                let left = simd.where_positive(simd.sub(largest, simd.mul_add(x, scale, shift)), rest);
-                let taken = simd.sub(rest, left);
-                rest = left;
-                product = simd.mul_add(taken, simd.sub(x, mean), product);
-                add(simd, gradient, at, taken);
-            }
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    let (mean, zero) = (get(simd, norm.mean, column), simd.splat(0.0));
+    let (mut sum, mut product) = (zero, zero);
+    for (window, upstream) in windows.iter().zip(upstream.chunks_exact(norm.scale.len())) {
+        let mut largest = zero;
+        for pixel in window {
+            let value = simd.mul_add(get(simd, x, pixel * stride + column), scale, shift);
+            largest = simd.max(value, largest);
         }
-        sums.add(simd, column, sum, product);
+        let mut rest = simd.where_positive(largest, get(simd, upstream, column));
+        sum = simd.add(sum, rest);
+        for &pixel in window {
+            let at = pixel * stride + column;
+            let x = get(simd, x, at);
+            // What is smaller than the largest leaves all of it to the others.
+            let left = simd.where_positive(simd.sub(largest, simd.mul_add(x, scale, shift)), rest);
+            let taken = simd.sub(rest, left);
+            rest = left;
+            product = simd.mul_add(taken, simd.sub(x, mean), product);
+            add(simd, gradient, at, taken);
+        }
     }
-    over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient, stride), norm, windows, upstream, sums))
+    sums.add_vectors(simd, column, sum, product);
 }

@@ -2,26 +2,25 @@
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps};
-use crate::kernels::densenet::training::workspace::Workspace;
-use crate::kernels::simd::lanes::{add, get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::densenet::training::{FeatureGradient, FeatureMaps, Workspace};
+use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// The means (images, channels).
-pub fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {
+pub(crate) fn forward(workspace: &Workspace, features: &FeatureMaps) -> Vec<f32> {
     let (pixels, channels) = (features.images.pixels(), features.channels());
     let mut out = vec![0.0; features.images.count * channels];
     out.par_chunks_exact_mut(channels).enumerate().for_each(|(image, out)| {
         let rows = image * pixels..(image + 1) * pixels;
         for panel in &features.panels {
-            mean(workspace.level(), panel.rows(&rows), &mut out[panel.channels.clone()]);
+            let (rows, out) = (panel.rows(&rows), &mut out[panel.channels.clone()]);
+            over_columns!(workspace.level, panel.width(), mean(rows, out));
         }
     });
     out
 }
 
 /// Adds what each pixel has of the means' gradient (images, channels) to that of the features, or writes it there.
-pub fn backward(
+pub(crate) fn backward(
     workspace: &Workspace,
     features: &FeatureMaps,
     upstream: &[f32],
@@ -33,36 +32,31 @@ pub fn backward(
         let width = panel.width();
         let images = gradient.par_chunks_exact_mut(pixels * width).zip(upstream.par_chunks_exact(channels));
         images.for_each(|(gradient, upstream)| {
-            spread(workspace.level(), &upstream[panel.channels.clone()], accumulate, gradient);
+            let upstream = &upstream[panel.channels.clone()];
+            over_columns!(workspace.level, width, spread(upstream, accumulate, gradient));
         });
     }
 }
 
-fn mean(level: Level, rows: &[f32], out: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, rows: &[f32], out: &mut [f32]) {
-        let mut sum = simd.splat(0.0);
-        for row in rows.chunks_exact(out.len()) {
-            sum = simd.add(sum, get(simd, row, column));
-        }
-        let share = simd.splat(out.len() as f32 / rows.len() as f32);
-        put(simd, out, column, simd.mul(sum, share));
+#[inline(always)]
+fn mean<S: Simd>(simd: S, column: usize, rows: &[f32], out: &mut [f32]) {
+    let mut sum = simd.splat(0.0);
+    for row in rows.chunks_exact(out.len()) {
+        sum = simd.add(sum, get(simd, row, column));
     }
-    over_columns!(level, out.len(), kernel(rows, out))
+    let share = simd.splat(out.len() as f32 / rows.len() as f32);
+    put(simd, out, column, simd.mul(sum, share));
 }
 
-fn spread(level: Level, upstream: &[f32], accumulate: bool, gradient: &mut [f32]) {
-    #[inline(always)]
-    fn kernel<S: Simd>(simd: S, column: usize, upstream: &[f32], accumulate: bool, gradient: &mut [f32]) {
-        let share = simd.splat(upstream.len() as f32 / gradient.len() as f32);
-        let each = simd.mul(get(simd, upstream, column), share);
-        for row in gradient.chunks_exact_mut(upstream.len()) {
-            if accumulate {
-                add(simd, row, column, each);
-            } else {
-                put(simd, row, column, each);
-            }
+#[inline(always)]
+fn spread<S: Simd>(simd: S, column: usize, upstream: &[f32], accumulate: bool, gradient: &mut [f32]) {
+    let share = simd.splat(upstream.len() as f32 / gradient.len() as f32);
+    let each = simd.mul(get(simd, upstream, column), share);
+    for row in gradient.chunks_exact_mut(upstream.len()) {
+        if accumulate {
+            add(simd, row, column, each);
+        } else {
+            put(simd, row, column, each);
         }
     }
-    over_columns!(level, upstream.len(), kernel(upstream, accumulate, gradient))
 }

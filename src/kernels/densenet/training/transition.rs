@@ -5,15 +5,12 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
-use crate::kernels::densenet::training::panels::{FeatureGradient, FeatureMaps, WIDEST};
-use crate::kernels::densenet::training::workspace::Workspace;
+use crate::kernels::densenet::training::{BatchShape, FeatureGradient, FeatureMaps, Workspace, panels::WIDEST};
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::simd::lanes::{get, over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, get, over_columns, put};
 use crate::kernels::slices::add_all;
 
 /// Pixels behind the average that are made at once.
@@ -27,8 +24,8 @@ fn halved(images: BatchShape) -> BatchShape {
 }
 
 /// The features that the next block begins with. `weight` is (channels, filters).
-pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> FeatureMaps {
-    let level = workspace.level();
+pub(crate) fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm, weight: &[f32]) -> FeatureMaps {
+    let level = workspace.level;
     let filters = weight.len() / input.channels();
     let mut out = FeatureMaps::empty(workspace, halved(input.images), filters);
     let rows = out.images.rows();
@@ -64,7 +61,7 @@ pub fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &BatchNorm,
 
 /// Backward from the gradient of what [`forward`] made, the first channels of `output`. Overwrites the input's gradient
 /// with this share of it, and returns the kernel's and the norm's.
-pub fn backward(
+pub(crate) fn backward(
     workspace: &mut Workspace,
     input: &FeatureMaps,
     norm: &BatchNorm,
@@ -72,7 +69,7 @@ pub fn backward(
     (output, upstream): (&FeatureMaps, &FeatureGradient),
     gradient: &mut FeatureGradient,
 ) -> (Vec<f32>, NormGradient) {
-    let level = workspace.level();
+    let level = workspace.level;
     let channels = input.channels();
     let filters = weight.len() / channels;
     let (large, small) = (input.images, output.images);
@@ -113,7 +110,12 @@ pub fn backward(
                 for ((panel, gradient), sums) in panels {
                     let (x, width) = (panel.rows(&(base..task.images.end * large.pixels())), panel.width());
                     let norm = norm.slice(panel.channels.start, width);
-                    unpool(level, (x, gradient), norm, &pixels, (&mut act[panel.channels.start..], channels), sums);
+                    let act = &mut act[panel.channels.start..];
+                    over_columns!(
+                        level,
+                        width,
+                        unpool((x, &mut *gradient), norm, &pixels, (&mut *act, channels), sums)
+                    );
                 }
                 let sizes = Sizes { rows: channels, depth: count, columns: filters };
                 matmul(Matrix::transposed(act, channels), Matrix::of(dy, filters), &mut kernel, sizes, true);
@@ -123,7 +125,7 @@ pub fn backward(
     };
     let done: Vec<(Vec<f32>, Vec<TileSums>)> = tasks.into_par_iter().map(run).collect();
     let mut kernel = vec![0.0; weight.len()];
-    let mut sums = Sums::none(channels);
+    let mut sums = Sums::<f64>::none(channels);
     add_all(&mut kernel, &done.iter().map(|(kernel, _)| kernel.as_slice()).collect::<Vec<_>>());
     for (_, tiles) in &done {
         input.panels.iter().zip(tiles).for_each(|(panel, tile)| sums.add(panel.channels.start, tile));
@@ -156,74 +158,62 @@ fn pool_tile(level: Level, input: &FeatureMaps, norm: &BatchNorm, tile: Range<us
     let pixels = windows(input.images, tile, 0);
     for panel in &input.panels {
         let slice = norm.slice(panel.channels.start, panel.width());
-        pool(level, &panel.data, slice, &pixels, &mut act[panel.channels.start..], channels);
+        let act = &mut act[panel.channels.start..];
+        over_columns!(level, panel.width(), pool(&panel.data, slice, &pixels, act, channels));
     }
 }
 
-fn pool(level: Level, x: &[f32], norm: NormSlice<'_>, pixels: &[[usize; 4]], out: &mut [f32], stride: usize) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        x: &[f32],
-        norm: NormSlice<'_>,
-        pixels: &[[usize; 4]],
-        out: &mut [f32],
-        stride: usize,
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        let (zero, quarter, width) = (simd.splat(0.0), simd.splat(0.25), norm.scale.len());
-        for (window, out) in pixels.iter().zip(out.chunks_mut(stride)) {
-            let mut sum = zero;
-            for &pixel in window {
-                let y = simd.mul_add(get(simd, x, pixel * width + column), scale, shift);
-                sum = simd.add(sum, simd.max(y, zero));
-            }
-            put(simd, out, column, simd.mul(sum, quarter));
+#[inline(always)]
+fn pool<S: Simd>(
+    simd: S,
+    column: usize,
+    x: &[f32],
+    norm: NormSlice<'_>,
+    pixels: &[[usize; 4]],
+    out: &mut [f32],
+    stride: usize,
+) {
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    let (zero, quarter, width) = (simd.splat(0.0), simd.splat(0.25), norm.scale.len());
+    for (window, out) in pixels.iter().zip(out.chunks_mut(stride)) {
+        let mut sum = zero;
+        for &pixel in window {
+            let y = simd.mul_add(get(simd, x, pixel * width + column), scale, shift);
+            sum = simd.add(sum, simd.max(y, zero));
         }
+        put(simd, out, column, simd.mul(sum, quarter));
     }
-    over_columns!(level, norm.scale.len(), kernel(x, norm, pixels, out, stride))
 }
 
 /// Backward through the average, ReLU and the scale. `through` holds the averages' gradient, in rows `stride` apart,
 /// and is overwritten by the averages; scale times the gradient is written to `gradient`, the sums are added to `sums`.
-fn unpool(
-    level: Level,
+#[inline(always)]
+fn unpool<S: Simd>(
+    simd: S,
+    column: usize,
     (x, gradient): (&[f32], &mut [f32]),
     norm: NormSlice<'_>,
     pixels: &[[usize; 4]],
     (through, stride): (&mut [f32], usize),
     sums: &mut TileSums,
 ) {
-    #[inline(always)]
-    fn kernel<S: Simd>(
-        simd: S,
-        column: usize,
-        (x, gradient): (&[f32], &mut [f32]),
-        norm: NormSlice<'_>,
-        pixels: &[[usize; 4]],
-        (through, stride): (&mut [f32], usize),
-        sums: &mut TileSums,
-    ) {
-        let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
-        let (mean, zero, quarter) = (get(simd, norm.mean, column), simd.splat(0.0), simd.splat(0.25));
-        let (mut total, mut product, width) = (zero, zero, norm.scale.len());
-        for (window, through) in pixels.iter().zip(through.chunks_mut(stride)) {
-            let upstream = simd.mul(get(simd, through, column), quarter);
-            let mut sum = zero;
-            for &pixel in window {
-                let at = pixel * width + column;
-                let x = get(simd, x, at);
-                let out = simd.mul_add(x, scale, shift);
-                let g = simd.where_positive(out, upstream);
-                sum = simd.add(sum, simd.max(out, zero));
-                total = simd.add(total, g);
-                product = simd.mul_add(g, simd.sub(x, mean), product);
-                put(simd, gradient, at, simd.mul(g, scale));
-            }
-            put(simd, through, column, simd.mul(sum, quarter));
+    let (scale, shift) = (get(simd, norm.scale, column), get(simd, norm.shift, column));
+    let (mean, zero, quarter) = (get(simd, norm.mean, column), simd.splat(0.0), simd.splat(0.25));
+    let (mut total, mut product, width) = (zero, zero, norm.scale.len());
+    for (window, through) in pixels.iter().zip(through.chunks_mut(stride)) {
+        let upstream = simd.mul(get(simd, through, column), quarter);
+        let mut sum = zero;
+        for &pixel in window {
+            let at = pixel * width + column;
+            let x = get(simd, x, at);
+            let out = simd.mul_add(x, scale, shift);
+            let g = simd.where_positive(out, upstream);
+            sum = simd.add(sum, simd.max(out, zero));
+            total = simd.add(total, g);
+            product = simd.mul_add(g, simd.sub(x, mean), product);
+            put(simd, gradient, at, simd.mul(g, scale));
         }
-        sums.add(simd, column, total, product);
+        put(simd, through, column, simd.mul(sum, quarter));
     }
-    over_columns!(level, norm.scale.len(), kernel((x, &mut *gradient), norm, pixels, (&mut *through, stride), sums))
+    sums.add_vectors(simd, column, total, product);
 }

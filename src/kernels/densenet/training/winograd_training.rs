@@ -6,12 +6,11 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::training::batch_shape::BatchShape;
+use crate::kernels::densenet::training::BatchShape;
 use crate::kernels::densenet::winograd::{
     INPUTS, OUTPUTS, POSITIONS, column_of, gather, input, kernel_back, output, upstream,
 };
-use crate::kernels::simd::lanes::{over_columns, put};
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Level, Simd, over_columns, put};
 
 /// Tiles that are transformed at once, so that they stay in the cache.
 const TILES: usize = 32;
@@ -98,123 +97,110 @@ impl Grid {
             let first = (self.pixels(&(row..row)).start - start) * channels;
             let lines = (height - row % self.tall * OUTPUTS).min(OUTPUTS);
             let out = &mut out[first..first + lines * width * channels];
-            output_row(level, products, (channels, self.tiles(rows), index * self.wide), out, width);
+            let place = (channels, self.tiles(rows), index * self.wide);
+            over_columns!(level, channels, output_row(products, place, out, width));
         }
     }
 }
 
 /// Transforms the tiles of a strip into `planes`, from tile `first` of `tiles` on.
-pub(crate) fn inputs(level: Level, strip: &[f32], channels: usize, planes: &mut [f32], (tiles, first): (usize, usize)) {
-    #[inline(always)]
-    fn tile<S: Simd>(
-        simd: S,
-        column: usize,
-        strip: &[f32],
-        channels: usize,
-        planes: &mut [f32],
-        (tiles, first): (usize, usize),
-    ) {
-        let line = strip.len() / INPUTS;
-        for x in 0..(line / channels - 2) / OUTPUTS {
-            let mut columns = [[simd.splat(0.0); INPUTS]; INPUTS];
-            for (j, column_j) in columns.iter_mut().enumerate() {
-                *column_j = input(simd, gather(simd, strip, (x * OUTPUTS + j) * channels + column, line));
-            }
-            for i in 0..INPUTS {
-                for (j, value) in input(simd, column_of(&columns, i)).into_iter().enumerate() {
-                    let plane = i * INPUTS + j;
-                    put(simd, planes, (plane * tiles + first + x) * channels + column, value);
-                }
-            }
-        }
-    }
-    over_columns!(level, channels, tile(strip, channels, planes, (tiles, first)))
-}
-
-/// Transforms the gradients of a strip's outputs, which lie inside its border, for the kernel's gradient.
-pub(crate) fn upstreams(
-    level: Level,
+#[inline(always)]
+pub(crate) fn inputs<S: Simd>(
+    simd: S,
+    column: usize,
     strip: &[f32],
     channels: usize,
     planes: &mut [f32],
-    (tiles, first): (usize, usize),
+    place: (usize, usize),
 ) {
-    #[inline(always)]
-    fn tile<S: Simd>(
-        simd: S,
-        column: usize,
-        strip: &[f32],
-        channels: usize,
-        planes: &mut [f32],
-        (tiles, first): (usize, usize),
-    ) {
-        let line = strip.len() / INPUTS;
-        for x in 0..(line / channels - 2) / OUTPUTS {
-            let mut columns = [[simd.splat(0.0); INPUTS]; OUTPUTS];
-            for (j, column_j) in columns.iter_mut().enumerate() {
-                *column_j = upstream(simd, gather(simd, strip, line + (x * OUTPUTS + j + 1) * channels + column, line));
-            }
-            for i in 0..INPUTS {
-                for (j, value) in upstream(simd, column_of(&columns, i)).into_iter().enumerate() {
-                    let plane = i * INPUTS + j;
-                    put(simd, planes, (plane * tiles + first + x) * channels + column, value);
-                }
+    let side = {
+        #[inline(always)]
+        |d| input(simd, d)
+    };
+    transformed(simd, column, (strip, 0), channels, planes, place, side);
+}
+
+/// Transforms the gradients of a strip's outputs, which lie inside its border, for the kernel's gradient.
+#[inline(always)]
+pub(crate) fn upstreams<S: Simd>(
+    simd: S,
+    column: usize,
+    strip: &[f32],
+    channels: usize,
+    planes: &mut [f32],
+    place: (usize, usize),
+) {
+    let side = {
+        #[inline(always)]
+        |y| upstream(simd, y)
+    };
+    transformed(simd, column, (strip, strip.len() / INPUTS + channels), channels, planes, place, side);
+}
+
+/// Transforms tiles of N times N pixels, whose first begins at `start` of the strip, by the transform of one side.
+#[inline(always)]
+fn transformed<S: Simd, const N: usize>(
+    simd: S,
+    column: usize,
+    (strip, start): (&[f32], usize),
+    channels: usize,
+    planes: &mut [f32],
+    (tiles, first): (usize, usize),
+    side: impl Fn([S::Vector; N]) -> [S::Vector; INPUTS],
+) {
+    let line = strip.len() / INPUTS;
+    for x in 0..(line / channels - 2) / OUTPUTS {
+        let mut columns = [[simd.splat(0.0); INPUTS]; N];
+        for (j, column_j) in columns.iter_mut().enumerate() {
+            *column_j = side(gather(simd, strip, start + (x * OUTPUTS + j) * channels + column, line));
+        }
+        for i in 0..INPUTS {
+            for (j, value) in side(column_of(&columns, i)).into_iter().enumerate() {
+                let plane = i * INPUTS + j;
+                put(simd, planes, (plane * tiles + first + x) * channels + column, value);
             }
         }
     }
-    over_columns!(level, channels, tile(strip, channels, planes, (tiles, first)))
 }
 
 /// A row of tiles back to at most four lines of pixels; what lies beyond the image is left out.
-fn output_row(
-    level: Level,
+#[inline(always)]
+fn output_row<S: Simd>(
+    simd: S,
+    column: usize,
     products: &[f32],
     (channels, tiles, first): (usize, usize, usize),
     out: &mut [f32],
     width: usize,
 ) {
-    #[inline(always)]
-    fn tile<S: Simd>(
-        simd: S,
-        column: usize,
-        products: &[f32],
-        (channels, tiles, first): (usize, usize, usize),
-        out: &mut [f32],
-        width: usize,
-    ) {
-        for x in 0..width.div_ceil(OUTPUTS) {
-            let plane = tiles * channels;
-            let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
-            for (j, column_j) in columns.iter_mut().enumerate() {
-                let at = j * plane + (first + x) * channels + column;
-                *column_j = output(simd, gather(simd, products, at, INPUTS * plane));
-            }
-            for (i, line) in out.chunks_exact_mut(width * channels).enumerate() {
-                for (j, value) in output(simd, column_of(&columns, i)).into_iter().enumerate() {
-                    if x * OUTPUTS + j < width {
-                        put(simd, line, (x * OUTPUTS + j) * channels + column, value);
-                    }
+    for x in 0..width.div_ceil(OUTPUTS) {
+        let plane = tiles * channels;
+        let mut columns = [[simd.splat(0.0); OUTPUTS]; INPUTS];
+        for (j, column_j) in columns.iter_mut().enumerate() {
+            let at = j * plane + (first + x) * channels + column;
+            *column_j = output(simd, gather(simd, products, at, INPUTS * plane));
+        }
+        for (i, line) in out.chunks_exact_mut(width * channels).enumerate() {
+            for (j, value) in output(simd, column_of(&columns, i)).into_iter().enumerate() {
+                if x * OUTPUTS + j < width {
+                    put(simd, line, (x * OUTPUTS + j) * channels + column, value);
                 }
             }
         }
     }
-    over_columns!(level, channels, tile(products, (channels, tiles, first), out, width))
 }
 
 /// The gradient of a kernel (9, channels, filters) from that of its 36 matrices.
-pub(crate) fn kernel_gradient(level: Level, planes: &[f32], gradient: &mut [f32]) {
-    #[inline(always)]
-    fn tile<S: Simd>(simd: S, column: usize, planes: &[f32], gradient: &mut [f32]) {
-        let size = gradient.len() / 9;
-        let mut columns = [[simd.splat(0.0); 3]; INPUTS];
-        for (j, column_j) in columns.iter_mut().enumerate() {
-            *column_j = kernel_back(simd, gather(simd, planes, j * size + column, INPUTS * size));
-        }
-        for i in 0..3 {
-            for (j, value) in kernel_back(simd, column_of(&columns, i)).into_iter().enumerate() {
-                put(simd, gradient, (i * 3 + j) * size + column, value);
-            }
+#[inline(always)]
+pub(crate) fn kernel_gradient<S: Simd>(simd: S, column: usize, planes: &[f32], gradient: &mut [f32]) {
+    let size = gradient.len() / 9;
+    let mut columns = [[simd.splat(0.0); 3]; INPUTS];
+    for (j, column_j) in columns.iter_mut().enumerate() {
+        *column_j = kernel_back(simd, gather(simd, planes, j * size + column, INPUTS * size));
+    }
+    for i in 0..3 {
+        for (j, value) in kernel_back(simd, column_of(&columns, i)).into_iter().enumerate() {
+            put(simd, gradient, (i * 3 + j) * size + column, value);
         }
     }
-    over_columns!(level, gradient.len() / 9, tile(planes, gradient))
 }

@@ -1,5 +1,6 @@
 //! The rows that a product takes, as a register tile reads them, and what is written to them: activated pixels.
 
+use crate::kernels::densenet::inference::FoldedNorm;
 use crate::kernels::densenet::inference::gemm::aligned::Aligned;
 use crate::kernels::simd::Simd;
 
@@ -130,14 +131,14 @@ pub(crate) struct Activation {
 }
 
 impl Activation {
-    /// From a scale and a shift a channel; channels beyond are zero, up to a multiple of [`PIECE`].
-    pub(crate) fn new(scale: &[f32], shift: &[f32]) -> Self {
+    /// Channels beyond the norm's are zero, up to a multiple of [`PIECE`].
+    pub(crate) fn new(norm: &FoldedNorm) -> Self {
         let padded = |numbers: &[f32]| {
             let mut padded = Aligned::zeros(numbers.len().next_multiple_of(PIECE));
             padded[..numbers.len()].copy_from_slice(numbers);
             padded
         };
-        Self { scale: padded(scale), shift: padded(shift) }
+        Self { scale: padded(&norm.scale), shift: padded(&norm.shift) }
     }
 }
 
@@ -159,7 +160,8 @@ mod tests {
         let numbers: Vec<f32> = (0..2 * N * 2 * PIECE).map(number).collect();
         let pixels: Vec<&[f32]> = numbers.chunks_exact(2 * PIECE).collect();
         let rows: Vec<[&[f32]; N]> = pixels.chunks_exact(N).map(|row| std::array::from_fn(|i| row[i])).collect();
-        let norm = Activation::new(&numbers[..CHANNELS], &numbers[CHANNELS..2 * CHANNELS]);
+        let (scale, shift) = (numbers[..CHANNELS].to_vec(), numbers[CHANNELS..2 * CHANNELS].to_vec());
+        let norm = Activation::new(&FoldedNorm { scale, shift });
         let mut strip = at_level!(level, simd => run(simd, &rows, &norm));
         for (row, channel) in (0..2).flat_map(|row| (0..CHANNELS).map(move |channel| (row, channel))) {
             let activated = |pixel: &&[f32]| (pixel[channel] * norm.scale[channel] + norm.shift[channel]).max(0.0);

@@ -2,11 +2,23 @@
 //!
 //! In: some [`Rows`]. Out: a row of products for each, scaled, shifted and cut at zero where that is asked for.
 
+use std::ops::Range;
+
 use half::f16;
 
 use crate::kernels::densenet::inference::gemm::packed::{PanelNumbers, Panels};
 use crate::kernels::densenet::inference::gemm::strip::{Activation, Rows};
 use crate::kernels::simd::Simd;
+
+/// The most rows that a tile of any level has.
+const MOST_ROWS: usize = 16;
+
+/// Where each row of a tile is stored.
+pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [usize; MOST_ROWS] {
+    let mut offsets = [0; MOST_ROWS];
+    offsets.iter_mut().zip(tile).for_each(|(to, row)| *to = offset(row));
+    offsets
+}
 
 /// The product of each of the rows with `matrix`, to be stored from `offsets[row]` of `out` on.
 pub(crate) struct Product<'a, const APART: usize> {
@@ -15,7 +27,7 @@ pub(crate) struct Product<'a, const APART: usize> {
     /// What happens to a product before it is stored.
     pub(crate) activation: Option<&'a Activation>,
     pub(crate) out: &'a mut [f32],
-    pub(crate) offsets: &'a [usize],
+    pub(crate) offsets: [usize; MOST_ROWS],
 }
 
 impl<const APART: usize> Product<'_, APART> {
@@ -24,29 +36,24 @@ impl<const APART: usize> Product<'_, APART> {
     /// # Panics
     /// When the sizes do not fit; none of them comes from an image.
     pub(crate) fn compute<S: Simd>(self, simd: S) {
-        let Panels { numbers, depth, columns } = self.matrix;
-        assert!(self.offsets.len() == self.rows.count && (1..=S::ROWS).contains(&self.rows.count), "rows of a tile");
+        let (Panels { numbers, depth, columns }, count) = (self.matrix, self.rows.count);
+        assert!((1..=S::ROWS).contains(&count), "rows of a tile");
         assert!(depth > 0 && self.rows.reach(depth), "numbers of the rows");
-        assert!(self.offsets.iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
+        assert!(self.offsets[..count].iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
         assert!(columns % (2 * S::LANES) == 0, "whole panels");
         assert!(self.activation.is_none_or(|a| a.scale.len() >= columns && a.shift.len() >= columns), "channels");
         match numbers {
-            PanelNumbers::F32(numbers) => {
-                assert_eq!(numbers.len(), depth * columns);
-                self.by_rows(simd, numbers);
-            }
-            PanelNumbers::F16(numbers) => {
-                assert_eq!(numbers.len(), depth * columns);
-                self.by_rows(simd, numbers);
-            }
+            PanelNumbers::F32(numbers) => self.by_rows(simd, numbers),
+            PanelNumbers::F16(numbers) => self.by_rows(simd, numbers),
         }
     }
 
     /// Picks the tile of the number of rows: a tile's accumulators are registers, so their number is part of the code.
     fn by_rows<S: Simd, W: Weight>(self, simd: S, numbers: &[W]) {
+        assert_eq!(numbers.len(), self.matrix.depth * self.matrix.columns);
         macro_rules! tiles {
             ($($count:literal)+) => {
-                match self.offsets.len() {
+                match self.rows.count {
                     $($count if const { $count <= S::ROWS } => self.tile::<S, W, $count>(simd, numbers),)+
                     _ => {}
                 }
@@ -171,6 +178,7 @@ unsafe fn activate<S: Simd, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::densenet::inference::FoldedNorm;
     use crate::kernels::densenet::inference::gemm::packed::Packed;
     use crate::kernels::densenet::inference::gemm::strip::Strip;
     use crate::kernels::simd::{Level, at_level};
@@ -188,24 +196,24 @@ mod tests {
             if halves {
                 right.iter_mut().for_each(|weight| *weight = f16::from_f32(*weight).to_f32());
             }
-            let (scale, shift) = (numbers(columns, 3), numbers(columns, 4));
+            let norm = FoldedNorm { scale: numbers(columns, 3), shift: numbers(columns, 4) };
             let packed = Packed::new(&right, depth, columns, 2 * S::LANES, halves);
             let mut strip = Strip::new(rows, depth);
             strip.begin(rows);
             left.chunks_exact(depth).enumerate().for_each(|(row, numbers)| strip.put(row, 0, numbers));
             let stride = packed.padded_columns() + 3;
             let mut out = vec![f32::NAN; rows * stride];
-            let offsets: Vec<usize> = (0..rows).map(|row| row * stride).collect();
-            let activation = Activation::new(&scale, &shift);
+            let offsets = offsets(0..rows, |row| row * stride);
+            let activation = Activation::new(&norm);
             let activation = activate.then_some(&activation);
             let matrix = packed.matrix(0);
-            Product { rows: strip.rows(), matrix, activation, out: &mut out, offsets: &offsets }.compute(simd);
+            Product { rows: strip.rows(), matrix, activation, out: &mut out, offsets }.compute(simd);
             for row in 0..rows {
                 for column in 0..columns {
                     let products = (0..depth).map(|k| f64::from(left[row * depth + k] * right[k * columns + column]));
                     let mut want: f64 = products.sum();
                     if activate {
-                        want = (want * f64::from(scale[column]) + f64::from(shift[column])).max(0.0);
+                        want = (want * f64::from(norm.scale[column]) + f64::from(norm.shift[column])).max(0.0);
                     }
                     let got = f64::from(out[row * stride + column]);
                     assert!((got - want).abs() < 1e-4, "{rows}x{depth}x{columns}: {got} instead of {want}");
