@@ -15,8 +15,6 @@ mod dataset;
 mod evaluate;
 #[cfg(feature = "cli")]
 mod inputs;
-#[cfg(feature = "cli")]
-mod interrupt;
 pub mod logging;
 #[cfg(feature = "cli")]
 mod output;

@@ -1,8 +1,12 @@
-//! A training as a terminal shows it: a progress bar where there is a terminal, a line an epoch everywhere.
+//! A training as a terminal shows it: a progress bar where there is a terminal, a line an epoch everywhere; and the
+//! user's wish to stop it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::cli::interrupt::Interrupt;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Metric;
 use crate::report::svg::curves::curves;
@@ -141,5 +145,32 @@ impl ImageBar {
         if done == of {
             self.0.finish_and_clear();
         }
+    }
+}
+
+/// Ctrl-C and SIGTERM as a wish, which long work looks at between two steps.
+pub(super) struct Interrupt(Arc<AtomicBool>);
+
+/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
+const STOPPED_BY_CTRL_C: i32 = 130;
+
+impl Interrupt {
+    /// Listens from here on. The first signal is noted, the second ends the program at once.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        let flag = Arc::new(AtomicBool::new(false));
+        let noted = Arc::clone(&flag);
+        let handler = move || {
+            if noted.swap(true, Ordering::Relaxed) {
+                std::process::exit(STOPPED_BY_CTRL_C);
+            }
+            tracing::warn!("stopping after this step; once more stops at once and loses what is not saved");
+        };
+        ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+        Ok(Self(flag))
+    }
+
+    /// Whether a signal came.
+    pub(super) fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }

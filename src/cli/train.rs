@@ -7,9 +7,8 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::inputs::{SplitArguments, Unit};
-use crate::cli::interrupt::Interrupt;
 use crate::cli::output;
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{Interrupt, Terminal};
 use crate::report::cross_validation;
 use crate::report::text::text;
 use crate::system::allocator::keep_large_blocks;
