@@ -1,8 +1,7 @@
 //! Connections as hostile or broken clients make them.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::time::{Duration, Instant};
 
 use super::client::{predict_head, raw, read_answer, read_to_the_end};
 use super::drawn::{large, noise};
@@ -32,11 +31,10 @@ fn a_client_that_sends_no_request_is_not_waited_for() {
         ("half of the headers", b"GET / HTTP/1.1\r\nHost: x\r\n"),
     ];
     for (what, beginning) in beginnings {
-        let began = Instant::now();
         let mut stream = raw(&service.address, beginning);
-        // What comes before the end does not matter, and a reset is an end too.
-        let _ = stream.read_to_end(&mut Vec::new());
-        assert!(began.elapsed() < Duration::from_secs(10), "{what}");
+        // What comes before the end does not matter, and a reset is an end too; that the client gives up is none.
+        let end = stream.read_to_end(&mut Vec::new()).map_err(|error| error.kind());
+        assert!(!matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{what}");
     }
     assert_eq!(service.get("/ready").send().status, 200);
 }
