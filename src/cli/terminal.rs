@@ -100,8 +100,8 @@ impl Progress for Terminal {
     }
 
     fn saved(&mut self, run: &RunFolder, state: &State) -> Result<(), TrainError> {
-        let recipe = &run.config().recipe;
-        let title = format!("{}, seed {}", recipe.name, run.config().seed);
+        let recipe = &run.config.recipe;
+        let title = format!("{}, seed {}", recipe.name, run.config.seed);
         let kept = state.kept_epoch(recipe).map(|epoch| (epoch, recipe.keep));
         let path = run.path("curves.svg");
         let svg = curves(&title, &state.history, kept);

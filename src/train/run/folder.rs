@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::train::fit::{history, state::Snapshot};
+use crate::train::fit::history;
+use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
 use crate::train::{Progress, RunConfig, State, TrainError};
 
@@ -32,7 +33,8 @@ const ENDS: [&str; 2] = ["validation-predictions.csv", "weights.safetensors"];
 #[derive(Debug)]
 pub struct RunFolder {
     folder: PathBuf,
-    config: RunConfig,
+    /// What the run was asked to do.
+    pub config: RunConfig,
 }
 
 impl RunFolder {
@@ -92,11 +94,6 @@ impl RunFolder {
     /// A file of the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
-    }
-
-    /// What the run was asked to do.
-    pub fn config(&self) -> &RunConfig {
-        &self.config
     }
 
     /// Writes all that changes with the state.
