@@ -117,7 +117,6 @@ impl Repeat {
     }
 }
 
-/// The folder of a repeat.
 pub(super) fn folder_of(out: &Path, repeat: u32) -> PathBuf {
     out.join(format!("repeat-{repeat}"))
 }

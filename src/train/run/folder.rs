@@ -26,9 +26,6 @@ use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
 use crate::train::{Progress, RunConfig, State, TrainError};
 
-/// The files that a run which held images out has at its end.
-const ENDS: [&str; 2] = ["validation-predictions.csv", "weights.safetensors"];
-
 /// A run's folder and what the run was asked to do.
 #[derive(Debug)]
 pub struct RunFolder {
@@ -64,7 +61,7 @@ impl RunFolder {
 
     /// Whether a run that held images out has come to its end in a folder.
     pub(crate) fn has_ended(folder: &Path) -> bool {
-        ENDS.iter().all(|file| folder.join(file).is_file())
+        ["validation-predictions.csv", "weights.safetensors"].iter().all(|file| folder.join(file).is_file())
     }
 
     /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
