@@ -28,9 +28,9 @@ use crate::train::fit::state::Snapshot;
 use crate::train::samples::{CHUNK, Sample, Samples};
 use crate::train::{Epoch, Progress, Recipe, State, TrainError, step};
 
-/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
-/// be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which the
-/// training can go on later: after each epoch, and when it was asked to stop, which ends it with an error.
+/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second
+/// may be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which
+/// the training can go on later: after each epoch, and when it was asked to stop, which ends it with an error.
 pub(crate) fn fit(
     state: &mut State,
     recipe: &Recipe,

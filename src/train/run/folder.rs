@@ -64,7 +64,7 @@ impl RunFolder {
         ["validation-predictions.csv", "weights.safetensors"].iter().all(|file| folder.join(file).is_file())
     }
 
-    /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
+    /// Makes the folder of a run, or finds it again where it was checked before, with the state of its checkpoint.
     pub(crate) fn open(
         folder: &Path,
         config: RunConfig,

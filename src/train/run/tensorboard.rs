@@ -14,8 +14,8 @@ use std::path::Path;
 
 use crate::train::{Epoch, TrainError};
 
-/// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
-/// leaves a resumed run with one file.
+/// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never
+/// changes leaves a resumed run with one file.
 const FILE_NAME: &str = "events.out.tfevents.lobule";
 
 /// The scalars of one epoch in one of the two folders.
