@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
+use indicatif::ProgressBar;
 
 use crate::breakhis::{Dataset, ImageFile, Part};
 use crate::cli::inputs::{InitArguments, SplitArguments};
 use crate::cli::output::{self, Format};
-use crate::cli::terminal::ImageBar;
+use crate::cli::terminal::show_predicted;
 use crate::cli::weights::WeightsArguments;
 use crate::evaluate::{EXCHANGES, Evaluation, Measuring, open_backbone, predictions};
 use crate::report::{EvaluationResults, trained_on_these};
@@ -57,14 +58,14 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
     let frozen = arguments.init.path().map(|path| open_backbone(path, &metadata.architecture)).transpose()?;
-    let bar = ImageBar::new();
+    let bar = ProgressBar::new(0);
     let measuring = Measuring {
         classifier: &classifier,
         frozen: frozen.as_ref().map(|(backbone, what)| (backbone, what.clone())),
         exchanges: arguments.exchanges,
         seed: arguments.exchange_seed,
         shifts: true,
-        progress: &|done, of| bar.show(done, of),
+        progress: &|done, of| show_predicted(&bar, done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
     let (predicted, shifted) = measuring.measure(&images, train.as_ref())?;

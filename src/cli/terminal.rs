@@ -20,9 +20,6 @@ pub(super) struct Terminal {
     bar: ProgressBar,
 }
 
-/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
-const STOPPED_BY_CTRL_C: i32 = 130;
-
 impl Terminal {
     /// Listens for Ctrl-C from here on. The first signal is noted, the second ends the program at once.
     pub(super) fn new() -> anyhow::Result<Self> {
@@ -30,7 +27,7 @@ impl Terminal {
         let noted = Arc::clone(&interrupted);
         let handler = move || {
             if noted.swap(true, Ordering::Relaxed) {
-                std::process::exit(STOPPED_BY_CTRL_C);
+                std::process::exit(130); // what a shell calls the end by Ctrl-C: 128 and the signal's number
             }
             tracing::warn!("stopping after this step; once more stops at once and loses what is not saved");
         };
@@ -100,8 +97,8 @@ impl Progress for Terminal {
     }
 
     fn saved(&mut self, run: &RunFolder, state: &State) -> Result<(), TrainError> {
-        let recipe = &run.config().recipe;
-        let title = format!("{}, seed {}", recipe.name, run.config().seed);
+        let recipe = &run.config.recipe;
+        let title = format!("{}, seed {}", recipe.name, run.config.seed);
         let kept = state.kept_epoch(recipe).map(|epoch| (epoch, recipe.keep));
         let path = run.path("curves.svg");
         let svg = curves(&title, &state.history, kept);
@@ -140,23 +137,14 @@ impl Progress for Terminal {
     }
 }
 
-/// A bar over images that are predicted; it shows itself again for each walk over them.
-pub(super) struct ImageBar(ProgressBar);
-
-impl ImageBar {
-    pub(super) fn new() -> Self {
-        Self(ProgressBar::new(0))
+/// Shows on a bar that so many of so many images are predicted, anew for each walk over them.
+pub(super) fn show_predicted(bar: &ProgressBar, done: usize, of: usize) {
+    if done == 0 {
+        bar.reset();
     }
-
-    /// Shows that so many of so many images are done.
-    pub(super) fn show(&self, done: usize, of: usize) {
-        if done == 0 {
-            self.0.reset();
-        }
-        self.0.set_length(of as u64);
-        self.0.set_position(done as u64);
-        if done == of {
-            self.0.finish_and_clear();
-        }
+    bar.set_length(of as u64);
+    bar.set_position(done as u64);
+    if done == of {
+        bar.finish_and_clear();
     }
 }

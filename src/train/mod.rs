@@ -1,8 +1,8 @@
 //! Training: recipes, the fit loop, Adam, callbacks, checkpoints and the folders of runs; [`run()`] does it all.
 //!
-//! In: a [`Config`]: a folder of images, what is held out, a [`Recipe`], a seed and, where the recipe wants them, tensors
-//! of another program to start from. Out: a folder with weights, history and all that is needed to go on. One seed decides start
-//! values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
+//! In: a [`Config`]: a folder of images, what is held out, a [`Recipe`], a seed and, where the recipe wants them,
+//! tensors of another program to start from. Out: a folder with weights, history and all that is needed to go on. One
+//! seed decides start values, shuffling, augmentation and dropout; sums do not depend on the number of threads.
 
 mod error;
 mod fit;

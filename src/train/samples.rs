@@ -90,9 +90,8 @@ impl Samples {
             Views::Report => &report_views(),
             Views::Identity | Views::Dihedral => &[Dihedral::Identity],
         };
-        let mut shown: Vec<Sample> = (0..self.labels.len())
-            .flat_map(|index| views.iter().map(move |&view| Sample::plain(index, view)))
-            .collect();
+        let in_views = |sample: Sample| views.iter().map(move |&symmetry| Sample { symmetry, ..sample });
+        let mut shown: Vec<Sample> = self.as_they_are().into_iter().flat_map(in_views).collect();
         shown.shuffle(&mut stream(seed, Purpose::Order, epoch));
         let mut random = stream(seed, Purpose::Views, epoch);
         for sample in &mut shown {
@@ -116,7 +115,8 @@ impl Samples {
 
     /// All images in their order, unchanged.
     pub(crate) fn as_they_are(&self) -> Vec<Sample> {
-        (0..self.labels.len()).map(|index| Sample::plain(index, Dihedral::Identity)).collect()
+        let plain = |index| Sample { index, symmetry: Dihedral::Identity, crop: None, stain: None, colours_of: None };
+        (0..self.labels.len()).map(plain).collect()
     }
 
     /// The images of a batch as (batch, size, size, 3).
@@ -149,13 +149,6 @@ impl Samples {
     /// The targets of a batch; see [`Target::smoothed`].
     pub(crate) fn targets(&self, batch: &[Sample], smoothing: f64) -> Vec<Target> {
         batch.iter().map(|sample| Target::smoothed(self.labels[sample.index], smoothing)).collect()
-    }
-}
-
-impl Sample {
-    /// An image in one of its eight views, not changed otherwise.
-    pub(crate) fn plain(index: usize, symmetry: Dihedral) -> Self {
-        Self { index, symmetry, crop: None, stain: None, colours_of: None }
     }
 }
 

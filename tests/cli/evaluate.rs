@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::support::{breakhis_tree, complaint, draw, json, printed, printed_in, small_network, text};
 
 /// The names that other programs rely on.
-const FIELDS: &str = "n accuracy precision recall specificity f1 nll brier ece roc_auc pr_auc confusion patient_recognition_rate \
-                      within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases setting";
+const FIELDS: &str = "\
+    n accuracy precision recall specificity f1 nll brier ece roc_auc pr_auc confusion patient_recognition_rate \
+    within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases setting";
 
 #[test]
 fn figures_can_be_recomputed_from_the_predictions() {

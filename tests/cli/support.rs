@@ -62,14 +62,12 @@ pub(crate) fn breakhis_tree() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for case in 1..=6_u8 {
         for number in 1..=5_u8 {
-            for (class, letter, name, subtype) in
-                [("benign", 'B', "fibroadenoma", "F"), ("malignant", 'M', "ductal_carcinoma", "DC")]
+            for (kind, prefix, id) in
+                [("benign/SOB/fibroadenoma", "B_F", case), ("malignant/SOB/ductal_carcinoma", "M_DC", case + 10)]
             {
-                let id = if letter == 'B' { case } else { case + 10 };
-                let slide = format!("SOB_{letter}_{subtype}-14-{id}");
-                let folder = format!("BreaKHis_v1/histology_slides/breast/{class}/SOB/{name}/{slide}/100X");
-                let file = format!("{slide}-100-{number:03}.png");
-                draw(&dir.path().join(folder).join(file), id * 10 + number);
+                let slide = format!("SOB_{prefix}-14-{id}");
+                let file = format!("{kind}/{slide}/100X/{slide}-100-{number:03}.png");
+                draw(&dir.path().join("BreaKHis_v1/histology_slides/breast").join(file), id * 10 + number);
             }
         }
     }

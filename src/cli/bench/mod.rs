@@ -55,7 +55,7 @@ struct Report {
     simd: String,
 }
 
-/// The times, in milliseconds, that half, nine tenths and 99 hundredths of all do not exceed.
+/// The smallest times, in milliseconds, that half, nine tenths and 99 hundredths of all do not exceed.
 #[derive(Serialize)]
 pub(super) struct Latency {
     p50: f64,
@@ -67,7 +67,8 @@ impl Latency {
     /// Of times in milliseconds, in any order and at least one.
     pub(super) fn of(mut times: Vec<f64>) -> Self {
         times.sort_by(f64::total_cmp);
-        Self { p50: percentile(&times, 50), p90: percentile(&times, 90), p99: percentile(&times, 99) }
+        let percentile = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
+        Self { p50: percentile(50), p90: percentile(90), p99: percentile(99) }
     }
 }
 
@@ -136,19 +137,15 @@ fn checkered(size: u32) -> RgbImage {
     RgbImage::from_fn(size, size, |x, y| image::Rgb([(x * 37 % 256) as u8, (y * 59 % 256) as u8, (x * y % 256) as u8]))
 }
 
-/// The smallest time that at least `percent` of all (sorted, and not none) do not exceed.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
-}
-
 #[cfg(test)]
 mod tests {
-    use super::percentile;
+    use super::Latency;
 
     #[test]
     fn percentiles_are_times_that_were_measured() {
-        let times: Vec<f64> = (1..=100).map(f64::from).collect();
-        assert_eq!([50, 90, 99].map(|percent| percentile(&times, percent)), [50.0, 90.0, 99.0]);
-        assert_eq!([50, 90, 99].map(|percent| percentile(&[7.0], percent)), [7.0; 3]);
+        for (times, percentiles) in [((1..=100).map(f64::from).collect(), [50.0, 90.0, 99.0]), (vec![7.0], [7.0; 3])] {
+            let Latency { p50, p90, p99 } = Latency::of(times);
+            assert_eq!([p50, p90, p99], percentiles);
+        }
     }
 }

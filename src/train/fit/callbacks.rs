@@ -1,12 +1,12 @@
-//! What is decided after each epoch from its validation loss: whether to stop, and whether the epoch is the best so far.
-//! The rules are those of Keras 3's `EarlyStopping` and `ModelCheckpoint(save_best_only=True)`.
+//! What is decided after each epoch from its validation loss: whether to stop, and whether the epoch is the best so
+//! far. The rules are those of Keras 3's `EarlyStopping` and `ModelCheckpoint(save_best_only=True)`.
 //!
 //! In: settings from a recipe and a loss an epoch, lower is better. Out: decisions, and states that survive JSON to
 //! the bit, so that a training which is resumed decides as if it had never stopped.
 //!
-//! Like Keras, these and the plateau of the learning rate compare losses as f32; a fall that is too small for f32 does not
-//! count. The first loss is an improvement whatever it is. NaN never improves on another loss, and nothing improves on a first
-//! loss of NaN.
+//! Like Keras, these and the plateau of the learning rate compare losses as f32; a fall that is too small for f32 does
+//! not count. The first loss is an improvement whatever it is. NaN never improves on another loss, and nothing improves
+//! on a first loss of NaN.
 
 use serde::{Deserialize, Serialize};
 

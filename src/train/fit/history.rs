@@ -97,19 +97,14 @@ impl Epoch {
 /// Writes all epochs into the folder of a run: `history.csv` and `history.jsonl`, each whole or not at all.
 pub(crate) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
     let [csv, jsonl] = ["history.csv", "history.jsonl"].map(|name| run.join(name));
-    let failed = TrainError::write(&csv);
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let [csv_failed, jsonl_failed] = [&csv, &jsonl].map(TrainError::write);
+    let (mut writer, mut lines) = (csv::Writer::from_writer(Vec::new()), String::new());
     for epoch in epochs {
-        writer.serialize(&epoch.figures).map_err(|error| failed(error.into()))?;
+        writer.serialize(&epoch.figures).map_err(|error| csv_failed(error.into()))?;
+        lines += &serde_json::to_string(epoch).map_err(|error| jsonl_failed(error.into()))?;
+        lines.push('\n');
     }
-    let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
-    write_whole(&csv, &bytes).map_err(failed)?;
-
-    let failed = TrainError::write(&jsonl);
-    let mut text = String::new();
-    for epoch in epochs {
-        text += &serde_json::to_string(epoch).map_err(|error| failed(error.into()))?;
-        text.push('\n');
-    }
-    write_whole(&jsonl, text.as_bytes()).map_err(failed)
+    let bytes = writer.into_inner().map_err(|error| csv_failed(error.into_error()))?;
+    write_whole(&csv, &bytes).map_err(csv_failed)?;
+    write_whole(&jsonl, lines.as_bytes()).map_err(jsonl_failed)
 }

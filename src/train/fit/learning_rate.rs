@@ -69,11 +69,11 @@ impl Plateau {
 }
 
 impl PlateauState {
-    /// Takes the validation loss of the next epoch and the learning rate it was trained with; returns the learning rate to go
-    /// on with, which is `learning_rate` itself if there is nothing to lower.
+    /// Takes the validation loss of the next epoch and the learning rate it was trained with; returns the learning rate
+    /// to go on with, which is `learning_rate` itself if there is nothing to lower.
     ///
-    /// Keras's optimiser holds the learning rate as f32, so a lowered one is an f32's number, computed from the f32 that is
-    /// nearest to `learning_rate`.
+    /// Keras's optimiser holds the learning rate as f32, so a lowered one is an f32's number, computed from the f32
+    /// that is nearest to `learning_rate`.
     pub fn epoch(&mut self, settings: &Plateau, loss: f64, learning_rate: f64) -> f64 {
         if self.cooling > 0 {
             self.cooling -= 1;

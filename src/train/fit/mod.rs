@@ -28,18 +28,9 @@ use crate::train::fit::state::Snapshot;
 use crate::train::samples::{CHUNK, Sample, Samples};
 use crate::train::{Epoch, Progress, Recipe, State, TrainError, step};
 
-/// How a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// By its recipe.
-    Finished,
-    /// Because it was asked to stop; it can go on.
-    Interrupted,
-}
-
-/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second may
-/// be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which the
-/// training can go on later: after each epoch, and when it was asked to stop.
+/// Trains on the first of `parts` and validates on the second, from where `state` is to the recipe's end. The second
+/// may be empty where the recipe decides nothing by it; then nothing is measured. `save` is given each state from which
+/// the training can go on later: after each epoch, and when it was asked to stop, which ends it with an error.
 pub(crate) fn fit(
     state: &mut State,
     recipe: &Recipe,
@@ -47,21 +38,21 @@ pub(crate) fn fit(
     seed: u64,
     progress: &mut dyn Progress,
     save: &dyn Fn(&State, &mut dyn Progress) -> Result<(), TrainError>,
-) -> Result<End, TrainError> {
+) -> Result<(), TrainError> {
     check_classes("train", &samples.labels)?;
     check_validation(recipe, &validation.labels)?;
     let mut workspace = Workspace::new(Level::default());
     while !state.ended(recipe) {
-        let end = train(state, recipe, samples, seed, &mut workspace, progress)?;
-        if end == End::Finished {
+        let is_over = train(state, recipe, samples, seed, &mut workspace, progress)?;
+        if is_over {
             conclude(state, recipe, validation, progress)?;
         }
         save(state, progress)?;
-        if end == End::Interrupted || progress.interrupted() && !state.ended(recipe) {
-            return Ok(End::Interrupted);
+        if !is_over || progress.interrupted() && !state.ended(recipe) {
+            return Err(TrainError::Interrupted(state.reached()));
         }
     }
-    Ok(End::Finished)
+    Ok(())
 }
 
 /// Refuses a validation part that nothing can be measured on. It may be empty where the recipe decides nothing by it.
@@ -75,18 +66,15 @@ pub(crate) fn check_validation(recipe: &Recipe, labels: &[Label]) -> Result<(), 
 
 /// Refuses a part from which nothing can be learned or measured: it is empty or holds one class.
 pub(crate) fn check_classes(part: &'static str, labels: &[Label]) -> Result<(), TrainError> {
-    if labels.is_empty() {
-        return Err(TrainError::EmptyPart(part));
-    }
     let malignant = labels.iter().filter(|label| **label == Label::Malignant).count();
-    let benign = labels.len() - malignant;
-    if benign == 0 || malignant == 0 {
-        return Err(TrainError::OneClass(part, benign, malignant));
+    match (labels.len() - malignant, malignant) {
+        (0, 0) => Err(TrainError::EmptyPart(part)),
+        (benign, malignant) if benign == 0 || malignant == 0 => Err(TrainError::OneClass(part, benign, malignant)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-/// The steps of an epoch that are not done yet.
+/// Does the steps of an epoch that are not done yet; `false` where it was asked to stop before the last one.
 fn train(
     state: &mut State,
     recipe: &Recipe,
@@ -94,7 +82,7 @@ fn train(
     seed: u64,
     workspace: &mut Workspace,
     progress: &mut dyn Progress,
-) -> Result<End, TrainError> {
+) -> Result<bool, TrainError> {
     let State { network, adam, position, .. } = state;
     let shown = samples.shown(&recipe.augmentation, seed, position.epochs);
     let steps = shown.len().div_ceil(recipe.batch);
@@ -105,7 +93,7 @@ fn train(
     let mut next = batches.next().map(|batch| (batch, draw(batch)));
     while let Some((batch, images)) = next.take() {
         if progress.interrupted() {
-            return Ok(End::Interrupted);
+            return Ok(false);
         }
         let started = Instant::now();
         let number = position.epochs * steps + position.steps;
@@ -127,7 +115,7 @@ fn train(
         position.steps += 1;
         progress.advance(batch.len(), Some(position.running.mean_loss()));
     }
-    Ok(End::Finished)
+    Ok(true)
 }
 
 /// Validates after an epoch, and lets the callbacks see what came out.

@@ -4,7 +4,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// What random numbers are for. Its number chooses the stream and never changes, so that a seed gives what it always gave.
+/// What random numbers are for. Its number chooses the stream, and never changes: a seed gives what it always gave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
     /// The order of samples in an epoch.

@@ -57,6 +57,11 @@ impl State {
         }
     }
 
+    /// How far the training has come, in words.
+    pub(crate) fn reached(&self) -> String {
+        format!("after {} epochs and {} steps", self.position.epochs, self.position.steps)
+    }
+
     /// Whether there is nothing left to train.
     pub(crate) fn ended(&self, recipe: &Recipe) -> bool {
         self.position.stopped || self.position.epochs >= recipe.epochs

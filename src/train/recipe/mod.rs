@@ -18,8 +18,8 @@ pub struct Recipe {
     pub name: String,
     /// Where the network's tensors come from.
     pub start: Start,
-    /// What the start values of the head's kernels are multiplied by. Glorot's, with 1, are sure of much before anything
-    /// is learned.
+    /// What the start values of the head's kernels are multiplied by. Glorot's, with 1, are sure of much before
+    /// anything is learned.
     pub head_scale: f64,
     /// Passes over the training part.
     pub epochs: usize,
@@ -85,7 +85,7 @@ pub struct Augmentation {
     pub views: Views,
     /// How far the stains' strengths go up and down, as a share of them.
     pub stain: f64,
-    /// How much of its sides is left out at most: with 0.3 a square crop of 0.7 to 1 of both sides is shown, from anywhere.
+    /// How much of its sides is left out at most: with 0.3 a square crop of 0.7 to 1 of both, from anywhere, is shown.
     pub zoom: f64,
     /// The share of images that get the colour statistics of another image of the train part, whatever that one shows.
     pub exchange: f64,

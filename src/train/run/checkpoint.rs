@@ -1,7 +1,7 @@
 //! Checkpoints: a [`State`] as one safetensors file, exact to the last bit, from which a training goes on.
 //!
-//! The tensors are named `network/NAME`, `best/NAME`, `adam/first/NAME` and `adam/second/NAME`; the
-//! rest is JSON in the file's metadata. It is one file so that no interruption can leave two that do not belong together.
+//! The tensors are named `network/NAME`, `best/NAME`, `adam/first/NAME` and `adam/second/NAME`; the rest is JSON in the
+//! file's metadata. It is one file so that no interruption can leave two that do not belong together.
 
 use std::path::Path;
 

@@ -40,7 +40,7 @@ pub(super) fn run(
     progress: &mut dyn Progress,
 ) -> Result<Vec<RepeatOutcome>, TrainError> {
     let repeats = (1..=repeats).map(|number| Repeat::new(trainer, source, number)).collect::<Result<Vec<_>, _>>()?;
-    // All folds are looked at before the first one is trained: hours of work are not to end at one that holds one class.
+    // All folds are looked at before the first one is trained: hours of work are not to end at one of one class.
     repeats.iter().try_for_each(|repeat| repeat.check(trainer))?;
     repeats.iter().try_for_each(Repeat::write_folds)?;
     for repeat in &repeats {
@@ -117,7 +117,6 @@ impl Repeat {
     }
 }
 
-/// The folder of a repeat.
 pub(super) fn folder_of(out: &Path, repeat: u32) -> PathBuf {
     out.join(format!("repeat-{repeat}"))
 }

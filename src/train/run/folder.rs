@@ -21,18 +21,17 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::train::fit::{history, state::Snapshot};
+use crate::train::fit::history;
+use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
 use crate::train::{Progress, RunConfig, State, TrainError};
-
-/// The files that a run which held images out has at its end.
-const ENDS: [&str; 2] = ["validation-predictions.csv", "weights.safetensors"];
 
 /// A run's folder and what the run was asked to do.
 #[derive(Debug)]
 pub struct RunFolder {
     folder: PathBuf,
-    config: RunConfig,
+    /// What the run was asked to do.
+    pub config: RunConfig,
 }
 
 impl RunFolder {
@@ -62,10 +61,10 @@ impl RunFolder {
 
     /// Whether a run that held images out has come to its end in a folder.
     pub(crate) fn has_ended(folder: &Path) -> bool {
-        ENDS.iter().all(|file| folder.join(file).is_file())
+        ["validation-predictions.csv", "weights.safetensors"].iter().all(|file| folder.join(file).is_file())
     }
 
-    /// Makes the folder of a run, or finds it again where it was checked before; the state of a checkpoint comes with it.
+    /// Makes the folder of a run, or finds it again where it was checked before, with the state of its checkpoint.
     pub(crate) fn open(
         folder: &Path,
         config: RunConfig,
@@ -92,11 +91,6 @@ impl RunFolder {
     /// A file of the run.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
-    }
-
-    /// What the run was asked to do.
-    pub fn config(&self) -> &RunConfig {
-        &self.config
     }
 
     /// Writes all that changes with the state.

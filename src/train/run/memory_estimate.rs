@@ -12,9 +12,9 @@ use crate::train::{Recipe, TrainError};
 /// Bytes of a number.
 const NUMBER: usize = 4;
 
-/// Bytes of what the controls see of an image, see [`crate::evaluate::ControlFeatures`]: three mean colours, the rings of the
-/// spectrum and nine moments as f64, and the mean of each channel of each tap as f32. A recipe's own network has the
-/// taps of the tensors that it started from.
+/// Bytes of what the controls see of an image, see [`crate::evaluate::ControlFeatures`]: three mean colours, the rings
+/// of the spectrum and nine moments as f64, and the mean of each channel of each tap as f32. A recipe's own network has
+/// the taps of the tensors that it started from.
 fn features(architecture: &Architecture) -> usize {
     let taps = match architecture {
         Architecture::Baseline(_) => 0,
@@ -39,8 +39,8 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
     let tensors: usize = recipe.architecture.tensors().iter().map(|spec| spec.shape.iter().product::<usize>()).sum();
     // Weights, gradients, two moments, the best epoch's, and what writes them to a file.
     let weights = 9 * tensors;
-    // The backbone's own tape keeps each number about once, for the whole batch. candle keeps an operator's input, output
-    // and gradients, for the subsets of a batch that are in work.
+    // The backbone's own tape keeps each number about once, for the whole batch. candle keeps an operator's input,
+    // output and gradients, for the subsets of a batch that are in work.
     let numbers = match recipe.architecture {
         Architecture::Baseline(_) => 8 * recipe.batch.min(SUBSET * rayon::current_num_threads()),
         Architecture::Fused(_) => 2 * recipe.batch,
@@ -48,14 +48,14 @@ fn needed(recipe: &Recipe, [train, validation, test]: [usize; 3]) -> usize {
     let batch = recipe.batch * size * size * 3;
     let step = 2 * batch + numbers * recipe.architecture.activations(size);
     let samples = (train + validation) * size * size * 3;
-    // The measurement at the end keeps what the controls see until they are fitted: of each image of the train part, and
-    // of each measured image and its copies with exchanged colours.
+    // The measurement at the end keeps what the controls see until they are fitted: of each image of the train part,
+    // and of each measured image and its copies with exchanged colours.
     let seen = train + (validation + test) * (1 + EXCHANGES);
     NUMBER * (weights + step + samples) + seen * features(&recipe.architecture)
 }
 
-/// Refuses a training that cannot fit into memory, where the system says how much it can give; `parts` are the images of
-/// the train, validation and test parts.
+/// Refuses a training that cannot fit into memory, where the system says how much it can give; `parts` are the images
+/// of the train, validation and test parts.
 pub(crate) fn check_memory(recipe: &Recipe, parts: [usize; 3]) -> Result<(), TrainError> {
     let needed = needed(recipe, parts);
     match available_memory() {

@@ -8,7 +8,7 @@ use crate::breakhis::{Dataset, ImageFile, Part, Split};
 use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
-use crate::train::fit::{End, check_classes, fit};
+use crate::train::fit::{check_classes, fit};
 use crate::train::run::memory_estimate::check_memory;
 use crate::train::run::on_all::Carried;
 use crate::train::samples::Samples;
@@ -70,19 +70,15 @@ impl<'a> Trainer<'a> {
         let mut state = before.unwrap_or_else(|| State::new(network, recipe));
         let [train, validation] = samples.each_ref().map(|samples| samples.labels.len());
         progress.note(&format!("{train} images to train on, {validation} to validate on"));
-        let position =
-            |state: &State| format!("after {} epochs and {} steps", state.position.epochs, state.position.steps);
         let save = |state: &State, progress: &mut dyn Progress| {
             folder.save(state)?;
             progress.saved(&folder, state)
         };
         if !state.history.is_empty() {
             save(&state, progress)?;
-            progress.note(&format!("going on {}", position(&state)));
+            progress.note(&format!("going on {}", state.reached()));
         }
-        if fit(&mut state, recipe, &samples, job.seed, progress, &save)? == End::Interrupted {
-            return Err(TrainError::Interrupted(position(&state)));
-        }
+        fit(&mut state, recipe, &samples, job.seed, progress, &save)?;
         // What is measured is read anew, so that the samples' memory is free for it.
         drop(samples);
         let finished = self.conclude(folder, &state, &parts, job.carried.as_ref(), progress)?;
@@ -107,12 +103,11 @@ impl<'a> Trainer<'a> {
         [train, validation, _]: &Parts<'_>,
         skipped: Vec<String>,
     ) -> Result<RunConfig, TrainError> {
-        let split = match &validation[..] {
-            [] => job.how.clone(),
-            some => {
-                format!("{}; validated on {} pictures of {} cases", job.how, some.len(), case_numbers(some).len())
-            }
-        };
+        let mut split = job.how.clone();
+        if !validation.is_empty() {
+            let cases = case_numbers(validation).len();
+            split += &format!("; validated on {} pictures of {cases} cases", validation.len());
+        }
         Ok(RunConfig {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             seed: job.seed,

@@ -14,12 +14,9 @@ use std::path::Path;
 
 use crate::train::{Epoch, TrainError};
 
-/// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never changes
-/// leaves a resumed run with one file.
+/// The file's name in either folder. TensorBoard takes every file with `tfevents` in its name; a name that never
+/// changes leaves a resumed run with one file.
 const FILE_NAME: &str = "events.out.tfevents.lobule";
-
-/// What the first event of a file says of its format.
-const VERSION: &str = "brain.Event:2";
 
 /// The scalars of one epoch in one of the two folders.
 #[derive(Clone, Debug)]
@@ -38,17 +35,16 @@ pub(crate) fn write(run: &Path, epochs: &[Epoch]) -> Result<(), TrainError> {
     if epochs.is_empty() {
         return Ok(());
     }
-    for (part, values) in [("train", train as fn(&Epoch) -> Vec<(&'static str, f64)>), ("validation", validation)] {
-        let scalars =
-            (0..).zip(epochs).map(|(step, epoch)| Scalars { ended_at: epoch.ended_at, step, values: values(epoch) });
+    for (part, tags) in [("train", train_tags as fn(&Epoch) -> Vec<_>), ("validation", validation_tags)] {
+        let scalars = |(step, epoch): (u64, &Epoch)| Scalars { ended_at: epoch.ended_at, step, values: tags(epoch) };
+        let scalars: Vec<Scalars> = (0..).zip(epochs).map(scalars).collect();
         let dir = run.join(part);
-        update(&dir, &scalars.collect::<Vec<_>>()).map_err(TrainError::write(dir.join(FILE_NAME)))?;
+        update(&dir, &scalars).map_err(TrainError::write(dir.join(FILE_NAME)))?;
     }
     Ok(())
 }
 
-/// The tags of `train/`.
-fn train(epoch: &Epoch) -> Vec<(&'static str, f64)> {
+fn train_tags(epoch: &Epoch) -> Vec<(&'static str, f64)> {
     let figures = &epoch.figures;
     vec![
         ("epoch_loss", figures.train_loss),
@@ -58,8 +54,7 @@ fn train(epoch: &Epoch) -> Vec<(&'static str, f64)> {
     ]
 }
 
-/// The tags of `validation/`.
-fn validation(epoch: &Epoch) -> Vec<(&'static str, f64)> {
+fn validation_tags(epoch: &Epoch) -> Vec<(&'static str, f64)> {
     let figures = &epoch.figures;
     let tags = [
         ("epoch_loss", figures.validation_loss),
@@ -91,7 +86,7 @@ fn update(dir: &Path, epochs: &[Scalars]) -> io::Result<()> {
 fn event_file(epochs: &[Scalars]) -> Vec<u8> {
     // The version bears the first epoch's time and not the present one, or no file would be the beginning of the next.
     let begun = epochs.first().map_or(0.0, |first| first.ended_at);
-    let mut file = record(&[double(1, begun), bytes(3, VERSION.as_bytes())].concat());
+    let mut file = record(&[double(1, begun), bytes(3, b"brain.Event:2")].concat());
     for Scalars { ended_at, step, values } in epochs {
         let value = |(tag, value): &(&str, f64)| {
             bytes(1, &[bytes(1, tag.as_bytes()), float(2, *value as f32)].concat()) // Summary.value: tag, simple_value
