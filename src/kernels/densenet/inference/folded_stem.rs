@@ -19,7 +19,7 @@ pub(crate) struct FoldedStem {
     pool: Geometry,
     kernel: Packed,
     norm: Activation,
-    filters: usize,
+    pub(crate) filters: usize,
 }
 
 /// Red, green and blue.
@@ -39,10 +39,6 @@ impl FoldedStem {
         }
         let kernel = slices::with([kernel], |[kernel]| pack::<S>(kernel, depth, filters, MANY_ROWS))?;
         Ok(Self { conv: *conv, pool: *pool, kernel, norm: Activation::new(norm), filters })
-    }
-
-    pub(crate) fn filters(&self) -> usize {
-        self.filters
     }
 
     /// Pixels along a side behind the maximum.

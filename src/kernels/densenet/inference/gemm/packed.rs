@@ -53,7 +53,6 @@ impl Packed {
         Self { numbers, depth, columns, width }
     }
 
-    /// The matrix of that index.
     pub(crate) fn matrix(&self, index: usize) -> Panels<'_> {
         let columns = self.padded_columns();
         let size = self.depth * columns;

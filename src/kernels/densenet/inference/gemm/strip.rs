@@ -88,7 +88,6 @@ impl Strip {
         );
     }
 
-    /// The rows, to be multiplied.
     pub(crate) fn rows(&self) -> Rows<'_, PIECE> {
         Rows::in_pieces(&self.data, self.rows)
     }
