@@ -8,10 +8,8 @@ use candle_core::{Error, Result, Tensor};
 
 use crate::kernels::ops::{batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product};
 use crate::kernels::{Moments, NormMode};
-use crate::model::architecture::Architecture;
-use crate::model::error::ModelError;
-use crate::model::parameters::{NormPolicy, Parameters};
 use crate::model::topology::{BLOCK_POOL, BaselineNet, Dense, FusedNet, Norm, Tap, Topology};
+use crate::model::{Architecture, ModelError, NormPolicy, Parameters};
 
 type AddBias = fn(&Tensor, &Tensor) -> Result<Tensor>;
 

@@ -5,9 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::LayerWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::{Activation, PIECE, Rows};
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, PIECE, Packed, Product, Rows, offsets};
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Scratch, Share, pack, tiles};
 use crate::kernels::densenet::inference::winograd_inference::{self as winograd, Distances};
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};

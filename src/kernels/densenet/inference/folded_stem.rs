@@ -5,9 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::StemWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::{Activation, Rows};
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, Packed, Product, Rows, offsets};
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;

@@ -3,9 +3,7 @@
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::TransitionWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::Activation;
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, Packed, Product, offsets};
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::{hint, thread};
 
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::densenet::inference::gemm::Aligned;
 
 /// A fixed number of threads, the caller's own among them.
 #[derive(Debug)]

@@ -8,7 +8,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::densenet::inference::gemm::Aligned;
 
 /// Some matrices of one size, (depth, columns) each.
 #[derive(Debug)]
