@@ -23,7 +23,6 @@ impl<'a> Matrix<'a> {
         Self { data, row_stride: 1, column_stride: columns }
     }
 
-    /// The columns from `first` on.
     pub(crate) fn columns_from(self, first: usize) -> Self {
         Self { data: &self.data[first * self.column_stride..], ..self }
     }

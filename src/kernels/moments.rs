@@ -11,7 +11,6 @@ use crate::kernels::slices;
 
 /// Rows that are treated together, so that they are still in the level-1 cache when the next columns are.
 const ROWS: usize = 64;
-/// Rows of a tile.
 const TILE: usize = 256;
 
 /// Mean and (population) variance of each channel.
@@ -34,8 +33,8 @@ impl Moments {
 
     /// The moments of each column of a row-major matrix.
     pub(crate) fn of_rows(level: Level, rows: &[f32], width: usize) -> Self {
-        let partial: Vec<Partial> = rows.par_chunks(TILE * width).map(|tile| Partial::of(level, tile, width)).collect();
-        combined(&partial)
+        let tiles = rows.par_chunks(TILE * width).map(|tile| Partial::of(level, tile, width));
+        combined(&tiles.collect::<Vec<_>>())
     }
 }
 

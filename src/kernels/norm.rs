@@ -40,7 +40,6 @@ impl BatchNorm {
         NormSlice { mean: &self.mean[range.clone()], scale: &self.scale[range.clone()], shift: &self.shift[range] }
     }
 
-    /// Of all channels.
     pub(crate) fn whole(&self) -> NormSlice<'_> {
         self.slice(0, self.mean.len())
     }
@@ -72,7 +71,6 @@ pub(crate) struct NormSlice<'a> {
     pub(crate) shift: &'a [f32],
 }
 
-/// Gradients of one batch normalisation.
 pub(crate) struct NormGradient {
     pub(crate) gamma: Vec<f32>,
     pub(crate) beta: Vec<f32>,

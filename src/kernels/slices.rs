@@ -30,7 +30,6 @@ pub(crate) fn output(data: Vec<f32>, shape: impl Into<Shape>) -> Result<(CpuStor
     Ok((CpuStorage::F32(data), shape.into()))
 }
 
-/// A tensor of the given shape from its elements.
 pub(crate) fn tensor(data: Vec<f32>, shape: &Shape) -> Result<Tensor> {
     Tensor::from_vec(data, shape.clone(), &Device::Cpu)
 }

@@ -11,11 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{LayerTiming, Level};
-use crate::model::error::ModelError;
-use crate::model::networks::{InferenceNetwork, Network};
-use crate::model::parameters::Parameters;
 use crate::model::safetensors::read_bytes;
-use crate::model::weights_file::{Metadata, WeightsFile};
+use crate::model::{InferenceNetwork, Metadata, ModelError, Network, Parameters, WeightsFile};
 use crate::pixels::{Preprocess, RgbImage};
 use crate::system::cores;
 

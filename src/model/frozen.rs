@@ -6,12 +6,8 @@
 use std::path::Path;
 
 use crate::kernels::Level;
-use crate::model::architecture::Architecture;
 use crate::model::classifier::{finished, joined};
-use crate::model::error::ModelError;
-use crate::model::networks::{InferenceNetwork, Network};
-use crate::model::parameters::Parameters;
-use crate::model::weights_file::read_start;
+use crate::model::{Architecture, InferenceNetwork, ModelError, Network, Parameters, read_start};
 use crate::pixels::Preprocess;
 
 /// A backbone that only looks; shared by reference between threads.

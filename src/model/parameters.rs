@@ -13,10 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::kernels::{BatchNorm, Moments, NormMode};
-use crate::model::architecture::Architecture;
-use crate::model::error::ModelError;
-use crate::model::safetensors::{StoredTensor, StoredTensors};
-use crate::model::topology::{Norm, Role, TensorSpec};
+use crate::model::topology::Norm;
+use crate::model::{Architecture, ModelError, Role, StoredTensor, StoredTensors, TensorSpec};
 
 /// How batch normalisation works in training; the moving moments follow the batch's either way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

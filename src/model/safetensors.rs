@@ -75,7 +75,6 @@ pub fn read_described_tensors(path: &Path, key: &str) -> Result<(StoredTensors, 
     Ok((tensors, header.metadata().as_ref().and_then(|entries| entries.get(key).cloned())))
 }
 
-/// The bytes of a file.
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
     std::fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
 }

@@ -9,7 +9,6 @@ use crate::kernels::Geometry;
 use crate::model::architecture::{Architecture, Baseline, Fused};
 
 impl Architecture {
-    /// The tree of layers.
     pub(super) fn topology(&self) -> Topology {
         match self {
             Self::Baseline(baseline) => Topology::Baseline(baseline.net()),
@@ -188,8 +187,8 @@ impl Baseline {
 
 impl Fused {
     fn net(&self) -> FusedNet {
-        let stem = Conv { name: "features.conv0".into(), geometry: STEM, channels: 3, filters: self.stem, bias: false };
-        let stem_norm = backbone_norm("features.norm0".into(), self.stem);
+        let stem = conv("features.conv0".into(), STEM, 3, self.stem);
+        let stem_norm = Norm { name: "features.norm0".into(), channels: self.stem, epsilon: BACKBONE_EPSILON };
         let mut channels = self.stem;
         let mut blocks = Vec::new();
         for (index, &depth) in self.blocks.iter().enumerate() {
@@ -200,11 +199,11 @@ impl Fused {
             channels += depth * self.growth;
             let tap = (index > 0).then(|| Tap {
                 dense: Dense { name: format!("fusion.block{number}.dense"), inputs: channels, outputs: self.tap },
-                norm: head_norm(format!("fusion.block{number}.norm"), self.tap),
+                norm: Norm { name: format!("fusion.block{number}.norm"), channels: self.tap, epsilon: HEAD_EPSILON },
             });
             let transition = (number < self.blocks.len()).then(|| Transition {
-                norm: backbone_norm(format!("features.transition{number}.norm"), channels),
-                conv: pointwise(format!("features.transition{number}.conv"), channels, channels / 2),
+                norm: Norm { name: format!("features.transition{number}.norm"), channels, epsilon: BACKBONE_EPSILON },
+                conv: conv(format!("features.transition{number}.conv"), POINTWISE, channels, channels / 2),
             });
             blocks.push(Block { layers, tap, transition });
             channels /= 2;
@@ -215,7 +214,7 @@ impl Fused {
             stem_norm,
             blocks,
             hidden: Dense { name: "classifier.dense".into(), inputs: taps * self.tap, outputs: self.hidden },
-            hidden_norm: head_norm("classifier.norm".into(), self.hidden),
+            hidden_norm: Norm { name: "classifier.norm".into(), channels: self.hidden, epsilon: HEAD_EPSILON },
             dropout: self.dropout,
             output: Dense { name: "classifier.output".into(), inputs: self.hidden, outputs: 2 },
         }
@@ -224,30 +223,16 @@ impl Fused {
     fn layer(&self, name: &str, first: usize, index: usize) -> DenseLayer {
         let channels = first + index * self.growth;
         DenseLayer {
-            norm1: backbone_norm(format!("{name}.norm1"), channels),
-            conv1: pointwise(format!("{name}.conv1"), channels, self.bottleneck),
-            norm2: backbone_norm(format!("{name}.norm2"), self.bottleneck),
-            conv2: Conv {
-                name: format!("{name}.conv2"),
-                geometry: SAME,
-                channels: self.bottleneck,
-                filters: self.growth,
-                bias: false,
-            },
+            norm1: Norm { name: format!("{name}.norm1"), channels, epsilon: BACKBONE_EPSILON },
+            conv1: conv(format!("{name}.conv1"), POINTWISE, channels, self.bottleneck),
+            norm2: Norm { name: format!("{name}.norm2"), channels: self.bottleneck, epsilon: BACKBONE_EPSILON },
+            conv2: conv(format!("{name}.conv2"), SAME, self.bottleneck, self.growth),
         }
     }
 }
 
-fn pointwise(name: String, channels: usize, filters: usize) -> Conv {
-    Conv { name, geometry: POINTWISE, channels, filters, bias: false }
-}
-
-fn backbone_norm(name: String, channels: usize) -> Norm {
-    Norm { name, channels, epsilon: BACKBONE_EPSILON }
-}
-
-fn head_norm(name: String, channels: usize) -> Norm {
-    Norm { name, channels, epsilon: HEAD_EPSILON }
+fn conv(name: String, geometry: Geometry, channels: usize, filters: usize) -> Conv {
+    Conv { name, geometry, channels, filters, bias: false }
 }
 
 impl BaselineNet {

@@ -8,10 +8,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
-use crate::model::architecture::Architecture;
-use crate::model::error::ModelError;
-use crate::model::safetensors::{StoredTensors, encode, parse, read_described_tensors, write_bytes};
-use crate::model::topology::Role;
+use crate::model::safetensors::{encode, parse, read_described_tensors, write_bytes};
+use crate::model::{Architecture, ModelError, Role, StoredTensors};
 use crate::pixels::Preprocess;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a

@@ -8,10 +8,8 @@ use crate::kernels::densenet::inference::{
     BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, StemWeights, TransitionWeights,
 };
 use crate::kernels::{LayerTiming, Level};
-use crate::model::error::ModelError;
-use crate::model::networks::network::{Mode, Network};
-use crate::model::parameters::Parameters;
 use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology, Transition};
+use crate::model::{Mode, ModelError, Network, Parameters};
 
 /// A network that only classifies. The fused one is laid out for images of one size; the baseline stays as it is.
 pub struct InferenceNetwork {

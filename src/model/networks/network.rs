@@ -8,10 +8,10 @@ use candle_core::{Error, Result, Tensor};
 
 use crate::kernels::ops::{batch_norm, bias, bias_relu, conv2d, dropout, max_pool, product};
 use crate::kernels::{Moments, NormMode};
-use crate::model::architecture::Architecture;
-use crate::model::error::ModelError;
-use crate::model::parameters::{NormPolicy, Parameters};
 use crate::model::topology::{BLOCK_POOL, BaselineNet, Dense, FusedNet, Norm, Tap, Topology};
+use crate::model::{Architecture, ModelError, NormPolicy, Parameters};
+
+type AddBias = fn(&Tensor, &Tensor) -> Result<Tensor>;
 
 /// What the network does with what it sees.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,6 @@ impl Network {
         &self.architecture
     }
 
-    /// Its layers.
     pub(super) fn topology(&self) -> &Topology {
         &self.topology
     }
@@ -100,18 +99,18 @@ impl Network {
             let convolved = conv2d(&x, &self.get(&conv.name, "weight", mode)?, conv.geometry)?;
             x = max_pool(&bias_relu(&convolved, &self.get(&conv.name, "bias", mode)?)?, BLOCK_POOL)?;
         }
-        let x = self.dense_relu(&net.hidden, &x.flatten_from(1)?, mode)?;
-        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?, mode)
+        let x = self.dense(bias_relu, &net.hidden, &x.flatten_from(1)?, mode)?;
+        self.dense(bias, &net.output, &self.drop(&x, net.dropout, mode)?, mode)
     }
 
     fn head(&self, net: &FusedNet, taps: &[Tensor], mode: Mode) -> Result<Tensor> {
         let layers = net.blocks.iter().filter_map(|block| block.tap.as_ref());
         let reduced = layers
             .zip(taps)
-            .map(|(Tap { dense, norm }, pooled)| self.norm(norm, &self.dense_relu(dense, pooled, mode)?, mode));
+            .map(|(Tap { dense, norm }, pooled)| self.norm(norm, &self.dense(bias_relu, dense, pooled, mode)?, mode));
         let fused = Tensor::cat(&reduced.collect::<Result<Vec<_>>>()?, 1)?;
-        let x = self.norm(&net.hidden_norm, &self.dense_relu(&net.hidden, &fused, mode)?, mode)?;
-        self.dense(&net.output, &self.drop(&x, net.dropout, mode)?, mode)
+        let x = self.norm(&net.hidden_norm, &self.dense(bias_relu, &net.hidden, &fused, mode)?, mode)?;
+        self.dense(bias, &net.output, &self.drop(&x, net.dropout, mode)?, mode)
     }
 
     /// The tensor of that name; without gradients, nothing of the forward pass is kept for a backward one.
@@ -123,20 +122,14 @@ impl Network {
         })
     }
 
-    fn dense(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        bias(&self.product(dense, x, mode)?, &self.get(&dense.name, "bias", mode)?)
-    }
-
-    fn dense_relu(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        bias_relu(&self.product(dense, x, mode)?, &self.get(&dense.name, "bias", mode)?)
-    }
-
-    fn product(&self, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    /// A dense layer; `add` is [`bias`] or [`bias_relu`].
+    fn dense(&self, add: AddBias, dense: &Dense, x: &Tensor, mode: Mode) -> Result<Tensor> {
         let weight = self.get(&dense.name, "weight", mode)?;
-        match mode {
-            Mode::Training(_) => x.matmul(&weight),
-            Mode::Inference => product(x, &weight),
-        }
+        let y = match mode {
+            Mode::Training(_) => x.matmul(&weight)?,
+            Mode::Inference => product(x, &weight)?,
+        };
+        add(&y, &self.get(&dense.name, "bias", mode)?)
     }
 
     fn norm(&self, norm: &Norm, x: &Tensor, mode: Mode) -> Result<Tensor> {

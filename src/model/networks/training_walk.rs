@@ -11,10 +11,8 @@ use crate::kernels::densenet::training::{
 };
 use crate::kernels::slices::with as with_slices;
 use crate::kernels::{BatchNorm, Moments, NormGradient};
-use crate::model::error::ModelError;
-use crate::model::networks::network::{Mode, Network, TrainingPass};
-use crate::model::parameters::{NormPolicy, Parameters};
 use crate::model::topology::{Block, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
+use crate::model::{Mode, ModelError, Network, NormPolicy, Parameters, TrainingPass};
 
 /// A forward pass whose gradients are wanted.
 pub struct Pass<'a> {

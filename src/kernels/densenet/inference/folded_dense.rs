@@ -5,9 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::LayerWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::{Activation, PIECE, Rows};
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, PIECE, Packed, Product, Rows, offsets};
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Scratch, Share, pack, tiles};
 use crate::kernels::densenet::inference::winograd_inference::{self as winograd, Distances};
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};
@@ -25,7 +23,7 @@ pub(crate) struct FoldedDense {
     norm2: Activation,
     /// One matrix (3 * 3 * bottleneck, growth); or, by tiles, a matrix (bottleneck, growth) for each position.
     conv2: Packed,
-    by_tiles: bool,
+    pub(crate) by_tiles: bool,
 }
 
 /// Pixels of a plane from which on tiles are worth their transforms: below, their larger kernels, which are read for
@@ -75,11 +73,6 @@ impl FoldedDense {
     /// Channels between its convolutions, with those that fill up a panel.
     pub(crate) fn bottleneck(&self) -> usize {
         self.conv1.padded_columns()
-    }
-
-    /// Whether it computes whole tiles.
-    pub(crate) fn by_tiles(&self) -> bool {
-        self.by_tiles
     }
 
     /// Floating-point operations of the 1x1 convolution.

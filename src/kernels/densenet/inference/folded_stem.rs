@@ -5,9 +5,7 @@ use std::ops::Range;
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::StemWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::{Activation, Rows};
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, Packed, Product, Rows, offsets};
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::patches::Geometry;
 use crate::kernels::simd::Simd;
@@ -19,7 +17,7 @@ pub(crate) struct FoldedStem {
     pool: Geometry,
     kernel: Packed,
     norm: Activation,
-    filters: usize,
+    pub(crate) filters: usize,
 }
 
 /// Red, green and blue.
@@ -39,10 +37,6 @@ impl FoldedStem {
         }
         let kernel = slices::with([kernel], |[kernel]| pack::<S>(kernel, depth, filters, MANY_ROWS))?;
         Ok(Self { conv: *conv, pool: *pool, kernel, norm: Activation::new(norm), filters })
-    }
-
-    pub(crate) fn filters(&self) -> usize {
-        self.filters
     }
 
     /// Pixels along a side behind the maximum.

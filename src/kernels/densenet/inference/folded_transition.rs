@@ -3,9 +3,7 @@
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::TransitionWeights;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::Activation;
-use crate::kernels::densenet::inference::gemm::tile::{Product, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, Packed, Product, offsets};
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share, pack, tiles};
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
@@ -13,7 +11,7 @@ use crate::kernels::slices;
 /// Norm, ReLU, 2x2 average, 1x1: the average commutes with the convolution, which then has a quarter of the work.
 pub(crate) struct FoldedTransition {
     channels: usize,
-    filters: usize,
+    pub(crate) filters: usize,
     norm: Activation,
     conv: Packed,
 }
@@ -31,10 +29,6 @@ impl FoldedTransition {
         }
         let conv = slices::with([conv], |[conv]| pack::<S>(conv, channels, filters, side * side))?;
         Ok(Self { channels, filters, norm: Activation::new(norm), conv })
-    }
-
-    pub(crate) fn filters(&self) -> usize {
-        self.filters
     }
 
     /// Floating-point operations of the convolution to a plane of `side` pixels a side.

@@ -95,8 +95,7 @@ impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
     pub(crate) fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        let plan: Box<dyn Walk> =
-            at_level!(level, simd => Box::new(Plan::new(simd, level, weights, size, team.size())?));
+        let plan: Box<dyn Walk> = at_level!(level, simd => Box::new(Plan::new(simd, level, weights, size, team.size)?));
         Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
     }
 

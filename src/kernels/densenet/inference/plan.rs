@@ -69,14 +69,14 @@ impl<S: Simd> Plan<S> {
     pub(crate) fn new(simd: S, level: Level, weights: &BackboneWeights, size: usize, threads: usize) -> Result<Self> {
         let stem = FoldedStem::new::<S>(&weights.stem)?;
         let mut side = stem.output(size);
-        let mut channels = stem.filters();
+        let mut channels = stem.filters;
         let mut blocks = Vec::new();
         for (index, block) in weights.blocks.iter().enumerate() {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
                 bail!("backbone: images of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
             let block = FoldedBlock::new::<S>(level, block, side, channels)?;
-            channels = block.transition.as_ref().map_or(0, FoldedTransition::filters);
+            channels = block.transition.as_ref().map_or(0, |transition| transition.filters);
             side /= 2;
             blocks.push(block);
         }
@@ -225,7 +225,7 @@ impl FoldedBlock {
     /// The rows of pixels that a thread computes: whole tiles, where the layers go by tiles.
     fn rows(&self, worker: Worker<'_>) -> Range<usize> {
         let height = self.plane.height;
-        let step = if self.layers.iter().any(FoldedDense::by_tiles) { OUTPUTS } else { 1 };
+        let step = if self.layers.iter().any(|layer| layer.by_tiles) { OUTPUTS } else { 1 };
         let share = worker.share(height.div_ceil(step));
         (share.start * step).min(height)..(share.end * step).min(height)
     }

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::{hint, thread};
 
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::densenet::inference::gemm::Aligned;
 
 /// A fixed number of threads, the caller's own among them.
 #[derive(Debug)]
 pub(crate) struct Team {
     /// All but the caller's own thread; the lock lets one image in at a time. None for a team of one.
     helpers: Option<Mutex<rayon::ThreadPool>>,
-    size: usize,
+    pub(crate) size: usize,
 }
 
 /// One thread of a team at work.
@@ -33,11 +33,6 @@ impl Team {
         let pool = || rayon::ThreadPoolBuilder::new().num_threads(size - 1).thread_name(name).build();
         let helpers = if size > 1 { pool().ok().map(Mutex::new) } else { None };
         Self { size: if helpers.is_some() { size } else { 1 }, helpers }
-    }
-
-    /// Threads of the team.
-    pub(crate) fn size(&self) -> usize {
-        self.size
     }
 
     /// Runs `work` on every thread of the team and waits for all.
@@ -152,7 +147,6 @@ impl Shared {
         Self { _data: data, start, length }
     }
 
-    /// All of it.
     pub(crate) fn all(&self) -> Range<usize> {
         0..self.length
     }

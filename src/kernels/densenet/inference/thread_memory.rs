@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
-use crate::kernels::densenet::inference::gemm::packed::Packed;
-use crate::kernels::densenet::inference::gemm::strip::Strip;
+use crate::kernels::densenet::inference::gemm::{Aligned, Packed, Strip};
 use crate::kernels::simd::Simd;
 
 /// The sizes of a dense block's buffers.

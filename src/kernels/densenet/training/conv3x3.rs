@@ -84,8 +84,7 @@ pub(crate) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Mome
             });
             Partial::of(level, out, filters)
         };
-        let partial: Vec<Partial> = pieces.par_iter().zip(outs).map(piece).collect();
-        combined(&partial)
+        combined(&pieces.par_iter().zip(outs).map(piece).collect::<Vec<_>>())
     })
 }
 

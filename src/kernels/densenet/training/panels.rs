@@ -7,7 +7,6 @@ use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::{BatchShape, Workspace};
 use crate::kernels::{Level, Moments, norm::Correction};
 
-/// The widest panel.
 pub(crate) const WIDEST: usize = 128;
 
 /// Some channels of all pixels.
@@ -52,7 +51,6 @@ impl FeatureMaps {
         self.panels.last().map_or(0, |panel| panel.channels.end)
     }
 
-    /// Appends channels.
     pub(crate) fn push(&mut self, data: Vec<f32>, moments: &Moments) {
         let first = self.channels();
         self.panels.push(Panel { channels: first..first + moments.mean.len(), data });
@@ -60,7 +58,6 @@ impl FeatureMaps {
         self.moments.variance.extend(&moments.variance);
     }
 
-    /// Gives the panels' memory back.
     pub(crate) fn release(self, workspace: &mut Workspace) {
         self.panels.into_iter().for_each(|panel| workspace.give(panel.data));
     }
@@ -82,7 +79,6 @@ impl FeatureMaps {
         runs
     }
 
-    /// The channels of a run of panels.
     pub(crate) fn run_channels(&self, run: &Range<usize>) -> Range<usize> {
         self.panels[run.start].channels.start..self.panels[run.end - 1].channels.end
     }
@@ -102,7 +98,6 @@ impl FeatureGradient {
         Self { panels, correction: Correction::none(features.channels()) }
     }
 
-    /// Gives the panels' memory back.
     pub(crate) fn release(self, workspace: &mut Workspace) {
         self.panels.into_iter().for_each(|panel| workspace.give(panel));
     }

@@ -14,7 +14,6 @@ use crate::kernels::scratch::with_scratch;
 use crate::kernels::simd::Level;
 use crate::kernels::slices::add_all;
 
-/// Rows of a tile.
 const TILE: usize = 256;
 /// Channels that are normalised at once, so that a tile of them leaves room in a level-2 cache.
 const DEPTH: usize = 256;
@@ -48,8 +47,7 @@ pub(crate) fn forward(level: Level, input: &FeatureMaps, norm: &BatchNorm, weigh
         }
         Partial::of(level, out, filters)
     };
-    let partial: Vec<Partial> = out.par_chunks_mut(TILE * filters).enumerate().map(tile).collect();
-    combined(&partial)
+    combined(&out.par_chunks_mut(TILE * filters).enumerate().map(tile).collect::<Vec<_>>())
 }
 
 /// Backward from `upstream`, the gradient (rows, filters) of what [`forward`] made of the first channels. Adds to the

@@ -13,7 +13,6 @@ use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.
 pub(crate) struct Stem {
-    /// The size of its images.
     images: BatchShape,
     /// (pixels, filters).
     data: Vec<f32>,
@@ -116,7 +115,6 @@ impl Stem {
         (kernel, gradient)
     }
 
-    /// Gives the memory back.
     pub(crate) fn release(self, workspace: &mut Workspace) {
         workspace.give(self.data);
     }

@@ -10,7 +10,7 @@ use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::kernels::moments::{Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::simd::{Level, Simd, get, over_columns, put};
+use crate::kernels::simd::{Simd, get, over_columns, put};
 use crate::kernels::slices::add_all;
 
 /// Pixels behind the average that are made at once.
@@ -39,7 +39,12 @@ pub(crate) fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &Bat
     let tile = |(first, mut outs): (usize, Vec<&mut [f32]>)| {
         let count = outs[0].len() / columns[0].len();
         with_scratch([count * channels], |[act]| {
-            pool_tile(level, input, norm, first..first + count, act);
+            let pixels = windows(input.images, first..first + count, 0);
+            for panel in &input.panels {
+                let slice = norm.slice(panel.channels.start, panel.width());
+                let act = &mut act[panel.channels.start..];
+                over_columns!(level, panel.width(), pool(&panel.data, slice, &pixels, act, channels));
+            }
             for (out, columns) in outs.iter_mut().zip(&columns) {
                 let weight = Matrix::of(weight, filters).columns_from(columns.start);
                 let sizes = Sizes { rows: count, depth: channels, columns: columns.len() };
@@ -75,10 +80,8 @@ pub(crate) fn backward(
     let (large, small) = (input.images, output.images);
     let turned = transpose(weight, filters);
     let group = large.count.div_ceil(GROUPS);
-    let mut tasks: Vec<ImageTask<'_>> = Vec::new();
-    for start in (0..large.count).step_by(group) {
-        tasks.push(ImageTask { images: start..(start + group).min(large.count), gradient: Vec::new() });
-    }
+    let task = |start| ImageTask { images: start..(start + group).min(large.count), gradient: Vec::new() };
+    let mut tasks: Vec<ImageTask<'_>> = (0..large.count).step_by(group).map(task).collect();
     for (panel, gradient) in input.panels.iter().zip(&mut gradient.panels) {
         let shares = gradient.chunks_mut(group * large.pixels() * panel.width());
         tasks.iter_mut().zip(shares).for_each(|(task, share)| task.gradient.push(share));
@@ -152,17 +155,7 @@ fn windows(images: BatchShape, tile: Range<usize>, base: usize) -> Vec<[usize; 4
     tile.map(window).collect()
 }
 
-/// The averages (tile, channels) of the normalised input.
-fn pool_tile(level: Level, input: &FeatureMaps, norm: &BatchNorm, tile: Range<usize>, act: &mut [f32]) {
-    let channels = input.channels();
-    let pixels = windows(input.images, tile, 0);
-    for panel in &input.panels {
-        let slice = norm.slice(panel.channels.start, panel.width());
-        let act = &mut act[panel.channels.start..];
-        over_columns!(level, panel.width(), pool(&panel.data, slice, &pixels, act, channels));
-    }
-}
-
+/// The averages of the normalised input, in rows `stride` apart.
 #[inline(always)]
 fn pool<S: Simd>(
     simd: S,

@@ -8,7 +8,7 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::densenet::inference::gemm::Aligned;
 
 /// Some matrices of one size, (depth, columns) each.
 #[derive(Debug)]
@@ -53,7 +53,6 @@ impl Packed {
         Self { numbers, depth, columns, width }
     }
 
-    /// The matrix of that index.
     pub(crate) fn matrix(&self, index: usize) -> Panels<'_> {
         let columns = self.padded_columns();
         let size = self.depth * columns;

@@ -1,7 +1,7 @@
 //! The rows that a product takes, as a register tile reads them, and what is written to them: activated pixels.
 
 use crate::kernels::densenet::inference::FoldedNorm;
-use crate::kernels::densenet::inference::gemm::aligned::Aligned;
+use crate::kernels::densenet::inference::gemm::Aligned;
 use crate::kernels::simd::Simd;
 
 /// Numbers of a row that lie side by side; the rows' next numbers lie behind those of all rows. The constant distance
@@ -88,7 +88,6 @@ impl Strip {
         );
     }
 
-    /// The rows, to be multiplied.
     pub(crate) fn rows(&self) -> Rows<'_, PIECE> {
         Rows::in_pieces(&self.data, self.rows)
     }

@@ -6,8 +6,7 @@ use std::ops::Range;
 
 use half::f16;
 
-use crate::kernels::densenet::inference::gemm::packed::{PanelNumbers, Panels};
-use crate::kernels::densenet::inference::gemm::strip::{Activation, Rows};
+use crate::kernels::densenet::inference::gemm::{Activation, PanelNumbers, Panels, Rows};
 use crate::kernels::simd::Simd;
 
 /// The most rows that a tile of any level has.
@@ -179,8 +178,7 @@ unsafe fn activate<S: Simd, const ROWS: usize>(
 mod tests {
     use super::*;
     use crate::kernels::densenet::inference::FoldedNorm;
-    use crate::kernels::densenet::inference::gemm::packed::Packed;
-    use crate::kernels::densenet::inference::gemm::strip::Strip;
+    use crate::kernels::densenet::inference::gemm::{Packed, Strip};
     use crate::kernels::simd::{Level, at_level};
 
     /// `count` numbers from -1 to 1.
