@@ -10,19 +10,19 @@
 //! do not either.
 
 pub mod densenet;
+pub(crate) mod im2col;
 pub(crate) mod matmul;
 pub(crate) mod moments;
 pub(crate) mod norm;
 pub(crate) mod ops;
-pub(crate) mod patches;
 pub(crate) mod scratch;
 mod simd;
 pub(crate) mod slices;
 
 pub use densenet::inference::{LayerTiming, peak};
+pub use im2col::Geometry;
 pub(crate) use moments::Moments;
 pub use norm::NormMode;
 pub(crate) use norm::{BatchNorm, NormGradient};
 pub use ops::{conv2d, update};
-pub use patches::Geometry;
 pub use simd::{Level, LevelError};

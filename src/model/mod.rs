@@ -9,7 +9,7 @@
 mod architecture;
 mod classifier;
 mod error;
-mod frozen;
+mod frozen_backbone;
 mod networks;
 mod parameters;
 mod safetensors;
@@ -20,7 +20,7 @@ pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors,
 pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
-pub use frozen::FrozenBackbone;
+pub use frozen_backbone::FrozenBackbone;
 pub use networks::{InferenceNetwork, Mode, Network, Pass, TrainingPass};
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};

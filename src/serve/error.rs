@@ -10,7 +10,7 @@
 //!
 //! Everything that fails while a request is answered becomes an [`HttpError`] as soon as it is known what that means
 //! for the client, and not before: `inference`, `pixels` and `model` know nothing of status codes, and the `From`s below
-//! are the whole translation. Whether it is written as problem+json or as a page is decided by the exchange.
+//! are the whole translation. Whether it is written as problem+json or as a page is decided by the pending request.
 
 use std::io;
 use std::net::SocketAddr;

@@ -13,7 +13,7 @@
 //! | `routes` | which addresses there are and what answers at each; `decision` applies the threshold; `openapi.json` is the contract |
 //! | `access` | who may ask: tokens, and other sites' scripts |
 //! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads may take together |
-//! | `exchange` | around each request: its id (`trace`), the headers of every answer, the one log line |
+//! | `pending_request` | around each request: its id (`trace`), the headers of every answer, the one log line |
 //! | `error` | what can go wrong, its status, its code and how it is written |
 //! | `page` | the text, style and script of the web page, and how they are filled in |
 //! | `reply`, `metrics` | answers as bytes; what is counted |
@@ -36,9 +36,9 @@ use crate::model::Classifier;
 mod access;
 mod config;
 mod error;
-mod exchange;
 mod metrics;
 mod page;
+mod pending_request;
 mod reply;
 mod routes;
 mod server;

@@ -8,8 +8,8 @@
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::kernels::im2col::{Geometry, PatchPlane};
 use crate::kernels::matmul::{Matrix, Sizes, matmul};
-use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::slices;
 
 /// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters) without stride.

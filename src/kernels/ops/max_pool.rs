@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::patches::Geometry;
+use crate::kernels::im2col::Geometry;
 use crate::kernels::slices;
 
 /// The largest value of each window. Padding never wins, which equals a padding of zeros where `x` is a ReLU's

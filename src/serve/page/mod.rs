@@ -23,9 +23,9 @@ const LAYOUT: &str = include_str!("layout.html");
 const HOME: &str = include_str!("home.html");
 const TOKEN: &str = include_str!("token.html");
 const RESULT: &str = include_str!("result.html");
-const FAILURE: &str = include_str!("failure.html");
-const ANSWER: &str = include_str!("answer.html");
-const PROBLEM: &str = include_str!("problem.html");
+const FAILURE: &str = include_str!("failed_image.html");
+const ANSWER: &str = include_str!("results.html");
+const PROBLEM: &str = include_str!("error.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 

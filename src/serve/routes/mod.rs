@@ -9,7 +9,7 @@ use hyper::{Method, Request, StatusCode, http::request::Parts};
 use tokio::time::timeout;
 
 use super::error::{Code, HttpError};
-use super::exchange::Exchange;
+use super::pending_request::PendingRequest;
 use super::reply::Reply;
 use super::service::Service;
 use super::upload::RequestBody;
@@ -68,10 +68,10 @@ impl Route {
 pub(super) async fn answer(service: &Service, request: Request<Incoming>) -> Reply {
     let (request, body) = RequestBody::split(request);
     let route = Route::ALL.into_iter().find(|route| route.path() == request.uri.path());
-    let mut exchange = Exchange::begin(service, &request, route.map_or("unknown", Route::path));
-    let answering = respond(service, route, &request, body, &mut exchange);
+    let mut pending = PendingRequest::begin(service, &request, route.map_or("unknown", Route::path));
+    let answering = respond(service, route, &request, body, &mut pending);
     let outcome = timeout(service.config.request_timeout, answering).await;
-    exchange.finish(outcome.unwrap_or_else(|_| Err(HttpError::overloaded())))
+    pending.finish(outcome.unwrap_or_else(|_| Err(HttpError::overloaded())))
 }
 
 async fn respond(
@@ -79,10 +79,10 @@ async fn respond(
     route: Option<Route>,
     request: &Parts,
     body: RequestBody,
-    exchange: &mut Exchange<'_>,
+    pending: &mut PendingRequest<'_>,
 ) -> Result<Reply, HttpError> {
     let route = route.ok_or_else(|| HttpError::new(Code::NotFound, "There is nothing at this address."))?;
-    if is_preflight(request) && exchange.is_from_allowed_origin() {
+    if is_preflight(request) && pending.is_from_allowed_origin() {
         return Ok(preflight(route));
     }
     if !route.allow().split(", ").any(|method| request.method == method) {
@@ -92,9 +92,9 @@ async fn respond(
         token.check(&request.headers)?;
     }
     match route {
-        Route::Home => status::home(service, exchange),
-        Route::Predict => predict::predict(service, request, body, exchange).await,
-        Route::Batch => predict::batch(service, request, body, exchange).await,
+        Route::Home => status::home(service, pending),
+        Route::Predict => predict::predict(service, request, body, pending).await,
+        Route::Batch => predict::batch(service, request, body, pending).await,
         Route::Model => status::model(service),
         Route::Health => status::health(),
         Route::Ready => status::ready(service),
@@ -108,7 +108,7 @@ fn is_preflight(request: &Parts) -> bool {
     request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// What such a script may send; the exchange adds whose script it is.
+/// What such a script may send; the pending request adds whose script it is.
 fn preflight(route: Route) -> Reply {
     let mut reply = Reply::default();
     *reply.status_mut() = StatusCode::NO_CONTENT;

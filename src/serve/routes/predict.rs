@@ -11,8 +11,8 @@ use crate::diagnosis::{RESEARCH_USE, Threshold};
 use crate::inference::{Classification, InferenceError};
 use crate::model::ModelId;
 use crate::serve::error::{HttpError, Problem};
-use crate::serve::exchange::Exchange;
 use crate::serve::page;
+use crate::serve::pending_request::PendingRequest;
 use crate::serve::reply::{Reply, html, json};
 use crate::serve::service::Service;
 use crate::serve::upload::{self, Expected, File, RequestBody, Upload};
@@ -25,16 +25,16 @@ pub(super) async fn predict(
     service: &Service,
     request: &Parts,
     body: RequestBody,
-    exchange: &mut Exchange<'_>,
+    pending: &mut PendingRequest<'_>,
 ) -> Result<Reply, HttpError> {
-    let (threshold, upload) = read(service, request, body, Expected::One, exchange).await?;
+    let (threshold, upload) = read(service, request, body, Expected::One, pending).await?;
     let file = &upload.files[0];
 
     let classification = service.inference.classify(file.content.clone()).await?;
-    count(service, exchange, &classification);
-    let (model, request_id) = (service.classifier.id(), &exchange.request_id);
+    count(service, pending, &classification);
+    let (model, request_id) = (service.classifier.id(), &pending.request_id);
     let answer = Answer { found: Finding::of(&classification, threshold), model, request_id, notice: RESEARCH_USE };
-    if !exchange.wants_page {
+    if !pending.wants_page {
         return json(&answer);
     }
     let section = page::Section { file, outcome: Ok(&answer.found), json: pretty(&answer) };
@@ -49,16 +49,16 @@ pub(super) async fn batch(
     service: &Service,
     request: &Parts,
     body: RequestBody,
-    exchange: &mut Exchange<'_>,
+    pending: &mut PendingRequest<'_>,
 ) -> Result<Reply, HttpError> {
     let expected = Expected::AtMost(service.config.batch);
-    let (threshold, upload) = read(service, request, body, expected, exchange).await?;
+    let (threshold, upload) = read(service, request, body, expected, pending).await?;
     let outcomes = classify_all(service, &upload.files).await;
     for classification in outcomes.iter().flatten() {
-        count(service, exchange, classification);
+        count(service, pending, classification);
     }
 
-    let (model, request_id) = (service.classifier.id(), &exchange.request_id);
+    let (model, request_id) = (service.classifier.id(), &pending.request_id);
     let outcomes: Vec<Result<Finding, HttpError>> =
         outcomes.into_iter().map(|outcome| Ok(Finding::of(&outcome?, threshold))).collect();
     let predictions: Vec<_> = (upload.files.iter().zip(&outcomes).enumerate())
@@ -69,7 +69,7 @@ pub(super) async fn batch(
             error: outcome.as_ref().err().map(|error| Problem::of(error, request_id)),
         })
         .collect();
-    if !exchange.wants_page {
+    if !pending.wants_page {
         return json(&Answer { found: Batch { predictions }, model, request_id, notice: RESEARCH_USE });
     }
     let sections: Vec<_> = (upload.files.iter().zip(&outcomes).zip(&predictions))
@@ -84,12 +84,12 @@ async fn read(
     request: &Parts,
     body: RequestBody,
     expected: Expected,
-    exchange: &mut Exchange<'_>,
+    pending: &mut PendingRequest<'_>,
 ) -> Result<(Threshold, Upload), HttpError> {
     let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
     service.inference.has_room()?;
     let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
-    exchange.phases.read = Some(exchange.elapsed());
+    pending.phases.read = Some(pending.elapsed());
     Ok((threshold, upload))
 }
 
@@ -115,12 +115,12 @@ async fn classify_all(service: &Service, files: &[File]) -> Vec<Result<Classific
 }
 
 /// Counts an image that was classified, and adds its times to those of the request.
-fn count(service: &Service, exchange: &mut Exchange<'_>, classification: &Classification) {
+fn count(service: &Service, pending: &mut PendingRequest<'_>, classification: &Classification) {
     service.metrics.classified(classification.prediction.label());
     let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
-    add(&mut exchange.phases.queue, classification.queue);
-    add(&mut exchange.phases.decode, classification.decode);
-    add(&mut exchange.phases.inference, classification.inference);
+    add(&mut pending.phases.queue, classification.queue);
+    add(&mut pending.phases.decode, classification.decode);
+    add(&mut pending.phases.inference, classification.inference);
 }
 
 /// The answer with what was found: the [`Finding`] of one image, or a [`Batch`].

@@ -9,8 +9,8 @@ use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::{Architecture, ModelId, Provenance};
 use crate::pixels::Preprocess;
 use crate::serve::error::{Code, HttpError};
-use crate::serve::exchange::Exchange;
 use crate::serve::page;
+use crate::serve::pending_request::PendingRequest;
 use crate::serve::reply::{Reply, html, json, with_type};
 use crate::serve::service::Service;
 
@@ -26,9 +26,9 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
                             tissue, which get a label too.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
-pub(super) fn home(service: &Service, exchange: &Exchange<'_>) -> Result<Reply, HttpError> {
+pub(super) fn home(service: &Service, pending: &PendingRequest<'_>) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
-    if exchange.wants_page {
+    if pending.wants_page {
         return Ok(html(page::home(model, &service.config)));
     }
     #[derive(Serialize)]

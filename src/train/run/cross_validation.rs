@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::breakhis::Folds;
 use crate::evaluate::comparison::Comparison;
-use crate::train::run::one::{Job, Trainer, file_name};
+use crate::train::run::single_run::{Job, Trainer, file_name};
 use crate::train::{FoldSource, Progress, RunFolder, TrainError, compare_runs};
 
 /// A repeat whose runs have ended.

@@ -3,24 +3,24 @@
 //!
 //! In: a [`Config`]. Out: folders of runs, see [`RunFolder`], and an [`Outcome`].
 
+mod all_images;
 mod checkpoint;
-mod compared;
+mod compare_runs;
 pub(crate) mod config;
 mod cross_validation;
 pub(crate) mod folder;
 mod memory_estimate;
-mod on_all;
-mod one;
+mod single_run;
 mod tensorboard;
 
 use std::path::PathBuf;
 
-pub use compared::compare_runs;
+pub use compare_runs::compare_runs;
 pub use cross_validation::RepeatOutcome;
-pub use one::Finished;
+pub use single_run::Finished;
 
 use crate::breakhis::{Dataset, Split};
-use crate::train::run::one::Trainer;
+use crate::train::run::single_run::Trainer;
 use crate::train::{Progress, Recipe, TrainError};
 
 /// The seed where none is given. `lobule dataset split` has the same, so that both make one split of one data set.
@@ -122,7 +122,7 @@ pub fn run(config: &Config, progress: &mut dyn Progress) -> Result<Outcome, Trai
         HeldOut::ByCase => trainer.job(Split::by_case(&dataset, seed)?, format!("by case, seed {seed}")),
         HeldOut::ByImage => trainer.job(Split::by_image(&dataset, seed)?, format!("by image, seed {seed}")),
         HeldOut::Split { split, name } => trainer.job(split.clone(), name.clone()),
-        HeldOut::Nothing { cross_validation } => on_all::job(&trainer, cross_validation.as_deref())?,
+        HeldOut::Nothing { cross_validation } => all_images::job(&trainer, cross_validation.as_deref())?,
         HeldOut::Folds { folds, repeats } => {
             return cross_validation::run(&trainer, folds, *repeats, progress).map(Outcome::CrossValidation);
         }

@@ -7,7 +7,7 @@ use candle_core::{Result, bail};
 use crate::kernels::densenet::inference::StemWeights;
 use crate::kernels::densenet::inference::gemm::{Activation, Packed, Product, Rows, offsets};
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Plane, Scratch, Share, pack, tiles};
-use crate::kernels::patches::Geometry;
+use crate::kernels::im2col::Geometry;
 use crate::kernels::simd::Simd;
 use crate::kernels::slices;
 

@@ -18,8 +18,8 @@ mod folded_transition;
 mod gemm;
 mod plan;
 mod roofline;
-mod team;
 mod thread_memory;
+mod thread_team;
 mod winograd_inference;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,13 +27,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::patches::Geometry;
+use crate::kernels::im2col::Geometry;
 use crate::kernels::simd::{Level, at_level};
 use crate::kernels::slices;
 use plan::{Plan, Walk};
 use roofline::Clock;
 pub use roofline::{LayerTiming, peak};
-use team::Team;
+use thread_team::Team;
 
 /// A batch normalisation with moving moments: `scale * x + shift` for each channel.
 pub(crate) struct FoldedNorm {

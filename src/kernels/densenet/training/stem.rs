@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use crate::kernels::densenet::training::norm_loops::correct;
 use crate::kernels::densenet::training::{BatchShape, FeatureGradient, FeatureMaps, Workspace};
+use crate::kernels::im2col::{Geometry, PatchPlane};
 use crate::kernels::moments::{Moments, Partial, combined};
 use crate::kernels::norm::{BatchNorm, NormGradient, NormSlice, Sums, TileSums};
 use crate::kernels::ops::conv2d;
-use crate::kernels::patches::{Geometry, PatchPlane};
 use crate::kernels::simd::{Simd, add, get, over_columns, put};
 
 /// What the convolution of the stem made.

@@ -9,8 +9,8 @@ use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::train::fit::{check_classes, fit};
+use crate::train::run::all_images::Carried;
 use crate::train::run::memory_estimate::check_memory;
-use crate::train::run::on_all::Carried;
 use crate::train::samples::Samples;
 use crate::train::{Config, HeldOut, Progress, RunConfig, RunFolder, Start, State, TrainError};
 

@@ -8,7 +8,7 @@ use crate::breakhis::{Folds, Part, Split};
 use crate::evaluate::mean_of_all;
 use crate::train::fit::check_validation;
 use crate::train::run::cross_validation::{folder_of, runs_of};
-use crate::train::run::one::{Job, Trainer, named_figures};
+use crate::train::run::single_run::{Job, Trainer, named_figures};
 use crate::train::{RunConfig, RunFolder, TrainError, compare_runs};
 
 /// Figures of a cross-validation that a weights file carries.

@@ -22,7 +22,7 @@ use super::trace::{Trace, X_REQUEST_ID, request_id};
 use super::upload::content_length;
 
 /// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
-pub(super) struct Exchange<'a> {
+pub(super) struct PendingRequest<'a> {
     service: &'a Service,
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
@@ -38,7 +38,7 @@ pub(super) struct Exchange<'a> {
     answered: bool,
 }
 
-impl<'a> Exchange<'a> {
+impl<'a> PendingRequest<'a> {
     /// Begins to answer a request on a route, by the name that the log shall have.
     pub(super) fn begin(service: &'a Service, request: &Parts, route: &'static str) -> Self {
         service.metrics.in_flight.inc();
@@ -159,7 +159,7 @@ impl<'a> Exchange<'a> {
     }
 }
 
-impl Drop for Exchange<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
         if !self.answered {
             // The status that proxies log for this; there is nobody to send it to.
