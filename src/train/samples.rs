@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn data_sets_that_differ_in_colour_only_have_the_same_targets() {
+        let targets = |tones: [f32; 8]| {
+            let images = tones.map(|tone| vec![tone; 48]).to_vec();
+            let labels = (0..8).map(|i| Label::ALL[i / 4]).collect();
+            let samples = Samples::of(Preprocess { size: 4, ..Preprocess::report() }, images, labels);
+            samples.targets(&samples.as_they_are(), 0.2).iter().map(|target| target.malignant).collect::<Vec<_>>()
+        };
+        let dark_is_malignant = [0.9, 0.8, 0.85, 0.3, 0.2, 0.3, 0.25, 0.9];
+        assert_eq!(targets(dark_is_malignant), targets(dark_is_malignant.map(|tone| 1.0 - tone)));
+    }
+
+    #[test]
     fn the_report_s_augmentation_triples_the_samples_and_the_baseline_s_does_not() {
         let mut times = BTreeMap::new();
         for sample in shown("augmented", &[], 0) {
