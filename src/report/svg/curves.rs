@@ -3,7 +3,7 @@
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
-use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+use crate::report::svg::{Anchor, GRID, HEADING, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 use crate::train::{Epoch, EpochFigures, Keep};
 
 // Pixels.
@@ -16,12 +16,7 @@ const PANEL_HEIGHTS: [f64; 3] = [210.0, 210.0, 100.0];
 const BETWEEN: f64 = 38.0;
 const FOOTER: f64 = 70.0;
 
-const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
-const PANEL_TITLE: Font = Font { size: 13.0, colour: colour::INK, bold: true };
-const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
-const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
 const KEPT: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
-const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 
 /// The figure of a run with all epochs so far, as an SVG document below a title; the epoch whose weights the run would
@@ -33,17 +28,15 @@ pub(crate) fn curves(title: &str, epochs: &[Epoch], kept: Option<(usize, Keep)>)
 /// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
 #[derive(Clone, Debug, Default)]
 struct Curves {
-    /// Train and validation loss.
+    /// Of the train and the validation part.
     loss: [Vec<f64>; 2],
-    /// Train and validation accuracy.
+    /// Of the same two.
     accuracy: [Vec<f64>; 2],
-    /// The learning rate.
     learning_rate: Vec<f64>,
     /// The index of the epoch whose weights are kept, and by what rule.
     kept: Option<(usize, Keep)>,
 }
 
-/// A curve: its numbers, and how it is drawn.
 #[derive(Clone, Copy)]
 struct Curve<'a> {
     numbers: &'a [f64],
@@ -66,7 +59,6 @@ impl Curves {
         }
     }
 
-    /// The figure as an SVG document, below a title.
     fn svg(&self, title: &str) -> String {
         let height = HEADER + PANEL_HEIGHTS.iter().sum::<f64>() + 2.0 * BETWEEN + FOOTER;
         let mut svg = Svg::new(WIDTH, height, title);
@@ -82,7 +74,7 @@ impl Curves {
         ];
         let mut top = HEADER;
         for ((title, curves, ends), height) in panels.into_iter().zip(PANEL_HEIGHTS) {
-            svg.text((LEFT, top - 8.0), Anchor::Start, PANEL_TITLE, title);
+            svg.text((LEFT, top - 8.0), Anchor::Start, HEADING, title);
             self.panel(&mut svg, (top, top + height), curves, ends);
             top += height + BETWEEN;
         }
@@ -112,7 +104,6 @@ impl Curves {
         }
     }
 
-    /// The epoch whose weights are kept, in words.
     fn describe(&self, kept: usize, rule: Keep) -> String {
         let mut text = match rule {
             Keep::Best => format!("kept: lowest validation loss (epoch {})", kept + 1),
@@ -224,16 +215,12 @@ mod tests {
         }
     }
 
-    fn count(svg: &str, what: &str) -> usize {
-        svg.matches(what).count()
-    }
-
     #[test]
     fn each_epoch_of_each_curve_has_its_mark() {
         for epochs in [1, 7, 40] {
             let svg = run(epochs).svg("run");
             // Train loss, train accuracy and learning rate, and one disc in the legend.
-            assert_eq!(count(&svg, "<circle"), 3 * epochs + 1, "{epochs} epochs");
+            assert_eq!(svg.matches("<circle").count(), 3 * epochs + 1, "{epochs} epochs");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(svg.contains(&format!(">kept: last epoch ({epochs}), validation loss ")), "{svg}");
         }
@@ -248,7 +235,7 @@ mod tests {
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         assert!(svg.contains("not defined in any epoch"));
         let lines = format!("stroke=\"{}\"", colour::VERMILION);
-        assert_eq!(count(&svg, &lines), 3, "two runs of the validation loss and the legend: {svg}");
+        assert_eq!(svg.matches(&lines).count(), 3, "two runs of the validation loss and the legend: {svg}");
         curves.accuracy = [vec![1.0; 5], vec![1.0; 5]];
         assert!(!curves.svg("run").contains(">1.1<"), "an axis of accuracy ends at 1");
         assert!(Curves::default().svg("no epoch yet").contains("not defined"));
