@@ -11,10 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::breakhis::ImageFile;
-use crate::evaluate::{
-    EvaluateError, Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, TrainImage, conclude,
-    exchanges,
-};
+use crate::evaluate::exchange::exchanges;
+use crate::evaluate::observe::{Observer, Prepared, Seen, TrainImage, conclude};
+use crate::evaluate::{EvaluateError, Predictions, Setting, Shifted, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
 

@@ -1,10 +1,10 @@
 //! The controls: predictions from things that are no tissue. No network's figure stands without theirs.
 //!
 //! In: images at the network's size before [`crate::pixels::Preprocess::finish`], their strata and, where there are any,
-//! a backbone's taps. Out: the features of each control, on which a [`super::Logistic`] is fitted.
+//! a backbone's taps. Out: the features of each control, on which a [`Logistic`] is fitted.
 
 mod linear;
-pub(crate) mod logistic;
+mod logistic;
 pub(crate) mod spectrum;
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::diagnosis::Label;
-use crate::evaluate::controls::spectrum::spectrum;
-use crate::evaluate::{Logistic, Stratum};
+use crate::evaluate::Stratum;
+use crate::evaluate::controls::{logistic::Logistic, spectrum::spectrum};
 
 /// A control, and what it knows of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,7 +48,7 @@ impl Control {
     }
 
     /// Scikit-learn's `C`: the inverse of how small the coefficients are kept.
-    pub fn c(self) -> f64 {
+    pub(crate) fn c(self) -> f64 {
         match self {
             Self::FrozenTaps => 1e-4,
             _ => 1.0,
@@ -71,7 +71,7 @@ impl fmt::Display for Control {
 
 /// What the controls see of one image.
 #[derive(Clone, Debug)]
-pub struct ControlFeatures {
+pub(crate) struct ControlFeatures {
     mean_colour: Vec<f64>,
     spectrum: Vec<f64>,
     moments: Vec<f64>,
@@ -81,7 +81,7 @@ pub struct ControlFeatures {
 
 impl ControlFeatures {
     /// Those of a square image, rows of pixels of R, G and B from 0 to 1, with what a backbone sees of it.
-    pub fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
+    pub(crate) fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
         let Moments { mean, others } = Moments::of(image);
         Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments: others, taps }
     }
@@ -114,17 +114,15 @@ impl Moments {
 
 /// An image that a control is fitted to.
 #[derive(Clone, Copy, Debug)]
-pub struct Example<'a> {
-    /// What it shows.
-    pub truth: Label,
-    /// Its magnification and width, where they are known.
-    pub stratum: Option<Stratum>,
-    /// What the controls see of it, its colours being its own.
-    pub features: &'a ControlFeatures,
+pub(crate) struct Example<'a> {
+    pub(crate) truth: Label,
+    pub(crate) stratum: Option<Stratum>,
+    /// Of the image in its own colours.
+    pub(crate) features: &'a ControlFeatures,
 }
 
 /// A control that was fitted to some images.
-pub struct Fitted {
+pub(crate) struct Fitted {
     control: Control,
     regression: Logistic,
     magnifications: Vec<u32>,
@@ -133,7 +131,7 @@ pub struct Fitted {
 
 impl Fitted {
     /// Fits a control; none where the images are all of one class, or lack what it knows of images.
-    pub fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
+    pub(crate) fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
         let both = Label::ALL.iter().all(|label| examples.iter().any(|example| example.truth == *label));
         if !both {
             return None;
@@ -155,7 +153,7 @@ impl Fitted {
     }
 
     /// The margin of an image; none where it lacks what the control knows of images.
-    pub fn margin(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<f64> {
+    pub(crate) fn margin(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<f64> {
         Some(self.regression.margin(&self.row(features, stratum)?))
     }
 

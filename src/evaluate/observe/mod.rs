@@ -15,41 +15,39 @@ use crate::pixels::{ColourStatistics, PixelsError, Shift};
 
 /// What comes of a network for an image.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The logit of malignant minus that of benign.
-    pub margin: f64,
+    pub(crate) margin: f64,
     /// What its head saw, where it has taps.
-    pub taps: Option<Vec<f32>>,
+    pub(crate) taps: Option<Vec<f32>>,
 }
 
 /// An image that is ready to be looked at: `size * size * 3` numbers from 0 to 1.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// As the network wants it.
-    pub image: Vec<f32>,
+    pub(crate) image: Vec<f32>,
     /// As the frozen backbone wants it, where that differs.
-    pub for_backbone: Option<Vec<f32>>,
+    pub(crate) for_backbone: Option<Vec<f32>>,
 }
 
 /// A network as a function of an image.
-pub type Look<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Seen, E> + Sync);
+pub(crate) type Look<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Seen, E> + Sync);
 
 /// A frozen backbone as a function of an image.
-pub type Taps<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Vec<f32>, E> + Sync);
+pub(crate) type Taps<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Vec<f32>, E> + Sync);
 
 /// Who looks at the images.
 #[derive(Clone, Copy)]
-pub struct Observer<'a, E> {
-    /// The network that is measured.
-    pub network: Look<'a, E>,
+pub(crate) struct Observer<'a, E> {
+    pub(crate) network: Look<'a, E>,
     /// The backbone whose taps are a control; without one, the network's own taps are.
-    pub backbone: Option<Taps<'a, E>>,
+    pub(crate) backbone: Option<Taps<'a, E>>,
 }
 
 /// The margins and features of one image.
 #[derive(Clone, Debug)]
-pub struct Observation {
-    /// What is known of it.
+pub(crate) struct Observation {
     subject: Subject,
     /// The network's margins: of the image as it is, then of its exchanged copies.
     margins: Vec<f64>,
@@ -61,22 +59,16 @@ pub struct Observation {
 
 /// An image of the train part, for the controls.
 #[derive(Clone, Debug)]
-pub struct TrainImage {
-    /// What it shows.
-    pub truth: Label,
-    /// Its magnification and width, where they are known.
-    pub stratum: Option<Stratum>,
-    /// What the controls see of it.
-    pub features: ControlFeatures,
+pub(crate) struct TrainImage {
+    pub(crate) truth: Label,
+    pub(crate) stratum: Option<Stratum>,
+    pub(crate) features: ControlFeatures,
 }
 
 impl<E: From<PixelsError>> Observer<'_, E> {
     /// Looks at an image of `size` pixels a side: as it is, with each of the colours in `lent`, and, where `shifts` are
     /// asked for, with each of [`Shift::ALL`].
-    ///
-    /// # Errors
-    /// When a network or a shift fails on it.
-    pub fn observe(
+    pub(crate) fn observe(
         &self,
         subject: Subject,
         prepared: &Prepared,
@@ -104,10 +96,7 @@ impl<E: From<PixelsError>> Observer<'_, E> {
     }
 
     /// What the controls see of an image as it is.
-    ///
-    /// # Errors
-    /// When a network fails on it.
-    pub fn features(&self, prepared: &Prepared) -> Result<ControlFeatures, E> {
+    pub(crate) fn features(&self, prepared: &Prepared) -> Result<ControlFeatures, E> {
         let own = if self.backbone.is_none() { (self.network)(&prepared.image)?.taps } else { None };
         self.with_taps(prepared, own)
     }
@@ -126,7 +115,7 @@ pub type Shifted = Vec<(Shift, Vec<f64>)>;
 
 /// Puts the observations of all images together, and adds the margins of each control: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
-pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
+pub(crate) fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {
         let margins = match training {
             Some(training) => fitted_to(control, training, &observations),

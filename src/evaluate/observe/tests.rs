@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::diagnosis::Threshold;
-use crate::evaluate::spectrum;
-use crate::evaluate::{Figures, Metric, exchanges};
+use crate::evaluate::controls::spectrum::spectrum;
+use crate::evaluate::exchange::exchanges;
+use crate::evaluate::{ControlFigures, Figures, Metric};
 
 const SIZE: u32 = 16;
 
@@ -97,7 +98,7 @@ fn a_network_that_sees_only_colour_is_shown_up() {
     assert!(plain > 0.95 && within > 0.95, "{figures:?}");
     assert!((exchanged - 0.5).abs() < 0.1 && (exchanged_within - 0.5).abs() < 0.1, "{figures:?}");
     assert!(figures.get(Metric::Changed).unwrap() > 0.3, "{figures:?}");
-    let colour = crate::evaluate::ControlFigures::of(Control::MeanColour, &predictions, &predictions.all()).unwrap();
+    let colour = ControlFigures::of(Control::MeanColour, &predictions, &predictions.all()).unwrap();
     assert!(
         colour.get(Metric::RocAuc).unwrap() > 0.95 && (colour.get(Metric::Exchanged).unwrap() - 0.5).abs() < 0.1,
         "{colour:?}"
@@ -150,5 +151,5 @@ fn cases_stay_whole_in_the_folds_and_classes_are_dealt_evenly() {
         }
     }
     assert!((0..96).all(|index| folds[index] == folds[index / 4 * 4]));
-    assert!(crate::evaluate::observe::folds(subjects[..8].iter()).is_none(), "one case of each class");
+    assert!(super::folds(subjects[..8].iter()).is_none(), "one case of each class");
 }
