@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use crate::breakhis::ImageFile;
+use crate::evaluate::controls::ControlFeatures;
 use crate::evaluate::exchange::exchanges;
-use crate::evaluate::observe::{Observer, Prepared, Seen, TrainImage, conclude};
+use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
 use crate::evaluate::{EvaluateError, Predictions, Setting, Shifted, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
@@ -39,7 +40,7 @@ pub struct Measuring<'a> {
 
 /// The images of the train part, which the controls are fitted to.
 pub struct TrainPart {
-    images: Vec<TrainImage>,
+    images: Vec<(Subject, ControlFeatures)>,
     what: String,
 }
 
@@ -65,8 +66,8 @@ impl Measuring<'_> {
         let frozen_taps = match &self.frozen {
             Some((_, what)) => what.clone(),
             None if has_taps => {
-                "those of the measured network itself, which has learned from its labels; --init names a \
-                                 file of tensors that has not"
+                "those of the measured network itself, which has learned from its labels; --init names \
+                                 a file of tensors that has not"
                     .to_owned()
             }
             None => "none: the network has no taps, and --init names no file of tensors".to_owned(),
@@ -90,8 +91,7 @@ impl Measuring<'_> {
     pub fn train_part(&self, train: &[&ImageFile]) -> Result<TrainPart, EvaluateError> {
         let images = self.each(train, |_, image| {
             let (prepared, subject) = self.prepare(image)?;
-            let features = self.look(image, |observer| observer.features(&prepared))?;
-            Ok(TrainImage { truth: subject.truth, stratum: subject.stratum, features })
+            Ok((subject, self.look(image, |observer| observer.features(&prepared))?))
         })?;
         let cases: BTreeSet<_> = train.iter().map(|image| image.name.case()).collect();
         let what = format!("the train part ({} images of {} cases)", thousands(images.len()), cases.len());

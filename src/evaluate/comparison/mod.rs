@@ -61,10 +61,6 @@ impl ComparedRun {
         if self.shared_cases == 0 { SplitKind::ByCase } else { SplitKind::ByImage }
     }
 
-    fn is_like(&self, other: &Self) -> bool {
-        self.is_trained_like(other) && self.split() == other.split()
-    }
-
     fn is_trained_like(&self, other: &Self) -> bool {
         self.has_the_recipe_of(other) && self.part == other.part
     }
@@ -195,7 +191,8 @@ impl Comparison {
     pub fn of(runs: Vec<ComparedRun>, pooled: Option<Pooled>) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for run in runs {
-            match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
+            let is_like = |other: &ComparedRun| other.is_trained_like(&run) && other.split() == run.split();
+            match groups.iter_mut().find(|group| is_like(&group.runs[0])) {
                 Some(group) => group.runs.push(run),
                 None => groups.push(Group { runs: vec![run], mean: None }),
             }
@@ -214,8 +211,9 @@ impl Comparison {
         }
         notes.extend(unlike(&groups));
         let effects = groups.iter().filter_map(|group| {
-            let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
-            SplitEffect::of(&other?.runs, &group.runs)
+            let first = &group.runs[0];
+            let is_other = |run: &ComparedRun| run.is_trained_like(first) && run.split() == SplitKind::ByImage;
+            SplitEffect::of(&groups.iter().find(|other| is_other(&other.runs[0]))?.runs, &group.runs)
         });
         Self { effects: effects.collect(), groups, pooled, notes }
     }
@@ -224,10 +222,6 @@ impl Comparison {
     pub fn runs(&self) -> impl Iterator<Item = &ComparedRun> {
         self.groups.iter().flat_map(|group| &group.runs)
     }
-}
-
-fn is_by_image(group: &Group) -> bool {
-    group.runs[0].split() == SplitKind::ByImage
 }
 
 /// Two runs with one seed.
@@ -310,4 +304,4 @@ impl Difference {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

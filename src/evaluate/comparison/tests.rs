@@ -1,6 +1,7 @@
 //! Tests of comparisons.
 
 use super::*;
+
 fn figures(accuracy: f64) -> Figures {
     let metric = |metric| match metric {
         Metric::Accuracy => Some(accuracy),
@@ -12,7 +13,7 @@ fn figures(accuracy: f64) -> Figures {
     Figures { n: 100, metrics: PerMetric::of(metric), ..Figures::of_decisions(&[], Threshold::HALF) }
 }
 
-fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> ComparedRun {
+pub(crate) fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> ComparedRun {
     ComparedRun {
         name: name.into(),
         recipe: "best".into(),

@@ -13,8 +13,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::diagnosis::Label;
-use crate::evaluate::Stratum;
 use crate::evaluate::controls::{logistic::Logistic, spectrum::spectrum};
+use crate::evaluate::{Stratum, Subject};
 
 /// A control, and what it knows of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -112,14 +112,8 @@ impl Moments {
     }
 }
 
-/// An image that a control is fitted to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Example<'a> {
-    pub(crate) truth: Label,
-    pub(crate) stratum: Option<Stratum>,
-    /// Of the image in its own colours.
-    pub(crate) features: &'a ControlFeatures,
-}
+/// An image that a control is fitted to, with what the controls see of it in its own colours.
+pub(crate) type Example<'a> = (&'a Subject, &'a ControlFeatures);
 
 /// A control that was fitted to some images.
 pub(crate) struct Fitted {
@@ -132,11 +126,11 @@ pub(crate) struct Fitted {
 impl Fitted {
     /// Fits a control; none where the images are all of one class, or lack what it knows of images.
     pub(crate) fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
-        let both = Label::ALL.iter().all(|label| examples.iter().any(|example| example.truth == *label));
+        let both = Label::ALL.iter().all(|label| examples.iter().any(|example| example.0.truth == *label));
         if !both {
             return None;
         }
-        let strata = examples.iter().filter_map(|example| example.stratum);
+        let strata = examples.iter().filter_map(|(subject, _)| subject.stratum);
         let magnifications: BTreeSet<u32> = strata.clone().map(|stratum| stratum.magnification).collect();
         let widths: BTreeSet<u32> = strata.map(|stratum| stratum.width).collect();
         let mut fitted = Self {
@@ -145,9 +139,9 @@ impl Fitted {
             magnifications: magnifications.into_iter().collect(),
             widths: widths.into_iter().collect(),
         };
-        let rows = examples.iter().map(|example| fitted.row(example.features, example.stratum));
+        let rows = examples.iter().map(|(subject, features)| fitted.row(features, subject.stratum));
         let rows = rows.collect::<Option<Vec<_>>>()?;
-        let labels: Vec<Label> = examples.iter().map(|example| example.truth).collect();
+        let labels: Vec<Label> = examples.iter().map(|(subject, _)| subject.truth).collect();
         fitted.regression = Logistic::fit(&rows, &labels, control.c());
         Some(fitted)
     }
@@ -204,8 +198,8 @@ mod tests {
     #[test]
     fn a_control_that_lacks_what_it_knows_is_not_fitted() {
         let features = ControlFeatures::of(&[0.5; 12], None);
-        let example = |truth| Example { truth, stratum: None, features: &features };
-        let both = [example(Label::Benign), example(Label::Malignant)];
+        let subjects = Label::ALL.map(|truth| Subject::drawn(truth, "1", None));
+        let both = subjects.each_ref().map(|subject| (subject, &features));
         assert!(Fitted::to(Control::MeanColour, &both).is_some());
         assert!(Fitted::to(Control::Strata, &both).is_none() && Fitted::to(Control::FrozenTaps, &both).is_none());
         assert!(Fitted::to(Control::MeanColour, &both[..1]).is_none(), "one class");

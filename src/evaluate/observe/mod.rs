@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::diagnosis::Label;
+use crate::evaluate::Subject;
 use crate::evaluate::controls::{Control, ControlFeatures, Example, Fitted};
 use crate::evaluate::predictions::{Margins, Predictions};
-use crate::evaluate::{Stratum, Subject};
 use crate::pixels::{ColourStatistics, PixelsError, Shift};
 
 /// What comes of a network for an image.
@@ -55,14 +55,6 @@ pub(crate) struct Observation {
     features: Vec<ControlFeatures>,
     /// The network's margins of the shifted image, in the order of [`Shift::ALL`].
     shifted: Vec<f64>,
-}
-
-/// An image of the train part, for the controls.
-#[derive(Clone, Debug)]
-pub(crate) struct TrainImage {
-    pub(crate) truth: Label,
-    pub(crate) stratum: Option<Stratum>,
-    pub(crate) features: ControlFeatures,
 }
 
 impl<E: From<PixelsError>> Observer<'_, E> {
@@ -115,7 +107,10 @@ pub type Shifted = Vec<(Shift, Vec<f64>)>;
 
 /// Puts the observations of all images together, and adds the margins of each control: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
-pub(crate) fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
+pub(crate) fn conclude(
+    observations: Vec<Observation>,
+    training: Option<&[(Subject, ControlFeatures)]>,
+) -> (Predictions, Shifted) {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {
         let margins = match training {
             Some(training) => fitted_to(control, training, &observations),
@@ -134,11 +129,12 @@ pub(crate) fn conclude(observations: Vec<Observation>, training: Option<&[TrainI
     (Predictions { subjects, network, controls }, shifted)
 }
 
-fn fitted_to(control: Control, training: &[TrainImage], observations: &[Observation]) -> Option<Margins> {
-    let examples: Vec<Example<'_>> = training
-        .iter()
-        .map(|TrainImage { truth, stratum, features }| Example { truth: *truth, stratum: *stratum, features })
-        .collect();
+fn fitted_to(
+    control: Control,
+    training: &[(Subject, ControlFeatures)],
+    observations: &[Observation],
+) -> Option<Margins> {
+    let examples: Vec<Example<'_>> = training.iter().map(|(subject, features)| (subject, features)).collect();
     let fitted = Fitted::to(control, &examples)?;
     let margins = observations.iter().map(|observation| margins_of(&fitted, observation));
     Some(by_copy(margins.collect::<Option<Vec<_>>>()?.into_iter()))
@@ -152,7 +148,7 @@ fn cross_fitted(control: Control, observations: &[Observation]) -> Option<Margin
         let (measured, others): (Vec<usize>, Vec<usize>) = (0..observations.len()).partition(held_out);
         let example = |index: &usize| {
             let Observation { subject, features, .. } = &observations[*index];
-            Some(Example { truth: subject.truth, stratum: subject.stratum, features: features.first()? })
+            Some((subject, features.first()?))
         };
         if measured.is_empty() {
             return Some(Vec::new());

@@ -4,7 +4,7 @@ use super::*;
 use crate::diagnosis::Threshold;
 use crate::evaluate::controls::spectrum::spectrum;
 use crate::evaluate::exchange::exchanges;
-use crate::evaluate::{ControlFigures, Figures, Metric};
+use crate::evaluate::{ControlFigures, Figures, Metric, Stratum};
 
 const SIZE: u32 = 16;
 
@@ -32,14 +32,9 @@ impl Drawn {
         image
     }
 
-    fn subject(&self, index: usize) -> Subject {
-        Subject {
-            filename: format!("{index}.png"),
-            truth: self.label,
-            case: self.case.to_string(),
-            subtype: "F".into(),
-            stratum: Some(Stratum { magnification: self.magnification, width: 700 }),
-        }
+    fn subject(&self) -> Subject {
+        let stratum = Stratum { magnification: self.magnification, width: 700 };
+        Subject::drawn(self.label, &self.case.to_string(), Some(stratum))
     }
 }
 
@@ -75,7 +70,7 @@ fn measured(see: impl Fn(&[f32]) -> f64 + Sync) -> (Figures, Predictions, Shifte
         let lent: Vec<ColourStatistics> =
             lenders[index].iter().map(|&lender| ColourStatistics::of(&pixels[lender])).collect();
         let prepared = Prepared { image: pixels[index].clone(), for_backbone: None };
-        observer.observe(image.subject(index), &prepared, (&lent, true), SIZE).unwrap()
+        observer.observe(image.subject(), &prepared, (&lent, true), SIZE).unwrap()
     });
     let (predictions, shifted) = conclude(observations.collect(), None);
     (Figures::of(&predictions, &predictions.all(), Threshold::HALF), predictions, shifted)
@@ -142,7 +137,7 @@ fn a_network_that_sees_only_texture_keeps_its_figure() {
 
 #[test]
 fn cases_stay_whole_in_the_folds_and_classes_are_dealt_evenly() {
-    let subjects: Vec<Subject> = images().iter().enumerate().map(|(index, image)| image.subject(index)).collect();
+    let subjects: Vec<Subject> = images().iter().map(Drawn::subject).collect();
     let folds = folds(subjects.iter()).unwrap();
     for fold in 0..FOLDS {
         for label in Label::ALL {
