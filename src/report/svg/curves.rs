@@ -68,9 +68,9 @@ impl Curves {
         let (loss, accuracy) = (pair(&self.loss), pair(&self.accuracy));
         let rate = [Curve { numbers: &self.learning_rate, colour: colour::INK, marker: Marker::Disc }];
         let panels: [(&str, &[Curve<'_>], Ends); 3] = [
-            ("loss", &loss, Ends { low: 0.0, high: None }),
-            ("accuracy", &accuracy, Ends { low: 0.9, high: Some(1.0) }),
-            ("learning rate", &rate, Ends { low: 0.0, high: None }),
+            ("loss", &loss, (0.0, None)),
+            ("accuracy", &accuracy, (0.9, Some(1.0))),
+            ("learning rate", &rate, (0.0, None)),
         ];
         let mut top = HEADER;
         for ((title, curves, ends), height) in panels.into_iter().zip(PANEL_HEIGHTS) {
@@ -78,7 +78,14 @@ impl Curves {
             self.panel(&mut svg, (top, top + height), curves, ends);
             top += height + BETWEEN;
         }
-        self.footer(&mut svg, top - BETWEEN);
+        let bottom = top - BETWEEN;
+        for (x, label) in self.epochs().ticks() {
+            svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
+        }
+        svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
+        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
+                    are of its end.";
+        svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
         svg.finish()
     }
 
@@ -120,7 +127,7 @@ impl Curves {
     /// A panel from its upper to its lower edge.
     fn panel(&self, svg: &mut Svg, (top, bottom): (f64, f64), curves: &[Curve<'_>], ends: Ends) {
         let epochs = self.epochs();
-        let axis = ends.scale(curves, (bottom, top));
+        let axis = scale(ends, curves, (bottom, top));
         for (y, label) in axis.ticks() {
             svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
             svg.text((LEFT - 8.0, y + 4.0), Anchor::End, SMALL, &label);
@@ -140,17 +147,6 @@ impl Curves {
             let middle = ((LEFT + RIGHT) / 2.0, (top + bottom) / 2.0);
             svg.text(middle, Anchor::Middle, TEXT, "not defined in any epoch");
         }
-    }
-
-    /// The numbers of the epochs, below the last panel, and a note.
-    fn footer(&self, svg: &mut Svg, bottom: f64) {
-        for (x, label) in self.epochs().ticks() {
-            svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
-        }
-        svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
-        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
-                    are of its end.";
-        svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
     }
 }
 
@@ -180,24 +176,18 @@ impl Curve<'_> {
     }
 }
 
-/// Numbers that an axis reaches whatever the curves do.
-#[derive(Clone, Copy)]
-struct Ends {
-    low: f64,
-    high: Option<f64>,
-}
+/// Numbers that an axis reaches whatever the curves do, at its lower and its upper end.
+type Ends = (f64, Option<f64>);
 
-impl Ends {
-    /// The axis that holds all numbers of the curves.
-    fn scale(self, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
-        let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
-        // Without any number the axis is that of a share.
-        let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { (self.low, self.high) };
-        let low = numbers.iter().copied().fold(low, f64::min);
-        let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
-        let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
-        Scale::rounded(low, high, pixels, ticks)
-    }
+/// The axis that holds all numbers of the curves.
+fn scale(ends: Ends, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
+    let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
+    // Without any number the axis is that of a share.
+    let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { ends };
+    let low = numbers.iter().copied().fold(low, f64::min);
+    let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
+    let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
+    Scale::rounded(low, high, pixels, ticks)
 }
 
 #[cfg(test)]
