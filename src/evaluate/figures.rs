@@ -17,10 +17,8 @@ use crate::model::Prediction;
 /// The figures of a network over some images at one threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Images.
-    pub n: usize,
-    /// How decisions met the truth.
-    pub confusion: Confusion,
+    pub(crate) n: usize,
+    pub(crate) confusion: Confusion,
     pub(crate) metrics: PerMetric<Option<f64>>,
 }
 
@@ -31,8 +29,7 @@ pub struct ControlFigures(PerMetric<Option<f64>>);
 /// A network on images that were shifted: [`Metric::OF_SHIFTS`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShiftFigures {
-    /// What was shifted.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How far, see [`crate::pixels::Shift::severity`].
     pub severity: f64,
     metrics: PerMetric<Option<f64>>,

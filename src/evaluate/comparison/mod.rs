@@ -36,12 +36,10 @@ impl fmt::Display for SplitKind {
 pub struct ComparedRun {
     /// Its folder, as the user named it.
     pub name: String,
-    /// The name of its recipe.
-    pub recipe: String,
+    pub(crate) recipe: String,
     /// Everything else that it was trained by, seed and split apart, as text that is equal for equal settings.
     pub settings: String,
-    /// Its seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Cases with images in more than one part of its split.
     pub shared_cases: usize,
     /// Images of the train part of its split.
@@ -49,8 +47,7 @@ pub struct ComparedRun {
     /// What its figures are of: the test part, or the validation part, whose figures flatter because it steered the
     /// training.
     pub part: Part,
-    /// Its figures.
-    pub figures: Figures,
+    pub(crate) figures: Figures,
     /// Those of the controls on the same images, as far as its predictions hold them.
     pub controls: Vec<(Control, ControlFigures)>,
 }
@@ -83,8 +80,7 @@ pub struct Group {
 /// Runs that differ in their seeds, averaged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mean {
-    /// How many seeds.
-    pub seeds: usize,
+    pub(crate) seeds: usize,
     /// How each metric is spread; none where one of the runs has none.
     pub spreads: PerMetric<Option<Spread>>,
 }
@@ -92,8 +88,7 @@ pub struct Mean {
 /// A mean and how far single runs are from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// The standard deviation of the sample (over n - 1).
     pub standard_deviation: f64,
 }
@@ -101,10 +96,8 @@ pub struct Spread {
 /// What a split by image adds to the figures of a recipe, paired by seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplitEffect {
-    /// The recipe.
-    pub recipe: String,
-    /// What the figures are of.
-    pub part: Part,
+    pub(crate) recipe: String,
+    pub(crate) part: Part,
     /// How many seeds both kinds of split were run with.
     pub seeds: usize,
     /// By image minus by case, in the order of [`Metric::OF_SPLITS`]; none where one of the runs has no figure.
@@ -114,8 +107,7 @@ pub struct SplitEffect {
 /// A mean of paired differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// Student's 95 % interval of the mean, corrected for runs that share their cases; undefined for a single pair.
     pub interval: Interval,
 }
@@ -125,10 +117,8 @@ pub struct Difference {
 pub struct Pooled {
     /// How many runs.
     pub runs: usize,
-    /// How many cases.
-    pub cases: usize,
-    /// The figures of all their predictions.
-    pub figures: Figures,
+    pub(crate) cases: usize,
+    pub(crate) figures: Figures,
     /// 95 % intervals over cases.
     pub intervals: PerMetric<Interval>,
     /// The means of the runs' own [`Metric::AREAS`]: networks that are sure of themselves to different degrees lose when
@@ -226,10 +216,9 @@ impl Comparison {
 
 /// Two runs with one seed.
 fn twins(runs: &[ComparedRun]) -> Option<[&ComparedRun; 2]> {
-    let twin = |(index, run): (usize, &ComparedRun)| {
-        runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index))
-    };
-    runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
+    let mut pairs =
+        runs.iter().enumerate().flat_map(|(index, run)| runs[..index].iter().map(move |first| [first, run]));
+    pairs.find(|[first, second]| first.seed == second.seed)
 }
 
 /// Notes on groups whose recipe has other settings than the first of its name.

@@ -38,34 +38,30 @@ impl Control {
 
     /// Its name in JSON, CSV and predictions files.
     pub fn key(self) -> &'static str {
+        self.names().0
+    }
+
+    /// Its names for programs and for people.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::MeanColour => "mean_colour",
-            Self::Strata => "strata",
-            Self::Spectrum => "spectrum",
-            Self::Moments => "moments",
-            Self::FrozenTaps => "frozen_taps",
+            Self::MeanColour => ("mean_colour", "mean colour"),
+            Self::Strata => ("strata", "magnification, width"),
+            Self::Spectrum => ("spectrum", "grey spectrum"),
+            Self::Moments => ("moments", "colour moments"),
+            Self::FrozenTaps => ("frozen_taps", "frozen taps"),
         }
     }
 
     /// Scikit-learn's `C`: the inverse of how small the coefficients are kept.
     pub(crate) fn c(self) -> f64 {
-        match self {
-            Self::FrozenTaps => 1e-4,
-            _ => 1.0,
-        }
+        if self == Self::FrozenTaps { 1e-4 } else { 1.0 }
     }
 }
 
 impl fmt::Display for Control {
     /// Its name for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::MeanColour => "mean colour",
-            Self::Strata => "magnification, width",
-            Self::Spectrum => "grey spectrum",
-            Self::Moments => "colour moments",
-            Self::FrozenTaps => "frozen taps",
-        })
+        f.pad(self.names().1)
     }
 }
 
@@ -82,34 +78,28 @@ pub(crate) struct ControlFeatures {
 impl ControlFeatures {
     /// Those of a square image, rows of pixels of R, G and B from 0 to 1, with what a backbone sees of it.
     pub(crate) fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
-        let Moments { mean, others } = Moments::of(image);
-        Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments: others, taps }
+        let (mean, moments) = moments(image);
+        Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments, taps }
     }
 }
 
-struct Moments {
-    mean: [f64; 3],
-    /// Three skewnesses, three kurtoses, and the correlations of red and green, red and blue, green and blue.
-    others: Vec<f64>,
-}
-
-impl Moments {
-    fn of(image: &[f32]) -> Self {
-        let pixels = image.as_chunks::<3>().0;
-        let average = |of_pixel: &dyn Fn([f64; 3]) -> f64| {
-            pixels.iter().map(|pixel| of_pixel(pixel.map(f64::from))).sum::<f64>() / pixels.len().max(1) as f64
-        };
-        let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c]));
-        let power = |c: usize, exponent: i32| average(&|pixel| (pixel[c] - mean[c]).powi(exponent));
-        // A channel without variance has neither shape nor company.
-        let variance: [f64; 3] = std::array::from_fn(|c| power(c, 2).max(1e-12));
-        let mut others: Vec<f64> = (0..3).map(|c| power(c, 3) / variance[c].powf(1.5)).collect();
-        others.extend((0..3).map(|c| power(c, 4) / variance[c].powi(2) - 3.0));
-        others.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| {
-            average(&|pixel| (pixel[a] - mean[a]) * (pixel[b] - mean[b])) / (variance[a] * variance[b]).sqrt()
-        }));
-        Self { mean, others }
-    }
+/// The mean of each channel; then three skewnesses, three kurtoses, and the correlations of red and green, red and blue,
+/// green and blue.
+fn moments(image: &[f32]) -> ([f64; 3], Vec<f64>) {
+    let pixels = image.as_chunks::<3>().0;
+    let average = |of_pixel: &dyn Fn([f64; 3]) -> f64| {
+        pixels.iter().map(|pixel| of_pixel(pixel.map(f64::from))).sum::<f64>() / pixels.len().max(1) as f64
+    };
+    let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c]));
+    let power = |c: usize, exponent: i32| average(&|pixel| (pixel[c] - mean[c]).powi(exponent));
+    // A channel without variance has neither shape nor company.
+    let variance: [f64; 3] = std::array::from_fn(|c| power(c, 2).max(1e-12));
+    let mut others: Vec<f64> = (0..3).map(|c| power(c, 3) / variance[c].powf(1.5)).collect();
+    others.extend((0..3).map(|c| power(c, 4) / variance[c].powi(2) - 3.0));
+    others.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| {
+        average(&|pixel| (pixel[a] - mean[a]) * (pixel[b] - mean[b])) / (variance[a] * variance[b]).sqrt()
+    }));
+    (mean, others)
 }
 
 /// An image that a control is fitted to, with what the controls see of it in its own colours.

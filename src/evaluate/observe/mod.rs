@@ -119,7 +119,7 @@ pub(crate) fn conclude(
         Some((control, margins?))
     });
     let controls = controls.collect();
-    let network = by_copy(observations.iter().map(|observation| observation.margins.clone()));
+    let network = by_copy(&observations.iter().map(|observation| observation.margins.clone()).collect::<Vec<_>>());
     let shifted = Shift::ALL.into_iter().enumerate().filter_map(|(index, shift)| {
         let margins: Option<Vec<f64>> = observations.iter().map(|o| o.shifted.get(index).copied()).collect();
         Some((shift, margins.filter(|margins| !margins.is_empty())?))
@@ -137,30 +137,20 @@ fn fitted_to(
     let examples: Vec<Example<'_>> = training.iter().map(|(subject, features)| (subject, features)).collect();
     let fitted = Fitted::to(control, &examples)?;
     let margins = observations.iter().map(|observation| margins_of(&fitted, observation));
-    Some(by_copy(margins.collect::<Option<Vec<_>>>()?.into_iter()))
+    Some(by_copy(&margins.collect::<Option<Vec<_>>>()?))
 }
 
 fn cross_fitted(control: Control, observations: &[Observation]) -> Option<Margins> {
     let folds = folds(observations.iter().map(|observation| &observation.subject))?;
-    let mut margins = vec![Vec::new(); observations.len()];
-    let of_fold = |fold: usize| -> Option<Vec<(usize, Vec<f64>)>> {
-        let held_out = |index: &usize| folds[*index] == fold;
-        let (measured, others): (Vec<usize>, Vec<usize>) = (0..observations.len()).partition(held_out);
-        let example = |index: &usize| {
-            let Observation { subject, features, .. } = &observations[*index];
-            Some((subject, features.first()?))
-        };
-        if measured.is_empty() {
-            return Some(Vec::new());
-        }
-        let fitted = Fitted::to(control, &others.iter().map(example).collect::<Option<Vec<_>>>()?)?;
-        measured.into_iter().map(|index| Some((index, margins_of(&fitted, &observations[index])?))).collect()
+    let without = |fold: usize| {
+        let others = observations.iter().zip(&folds).filter(|(_, other)| **other != fold);
+        let examples = others.map(|(Observation { subject, features, .. }, _)| Some((subject, features.first()?)));
+        Fitted::to(control, &examples.collect::<Option<Vec<_>>>()?)
     };
-    let found: Vec<Option<Vec<_>>> = (0..FOLDS).into_par_iter().map(of_fold).collect();
-    for (index, of_image) in found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten() {
-        margins[index] = of_image;
-    }
-    Some(by_copy(margins.into_iter()))
+    let fitted: Vec<Option<Fitted>> = (0..FOLDS).into_par_iter().map(without).collect();
+    let images = observations.par_iter().zip(&folds);
+    let margins = images.map(|(observation, fold)| margins_of(fitted[*fold].as_ref()?, observation));
+    Some(by_copy(&margins.collect::<Option<Vec<_>>>()?))
 }
 
 fn margins_of(fitted: &Fitted, Observation { subject, features, .. }: &Observation) -> Option<Vec<f64>> {
@@ -168,19 +158,10 @@ fn margins_of(fitted: &Fitted, Observation { subject, features, .. }: &Observati
 }
 
 /// From margins by image (as it is, then each copy) to margins by copy.
-fn by_copy(of_images: impl Iterator<Item = Vec<f64>>) -> Margins {
-    let mut margins = Margins::default();
-    for (image, of_image) in of_images.enumerate() {
-        let mut copies = of_image.into_iter();
-        margins.plain.extend(copies.next());
-        for (draw, margin) in copies.enumerate() {
-            if image == 0 {
-                margins.exchanged.push(Vec::new());
-            }
-            margins.exchanged[draw].push(margin);
-        }
-    }
-    margins
+fn by_copy(of_images: &[Vec<f64>]) -> Margins {
+    let of_copy = |copy: usize| of_images.iter().filter_map(|of_image| of_image.get(copy).copied()).collect();
+    let copies = of_images.first().map_or(0, Vec::len);
+    Margins { plain: of_copy(0), exchanged: (1..copies).map(of_copy).collect() }
 }
 
 /// Groups of cases that are held out in turn.
