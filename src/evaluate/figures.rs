@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::evaluate::Stratum;
@@ -151,8 +152,11 @@ fn write_metrics<M: SerializeMap>(
     metrics: &[Metric],
     values: &PerMetric<Option<f64>>,
 ) -> Result<(), M::Error> {
-    let places: Vec<_> =
-        metrics.iter().filter_map(|metric| Some((metric.json()?, Value::of(*metric, values)))).collect();
+    let value = |metric: Metric| match values[metric] {
+        Some(count) if metric.is_a_count() => Value::from(count as usize),
+        value => Value::from(value),
+    };
+    let places: Vec<_> = metrics.iter().filter_map(|metric| Some((metric.json()?, value(*metric)))).collect();
     for inner in places.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
         match inner {
             [((object, _), _), ..] if !object.is_empty() => map.serialize_entry(object, &Inner(inner))?,
@@ -168,23 +172,6 @@ struct Inner<'a>(&'a [((&'static str, &'static str), Value)]);
 impl Serialize for Inner<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|((_, name), value)| (name, value)))
-    }
-}
-
-/// A metric's value as JSON has it.
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Value {
-    Number(Option<f64>),
-    Count(usize),
-}
-
-impl Value {
-    fn of(metric: Metric, values: &PerMetric<Option<f64>>) -> Self {
-        match values[metric] {
-            Some(count) if metric.is_a_count() => Self::Count(count as usize),
-            value => Self::Number(value),
-        }
     }
 }
 

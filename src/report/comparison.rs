@@ -3,7 +3,7 @@
 use crate::breakhis::Part;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::comparison::{
-    ComparedRun, Comparison, Difference, Group, Mean, Pooled, PooledControl, SplitEffect, SplitKind,
+    ComparedRun, Comparison, Difference, Group, Pooled, PooledControl, SplitEffect, SplitKind, Spread,
 };
 use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric};
 use crate::report::evaluation::{cells_of_control, header_of_controls};
@@ -67,16 +67,13 @@ fn figures(comparison: &Comparison, title: &str, metrics: &[Metric]) -> Section 
 
 /// The mean and, below it, the standard deviation.
 fn figures_of_mean(group: &Group, metrics: &[Metric]) -> Option<[Vec<String>; 2]> {
-    let (Mean { seeds, spreads }, run) = (group.mean.as_ref()?, group.runs.first()?);
-    let (split, part, seeds) = (run.split().to_string(), run.part.to_string(), format!("{seeds} seeds"));
+    let (spreads, run) = (group.spreads?, group.runs.first()?);
+    let (split, part, seeds) = (run.split().to_string(), run.part.to_string(), format!("{} seeds", group.runs.len()));
     let words = |what| [what, &*run.recipe, &split, &part, &seeds, ""];
-    let spreads = || metrics.iter().map(|metric| spreads[*metric]);
+    let numbers = |of: fn(Spread) -> f64| metrics.iter().map(move |metric| number(spreads[*metric].map(of)));
     Some([
-        row(words("mean"), spreads().map(|spread| number(spread.map(|spread| spread.mean)))),
-        row(
-            words("standard deviation"),
-            spreads().map(|spread| number(spread.map(|spread| spread.standard_deviation))),
-        ),
+        row(words("mean"), numbers(|spread| spread.mean)),
+        row(words("standard deviation"), numbers(|spread| spread.standard_deviation)),
     ])
 }
 
@@ -222,13 +219,12 @@ fn records_of_pooled(pooled: &Pooled) -> Vec<Record> {
 }
 
 fn records_of_mean(group: &Group) -> Vec<Record> {
-    let (Some(Mean { seeds, spreads }), Some(run)) = (&group.mean, group.runs.first()) else { return Vec::new() };
-    let about = || about(&run.recipe, &run.split().to_string(), run.part, *seeds);
-    let deviation = |metric| spreads[metric].map(|spread| spread.standard_deviation);
-    vec![
-        record("mean", about().into_iter().chain(cells(|metric| spreads[metric].map(|spread| spread.mean)))),
-        record("standard_deviation", about().into_iter().chain(cells(deviation))),
-    ]
+    let (Some(spreads), Some(run)) = (group.spreads, group.runs.first()) else { return Vec::new() };
+    let of = |kind, number: fn(Spread) -> f64| {
+        let about = about(&run.recipe, &run.split().to_string(), run.part, group.runs.len());
+        record(kind, about.into_iter().chain(cells(|metric| spreads[metric].map(number))))
+    };
+    vec![of("mean", |spread| spread.mean), of("standard_deviation", |spread| spread.standard_deviation)]
 }
 
 fn records_of_effect(effect: &SplitEffect) -> Vec<Record> {

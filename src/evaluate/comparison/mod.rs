@@ -24,10 +24,7 @@ pub enum SplitKind {
 
 impl fmt::Display for SplitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ByCase => "by case",
-            Self::ByImage => "by image",
-        })
+        f.write_str(if *self == Self::ByCase { "by case" } else { "by image" })
     }
 }
 
@@ -73,16 +70,8 @@ impl ComparedRun {
 pub struct Group {
     /// The runs, in the order they were given.
     pub runs: Vec<ComparedRun>,
-    /// Their mean, where there are several seeds and each is there once.
-    pub mean: Option<Mean>,
-}
-
-/// Runs that differ in their seeds, averaged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mean {
-    pub(crate) seeds: usize,
-    /// How each metric is spread; none where one of the runs has none.
-    pub spreads: PerMetric<Option<Spread>>,
+    /// How each metric is spread over the seeds, where there are several and each comes once; none where a run lacks it.
+    pub spreads: Option<PerMetric<Option<Spread>>>,
 }
 
 /// A mean and how far single runs are from it.
@@ -184,14 +173,14 @@ impl Comparison {
             let is_like = |other: &ComparedRun| other.is_trained_like(&run) && other.split() == run.split();
             match groups.iter_mut().find(|group| is_like(&group.runs[0])) {
                 Some(group) => group.runs.push(run),
-                None => groups.push(Group { runs: vec![run], mean: None }),
+                None => groups.push(Group { runs: vec![run], spreads: None }),
             }
         }
         let mut notes = Vec::new();
         // Runs that held out different images differ in more than their seeds; they are put together instead.
         for group in groups.iter_mut().filter(|_| pooled.is_none()) {
             match twins(&group.runs) {
-                None => group.mean = Mean::of(&group.runs),
+                None => group.spreads = spreads(&group.runs),
                 Some([first, second]) => notes.push(format!(
                     "{} and {} have the same recipe, kind of split and seed, so there are no means and differences over \
                      seeds; leave one of them out, or put folds together by --pool",
@@ -226,18 +215,15 @@ fn unlike(groups: &[Group]) -> Vec<String> {
     let first_runs = || groups.iter().filter_map(|group| group.runs.first());
     let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
     let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
-    let notes = unlike.map(|(first, run)| {
-        let ComparedRun { name, recipe, .. } = first;
+    let note = |(ComparedRun { name, recipe, .. }, run): (&ComparedRun, &ComparedRun)| {
         format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
-    });
-    notes.collect()
+    };
+    unlike.map(note).collect()
 }
 
-impl Mean {
-    fn of(runs: &[ComparedRun]) -> Option<Self> {
-        let spread = |metric| Spread::of(&runs.iter().map(|run| run.figures.get(metric)).collect::<Option<Vec<_>>>()?);
-        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: PerMetric::of(spread) })
-    }
+fn spreads(runs: &[ComparedRun]) -> Option<PerMetric<Option<Spread>>> {
+    let spread = |metric| Spread::of(&runs.iter().map(|run| run.figures.get(metric)).collect::<Option<Vec<_>>>()?);
+    (runs.len() > 1).then(|| PerMetric::of(spread))
 }
 
 impl Spread {

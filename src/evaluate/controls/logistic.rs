@@ -173,14 +173,8 @@ mod tests {
         let fitted = Logistic::fit(&rows, &labels, 1e-2);
         let ours = [fitted.coefficients[0], fitted.coefficients[1], fitted.intercept];
         let margins = [fitted.margin(&rows[0]), fitted.margin(&rows[1]), fitted.margin(&rows[2])];
-        for (ours, theirs) in ours.into_iter().chain(margins).zip([
-            0.079956570,
-            -0.018005082,
-            0.324889660,
-            0.492981854,
-            -0.036852265,
-            0.957213618,
-        ]) {
+        let wanted = [0.079956570, -0.018005082, 0.324889660, 0.492981854, -0.036852265, 0.957213618];
+        for (ours, theirs) in ours.into_iter().chain(margins).zip(wanted) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
         }
     }

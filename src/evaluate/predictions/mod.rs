@@ -208,10 +208,8 @@ impl<'a> Columns<'a> {
     }
 
     fn empty(&self) -> Predictions {
-        let margins = |columns: &MarginColumns| Margins {
-            plain: Vec::new(),
-            exchanged: vec![Vec::new(); columns.exchanged.len()],
-        };
+        let draws = |columns: &MarginColumns| vec![Vec::new(); columns.exchanged.len()];
+        let margins = |columns: &MarginColumns| Margins { plain: Vec::new(), exchanged: draws(columns) };
         Predictions {
             subjects: Vec::new(),
             network: margins(&self.network),

@@ -1,5 +1,3 @@
-//! Tests of the predictions file.
-
 use super::*;
 use crate::diagnosis::Threshold;
 use crate::evaluate::{Figures, Metric};

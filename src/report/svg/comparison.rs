@@ -73,13 +73,13 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
             let controls = run.controls.iter().map(|(_, figures)| figures.clone()).collect();
             rows.push(Row { name: name(run), detail, split: run.split(), numbers, controls, first: index == 0 });
         }
-        if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
+        if let (Some(spreads), Some(run)) = (group.spreads, group.runs.first()) {
             let number = |Spread { mean, standard_deviation }| (mean, Some(standard_deviation));
             rows.push(Row {
                 name: format!("{}, {}: mean", end_of(&run.recipe, 16), run.split()),
-                detail: format!("{} seeds, ± one standard deviation", mean.seeds),
+                detail: format!("{} seeds, ± one standard deviation", group.runs.len()),
                 split: run.split(),
-                numbers: PerMetric::of(|metric| mean.spreads[metric].map(number)),
+                numbers: PerMetric::of(|metric| spreads[metric].map(number)),
                 controls: Vec::new(),
                 first: false,
             });

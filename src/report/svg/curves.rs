@@ -22,7 +22,17 @@ const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 /// The figure of a run with all epochs so far, as an SVG document below a title; the epoch whose weights the run would
 /// end with now is marked, and why it is that one.
 pub(crate) fn curves(title: &str, epochs: &[Epoch], kept: Option<(usize, Keep)>) -> String {
-    Curves::of(epochs, kept).svg(title)
+    let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
+        epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
+    };
+    let index_of = |number: usize| epochs.iter().position(|epoch| epoch.figures.epoch == number);
+    let curves = Curves {
+        loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
+        accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
+        learning_rate: series(|f| Some(f.learning_rate)),
+        kept: kept.and_then(|(number, rule)| Some((index_of(number)?, rule))),
+    };
+    curves.svg(title)
 }
 
 /// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
@@ -45,20 +55,6 @@ struct Curve<'a> {
 }
 
 impl Curves {
-    fn of(epochs: &[Epoch], kept: Option<(usize, Keep)>) -> Self {
-        let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
-            epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
-        };
-        Self {
-            loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
-            accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
-            learning_rate: series(|f| Some(f.learning_rate)),
-            kept: kept.and_then(|(number, rule)| {
-                Some((epochs.iter().position(|epoch| epoch.figures.epoch == number)?, rule))
-            }),
-        }
-    }
-
     fn svg(&self, title: &str) -> String {
         let height = HEADER + PANEL_HEIGHTS.iter().sum::<f64>() + 2.0 * BETWEEN + FOOTER;
         let mut svg = Svg::new(WIDTH, height, title);
