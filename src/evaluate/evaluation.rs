@@ -19,14 +19,10 @@ use crate::evaluate::predictions::Predictions;
 /// How an evaluation was made.
 #[derive(Clone, Debug, Serialize)]
 pub struct Setting {
-    /// Where decisions were made.
-    pub threshold: Threshold,
-    /// Copies of each image with the colours of others.
-    pub exchanges: usize,
-    /// What decided which others.
-    pub exchange_seed: u64,
-    /// The images that the controls were fitted to, in words.
-    pub controls_fitted_to: String,
+    pub(crate) threshold: Threshold,
+    pub(crate) exchanges: usize,
+    pub(crate) exchange_seed: u64,
+    pub(crate) controls_fitted_to: String,
     /// Whose taps the frozen ones are, in words; why there are none, where there are none.
     pub frozen_taps: String,
 }
@@ -36,8 +32,7 @@ pub struct Setting {
 pub struct TrainedOnThese {
     /// Measured images of cases that the network was trained on.
     pub images: usize,
-    /// These cases.
-    pub cases: usize,
+    pub(crate) cases: usize,
 }
 
 impl TrainedOnThese {
@@ -53,9 +48,8 @@ impl TrainedOnThese {
 /// The network and the controls over some of the images.
 #[derive(Clone, Debug, Serialize)]
 pub struct Section {
-    /// The network's figures.
     #[serde(flatten)]
-    pub figures: Figures,
+    pub(crate) figures: Figures,
     /// Those of each control; none where it could not be fitted.
     pub controls: BTreeMap<Control, Option<ControlFigures>>,
     /// The network's on shifted images; empty where they were not asked for.
@@ -67,10 +61,8 @@ pub struct Section {
 pub struct Group {
     /// What they show: `benign` or `malignant`.
     pub truth: &'static str,
-    /// Images.
-    pub n: usize,
-    /// The mean probability of malignancy.
-    pub mean_probability: f64,
+    pub(crate) n: usize,
+    pub(crate) mean_probability: f64,
     /// The share that is called what it is.
     pub recall: f64,
     /// The share of decisions that change when colours are exchanged.
@@ -80,22 +72,18 @@ pub struct Group {
 /// Everything that is found of a network.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
-    /// Over all images.
     #[serde(flatten)]
-    pub all: Section,
+    pub(crate) all: Section,
     /// Measured images that it was trained on; none where the weights file does not say.
     pub trained_on_these: Option<TrainedOnThese>,
-    /// 95 % intervals over cases.
     #[serde(serialize_with = "those_compared")]
-    pub intervals: PerMetric<Interval>,
+    pub(crate) intervals: PerMetric<Interval>,
     /// By magnification, where it is known.
     pub magnifications: BTreeMap<u32, Section>,
     /// By subtype, in its abbreviation.
     pub subtypes: BTreeMap<String, Group>,
-    /// By case.
-    pub cases: BTreeMap<String, Group>,
-    /// How it was made.
-    pub setting: Setting,
+    pub(crate) cases: BTreeMap<String, Group>,
+    pub(crate) setting: Setting,
 }
 
 fn those_compared<S: Serializer>(intervals: &PerMetric<Interval>, serializer: S) -> Result<S::Ok, S::Error> {

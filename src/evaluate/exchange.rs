@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 const POOL: usize = 100;
 
 /// For each of `images`, the images whose colours its `exchanges` copies get; never itself where there is another.
-pub fn exchanges(images: usize, exchanges: usize, seed: u64) -> Vec<Vec<usize>> {
+pub(crate) fn exchanges(images: usize, exchanges: usize, seed: u64) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut pool: Vec<usize> = (0..images).collect();
     pool.shuffle(&mut rng);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::evaluate::Stratum;
@@ -17,10 +18,8 @@ use crate::model::Prediction;
 /// The figures of a network over some images at one threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figures {
-    /// Images.
-    pub n: usize,
-    /// How decisions met the truth.
-    pub confusion: Confusion,
+    pub(crate) n: usize,
+    pub(crate) confusion: Confusion,
     pub(crate) metrics: PerMetric<Option<f64>>,
 }
 
@@ -31,8 +30,7 @@ pub struct ControlFigures(PerMetric<Option<f64>>);
 /// A network on images that were shifted: [`Metric::OF_SHIFTS`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShiftFigures {
-    /// What was shifted.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// How far, see [`crate::pixels::Shift::severity`].
     pub severity: f64,
     metrics: PerMetric<Option<f64>>,
@@ -154,8 +152,11 @@ fn write_metrics<M: SerializeMap>(
     metrics: &[Metric],
     values: &PerMetric<Option<f64>>,
 ) -> Result<(), M::Error> {
-    let places: Vec<_> =
-        metrics.iter().filter_map(|metric| Some((metric.json()?, Value::of(*metric, values)))).collect();
+    let value = |metric: Metric| match values[metric] {
+        Some(count) if metric.is_a_count() => Value::from(count as usize),
+        value => Value::from(value),
+    };
+    let places: Vec<_> = metrics.iter().filter_map(|metric| Some((metric.json()?, value(*metric)))).collect();
     for inner in places.chunk_by(|((a, _), _), ((b, _), _)| a == b) {
         match inner {
             [((object, _), _), ..] if !object.is_empty() => map.serialize_entry(object, &Inner(inner))?,
@@ -171,23 +172,6 @@ struct Inner<'a>(&'a [((&'static str, &'static str), Value)]);
 impl Serialize for Inner<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|((_, name), value)| (name, value)))
-    }
-}
-
-/// A metric's value as JSON has it.
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum Value {
-    Number(Option<f64>),
-    Count(usize),
-}
-
-impl Value {
-    fn of(metric: Metric, values: &PerMetric<Option<f64>>) -> Self {
-        match values[metric] {
-            Some(count) if metric.is_a_count() => Self::Count(count as usize),
-            value => Self::Number(value),
-        }
     }
 }
 

@@ -15,16 +15,14 @@ mod predict_all;
 pub mod predictions;
 mod subject;
 
-pub use controls::logistic::Logistic;
-pub use controls::spectrum::{RINGS, spectrum};
-pub use controls::{Control, ControlFeatures, Example, Fitted};
+pub use controls::Control;
+pub(crate) use controls::spectrum::RINGS;
 pub use evaluation::{Evaluation, Group, Section, Setting, TrainedOnThese};
-pub use exchange::exchanges;
 pub use figures::{ControlFigures, Figures, ShiftFigures};
 pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::{Metric, PerMetric};
-pub use observe::{Look, Observation, Observer, Prepared, Seen, Shifted, Taps, TrainImage, conclude};
+pub use observe::Shifted;
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};

@@ -8,13 +8,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
+use rayon::{iter::Either, prelude::*};
 
 use crate::breakhis::ImageFile;
-use crate::evaluate::{
-    EvaluateError, Observer, Predictions, Prepared, Seen, Setting, Shifted, Stratum, Subject, TrainImage, conclude,
-    exchanges,
-};
+use crate::evaluate::controls::ControlFeatures;
+use crate::evaluate::exchange::exchanges;
+use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
+use crate::evaluate::{EvaluateError, Predictions, Setting, Shifted, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
 
@@ -23,16 +23,12 @@ pub const EXCHANGES: usize = 3;
 
 /// A network and how it is measured.
 pub struct Measuring<'a> {
-    /// The network.
-    pub classifier: &'a Classifier,
+    pub(crate) classifier: &'a Classifier,
     /// The backbone whose taps are a control, and what it is in words; without one they are the network's own.
     pub frozen: Option<(&'a FrozenBackbone, String)>,
-    /// Copies of each image with the colours of others.
-    pub exchanges: usize,
-    /// What decides which others.
-    pub seed: u64,
-    /// Whether images are shifted too.
-    pub shifts: bool,
+    pub(crate) exchanges: usize,
+    pub(crate) seed: u64,
+    pub(crate) shifts: bool,
     /// Is called with how many images are done and how many there are: with none done before the first, then after each
     /// image, from any thread.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -40,7 +36,7 @@ pub struct Measuring<'a> {
 
 /// The images of the train part, which the controls are fitted to.
 pub struct TrainPart {
-    images: Vec<TrainImage>,
+    images: Vec<(Subject, ControlFeatures)>,
     what: String,
 }
 
@@ -66,8 +62,8 @@ impl Measuring<'_> {
         let frozen_taps = match &self.frozen {
             Some((_, what)) => what.clone(),
             None if has_taps => {
-                "those of the measured network itself, which has learned from its labels; --init names a \
-                                 file of tensors that has not"
+                "those of the measured network itself, which has learned from its labels; --init names \
+                                 a file of tensors that has not"
                     .to_owned()
             }
             None => "none: the network has no taps, and --init names no file of tensors".to_owned(),
@@ -91,8 +87,7 @@ impl Measuring<'_> {
     pub fn train_part(&self, train: &[&ImageFile]) -> Result<TrainPart, EvaluateError> {
         let images = self.each(train, |_, image| {
             let (prepared, subject) = self.prepare(image)?;
-            let features = self.look(image, |observer| observer.features(&prepared))?;
-            Ok(TrainImage { truth: subject.truth, stratum: subject.stratum, features })
+            Ok((subject, self.look(image, |observer| observer.features(&prepared))?))
         })?;
         let cases: BTreeSet<_> = train.iter().map(|image| image.name.case).collect();
         let what = format!("the train part ({} images of {} cases)", thousands(images.len()), cases.len());
@@ -178,14 +173,8 @@ impl Measuring<'_> {
             (self.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, images.len());
             result
         };
-        let results: Vec<Result<T, FailedImage>> = images.par_iter().enumerate().map(work).collect();
-        let (mut values, mut failed) = (Vec::with_capacity(results.len()), Vec::new());
-        for result in results {
-            match result {
-                Ok(value) => values.push(value),
-                Err(error) => failed.push(error),
-            }
-        }
+        let results = images.par_iter().enumerate().map(work);
+        let (failed, values): (Vec<FailedImage>, Vec<T>) = results.partition_map(Either::from);
         if failed.is_empty() { Ok(values) } else { Err(EvaluateError::Unpredicted { failed, of: images.len() }) }
     }
 }
@@ -193,10 +182,8 @@ impl Measuring<'_> {
 /// An image that cannot be read or predicted.
 #[derive(Debug)]
 pub struct FailedImage {
-    /// Its file.
-    pub path: PathBuf,
-    /// Why.
-    pub source: Box<ModelError>,
+    pub(crate) path: PathBuf,
+    pub(crate) source: Box<ModelError>,
 }
 
 impl FailedImage {
@@ -219,15 +206,7 @@ impl fmt::Display for FailedImage {
 
 /// A count with commas between its thousands.
 pub(crate) fn thousands(count: usize) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    if count < 1000 { count.to_string() } else { format!("{},{:03}", thousands(count / 1000), count % 1000) }
 }
 
 #[cfg(test)]
@@ -236,6 +215,6 @@ mod tests {
 
     #[test]
     fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1046, 1234567].map(thousands), ["0", "999", "1,046", "1,234,567"]);
+        assert_eq!([0, 999, 1046, 1000007].map(thousands), ["0", "999", "1,046", "1,000,007"]);
     }
 }

@@ -27,3 +27,11 @@ pub struct Subject {
     /// Its magnification and width; none where nobody wrote them down.
     pub stratum: Option<Stratum>,
 }
+
+#[cfg(test)]
+impl Subject {
+    /// An image of no file.
+    pub(crate) fn drawn(truth: Label, case: &str, stratum: Option<Stratum>) -> Self {
+        Self { filename: "drawn.png".to_owned(), truth, case: case.to_owned(), subtype: "F".to_owned(), stratum }
+    }
+}

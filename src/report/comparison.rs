@@ -1,8 +1,9 @@
 //! What a comparison of runs shows.
 
+use crate::breakhis::Part;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::comparison::{
-    ComparedRun, Comparison, Difference, Group, Mean, Pooled, PooledControl, SplitEffect, SplitKind,
+    ComparedRun, Comparison, Difference, Group, Pooled, PooledControl, SplitEffect, SplitKind, Spread,
 };
 use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric};
 use crate::report::evaluation::{cells_of_control, header_of_controls};
@@ -66,16 +67,13 @@ fn figures(comparison: &Comparison, title: &str, metrics: &[Metric]) -> Section 
 
 /// The mean and, below it, the standard deviation.
 fn figures_of_mean(group: &Group, metrics: &[Metric]) -> Option<[Vec<String>; 2]> {
-    let (Mean { seeds, spreads }, run) = (group.mean.as_ref()?, group.runs.first()?);
-    let (split, part, seeds) = (run.split().to_string(), run.part.to_string(), format!("{seeds} seeds"));
+    let (spreads, run) = (group.spreads?, group.runs.first()?);
+    let (split, part, seeds) = (run.split().to_string(), run.part.to_string(), format!("{} seeds", group.runs.len()));
     let words = |what| [what, &*run.recipe, &split, &part, &seeds, ""];
-    let spreads = || metrics.iter().map(|metric| spreads[*metric]);
+    let numbers = |of: fn(Spread) -> f64| metrics.iter().map(move |metric| number(spreads[*metric].map(of)));
     Some([
-        row(words("mean"), spreads().map(|spread| number(spread.map(|spread| spread.mean)))),
-        row(
-            words("standard deviation"),
-            spreads().map(|spread| number(spread.map(|spread| spread.standard_deviation))),
-        ),
+        row(words("mean"), numbers(|spread| spread.mean)),
+        row(words("standard deviation"), numbers(|spread| spread.standard_deviation)),
     ])
 }
 
@@ -112,15 +110,15 @@ fn effects(comparison: &Comparison) -> Option<Section> {
     let mut rows = Vec::new();
     for effect in &comparison.effects {
         for (metric, difference) in Metric::OF_SPLITS.into_iter().zip(effect.differences) {
-            let interval = match difference {
-                Some(Difference { interval: Some((low, high)), .. }) => format!("{low:+.4} to {high:+.4}"),
-                Some(_) => "none: one seed".to_owned(),
-                None => String::new(),
+            let numbers = match difference {
+                Some(Difference { mean, interval: Some((low, high)) }) => {
+                    [format!("{mean:+.4}"), format!("{low:+.4} to {high:+.4}")]
+                }
+                Some(Difference { mean, .. }) => [format!("{mean:+.4}"), "none: one seed".to_owned()],
+                None => ["undefined".to_owned(), String::new()],
             };
-            let mean =
-                difference.map_or_else(|| "undefined".to_owned(), |difference| format!("{:+.4}", difference.mean));
             let words = [&*effect.recipe, &effect.part.to_string(), metric.name(), &effect.seeds.to_string()];
-            rows.push(row(words, [mean, interval]));
+            rows.push(row(words, numbers));
         }
     }
     let title = "Split by image minus split by case, paired by seed. The interval of the mean is Student's with Nadeau and \
@@ -175,17 +173,16 @@ fn cells_of(figures: &Figures) -> impl Iterator<Item = (&'static str, Cell)> {
     counts.into_iter().map(|(key, count)| (key, count.into())).chain(cells(|metric| figures.get(metric)))
 }
 
+/// The cells of a recipe under a kind of split.
+fn about(recipe: &str, split: &str, part: Part, seeds: usize) -> [(&'static str, Cell); 4] {
+    [("recipe", recipe.into()), ("split", split.into()), ("part", (&*part.to_string()).into()), ("seeds", seeds.into())]
+}
+
 fn record_of_run(run: &ComparedRun) -> Record {
-    let about = [
-        ("run", (&*run.name).into()),
-        ("recipe", (&*run.recipe).into()),
-        ("split", (&*run.split().to_string()).into()),
-        ("shared_cases", run.shared_cases.into()),
-        ("part", (&*run.part.to_string()).into()),
-        ("seed", Cell::Count(run.seed)),
-        ("seeds", 1.into()),
-    ];
-    record("run", about.into_iter().chain(cells_of(&run.figures)))
+    let own =
+        [("run", (&*run.name).into()), ("shared_cases", run.shared_cases.into()), ("seed", Cell::Count(run.seed))];
+    let about = about(&run.recipe, &run.split().to_string(), run.part, 1);
+    record("run", own.into_iter().chain(about).chain(cells_of(&run.figures)))
 }
 
 fn records_of_controls(run: &ComparedRun) -> impl Iterator<Item = Record> {
@@ -222,30 +219,17 @@ fn records_of_pooled(pooled: &Pooled) -> Vec<Record> {
 }
 
 fn records_of_mean(group: &Group) -> Vec<Record> {
-    let (Some(Mean { seeds, spreads }), Some(run)) = (&group.mean, group.runs.first()) else { return Vec::new() };
-    let about = || {
-        [
-            ("recipe", (&*run.recipe).into()),
-            ("split", (&*run.split().to_string()).into()),
-            ("part", (&*run.part.to_string()).into()),
-            ("seeds", Cell::from(*seeds)),
-        ]
+    let (Some(spreads), Some(run)) = (group.spreads, group.runs.first()) else { return Vec::new() };
+    let of = |kind, number: fn(Spread) -> f64| {
+        let about = about(&run.recipe, &run.split().to_string(), run.part, group.runs.len());
+        record(kind, about.into_iter().chain(cells(|metric| spreads[metric].map(number))))
     };
-    let deviation = |metric| spreads[metric].map(|spread| spread.standard_deviation);
-    vec![
-        record("mean", about().into_iter().chain(cells(|metric| spreads[metric].map(|spread| spread.mean)))),
-        record("standard_deviation", about().into_iter().chain(cells(deviation))),
-    ]
+    vec![of("mean", |spread| spread.mean), of("standard_deviation", |spread| spread.standard_deviation)]
 }
 
 fn records_of_effect(effect: &SplitEffect) -> Vec<Record> {
     let of = |kind, number: fn(Difference) -> Option<f64>| {
-        let about = [
-            ("recipe", (&*effect.recipe).into()),
-            ("split", "by image - by case".into()),
-            ("part", (&*effect.part.to_string()).into()),
-            ("seeds", effect.seeds.into()),
-        ];
+        let about = about(&effect.recipe, "by image - by case", effect.part, effect.seeds);
         let differences = Metric::OF_SPLITS.into_iter().zip(effect.differences);
         let differences = differences.map(|(metric, difference)| (metric.key(), difference.and_then(number).into()));
         record(kind, about.into_iter().chain(differences))

@@ -13,12 +13,10 @@ use crate::report::{Results, svg, text};
 /// An evaluation, with the names of the network and the images.
 #[derive(Clone, Copy, Debug)]
 pub struct EvaluationResults<'a> {
-    /// What was found.
-    pub evaluation: &'a Evaluation,
+    pub(crate) evaluation: &'a Evaluation,
     /// The network's name and version.
     pub network: &'a str,
-    /// The images.
-    pub images: &'a str,
+    pub(crate) images: &'a str,
 }
 
 impl Results for EvaluationResults<'_> {

@@ -12,8 +12,8 @@ mod evaluation;
 mod json;
 mod markdown;
 mod sections;
-pub mod svg;
-pub mod text;
+pub(crate) mod svg;
+pub(crate) mod text;
 
 pub(crate) use audit::{audit, parts};
 pub(crate) use cross_validation::cross_validation;

@@ -171,23 +171,17 @@ fn rooms_used(source: &str) -> BTreeSet<String> {
 
 /// The first name of each path in a group, up to its closing brace; inner groups are passed over.
 fn first_names(group: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let (mut depth, mut start) = (0, 0);
-    for (at, c) in group.char_indices() {
+    let (mut depth, mut outer) = (0, String::new());
+    for c in group.chars() {
         match c {
             '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                names.extend(first_name(group[start..at].trim_start()));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            _ if depth == 0 => outer.push(c),
             _ => {}
         }
     }
-    names
+    outer.split(',').filter_map(|path| first_name(path.trim_start())).collect()
 }
 
 /// The name that a path begins with, when it is that of a module: items of the crate's root begin with a capital.

@@ -24,10 +24,7 @@ pub enum SplitKind {
 
 impl fmt::Display for SplitKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::ByCase => "by case",
-            Self::ByImage => "by image",
-        })
+        f.write_str(if *self == Self::ByCase { "by case" } else { "by image" })
     }
 }
 
@@ -36,12 +33,10 @@ impl fmt::Display for SplitKind {
 pub struct ComparedRun {
     /// Its folder, as the user named it.
     pub name: String,
-    /// The name of its recipe.
-    pub recipe: String,
+    pub(crate) recipe: String,
     /// Everything else that it was trained by, seed and split apart, as text that is equal for equal settings.
     pub settings: String,
-    /// Its seed.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Cases with images in more than one part of its split.
     pub shared_cases: usize,
     /// Images of the train part of its split.
@@ -49,8 +44,7 @@ pub struct ComparedRun {
     /// What its figures are of: the test part, or the validation part, whose figures flatter because it steered the
     /// training.
     pub part: Part,
-    /// Its figures.
-    pub figures: Figures,
+    pub(crate) figures: Figures,
     /// Those of the controls on the same images, as far as its predictions hold them.
     pub controls: Vec<(Control, ControlFigures)>,
 }
@@ -59,10 +53,6 @@ impl ComparedRun {
     /// What its split keeps apart: what the split does, whatever it is called.
     pub fn split(&self) -> SplitKind {
         if self.shared_cases == 0 { SplitKind::ByCase } else { SplitKind::ByImage }
-    }
-
-    fn is_like(&self, other: &Self) -> bool {
-        self.is_trained_like(other) && self.split() == other.split()
     }
 
     fn is_trained_like(&self, other: &Self) -> bool {
@@ -80,24 +70,14 @@ impl ComparedRun {
 pub struct Group {
     /// The runs, in the order they were given.
     pub runs: Vec<ComparedRun>,
-    /// Their mean, where there are several seeds and each is there once.
-    pub mean: Option<Mean>,
-}
-
-/// Runs that differ in their seeds, averaged.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mean {
-    /// How many seeds.
-    pub seeds: usize,
-    /// How each metric is spread; none where one of the runs has none.
-    pub spreads: PerMetric<Option<Spread>>,
+    /// How each metric is spread over the seeds, where there are several and each comes once; none where a run lacks it.
+    pub spreads: Option<PerMetric<Option<Spread>>>,
 }
 
 /// A mean and how far single runs are from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// The standard deviation of the sample (over n - 1).
     pub standard_deviation: f64,
 }
@@ -105,10 +85,8 @@ pub struct Spread {
 /// What a split by image adds to the figures of a recipe, paired by seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplitEffect {
-    /// The recipe.
-    pub recipe: String,
-    /// What the figures are of.
-    pub part: Part,
+    pub(crate) recipe: String,
+    pub(crate) part: Part,
     /// How many seeds both kinds of split were run with.
     pub seeds: usize,
     /// By image minus by case, in the order of [`Metric::OF_SPLITS`]; none where one of the runs has no figure.
@@ -118,8 +96,7 @@ pub struct SplitEffect {
 /// A mean of paired differences.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// The mean.
-    pub mean: f64,
+    pub(crate) mean: f64,
     /// Student's 95 % interval of the mean, corrected for runs that share their cases; undefined for a single pair.
     pub interval: Interval,
 }
@@ -129,10 +106,8 @@ pub struct Difference {
 pub struct Pooled {
     /// How many runs.
     pub runs: usize,
-    /// How many cases.
-    pub cases: usize,
-    /// The figures of all their predictions.
-    pub figures: Figures,
+    pub(crate) cases: usize,
+    pub(crate) figures: Figures,
     /// 95 % intervals over cases.
     pub intervals: PerMetric<Interval>,
     /// The means of the runs' own [`Metric::AREAS`]: networks that are sure of themselves to different degrees lose when
@@ -195,16 +170,17 @@ impl Comparison {
     pub fn of(runs: Vec<ComparedRun>, pooled: Option<Pooled>) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for run in runs {
-            match groups.iter_mut().find(|group| group.runs[0].is_like(&run)) {
+            let is_like = |other: &ComparedRun| other.is_trained_like(&run) && other.split() == run.split();
+            match groups.iter_mut().find(|group| is_like(&group.runs[0])) {
                 Some(group) => group.runs.push(run),
-                None => groups.push(Group { runs: vec![run], mean: None }),
+                None => groups.push(Group { runs: vec![run], spreads: None }),
             }
         }
         let mut notes = Vec::new();
         // Runs that held out different images differ in more than their seeds; they are put together instead.
         for group in groups.iter_mut().filter(|_| pooled.is_none()) {
             match twins(&group.runs) {
-                None => group.mean = Mean::of(&group.runs),
+                None => group.spreads = spreads(&group.runs),
                 Some([first, second]) => notes.push(format!(
                     "{} and {} have the same recipe, kind of split and seed, so there are no means and differences over \
                      seeds; leave one of them out, or put folds together by --pool",
@@ -214,8 +190,9 @@ impl Comparison {
         }
         notes.extend(unlike(&groups));
         let effects = groups.iter().filter_map(|group| {
-            let other = groups.iter().find(|other| other.runs[0].is_trained_like(&group.runs[0]) && is_by_image(other));
-            SplitEffect::of(&other?.runs, &group.runs)
+            let first = &group.runs[0];
+            let is_other = |run: &ComparedRun| run.is_trained_like(first) && run.split() == SplitKind::ByImage;
+            SplitEffect::of(&groups.iter().find(|other| is_other(&other.runs[0]))?.runs, &group.runs)
         });
         Self { effects: effects.collect(), groups, pooled, notes }
     }
@@ -226,16 +203,11 @@ impl Comparison {
     }
 }
 
-fn is_by_image(group: &Group) -> bool {
-    group.runs[0].split() == SplitKind::ByImage
-}
-
 /// Two runs with one seed.
 fn twins(runs: &[ComparedRun]) -> Option<[&ComparedRun; 2]> {
-    let twin = |(index, run): (usize, &ComparedRun)| {
-        runs[..index].iter().find(|other| other.seed == run.seed).zip(runs.get(index))
-    };
-    runs.iter().enumerate().find_map(twin).map(|(first, second)| [first, second])
+    let mut pairs =
+        runs.iter().enumerate().flat_map(|(index, run)| runs[..index].iter().map(move |first| [first, run]));
+    pairs.find(|[first, second]| first.seed == second.seed)
 }
 
 /// Notes on groups whose recipe has other settings than the first of its name.
@@ -243,18 +215,15 @@ fn unlike(groups: &[Group]) -> Vec<String> {
     let first_runs = || groups.iter().filter_map(|group| group.runs.first());
     let pairs = first_runs().filter_map(|run| Some((first_runs().find(|first| first.recipe == run.recipe)?, run)));
     let unlike = pairs.filter(|(first, run)| first.settings != run.settings);
-    let notes = unlike.map(|(first, run)| {
-        let ComparedRun { name, recipe, .. } = first;
+    let note = |(ComparedRun { name, recipe, .. }, run): (&ComparedRun, &ComparedRun)| {
         format!("{name} and {} are both of the recipe {recipe}, in other settings, and are not averaged", run.name)
-    });
-    notes.collect()
+    };
+    unlike.map(note).collect()
 }
 
-impl Mean {
-    fn of(runs: &[ComparedRun]) -> Option<Self> {
-        let spread = |metric| Spread::of(&runs.iter().map(|run| run.figures.get(metric)).collect::<Option<Vec<_>>>()?);
-        (runs.len() > 1).then(|| Self { seeds: runs.len(), spreads: PerMetric::of(spread) })
-    }
+fn spreads(runs: &[ComparedRun]) -> Option<PerMetric<Option<Spread>>> {
+    let spread = |metric| Spread::of(&runs.iter().map(|run| run.figures.get(metric)).collect::<Option<Vec<_>>>()?);
+    (runs.len() > 1).then(|| PerMetric::of(spread))
 }
 
 impl Spread {
@@ -310,4 +279,4 @@ impl Difference {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,5 @@
-//! Tests of comparisons.
-
 use super::*;
+
 fn figures(accuracy: f64) -> Figures {
     let metric = |metric| match metric {
         Metric::Accuracy => Some(accuracy),
@@ -12,7 +11,7 @@ fn figures(accuracy: f64) -> Figures {
     Figures { n: 100, metrics: PerMetric::of(metric), ..Figures::of_decisions(&[], Threshold::HALF) }
 }
 
-fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> ComparedRun {
+pub(crate) fn run(name: &str, seed: u64, shared_cases: usize, accuracy: f64) -> ComparedRun {
     ComparedRun {
         name: name.into(),
         recipe: "best".into(),
@@ -59,7 +58,7 @@ fn means_and_corrected_intervals_are_those_of_scipy() {
         let [mean, standard_deviation, difference, low, high] = golden;
 
         assert_eq!(comparison.groups.len(), 2);
-        let accuracy = comparison.groups[0].mean.as_ref().unwrap().spreads[Metric::Accuracy].unwrap();
+        let accuracy = comparison.groups[0].spreads.unwrap()[Metric::Accuracy].unwrap();
         near(accuracy.mean, mean);
         near(accuracy.standard_deviation, standard_deviation);
 
@@ -96,7 +95,7 @@ fn what_is_not_alike_is_never_averaged() {
     let image = run("image", 5, 1, 0.9);
     let comparison = Comparison::of(vec![run("first", 1, 0, 0.8), validation, longer, baseline, image], None);
     assert_eq!(comparison.groups.len(), 5);
-    assert!(comparison.groups.iter().all(|group| group.mean.is_none()));
+    assert!(comparison.groups.iter().all(|group| group.spreads.is_none()));
     assert!(comparison.effects.is_empty());
     let [note] = &comparison.notes[..] else { panic!("{:?}", comparison.notes) };
     assert!(note.contains("first and longer are both of the recipe best, in other settings"), "{note}");
@@ -106,7 +105,7 @@ fn what_is_not_alike_is_never_averaged() {
 fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
     let comparison =
         Comparison::of(vec![run("a", 1, 0, 0.8), run("b", 2, 0, 0.9), run("c", 1, 0, 0.8), run("d", 1, 2, 0.9)], None);
-    assert!(comparison.groups[0].mean.is_none() && comparison.effects.is_empty());
+    assert!(comparison.groups[0].spreads.is_none() && comparison.effects.is_empty());
     assert!(
         comparison.notes[0].contains("a and c have the same recipe, kind of split and seed"),
         "{:?}",
@@ -119,7 +118,7 @@ fn folds_have_no_mean_over_seeds_and_need_not_leave_one_out() {
     for seed in [1, 2] {
         let folds = vec![run("a", 1, 0, 0.8), run("b", seed, 0, 0.9)];
         let comparison = Comparison::of(folds, Some(Pooled::of(&[], &[], Threshold::HALF)));
-        assert!(comparison.notes.is_empty() && comparison.groups[0].mean.is_none(), "{:?}", comparison.notes);
+        assert!(comparison.notes.is_empty() && comparison.groups[0].spreads.is_none(), "{:?}", comparison.notes);
     }
 }
 
@@ -129,6 +128,6 @@ fn a_figure_that_a_run_lacks_has_no_mean() {
     let full = figures(0.9);
     lacking.figures.metrics = PerMetric::of(|metric| full.get(metric).filter(|_| metric != Metric::RocAuc));
     let comparison = Comparison::of(vec![run("a", 1, 0, 0.8), lacking], None);
-    let mean = comparison.groups[0].mean.as_ref().unwrap();
-    assert!(mean.spreads[Metric::Accuracy].is_some() && mean.spreads[Metric::RocAuc].is_none());
+    let spreads = comparison.groups[0].spreads.unwrap();
+    assert!(spreads[Metric::Accuracy].is_some() && spreads[Metric::RocAuc].is_none());
 }

@@ -11,7 +11,7 @@ use crate::evaluate::controls::linear::{Factor, dot, products};
 
 /// A fitted regression.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Logistic {
+pub(crate) struct Logistic {
     means: Vec<f64>,
     deviations: Vec<f64>,
     coefficients: Vec<f64>,
@@ -27,7 +27,7 @@ const STILL: f64 = 1e-10;
 impl Logistic {
     /// Fits the regression to rows of features, all of one length, and their labels; the smaller `c`, the smaller the
     /// coefficients.
-    pub fn fit(rows: &[Vec<f64>], labels: &[Label], c: f64) -> Self {
+    pub(crate) fn fit(rows: &[Vec<f64>], labels: &[Label], c: f64) -> Self {
         let width = rows.first().map_or(0, Vec::len);
         let count = rows.len().max(1) as f64;
         let means: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / count).collect();
@@ -48,7 +48,7 @@ impl Logistic {
     }
 
     /// The logit of malignancy for a row of features.
-    pub fn margin(&self, row: &[f64]) -> f64 {
+    pub(crate) fn margin(&self, row: &[f64]) -> f64 {
         self.intercept + dot(&self.standardised(row), &self.coefficients)
     }
 
@@ -173,14 +173,8 @@ mod tests {
         let fitted = Logistic::fit(&rows, &labels, 1e-2);
         let ours = [fitted.coefficients[0], fitted.coefficients[1], fitted.intercept];
         let margins = [fitted.margin(&rows[0]), fitted.margin(&rows[1]), fitted.margin(&rows[2])];
-        for (ours, theirs) in ours.into_iter().chain(margins).zip([
-            0.079956570,
-            -0.018005082,
-            0.324889660,
-            0.492981854,
-            -0.036852265,
-            0.957213618,
-        ]) {
+        let wanted = [0.079956570, -0.018005082, 0.324889660, 0.492981854, -0.036852265, 0.957213618];
+        for (ours, theirs) in ours.into_iter().chain(margins).zip(wanted) {
             assert!((ours - theirs).abs() < 1e-6, "{ours} {theirs}");
         }
     }

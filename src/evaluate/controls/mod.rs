@@ -1,10 +1,10 @@
 //! The controls: predictions from things that are no tissue. No network's figure stands without theirs.
 //!
 //! In: images at the network's size before [`crate::pixels::Preprocess::finish`], their strata and, where there are any,
-//! a backbone's taps. Out: the features of each control, on which a [`super::Logistic`] is fitted.
+//! a backbone's taps. Out: the features of each control, on which a [`Logistic`] is fitted.
 
 mod linear;
-pub(crate) mod logistic;
+mod logistic;
 pub(crate) mod spectrum;
 
 use std::collections::BTreeSet;
@@ -13,8 +13,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::diagnosis::Label;
-use crate::evaluate::controls::spectrum::spectrum;
-use crate::evaluate::{Logistic, Stratum};
+use crate::evaluate::controls::{logistic::Logistic, spectrum::spectrum};
+use crate::evaluate::{Stratum, Subject};
 
 /// A control, and what it knows of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -38,40 +38,36 @@ impl Control {
 
     /// Its name in JSON, CSV and predictions files.
     pub fn key(self) -> &'static str {
+        self.names().0
+    }
+
+    /// Its names for programs and for people.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::MeanColour => "mean_colour",
-            Self::Strata => "strata",
-            Self::Spectrum => "spectrum",
-            Self::Moments => "moments",
-            Self::FrozenTaps => "frozen_taps",
+            Self::MeanColour => ("mean_colour", "mean colour"),
+            Self::Strata => ("strata", "magnification, width"),
+            Self::Spectrum => ("spectrum", "grey spectrum"),
+            Self::Moments => ("moments", "colour moments"),
+            Self::FrozenTaps => ("frozen_taps", "frozen taps"),
         }
     }
 
     /// Scikit-learn's `C`: the inverse of how small the coefficients are kept.
-    pub fn c(self) -> f64 {
-        match self {
-            Self::FrozenTaps => 1e-4,
-            _ => 1.0,
-        }
+    pub(crate) fn c(self) -> f64 {
+        if self == Self::FrozenTaps { 1e-4 } else { 1.0 }
     }
 }
 
 impl fmt::Display for Control {
     /// Its name for people.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::MeanColour => "mean colour",
-            Self::Strata => "magnification, width",
-            Self::Spectrum => "grey spectrum",
-            Self::Moments => "colour moments",
-            Self::FrozenTaps => "frozen taps",
-        })
+        f.pad(self.names().1)
     }
 }
 
 /// What the controls see of one image.
 #[derive(Clone, Debug)]
-pub struct ControlFeatures {
+pub(crate) struct ControlFeatures {
     mean_colour: Vec<f64>,
     spectrum: Vec<f64>,
     moments: Vec<f64>,
@@ -81,50 +77,36 @@ pub struct ControlFeatures {
 
 impl ControlFeatures {
     /// Those of a square image, rows of pixels of R, G and B from 0 to 1, with what a backbone sees of it.
-    pub fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
-        let Moments { mean, others } = Moments::of(image);
-        Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments: others, taps }
+    pub(crate) fn of(image: &[f32], taps: Option<Vec<f32>>) -> Self {
+        let (mean, moments) = moments(image);
+        Self { mean_colour: mean.to_vec(), spectrum: spectrum(image), moments, taps }
     }
 }
 
-struct Moments {
-    mean: [f64; 3],
-    /// Three skewnesses, three kurtoses, and the correlations of red and green, red and blue, green and blue.
-    others: Vec<f64>,
+/// The mean of each channel; then three skewnesses, three kurtoses, and the correlations of red and green, red and blue,
+/// green and blue.
+fn moments(image: &[f32]) -> ([f64; 3], Vec<f64>) {
+    let pixels = image.as_chunks::<3>().0;
+    let average = |of_pixel: &dyn Fn([f64; 3]) -> f64| {
+        pixels.iter().map(|pixel| of_pixel(pixel.map(f64::from))).sum::<f64>() / pixels.len().max(1) as f64
+    };
+    let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c]));
+    let power = |c: usize, exponent: i32| average(&|pixel| (pixel[c] - mean[c]).powi(exponent));
+    // A channel without variance has neither shape nor company.
+    let variance: [f64; 3] = std::array::from_fn(|c| power(c, 2).max(1e-12));
+    let mut others: Vec<f64> = (0..3).map(|c| power(c, 3) / variance[c].powf(1.5)).collect();
+    others.extend((0..3).map(|c| power(c, 4) / variance[c].powi(2) - 3.0));
+    others.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| {
+        average(&|pixel| (pixel[a] - mean[a]) * (pixel[b] - mean[b])) / (variance[a] * variance[b]).sqrt()
+    }));
+    (mean, others)
 }
 
-impl Moments {
-    fn of(image: &[f32]) -> Self {
-        let pixels = image.as_chunks::<3>().0;
-        let average = |of_pixel: &dyn Fn([f64; 3]) -> f64| {
-            pixels.iter().map(|pixel| of_pixel(pixel.map(f64::from))).sum::<f64>() / pixels.len().max(1) as f64
-        };
-        let mean: [f64; 3] = std::array::from_fn(|c| average(&|pixel| pixel[c]));
-        let power = |c: usize, exponent: i32| average(&|pixel| (pixel[c] - mean[c]).powi(exponent));
-        // A channel without variance has neither shape nor company.
-        let variance: [f64; 3] = std::array::from_fn(|c| power(c, 2).max(1e-12));
-        let mut others: Vec<f64> = (0..3).map(|c| power(c, 3) / variance[c].powf(1.5)).collect();
-        others.extend((0..3).map(|c| power(c, 4) / variance[c].powi(2) - 3.0));
-        others.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| {
-            average(&|pixel| (pixel[a] - mean[a]) * (pixel[b] - mean[b])) / (variance[a] * variance[b]).sqrt()
-        }));
-        Self { mean, others }
-    }
-}
-
-/// An image that a control is fitted to.
-#[derive(Clone, Copy, Debug)]
-pub struct Example<'a> {
-    /// What it shows.
-    pub truth: Label,
-    /// Its magnification and width, where they are known.
-    pub stratum: Option<Stratum>,
-    /// What the controls see of it, its colours being its own.
-    pub features: &'a ControlFeatures,
-}
+/// An image that a control is fitted to, with what the controls see of it in its own colours.
+pub(crate) type Example<'a> = (&'a Subject, &'a ControlFeatures);
 
 /// A control that was fitted to some images.
-pub struct Fitted {
+pub(crate) struct Fitted {
     control: Control,
     regression: Logistic,
     magnifications: Vec<u32>,
@@ -133,12 +115,12 @@ pub struct Fitted {
 
 impl Fitted {
     /// Fits a control; none where the images are all of one class, or lack what it knows of images.
-    pub fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
-        let both = Label::ALL.iter().all(|label| examples.iter().any(|example| example.truth == *label));
-        if !both {
+    pub(crate) fn to(control: Control, examples: &[Example<'_>]) -> Option<Self> {
+        let is_there = |label: &Label| examples.iter().any(|(subject, _)| subject.truth == *label);
+        if !Label::ALL.iter().all(is_there) {
             return None;
         }
-        let strata = examples.iter().filter_map(|example| example.stratum);
+        let strata = examples.iter().filter_map(|(subject, _)| subject.stratum);
         let magnifications: BTreeSet<u32> = strata.clone().map(|stratum| stratum.magnification).collect();
         let widths: BTreeSet<u32> = strata.map(|stratum| stratum.width).collect();
         let mut fitted = Self {
@@ -147,15 +129,15 @@ impl Fitted {
             magnifications: magnifications.into_iter().collect(),
             widths: widths.into_iter().collect(),
         };
-        let rows = examples.iter().map(|example| fitted.row(example.features, example.stratum));
+        let rows = examples.iter().map(|(subject, features)| fitted.row(features, subject.stratum));
         let rows = rows.collect::<Option<Vec<_>>>()?;
-        let labels: Vec<Label> = examples.iter().map(|example| example.truth).collect();
+        let labels: Vec<Label> = examples.iter().map(|(subject, _)| subject.truth).collect();
         fitted.regression = Logistic::fit(&rows, &labels, control.c());
         Some(fitted)
     }
 
     /// The margin of an image; none where it lacks what the control knows of images.
-    pub fn margin(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<f64> {
+    pub(crate) fn margin(&self, features: &ControlFeatures, stratum: Option<Stratum>) -> Option<f64> {
         Some(self.regression.margin(&self.row(features, stratum)?))
     }
 
@@ -187,17 +169,8 @@ mod tests {
     #[test]
     fn moments_are_those_of_scipy_and_numpy() {
         let image: Vec<f32> = (0..12 * 12 * 3_u64).map(|k| ((k * 37 + k * k) % 101) as f32 / 100.0).collect();
-        let wanted = [
-            -0.10304151,
-            -0.08088526,
-            -0.04326912,
-            -1.24149304,
-            -1.31492482,
-            -1.36910117,
-            0.06203832,
-            0.04135406,
-            -0.05584473,
-        ];
+        let wanted =
+            [-0.1030415, -0.0808853, -0.0432691, -1.2414930, -1.3149248, -1.3691012, 0.0620383, 0.0413541, -0.0558447];
         for (got, want) in ControlFeatures::of(&image, None).moments.into_iter().zip(wanted) {
             assert!((got - want).abs() < 1e-5, "{got} instead of {want}");
         }
@@ -206,8 +179,8 @@ mod tests {
     #[test]
     fn a_control_that_lacks_what_it_knows_is_not_fitted() {
         let features = ControlFeatures::of(&[0.5; 12], None);
-        let example = |truth| Example { truth, stratum: None, features: &features };
-        let both = [example(Label::Benign), example(Label::Malignant)];
+        let subjects = Label::ALL.map(|truth| Subject::drawn(truth, "1", None));
+        let both = subjects.each_ref().map(|subject| (subject, &features));
         assert!(Fitted::to(Control::MeanColour, &both).is_some());
         assert!(Fitted::to(Control::Strata, &both).is_none() && Fitted::to(Control::FrozenTaps, &both).is_none());
         assert!(Fitted::to(Control::MeanColour, &both[..1]).is_none(), "one class");

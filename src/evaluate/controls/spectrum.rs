@@ -4,7 +4,7 @@
 //! Fourier transform in 16 rings of frequency, from the whole image to two pixels.
 
 /// Rings from no frequency to half a cycle a pixel.
-pub const RINGS: usize = 16;
+pub(crate) const RINGS: usize = 16;
 
 /// Added to each mean power, so that the logarithm of none is finite.
 const NONE: f64 = 1e-12;
@@ -16,7 +16,7 @@ const GREY: [f64; 3] = [0.299, 0.587, 0.114];
 type Complex = (f64, f64);
 
 /// The 16 numbers of a square image; a ring without a frequency, as small images have, gets that of no power.
-pub fn spectrum(image: &[f32]) -> Vec<f64> {
+pub(crate) fn spectrum(image: &[f32]) -> Vec<f64> {
     let side = (image.len() / 3).isqrt();
     let grey = |pixel: &[f32; 3]| pixel.iter().zip(GREY).map(|(value, share)| f64::from(*value) * share).sum::<f64>();
     let mut values: Vec<Complex> = image.as_chunks::<3>().0.iter().map(|pixel| (grey(pixel), 0.0)).collect();

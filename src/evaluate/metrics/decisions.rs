@@ -11,10 +11,8 @@ use crate::model::Prediction;
 /// What an image shows, and the prediction for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scored {
-    /// What the image shows.
-    pub truth: Label,
-    /// What the network said.
-    pub prediction: Prediction,
+    pub(crate) truth: Label,
+    pub(crate) prediction: Prediction,
 }
 
 /// How decisions met the truth, malignant being positive.

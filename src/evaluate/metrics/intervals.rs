@@ -90,13 +90,7 @@ mod tests {
     /// Malignant images, `of_case` each a case, called so or not.
     fn predictions(right: impl Iterator<Item = bool>, of_case: usize) -> Predictions {
         let margins: Vec<f64> = right.map(|right| if right { 1.0 } else { -1.0 }).collect();
-        let subject = |index: usize| Subject {
-            filename: format!("{index}.png"),
-            truth: Label::Malignant,
-            case: format!("{:03}", index / of_case),
-            subtype: "DC".into(),
-            stratum: None,
-        };
+        let subject = |index: usize| Subject::drawn(Label::Malignant, &format!("{:03}", index / of_case), None);
         Predictions {
             subjects: (0..margins.len()).map(subject).collect(),
             network: Margins { plain: margins, exchanged: Vec::new() },

@@ -18,22 +18,16 @@ use crate::evaluate::metrics::ranking::{average_precision, roc_auc};
 
 /// What the table says of a metric.
 struct Row {
-    /// Its name in CSV, and in JSON where it is the key of an interval.
     key: &'static str,
-    /// Its name for people, in the head of a column.
     name: &'static str,
-    /// Its name for people where there is room for more words.
     title: Option<&'static str>,
     /// Its place in a JSON object, where that is not its key: `hard.nll` is `nll` in the object `hard`, and a metric
     /// with an empty place is left out.
     json: Option<&'static str>,
     /// Its name in weights files that carry it. Another name here gives weights files other bytes.
     weights_file: Option<&'static str>,
-    /// Whether runs are compared by it, which gives it an interval over cases too.
     compared: bool,
-    /// Whether less of it is better.
     cost: bool,
-    /// Whether it is a number of images.
     count: bool,
     source: Source,
 }
@@ -52,32 +46,6 @@ pub(crate) enum Source {
 const fn row(key: &'static str, name: &'static str, source: Source) -> Row {
     let (title, json, weights_file) = (None, None, None);
     Row { key, name, title, json, weights_file, compared: false, cost: false, count: false, source }
-}
-
-impl Row {
-    const fn title(self, title: &'static str) -> Self {
-        Self { title: Some(title), ..self }
-    }
-
-    const fn json(self, place: &'static str) -> Self {
-        Self { json: Some(place), ..self }
-    }
-
-    const fn weights_file(self, name: &'static str) -> Self {
-        Self { weights_file: Some(name), ..self }
-    }
-
-    const fn compared(self) -> Self {
-        Self { compared: true, ..self }
-    }
-
-    const fn cost(self) -> Self {
-        Self { cost: true, ..self }
-    }
-
-    const fn count(self) -> Self {
-        Self { count: true, ..self }
-    }
 }
 
 macro_rules! table {
@@ -101,28 +69,31 @@ use Source::{Decisions, Images, Metrics};
 
 table! {
     /// Right decisions among all.
-    Accuracy = row("accuracy", "accuracy", Decisions(|scored, c| ratio(c.tp + c.tn, scored.len())))
-        .weights_file("accuracy").compared();
+    Accuracy = Row { weights_file: Some("accuracy"), compared: true,
+        ..row("accuracy", "accuracy", Decisions(|scored, c| ratio(c.tp + c.tn, scored.len()))) };
     /// Malignant images among those called malignant.
-    Precision = row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp)))
-        .weights_file("precision").compared();
+    Precision = Row { weights_file: Some("precision"), compared: true,
+        ..row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp))) };
     /// Images called malignant among the malignant: the sensitivity.
-    Recall = row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_)))
-        .title("recall (sensitivity)").weights_file("recall").compared();
+    Recall = Row { title: Some("recall (sensitivity)"), weights_file: Some("recall"), compared: true,
+        ..row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_))) };
     /// Images called benign among the benign.
-    Specificity = row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp)))
-        .weights_file("specificity");
+    Specificity = Row { weights_file: Some("specificity"),
+        ..row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp))) };
     /// The harmonic mean of precision and recall.
-    F1 = row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_))).weights_file("f1").compared();
+    F1 = Row { weights_file: Some("f1"), compared: true,
+        ..row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_))) };
     /// The mean negative log-likelihood in nats, whatever the threshold.
-    Nll = row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored)))
-        .title("log loss (NLL)").weights_file("nll").compared().cost();
+    Nll = Row { title: Some("log loss (NLL)"), weights_file: Some("nll"), compared: true, cost: true,
+        ..row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored))) };
     /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
-    Brier = row("brier", "Brier score", Decisions(|scored, _| brier(scored))).cost();
+    Brier = Row { cost: true, ..row("brier", "Brier score", Decisions(|scored, _| brier(scored))) };
     /// The expected calibration error in 15 equally wide bins, whatever the threshold.
-    Ece = row("ece", "ECE", Decisions(|scored, _| ece(scored))).title("calibration error (ECE)").cost();
+    Ece = Row { title: Some("calibration error (ECE)"), cost: true,
+        ..row("ece", "ECE", Decisions(|scored, _| ece(scored))) };
     /// The area under the ROC curve, ties counted half, whatever the threshold.
-    RocAuc = row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored))).weights_file("roc_auc").compared();
+    RocAuc = Row { weights_file: Some("roc_auc"), compared: true,
+        ..row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored))) };
     /// The area under the curve of precision over recall (average precision), whatever the threshold.
     PrAuc = row("pr_auc", "PR AUC", Decisions(|scored, _| average_precision(scored)));
     /// The mean over cases of the share of a case's images that are called what they are.
@@ -130,28 +101,30 @@ table! {
         row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
     /// The area under the ROC curve over pairs of one stratum only; none where no stratum holds both classes, or the
     /// strata are not known.
-    WithinStrata = row("within_strata", "within strata", Images(|images| images.within_strata()))
-        .title("ROC AUC within strata").json("within_strata.roc_auc").weights_file("roc_auc_within_strata").compared();
+    WithinStrata = Row { title: Some("ROC AUC within strata"), json: Some("within_strata.roc_auc"),
+        weights_file: Some("roc_auc_within_strata"), compared: true,
+        ..row("within_strata", "within strata", Images(|images| images.within_strata())) };
     /// The area under the ROC curve over copies that got the colours of other images; none without copies.
-    Exchanged = row("exchanged", "exchanged", Images(|images| images.exchanged()))
-        .title("ROC AUC exchanged").json("exchanged.roc_auc").weights_file("roc_auc_exchanged").compared();
+    Exchanged = Row { title: Some("ROC AUC exchanged"), json: Some("exchanged.roc_auc"),
+        weights_file: Some("roc_auc_exchanged"), compared: true,
+        ..row("exchanged", "exchanged", Images(|images| images.exchanged())) };
     /// The same over pairs of one stratum only.
-    ExchangedWithinStrata =
-        row("exchanged_within_strata", "exch. in strata", Images(|images| images.exchanged_within_strata()))
-            .title("ROC AUC exchanged, within strata").json("exchanged.within_strata")
-            .weights_file("roc_auc_exchanged_within_strata").compared();
+    ExchangedWithinStrata = Row { title: Some("ROC AUC exchanged, within strata"),
+        json: Some("exchanged.within_strata"), weights_file: Some("roc_auc_exchanged_within_strata"), compared: true,
+        ..row("exchanged_within_strata", "exch. in strata", Images(|images| images.exchanged_within_strata())) };
     /// The share of copies about which the decision differs from that about the image as it is.
-    Changed = row("changed", "changed", Images(|images| images.changed()))
-        .title("decisions that change, exchanged").json("exchanged.changed").weights_file("changed").compared().cost();
+    Changed = Row { title: Some("decisions that change, exchanged"), json: Some("exchanged.changed"),
+        weights_file: Some("changed"), compared: true, cost: true,
+        ..row("changed", "changed", Images(|images| images.changed())) };
     /// Images that a regression on their mean colour calls wrongly; none where nobody asked the mean colour.
-    HardImages = row("hard_n", "hard n", Images(|images| images.hard_images()))
-        .title("images where mean colour errs").json("hard.n").count();
+    HardImages = Row { title: Some("images where mean colour errs"), json: Some("hard.n"), count: true,
+        ..row("hard_n", "hard n", Images(|images| images.hard_images())) };
     /// The mean negative log-likelihood on these, in nats.
-    HardNll = row("hard_nll", "hard NLL", Images(|images| images.hard_nll()))
-        .title("NLL where mean colour errs").json("hard.nll").weights_file("hard_nll").compared().cost();
+    HardNll = Row { title: Some("NLL where mean colour errs"), json: Some("hard.nll"), weights_file: Some("hard_nll"),
+        compared: true, cost: true, ..row("hard_nll", "hard NLL", Images(|images| images.hard_nll())) };
     /// What networks are chosen by: the mean of the areas within strata, as the images are and exchanged.
-    Choice = row("choice", "choice", Metrics(|of| Some((of[Metric::WithinStrata]? + of[Metric::ExchangedWithinStrata]?) / 2.0)))
-        .title("choice: mean of both within strata").json("").compared();
+    Choice = Row { title: Some("choice: mean of both within strata"), json: Some(""), compared: true,
+        ..row("choice", "choice", Metrics(|of| Some((of[Metric::WithinStrata]? + of[Metric::ExchangedWithinStrata]?) / 2.0))) };
 }
 
 impl Metric {
@@ -188,7 +161,7 @@ impl Metric {
         [areas, others].concat()
     }
 
-    /// Its name for programs.
+    /// Its name in CSV, and in JSON where it is the key of an interval.
     pub fn key(self) -> &'static str {
         self.row().key
     }
@@ -215,7 +188,7 @@ impl Metric {
         self.row().weights_file
     }
 
-    /// Whether runs are compared by it.
+    /// Whether runs are compared by it, which gives it an interval over cases too.
     pub fn is_compared(self) -> bool {
         self.row().compared
     }

@@ -8,48 +8,46 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::diagnosis::Label;
+use crate::evaluate::Subject;
 use crate::evaluate::controls::{Control, ControlFeatures, Example, Fitted};
 use crate::evaluate::predictions::{Margins, Predictions};
-use crate::evaluate::{Stratum, Subject};
 use crate::pixels::{ColourStatistics, PixelsError, Shift};
 
 /// What comes of a network for an image.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     /// The logit of malignant minus that of benign.
-    pub margin: f64,
+    pub(crate) margin: f64,
     /// What its head saw, where it has taps.
-    pub taps: Option<Vec<f32>>,
+    pub(crate) taps: Option<Vec<f32>>,
 }
 
 /// An image that is ready to be looked at: `size * size * 3` numbers from 0 to 1.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub(crate) struct Prepared {
     /// As the network wants it.
-    pub image: Vec<f32>,
+    pub(crate) image: Vec<f32>,
     /// As the frozen backbone wants it, where that differs.
-    pub for_backbone: Option<Vec<f32>>,
+    pub(crate) for_backbone: Option<Vec<f32>>,
 }
 
 /// A network as a function of an image.
-pub type Look<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Seen, E> + Sync);
+pub(crate) type Look<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Seen, E> + Sync);
 
 /// A frozen backbone as a function of an image.
-pub type Taps<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Vec<f32>, E> + Sync);
+pub(crate) type Taps<'a, E> = &'a (dyn Fn(&[f32]) -> Result<Vec<f32>, E> + Sync);
 
 /// Who looks at the images.
 #[derive(Clone, Copy)]
-pub struct Observer<'a, E> {
-    /// The network that is measured.
-    pub network: Look<'a, E>,
+pub(crate) struct Observer<'a, E> {
+    pub(crate) network: Look<'a, E>,
     /// The backbone whose taps are a control; without one, the network's own taps are.
-    pub backbone: Option<Taps<'a, E>>,
+    pub(crate) backbone: Option<Taps<'a, E>>,
 }
 
 /// The margins and features of one image.
 #[derive(Clone, Debug)]
-pub struct Observation {
-    /// What is known of it.
+pub(crate) struct Observation {
     subject: Subject,
     /// The network's margins: of the image as it is, then of its exchanged copies.
     margins: Vec<f64>,
@@ -59,24 +57,10 @@ pub struct Observation {
     shifted: Vec<f64>,
 }
 
-/// An image of the train part, for the controls.
-#[derive(Clone, Debug)]
-pub struct TrainImage {
-    /// What it shows.
-    pub truth: Label,
-    /// Its magnification and width, where they are known.
-    pub stratum: Option<Stratum>,
-    /// What the controls see of it.
-    pub features: ControlFeatures,
-}
-
 impl<E: From<PixelsError>> Observer<'_, E> {
     /// Looks at an image of `size` pixels a side: as it is, with each of the colours in `lent`, and, where `shifts` are
     /// asked for, with each of [`Shift::ALL`].
-    ///
-    /// # Errors
-    /// When a network or a shift fails on it.
-    pub fn observe(
+    pub(crate) fn observe(
         &self,
         subject: Subject,
         prepared: &Prepared,
@@ -104,10 +88,7 @@ impl<E: From<PixelsError>> Observer<'_, E> {
     }
 
     /// What the controls see of an image as it is.
-    ///
-    /// # Errors
-    /// When a network fails on it.
-    pub fn features(&self, prepared: &Prepared) -> Result<ControlFeatures, E> {
+    pub(crate) fn features(&self, prepared: &Prepared) -> Result<ControlFeatures, E> {
         let own = if self.backbone.is_none() { (self.network)(&prepared.image)?.taps } else { None };
         self.with_taps(prepared, own)
     }
@@ -126,7 +107,10 @@ pub type Shifted = Vec<(Shift, Vec<f64>)>;
 
 /// Puts the observations of all images together, and adds the margins of each control: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
-pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>) -> (Predictions, Shifted) {
+pub(crate) fn conclude(
+    observations: Vec<Observation>,
+    training: Option<&[(Subject, ControlFeatures)]>,
+) -> (Predictions, Shifted) {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {
         let margins = match training {
             Some(training) => fitted_to(control, training, &observations),
@@ -135,7 +119,7 @@ pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>)
         Some((control, margins?))
     });
     let controls = controls.collect();
-    let network = by_copy(observations.iter().map(|observation| observation.margins.clone()));
+    let network = by_copy(&observations.iter().map(|observation| observation.margins.clone()).collect::<Vec<_>>());
     let shifted = Shift::ALL.into_iter().enumerate().filter_map(|(index, shift)| {
         let margins: Option<Vec<f64>> = observations.iter().map(|o| o.shifted.get(index).copied()).collect();
         Some((shift, margins.filter(|margins| !margins.is_empty())?))
@@ -145,37 +129,28 @@ pub fn conclude(observations: Vec<Observation>, training: Option<&[TrainImage]>)
     (Predictions { subjects, network, controls }, shifted)
 }
 
-fn fitted_to(control: Control, training: &[TrainImage], observations: &[Observation]) -> Option<Margins> {
-    let examples: Vec<Example<'_>> = training
-        .iter()
-        .map(|TrainImage { truth, stratum, features }| Example { truth: *truth, stratum: *stratum, features })
-        .collect();
+fn fitted_to(
+    control: Control,
+    training: &[(Subject, ControlFeatures)],
+    observations: &[Observation],
+) -> Option<Margins> {
+    let examples: Vec<Example<'_>> = training.iter().map(|(subject, features)| (subject, features)).collect();
     let fitted = Fitted::to(control, &examples)?;
     let margins = observations.iter().map(|observation| margins_of(&fitted, observation));
-    Some(by_copy(margins.collect::<Option<Vec<_>>>()?.into_iter()))
+    Some(by_copy(&margins.collect::<Option<Vec<_>>>()?))
 }
 
 fn cross_fitted(control: Control, observations: &[Observation]) -> Option<Margins> {
     let folds = folds(observations.iter().map(|observation| &observation.subject))?;
-    let mut margins = vec![Vec::new(); observations.len()];
-    let of_fold = |fold: usize| -> Option<Vec<(usize, Vec<f64>)>> {
-        let held_out = |index: &usize| folds[*index] == fold;
-        let (measured, others): (Vec<usize>, Vec<usize>) = (0..observations.len()).partition(held_out);
-        let example = |index: &usize| {
-            let Observation { subject, features, .. } = &observations[*index];
-            Some(Example { truth: subject.truth, stratum: subject.stratum, features: features.first()? })
-        };
-        if measured.is_empty() {
-            return Some(Vec::new());
-        }
-        let fitted = Fitted::to(control, &others.iter().map(example).collect::<Option<Vec<_>>>()?)?;
-        measured.into_iter().map(|index| Some((index, margins_of(&fitted, &observations[index])?))).collect()
+    let without = |fold: usize| {
+        let others = observations.iter().zip(&folds).filter(|(_, other)| **other != fold);
+        let examples = others.map(|(Observation { subject, features, .. }, _)| Some((subject, features.first()?)));
+        Fitted::to(control, &examples.collect::<Option<Vec<_>>>()?)
     };
-    let found: Vec<Option<Vec<_>>> = (0..FOLDS).into_par_iter().map(of_fold).collect();
-    for (index, of_image) in found.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten() {
-        margins[index] = of_image;
-    }
-    Some(by_copy(margins.into_iter()))
+    let fitted: Vec<Option<Fitted>> = (0..FOLDS).into_par_iter().map(without).collect();
+    let images = observations.par_iter().zip(&folds);
+    let margins = images.map(|(observation, fold)| margins_of(fitted[*fold].as_ref()?, observation));
+    Some(by_copy(&margins.collect::<Option<Vec<_>>>()?))
 }
 
 fn margins_of(fitted: &Fitted, Observation { subject, features, .. }: &Observation) -> Option<Vec<f64>> {
@@ -183,19 +158,10 @@ fn margins_of(fitted: &Fitted, Observation { subject, features, .. }: &Observati
 }
 
 /// From margins by image (as it is, then each copy) to margins by copy.
-fn by_copy(of_images: impl Iterator<Item = Vec<f64>>) -> Margins {
-    let mut margins = Margins::default();
-    for (image, of_image) in of_images.enumerate() {
-        let mut copies = of_image.into_iter();
-        margins.plain.extend(copies.next());
-        for (draw, margin) in copies.enumerate() {
-            if image == 0 {
-                margins.exchanged.push(Vec::new());
-            }
-            margins.exchanged[draw].push(margin);
-        }
-    }
-    margins
+fn by_copy(of_images: &[Vec<f64>]) -> Margins {
+    let of_copy = |copy: usize| of_images.iter().filter_map(|of_image| of_image.get(copy).copied()).collect();
+    let copies = of_images.first().map_or(0, Vec::len);
+    Margins { plain: of_copy(0), exchanged: (1..copies).map(of_copy).collect() }
 }
 
 /// Groups of cases that are held out in turn.

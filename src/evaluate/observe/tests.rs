@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::diagnosis::Threshold;
-use crate::evaluate::spectrum;
-use crate::evaluate::{Figures, Metric, exchanges};
+use crate::evaluate::controls::spectrum::spectrum;
+use crate::evaluate::exchange::exchanges;
+use crate::evaluate::{ControlFigures, Figures, Metric, Stratum};
 
 const SIZE: u32 = 16;
 
@@ -31,14 +32,9 @@ impl Drawn {
         image
     }
 
-    fn subject(&self, index: usize) -> Subject {
-        Subject {
-            filename: format!("{index}.png"),
-            truth: self.label,
-            case: self.case.to_string(),
-            subtype: "F".into(),
-            stratum: Some(Stratum { magnification: self.magnification, width: 700 }),
-        }
+    fn subject(&self) -> Subject {
+        let stratum = Stratum { magnification: self.magnification, width: 700 };
+        Subject::drawn(self.label, &self.case.to_string(), Some(stratum))
     }
 }
 
@@ -74,7 +70,7 @@ fn measured(see: impl Fn(&[f32]) -> f64 + Sync) -> (Figures, Predictions, Shifte
         let lent: Vec<ColourStatistics> =
             lenders[index].iter().map(|&lender| ColourStatistics::of(&pixels[lender])).collect();
         let prepared = Prepared { image: pixels[index].clone(), for_backbone: None };
-        observer.observe(image.subject(index), &prepared, (&lent, true), SIZE).unwrap()
+        observer.observe(image.subject(), &prepared, (&lent, true), SIZE).unwrap()
     });
     let (predictions, shifted) = conclude(observations.collect(), None);
     (Figures::of(&predictions, &predictions.all(), Threshold::HALF), predictions, shifted)
@@ -97,7 +93,7 @@ fn a_network_that_sees_only_colour_is_shown_up() {
     assert!(plain > 0.95 && within > 0.95, "{figures:?}");
     assert!((exchanged - 0.5).abs() < 0.1 && (exchanged_within - 0.5).abs() < 0.1, "{figures:?}");
     assert!(figures.get(Metric::Changed).unwrap() > 0.3, "{figures:?}");
-    let colour = crate::evaluate::ControlFigures::of(Control::MeanColour, &predictions, &predictions.all()).unwrap();
+    let colour = ControlFigures::of(Control::MeanColour, &predictions, &predictions.all()).unwrap();
     assert!(
         colour.get(Metric::RocAuc).unwrap() > 0.95 && (colour.get(Metric::Exchanged).unwrap() - 0.5).abs() < 0.1,
         "{colour:?}"
@@ -141,7 +137,7 @@ fn a_network_that_sees_only_texture_keeps_its_figure() {
 
 #[test]
 fn cases_stay_whole_in_the_folds_and_classes_are_dealt_evenly() {
-    let subjects: Vec<Subject> = images().iter().enumerate().map(|(index, image)| image.subject(index)).collect();
+    let subjects: Vec<Subject> = images().iter().map(Drawn::subject).collect();
     let folds = folds(subjects.iter()).unwrap();
     for fold in 0..FOLDS {
         for label in Label::ALL {
@@ -150,5 +146,5 @@ fn cases_stay_whole_in_the_folds_and_classes_are_dealt_evenly() {
         }
     }
     assert!((0..96).all(|index| folds[index] == folds[index / 4 * 4]));
-    assert!(crate::evaluate::observe::folds(subjects[..8].iter()).is_none(), "one case of each class");
+    assert!(super::folds(subjects[..8].iter()).is_none(), "one case of each class");
 }

@@ -11,7 +11,7 @@
 //!
 //! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 
@@ -58,8 +58,8 @@ impl Predictions {
     }
 
     /// The indices of the images that have something in common.
-    pub fn groups<K: Ord>(&self, key: impl Fn(&Subject) -> K) -> std::collections::BTreeMap<K, Vec<usize>> {
-        let mut groups = std::collections::BTreeMap::<K, Vec<usize>>::new();
+    pub fn groups<K: Ord>(&self, key: impl Fn(&Subject) -> K) -> BTreeMap<K, Vec<usize>> {
+        let mut groups = BTreeMap::<K, Vec<usize>>::new();
         for (index, subject) in self.subjects.iter().enumerate() {
             groups.entry(key(subject)).or_default().push(index);
         }
@@ -78,31 +78,28 @@ impl Predictions {
                 exchanged: (0..draws).map(draw).collect(),
             })
         };
-        let controls = first
-            .controls
-            .iter()
-            .filter_map(|(control, _)| Some((*control, join(&|run: &Self| run.control(*control).cloned())?)));
+        let control = |(control, _): &(Control, _)| Some((*control, join(&|run| run.control(*control).cloned())?));
         Self {
             subjects: runs.iter().flat_map(|run| run.subjects.clone()).collect(),
-            controls: controls.collect(),
+            controls: first.controls.iter().filter_map(control).collect(),
             network: join(&|run: &Self| Some(run.network.clone())).unwrap_or_default(),
         }
     }
 
     /// The columns of margins with their names.
     fn columns(&self) -> Vec<(String, &[f64])> {
-        let exchanged = |prefix: &str, margins: &'_ Margins| -> Vec<String> {
-            (1..=margins.exchanged.len()).map(|draw| format!("{prefix}exchanged_{draw}")).collect()
-        };
-        let network = exchanged("", &self.network).into_iter().zip(self.network.exchanged.iter().map(Vec::as_slice));
-        let mut columns: Vec<(String, &[f64])> = network.collect();
+        let mut columns = exchanged("", &self.network);
         for (control, margins) in &self.controls {
             columns.push((control.key().to_owned(), &margins.plain));
-            let names = exchanged(&format!("{}_", control.key()), margins);
-            columns.extend(names.into_iter().zip(margins.exchanged.iter().map(Vec::as_slice)));
+            columns.extend(exchanged(&format!("{}_", control.key()), margins));
         }
         columns
     }
+}
+
+fn exchanged<'a>(prefix: &str, margins: &'a Margins) -> Vec<(String, &'a [f64])> {
+    let draw = |(draw, column): (usize, &'a Vec<f64>)| (format!("{prefix}exchanged_{draw}"), column.as_slice());
+    (1..).zip(&margins.exchanged).map(draw).collect()
 }
 
 /// The first columns, whatever the others are.
@@ -211,10 +208,8 @@ impl<'a> Columns<'a> {
     }
 
     fn empty(&self) -> Predictions {
-        let margins = |columns: &MarginColumns| Margins {
-            plain: Vec::new(),
-            exchanged: vec![Vec::new(); columns.exchanged.len()],
-        };
+        let draws = |columns: &MarginColumns| vec![Vec::new(); columns.exchanged.len()];
+        let margins = |columns: &MarginColumns| Margins { plain: Vec::new(), exchanged: draws(columns) };
         Predictions {
             subjects: Vec::new(),
             network: margins(&self.network),

@@ -1,5 +1,3 @@
-//! Tests of the predictions file.
-
 use super::*;
 use crate::diagnosis::Threshold;
 use crate::evaluate::{Figures, Metric};
@@ -40,68 +38,71 @@ fn figures_can_be_recomputed_from_the_file_to_the_last_digit() {
     assert_eq!(figures(&again), figures(&predictions));
 }
 
-#[test]
-fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
+fn of_text(text: &str) -> Result<Predictions, EvaluateError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("predictions.csv");
+    std::fs::write(&path, text).unwrap();
+    read(&path)
+}
+
+#[test]
+fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
     let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nSOB_M_DC-14-2-40-001.png,malignant,1,0.731\n";
-    std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
-    let predictions = read(&path).unwrap();
+    let predictions = of_text(&format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
     for metric in Metric::ALL {
-        assert_eq!(
-            figures.get(metric).is_some(),
-            metric as usize <= Metric::PatientRecognitionRate as usize,
-            "{metric:?}"
-        );
+        let needs_no_more = metric as usize <= Metric::PatientRecognitionRate as usize;
+        assert_eq!(figures.get(metric).is_some(), needs_no_more, "{metric:?}");
     }
     assert_eq!((figures.get(Metric::RocAuc), figures.get(Metric::PatientRecognitionRate)), (Some(1.0), Some(1.0)));
 }
 
 #[test]
 fn columns_that_nobody_knows_are_passed_over() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("predictions.csv");
-    let header = "filename,truth,magnification,source_width,source_height,margin,probability_malignant";
-    std::fs::write(&path, format!("{header}\nSOB_B_F-14-1-40-001.png,benign,40,700,460,-1,0.2689\nSOB_M_DC-14-2-40-001.png,malignant,,,,1,0.7311\n"))
-        .unwrap();
-    let strata: Vec<_> = read(&path).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
+    let text = "filename,truth,magnification,source_width,source_height,margin,probability_malignant\n\
+                SOB_B_F-14-1-40-001.png,benign,40,700,460,-1,0.2689\nSOB_M_DC-14-2-40-001.png,malignant,,,,1,0.7311\n";
+    let strata: Vec<_> = of_text(text).unwrap().subjects.into_iter().map(|subject| subject.stratum).collect();
     assert_eq!(strata, [Some(Stratum { magnification: 40, width: 700 }), None]);
 }
 
 #[test]
 fn rows_that_are_no_predictions_are_refused_by_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("predictions.csv");
-    for (row, message) in [
-        ("SOB_B_F-14-1-40-001.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
-        ("SOB_B_F-14-1-40-001.png,benign,one,0.7", "the column margin does not fit: invalid float"),
-        ("SOB_B_F-14-1-40-001.png,benign,1,1.7", "1.7 is not between 0 and 1"),
-        ("SOB_B_F-14-1-40-001.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
-        ("SOB_B_F-14-1-40-001.png,benign,1,0.7297", "a margin of 1 is not a probability of 0.7297"),
+    let plain = "filename,truth,margin,probability_malignant";
+    let with_stratum = "filename,truth,margin,probability_malignant,magnification,source_width";
+    for (header, row, message) in [
+        (plain, "SOB_B_F-14-1-40-001.png,cancer,1,0.7", "\"cancer\" is neither benign nor malignant"),
+        (plain, "SOB_B_F-14-1-40-001.png,benign,one,0.7", "the column margin does not fit: invalid float"),
+        (plain, "SOB_B_F-14-1-40-001.png,benign,1,1.7", "1.7 is not between 0 and 1"),
+        (plain, "SOB_B_F-14-1-40-001.png,benign,NaN,0.7", "the column margin does not fit: NaN is not finite"),
+        (plain, "SOB_B_F-14-1-40-001.png,benign,1,0.7297", "a margin of 1 is not a probability of 0.7297"),
         (
+            plain,
             "SOB_M_DC-14-2-40-001.png,benign,1,0.731",
             "SOB_M_DC-14-2-40-001.png is called benign, and by its name it is malignant",
         ),
-        ("SOB_B_F-14-1-40-001.png,benign", "fields"),
+        (plain, "SOB_B_F-14-1-40-001.png,benign", "fields"),
+        (
+            with_stratum,
+            "SOB_B_F-14-1-40-001.png,benign,1,0.7317,40,0",
+            "the column source_width does not fit: number would be zero",
+        ),
+        (
+            with_stratum,
+            "SOB_B_F-14-1-40-001.png,benign,1,0.7317,40,",
+            "the column source_width does not fit: cannot parse integer from empty string",
+        ),
+        (
+            with_stratum,
+            "SOB_B_F-14-1-40-001.png,benign,1,0.7317,100,700",
+            "SOB_B_F-14-1-40-001.png is listed at 100X, and by its name it is at 40X",
+        ),
     ] {
-        std::fs::write(&path, format!("filename,truth,margin,probability_malignant\n{row}\n")).unwrap();
-        let refusal = read(&path).unwrap_err().to_string();
+        let refusal = of_text(&format!("{header}\n{row}\n")).unwrap_err().to_string();
         assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
     }
-    for (cells, message) in [
-        ("40,0", "the column source_width does not fit: number would be zero"),
-        ("40,", "the column source_width does not fit: cannot parse integer from empty string"),
-        ("100,700", "SOB_B_F-14-1-40-001.png is listed at 100X, and by its name it is at 40X"),
-    ] {
-        let header = "filename,truth,margin,probability_malignant,magnification,source_width";
-        std::fs::write(&path, format!("{header}\nSOB_B_F-14-1-40-001.png,benign,1,0.7317,{cells}\n")).unwrap();
-        let refusal = read(&path).unwrap_err().to_string();
-        assert!(refusal.contains("predictions.csv, line 2") && refusal.contains(message), "{refusal}");
-    }
-    std::fs::write(&path, "filename,truth\n").unwrap();
-    assert!(read(&path).unwrap_err().to_string().contains("no column \"probability_malignant\""));
-    assert!(read(&dir.path().join("none.csv")).unwrap_err().to_string().contains("cannot read"));
+    let refusal = of_text("filename,truth\n").unwrap_err().to_string();
+    assert!(refusal.contains("no column \"probability_malignant\""), "{refusal}");
+    assert!(read("no/such/folder/none.csv".as_ref()).unwrap_err().to_string().contains("cannot read"));
 }
 
 #[test]

@@ -73,13 +73,13 @@ fn rows(comparison: &Comparison) -> Vec<Row> {
             let controls = run.controls.iter().map(|(_, figures)| figures.clone()).collect();
             rows.push(Row { name: name(run), detail, split: run.split(), numbers, controls, first: index == 0 });
         }
-        if let (Some(mean), Some(run)) = (&group.mean, group.runs.first()) {
+        if let (Some(spreads), Some(run)) = (group.spreads, group.runs.first()) {
             let number = |Spread { mean, standard_deviation }| (mean, Some(standard_deviation));
             rows.push(Row {
                 name: format!("{}, {}: mean", end_of(&run.recipe, 16), run.split()),
-                detail: format!("{} seeds, ± one standard deviation", mean.seeds),
+                detail: format!("{} seeds, ± one standard deviation", group.runs.len()),
                 split: run.split(),
-                numbers: PerMetric::of(|metric| mean.spreads[metric].map(number)),
+                numbers: PerMetric::of(|metric| spreads[metric].map(number)),
                 controls: Vec::new(),
                 first: false,
             });
@@ -136,18 +136,16 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, metrics: &[Metric]) {
         svg.text((MARGIN, y + 16.0), Anchor::Start, Font { bold: mean, ..TEXT }, &row.name);
         svg.text((MARGIN, y + 30.0), Anchor::Start, SMALL, &row.detail);
     }
-    let shares = scale_of_shares(rows, metrics);
+    // The axes of what should be large begin at one place in all of a band.
+    let shares = metrics.iter().filter(|metric| !metric.is_a_cost()).flat_map(|metric| numbers(rows, *metric));
+    let lowest = shares.map(|(number, spread)| number - spread).fold(0.8, f64::min).max(0.0);
     for (panel, &metric) in metrics.iter().enumerate() {
         let left = LABELS + panel as f64 * PANEL;
         let pixels = (left, left + PANEL - GAP);
-        let controls =
-            rows.iter().flat_map(|row| &row.controls).filter_map(|control| Some((control.get(metric)?, None)));
-        let numbers = rows.iter().filter_map(|row| row.numbers[metric]).chain(controls);
-        let scale = match metric.is_a_cost() {
-            true => Scale::rounded(0.0, highest(numbers), pixels, 2),
-            false => Scale::rounded(shares, 1.0, pixels, 2),
-        };
-        let better = if metric.is_a_cost() { "less is better" } else { "more is better" };
+        let highest = numbers(rows, metric).map(|(number, spread)| number + spread).fold(0.1, f64::max);
+        let (from, to, better) =
+            if metric.is_a_cost() { (0.0, highest, "less is better") } else { (lowest, 1.0, "more is better") };
+        let scale = Scale::rounded(from, to, pixels, 2);
         svg.text((left, top - 40.0), Anchor::Start, HEADING, metric.name());
         svg.text((left, top - 26.0), Anchor::Start, SMALL, better);
         for (x, label) in scale.ticks() {
@@ -163,19 +161,11 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, metrics: &[Metric]) {
     }
 }
 
-/// Where the axes of what should be large begin: all of a band at the same place.
-fn scale_of_shares(rows: &[Row], metrics: &[Metric]) -> f64 {
-    let shares = metrics.iter().copied().filter(|metric| !metric.is_a_cost());
-    let lowest = |metric: Metric| {
-        let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control.get(metric));
-        let numbers = rows.iter().filter_map(move |row| row.numbers[metric]);
-        numbers.map(|(number, spread)| number - spread.unwrap_or(0.0)).chain(controls)
-    };
-    shares.flat_map(lowest).fold(0.8, f64::min).max(0.0)
-}
-
-fn highest(numbers: impl Iterator<Item = (f64, Option<f64>)>) -> f64 {
-    numbers.map(|(number, spread)| number + spread.unwrap_or(0.0)).fold(0.1, f64::max)
+/// The numbers of a metric with their spreads; those of controls and single runs have none.
+fn numbers(rows: &[Row], metric: Metric) -> impl Iterator<Item = (f64, f64)> {
+    let controls = rows.iter().flat_map(|row| &row.controls).filter_map(move |control| control.get(metric));
+    let runs = rows.iter().filter_map(move |row| row.numbers[metric]);
+    runs.map(|(number, spread)| (number, spread.unwrap_or(0.0))).chain(controls.map(|number| (number, 0.0)))
 }
 
 /// A number of a run: its mark and, on the side with more room, its digits.
@@ -245,39 +235,23 @@ fn shade(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::breakhis::Part;
     use crate::diagnosis::Threshold;
+    use crate::evaluate::comparison::tests::run as compared;
     use crate::evaluate::{Control, Figures, Margins, Predictions, Stratum, Subject};
 
     /// Predictions for benign and malignant images of one stratum; without one where it is none.
     fn predictions(plain: Vec<f64>, benign: usize, stratum: Option<Stratum>) -> Predictions {
-        let subject = |index: usize| {
-            let truth = Label::ALL[usize::from(index >= benign)];
-            Subject { filename: index.to_string(), truth, case: "1".into(), subtype: "F".into(), stratum }
-        };
-        let margins = Margins { plain, exchanged: Vec::new() };
-        Predictions {
-            subjects: (0..margins.plain.len()).map(subject).collect(),
-            network: margins,
-            controls: Vec::new(),
-        }
+        let subject = |index: usize| Subject::drawn(Label::ALL[usize::from(index >= benign)], "1", stratum);
+        let subjects = (0..plain.len()).map(subject).collect();
+        Predictions { subjects, network: Margins { plain, exchanged: Vec::new() }, controls: Vec::new() }
     }
 
     /// Three of five benign images and all five malignant ones are called what they are.
     fn run(name: &str, seed: u64, shared_cases: usize) -> ComparedRun {
         let margins = [-1.0, -1.0, -1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0];
         let predictions = predictions(margins.to_vec(), 5, None);
-        ComparedRun {
-            name: name.into(),
-            recipe: "best".into(),
-            settings: String::new(),
-            seed,
-            shared_cases,
-            trained_on: 30,
-            part: Part::Test,
-            figures: Figures::of(&predictions, &predictions.all(), Threshold::HALF),
-            controls: Vec::new(),
-        }
+        let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
+        ComparedRun { figures, ..compared(name, seed, shared_cases, 0.0) }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
-use crate::report::svg::{Anchor, Font, Marker, Place, Scale, Stroke, Svg, colour};
+use crate::report::svg::{Anchor, GRID, HEADING, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 use crate::train::{Epoch, EpochFigures, Keep};
 
 // Pixels.
@@ -16,34 +16,37 @@ const PANEL_HEIGHTS: [f64; 3] = [210.0, 210.0, 100.0];
 const BETWEEN: f64 = 38.0;
 const FOOTER: f64 = 70.0;
 
-const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
-const PANEL_TITLE: Font = Font { size: 13.0, colour: colour::INK, bold: true };
-const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
-const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
 const KEPT: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
-const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
 const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 
 /// The figure of a run with all epochs so far, as an SVG document below a title; the epoch whose weights the run would
 /// end with now is marked, and why it is that one.
 pub(crate) fn curves(title: &str, epochs: &[Epoch], kept: Option<(usize, Keep)>) -> String {
-    Curves::of(epochs, kept).svg(title)
+    let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
+        epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
+    };
+    let index_of = |number: usize| epochs.iter().position(|epoch| epoch.figures.epoch == number);
+    let curves = Curves {
+        loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
+        accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
+        learning_rate: series(|f| Some(f.learning_rate)),
+        kept: kept.and_then(|(number, rule)| Some((index_of(number)?, rule))),
+    };
+    curves.svg(title)
 }
 
 /// What is drawn of a run: a number an epoch, in the order they were run. What is not a finite number is a gap.
 #[derive(Clone, Debug, Default)]
 struct Curves {
-    /// Train and validation loss.
+    /// Of the train and the validation part.
     loss: [Vec<f64>; 2],
-    /// Train and validation accuracy.
+    /// Of the same two.
     accuracy: [Vec<f64>; 2],
-    /// The learning rate.
     learning_rate: Vec<f64>,
     /// The index of the epoch whose weights are kept, and by what rule.
     kept: Option<(usize, Keep)>,
 }
 
-/// A curve: its numbers, and how it is drawn.
 #[derive(Clone, Copy)]
 struct Curve<'a> {
     numbers: &'a [f64],
@@ -52,21 +55,6 @@ struct Curve<'a> {
 }
 
 impl Curves {
-    fn of(epochs: &[Epoch], kept: Option<(usize, Keep)>) -> Self {
-        let series = |number: fn(&EpochFigures) -> Option<f64>| -> Vec<f64> {
-            epochs.iter().map(|epoch| number(&epoch.figures).unwrap_or(f64::NAN)).collect()
-        };
-        Self {
-            loss: [series(|f| Some(f.train_loss)), series(|f| f.validation_loss)],
-            accuracy: [series(|f| Some(f.train_accuracy)), series(|f| f.validation_accuracy)],
-            learning_rate: series(|f| Some(f.learning_rate)),
-            kept: kept.and_then(|(number, rule)| {
-                Some((epochs.iter().position(|epoch| epoch.figures.epoch == number)?, rule))
-            }),
-        }
-    }
-
-    /// The figure as an SVG document, below a title.
     fn svg(&self, title: &str) -> String {
         let height = HEADER + PANEL_HEIGHTS.iter().sum::<f64>() + 2.0 * BETWEEN + FOOTER;
         let mut svg = Svg::new(WIDTH, height, title);
@@ -76,17 +64,24 @@ impl Curves {
         let (loss, accuracy) = (pair(&self.loss), pair(&self.accuracy));
         let rate = [Curve { numbers: &self.learning_rate, colour: colour::INK, marker: Marker::Disc }];
         let panels: [(&str, &[Curve<'_>], Ends); 3] = [
-            ("loss", &loss, Ends { low: 0.0, high: None }),
-            ("accuracy", &accuracy, Ends { low: 0.9, high: Some(1.0) }),
-            ("learning rate", &rate, Ends { low: 0.0, high: None }),
+            ("loss", &loss, (0.0, None)),
+            ("accuracy", &accuracy, (0.9, Some(1.0))),
+            ("learning rate", &rate, (0.0, None)),
         ];
         let mut top = HEADER;
         for ((title, curves, ends), height) in panels.into_iter().zip(PANEL_HEIGHTS) {
-            svg.text((LEFT, top - 8.0), Anchor::Start, PANEL_TITLE, title);
+            svg.text((LEFT, top - 8.0), Anchor::Start, HEADING, title);
             self.panel(&mut svg, (top, top + height), curves, ends);
             top += height + BETWEEN;
         }
-        self.footer(&mut svg, top - BETWEEN);
+        let bottom = top - BETWEEN;
+        for (x, label) in self.epochs().ticks() {
+            svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
+        }
+        svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
+        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
+                    are of its end.";
+        svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
         svg.finish()
     }
 
@@ -112,7 +107,6 @@ impl Curves {
         }
     }
 
-    /// The epoch whose weights are kept, in words.
     fn describe(&self, kept: usize, rule: Keep) -> String {
         let mut text = match rule {
             Keep::Best => format!("kept: lowest validation loss (epoch {})", kept + 1),
@@ -129,7 +123,7 @@ impl Curves {
     /// A panel from its upper to its lower edge.
     fn panel(&self, svg: &mut Svg, (top, bottom): (f64, f64), curves: &[Curve<'_>], ends: Ends) {
         let epochs = self.epochs();
-        let axis = ends.scale(curves, (bottom, top));
+        let axis = scale(ends, curves, (bottom, top));
         for (y, label) in axis.ticks() {
             svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
             svg.text((LEFT - 8.0, y + 4.0), Anchor::End, SMALL, &label);
@@ -149,17 +143,6 @@ impl Curves {
             let middle = ((LEFT + RIGHT) / 2.0, (top + bottom) / 2.0);
             svg.text(middle, Anchor::Middle, TEXT, "not defined in any epoch");
         }
-    }
-
-    /// The numbers of the epochs, below the last panel, and a note.
-    fn footer(&self, svg: &mut Svg, bottom: f64) {
-        for (x, label) in self.epochs().ticks() {
-            svg.text((x, bottom + 17.0), Anchor::Middle, SMALL, &label);
-        }
-        svg.text(((LEFT + RIGHT) / 2.0, bottom + 35.0), Anchor::Middle, TEXT, "epoch");
-        let note = "Train figures are means over the steps of an epoch (with dropout and augmentation); validation figures \
-                    are of its end.";
-        svg.text((LEFT, bottom + 58.0), Anchor::Start, SMALL, note);
     }
 }
 
@@ -189,24 +172,18 @@ impl Curve<'_> {
     }
 }
 
-/// Numbers that an axis reaches whatever the curves do.
-#[derive(Clone, Copy)]
-struct Ends {
-    low: f64,
-    high: Option<f64>,
-}
+/// Numbers that an axis reaches whatever the curves do, at its lower and its upper end.
+type Ends = (f64, Option<f64>);
 
-impl Ends {
-    /// The axis that holds all numbers of the curves.
-    fn scale(self, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
-        let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
-        // Without any number the axis is that of a share.
-        let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { (self.low, self.high) };
-        let low = numbers.iter().copied().fold(low, f64::min);
-        let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
-        let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
-        Scale::rounded(low, high, pixels, ticks)
-    }
+/// The axis that holds all numbers of the curves.
+fn scale(ends: Ends, curves: &[Curve<'_>], pixels: (f64, f64)) -> Scale {
+    let numbers: Vec<f64> = curves.iter().flat_map(|curve| curve.points().map(|(_, number)| number)).collect();
+    // Without any number the axis is that of a share.
+    let (low, high) = if numbers.is_empty() { (0.0, Some(1.0)) } else { ends };
+    let low = numbers.iter().copied().fold(low, f64::min);
+    let high = numbers.into_iter().chain(high).fold(f64::NEG_INFINITY, f64::max);
+    let ticks = if (pixels.0 - pixels.1).abs() < 150.0 { 3 } else { 5 };
+    Scale::rounded(low, high, pixels, ticks)
 }
 
 #[cfg(test)]
@@ -224,16 +201,12 @@ mod tests {
         }
     }
 
-    fn count(svg: &str, what: &str) -> usize {
-        svg.matches(what).count()
-    }
-
     #[test]
     fn each_epoch_of_each_curve_has_its_mark() {
         for epochs in [1, 7, 40] {
             let svg = run(epochs).svg("run");
             // Train loss, train accuracy and learning rate, and one disc in the legend.
-            assert_eq!(count(&svg, "<circle"), 3 * epochs + 1, "{epochs} epochs");
+            assert_eq!(svg.matches("<circle").count(), 3 * epochs + 1, "{epochs} epochs");
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(svg.contains(&format!(">kept: last epoch ({epochs}), validation loss ")), "{svg}");
         }
@@ -248,7 +221,7 @@ mod tests {
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         assert!(svg.contains("not defined in any epoch"));
         let lines = format!("stroke=\"{}\"", colour::VERMILION);
-        assert_eq!(count(&svg, &lines), 3, "two runs of the validation loss and the legend: {svg}");
+        assert_eq!(svg.matches(&lines).count(), 3, "two runs of the validation loss and the legend: {svg}");
         curves.accuracy = [vec![1.0; 5], vec![1.0; 5]];
         assert!(!curves.svg("run").contains(">1.1<"), "an axis of accuracy ends at 1");
         assert!(Curves::default().svg("no epoch yet").contains("not defined"));

@@ -1,7 +1,7 @@
 //! An evaluation as a figure: the four areas under the ROC curve of the network and of each control, a row each.
 
 use crate::diagnosis::RESEARCH_USE;
-use crate::evaluate::{Control, Evaluation, Interval, Metric};
+use crate::evaluate::{Control, Evaluation, Interval, Metric, Section};
 use crate::report::svg::{Anchor, Font, GRID, HEADING, Marker, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 
 // Pixels.
@@ -39,10 +39,10 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
         let y = ROWS + (index as f64 + 0.5) * ROW + 4.0;
         svg.text((MARGIN, y), Anchor::Start, Font { bold: index == 0, ..TEXT }, name);
     }
-    let numbers = || {
-        rows.iter().flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)))
-    };
-    let lowest = numbers().copied().fold(0.4, f64::min);
+    let numbers = rows
+        .iter()
+        .flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)));
+    let lowest = numbers.copied().fold(0.4, f64::min);
     for (panel, (metric, detail)) in AREAS.into_iter().enumerate() {
         let left = LABELS + panel as f64 * PANEL;
         let scale = Scale::rounded(lowest, 1.0, (left, left + PANEL - GAP), 4);
@@ -56,22 +56,20 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
         svg.line(&[(half, ROWS), (half, bottom)], Stroke { colour: colour::GREY, width: 1.0, dashed: true });
         for (index, (_, areas, ends)) in rows.iter().enumerate() {
             let y = ROWS + (index as f64 + 0.5) * ROW;
-            let (marker, fill) = match index {
-                0 => (Marker::Disc, colour::BLUE),
-                _ => (Marker::Square, colour::VERMILION),
+            let (marker, fill, radius) = match index {
+                0 => (Marker::Disc, colour::BLUE, 5.0),
+                _ => (Marker::Square, colour::VERMILION, 4.0),
             };
             let Some(area) = areas[panel] else {
                 svg.text((left + (PANEL - GAP) / 2.0, y + 4.0), Anchor::Middle, SMALL, "undefined");
                 continue;
             };
             if let Some((low, high)) = ends[panel] {
-                svg.line(
-                    &[(scale.at(low), y), (scale.at(high), y)],
-                    Stroke { colour: fill, width: 2.5, dashed: false },
-                );
+                let ends = [(scale.at(low), y), (scale.at(high), y)];
+                svg.line(&ends, Stroke { colour: fill, width: 2.5, dashed: false });
             }
             let x = scale.at(area);
-            svg.marker((x, y), marker, if index == 0 { 5.0 } else { 4.0 }, fill);
+            svg.marker((x, y), marker, radius, fill);
             // Above the mark, where no interval runs through the digits.
             let font = Font { colour: colour::INK, bold: index == 0, ..SMALL };
             svg.text((x, y - 7.0), Anchor::Middle, font, &format!("{area:.3}"));
@@ -89,14 +87,12 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
 }
 
 fn rows(evaluation: &Evaluation) -> Vec<Row> {
-    let all = &evaluation.all;
-    let of_network = AREAS.map(|(metric, _)| all.figures.get(metric));
-    let mut rows: Vec<Row> =
-        vec![("network".to_owned(), of_network, AREAS.map(|(metric, _)| evaluation.intervals[metric]))];
-    for control in Control::ALL {
-        let figures = all.controls.get(&control).and_then(Option::as_ref);
-        let areas = AREAS.map(|(metric, _)| figures.and_then(|figures| figures.get(metric)));
-        rows.push((control.to_string(), areas, [None; 4]));
-    }
-    rows
+    let (Section { figures, controls, .. }, metrics) = (&evaluation.all, AREAS.map(|(metric, _)| metric));
+    let network = metrics.map(|metric| figures.get(metric));
+    let control = |control: Control| {
+        let figures = controls.get(&control).and_then(Option::as_ref);
+        (control.to_string(), metrics.map(|metric| figures.and_then(|figures| figures.get(metric))), [None; 4])
+    };
+    let network = ("network".to_owned(), network, metrics.map(|metric| evaluation.intervals[metric]));
+    std::iter::once(network).chain(Control::ALL.map(control)).collect()
 }

@@ -6,7 +6,7 @@
 //! a string cannot fail.
 
 pub(crate) mod comparison;
-pub mod curves;
+pub(crate) mod curves;
 pub(crate) mod evaluation;
 
 use std::fmt::Write as _;
@@ -14,72 +14,54 @@ use std::fmt::Write as _;
 use crate::report::{ExportError, Exporter, Results};
 
 /// Colours that stay apart for the colour-blind (Okabe and Ito's), and greys.
-pub mod colour {
-    /// Blue: the first of two.
-    pub const BLUE: &str = "#0072B2";
-    /// Vermilion: the second of two.
-    pub const VERMILION: &str = "#D55E00";
-    /// Text, and marks of no series.
-    pub const INK: &str = "#222222";
-    /// Text that explains.
-    pub const GREY: &str = "#5A5A5A";
-    /// Lines of a grid.
-    pub const GRID: &str = "#DDDDDD";
-    /// Bands behind the marks.
-    pub const BAND: &str = "#F1F1F1";
-    /// Paper.
-    pub const WHITE: &str = "#FFFFFF";
+pub(crate) mod colour {
+    pub(crate) const BLUE: &str = "#0072B2";
+    pub(crate) const VERMILION: &str = "#D55E00";
+    pub(crate) const INK: &str = "#222222";
+    pub(crate) const GREY: &str = "#5A5A5A";
+    pub(crate) const GRID: &str = "#DDDDDD";
+    pub(crate) const BAND: &str = "#F1F1F1";
+    pub(crate) const WHITE: &str = "#FFFFFF";
 }
 
 /// A place in pixels: to the right and down from the upper left corner.
-pub type Place = (f64, f64);
+pub(crate) type Place = (f64, f64);
 
 /// A figure that is being drawn; later marks lie on earlier ones.
 #[derive(Debug)]
-pub struct Svg {
+pub(crate) struct Svg {
     text: String,
 }
 
-/// How a line is drawn.
+/// How a line is drawn; the width is in pixels.
 #[derive(Clone, Copy, Debug)]
-pub struct Stroke {
-    /// Its colour.
-    pub colour: &'static str,
-    /// Its width in pixels.
-    pub width: f64,
-    /// Whether it is broken into dashes.
-    pub dashed: bool,
+pub(crate) struct Stroke {
+    pub(crate) colour: &'static str,
+    pub(crate) width: f64,
+    pub(crate) dashed: bool,
 }
 
 /// The mark of a point, so that series stay apart without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marker {
-    /// A filled disc.
+pub(crate) enum Marker {
     Disc,
-    /// A filled square.
     Square,
 }
 
 /// Which end of a text lies at its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Anchor {
-    /// Its beginning.
+pub(crate) enum Anchor {
     Start,
-    /// Its middle.
     Middle,
-    /// Its end.
     End,
 }
 
-/// How a text is set.
+/// How a text is set; the size is its height in pixels.
 #[derive(Clone, Copy, Debug)]
-pub struct Font {
-    /// Height in pixels.
-    pub size: f64,
-    /// Its colour.
-    pub colour: &'static str,
-    /// Whether it is bold.
-    pub bold: bool,
+pub(crate) struct Font {
+    pub(crate) size: f64,
+    pub(crate) colour: &'static str,
+    pub(crate) bold: bool,
 }
 
 const TITLE: Font = Font { size: 17.0, colour: colour::INK, bold: true };
@@ -100,7 +82,7 @@ impl Exporter for SvgFigure {
 
 impl Svg {
     /// White paper of a size in pixels; the title is what a screen reader reads and a mouse shows.
-    pub fn new(width: f64, height: f64, title: &str) -> Self {
+    pub(crate) fn new(width: f64, height: f64, title: &str) -> Self {
         let mut text = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" role=\"img\" font-family=\"Helvetica, Arial, sans-serif\">\n\
@@ -112,7 +94,7 @@ impl Svg {
     }
 
     /// A line through all places.
-    pub fn line(&mut self, places: &[Place], stroke: Stroke) {
+    pub(crate) fn line(&mut self, places: &[Place], stroke: Stroke) {
         let places: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let Stroke { colour, width, dashed } = stroke;
         let dashes = if dashed { " stroke-dasharray=\"5 4\"" } else { "" };
@@ -124,14 +106,14 @@ impl Svg {
     }
 
     /// A filled rectangle by its upper left corner, width and height.
-    pub fn rectangle(&mut self, (x, y): Place, width: f64, height: f64, fill: &str) {
+    pub(crate) fn rectangle(&mut self, (x, y): Place, width: f64, height: f64, fill: &str) {
         self.element(format_args!(
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" fill=\"{fill}\"/>"
         ));
     }
 
     /// The mark of a point; `radius` is half its width.
-    pub fn marker(&mut self, (x, y): Place, marker: Marker, radius: f64, fill: &str) {
+    pub(crate) fn marker(&mut self, (x, y): Place, marker: Marker, radius: f64, fill: &str) {
         match marker {
             Marker::Disc => {
                 self.element(format_args!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\" fill=\"{fill}\"/>"));
@@ -141,7 +123,7 @@ impl Svg {
     }
 
     /// A text on a line; the place is on its base line.
-    pub fn text(&mut self, (x, y): Place, anchor: Anchor, font: Font, text: &str) {
+    pub(crate) fn text(&mut self, (x, y): Place, anchor: Anchor, font: Font, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -156,9 +138,7 @@ impl Svg {
         ));
     }
 
-    /// The whole document.
-    #[must_use]
-    pub fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text + "</svg>\n"
     }
 
@@ -171,41 +151,28 @@ impl Svg {
 
 /// A text in which no character is markup, and which XML allows.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            control if control.is_control() => escaped.push(' '),
-            other => escaped.push(other),
-        }
-    }
-    escaped
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(char::is_control, " ")
 }
 
 /// The way from numbers to pixels along an axis.
 #[derive(Clone, Copy, Debug)]
-pub struct Scale {
-    /// The numbers at both ends.
+pub(crate) struct Scale {
     domain: (f64, f64),
-    /// The pixels at both ends.
     pixels: (f64, f64),
-    /// The distance of two ticks.
     step: f64,
 }
 
 impl Scale {
     /// From the first number to the second, which must be finite; a range without width is widened. `ticks` is about
     /// how many ticks are wanted.
-    pub fn new(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
+    pub(crate) fn new(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
         let domain = if to > from { (from, to) } else { (from, from + from.abs().max(1.0)) };
         let step = round_up_to_125((domain.1 - domain.0) / ticks.max(1) as f64);
         Self { domain, pixels, step }
     }
 
     /// As [`Scale::new`], with both ends moved outwards to the next tick.
-    pub fn rounded(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
+    pub(crate) fn rounded(from: f64, to: f64, pixels: (f64, f64), ticks: usize) -> Self {
         let Self { domain, step, .. } = Self::new(from, to, pixels, ticks);
         // A hair of tolerance, or an end that is a tick already would move on by rounding errors.
         let down = (domain.0 / step + 1e-9).floor() * step;
@@ -214,19 +181,18 @@ impl Scale {
     }
 
     /// Where a number lies.
-    pub fn at(&self, number: f64) -> f64 {
+    pub(crate) fn at(&self, number: f64) -> f64 {
         let share = (number - self.domain.0) / (self.domain.1 - self.domain.0);
         self.pixels.0 + share * (self.pixels.1 - self.pixels.0)
     }
 
     /// The same ticks, but never between whole numbers.
-    #[must_use]
-    pub fn whole(self) -> Self {
+    pub(crate) fn whole(self) -> Self {
         Self { step: self.step.max(1.0), ..self }
     }
 
     /// The ticks: where they lie and what they say.
-    pub fn ticks(&self) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
         let first = (self.domain.0 / self.step - 1e-9).ceil();
         let last = (self.domain.1 / self.step + 1e-9).floor();
         let count = (last - first).max(0.0) as usize + 1;
