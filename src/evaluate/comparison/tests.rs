@@ -81,10 +81,8 @@ fn one_pair_has_a_difference_and_no_interval() {
     let accuracy = comparison.effects[0].differences[0].unwrap();
     near(accuracy.mean, 0.1);
     assert_eq!(accuracy.interval, None);
-    assert!(
-        Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 2, 0, 0.86)], None).effects.is_empty(),
-        "no seed in both"
-    );
+    let no_seed_in_both = Comparison::of(vec![run("a", 1, 4, 0.96), run("b", 2, 0, 0.86)], None);
+    assert!(no_seed_in_both.effects.is_empty());
 }
 
 #[test]
@@ -106,11 +104,8 @@ fn a_seed_that_is_there_twice_leaves_the_mean_out_and_says_why() {
     let comparison =
         Comparison::of(vec![run("a", 1, 0, 0.8), run("b", 2, 0, 0.9), run("c", 1, 0, 0.8), run("d", 1, 2, 0.9)], None);
     assert!(comparison.groups[0].spreads.is_none() && comparison.effects.is_empty());
-    assert!(
-        comparison.notes[0].contains("a and c have the same recipe, kind of split and seed"),
-        "{:?}",
-        comparison.notes
-    );
+    let note = &comparison.notes[0];
+    assert!(note.contains("a and c have the same recipe, kind of split and seed"), "{note}");
 }
 
 #[test]

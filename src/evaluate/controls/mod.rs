@@ -24,7 +24,7 @@ pub enum Control {
     MeanColour,
     /// The magnification and the width that the image had before it was resized.
     Strata,
-    /// How much the grey image varies at each scale, see [`spectrum`]: 16 numbers.
+    /// How much the grey image varies at each scale: 16 numbers.
     Spectrum,
     /// Skewness and kurtosis of red, green and blue, and their three correlations: 9 numbers.
     Moments,

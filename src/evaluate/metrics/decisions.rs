@@ -54,10 +54,7 @@ pub(crate) fn ratio(part: usize, whole: usize) -> Option<f64> {
 /// ln(1 + e^x) of the margin against the truth, written so that neither tail overflows nor vanishes.
 pub(crate) fn nll(scored: &[Scored]) -> Option<f64> {
     let loss = |Scored { truth, prediction }: &Scored| {
-        let against = match truth {
-            Label::Malignant => -prediction.margin,
-            Label::Benign => prediction.margin,
-        };
+        let against = if *truth == Label::Malignant { -prediction.margin } else { prediction.margin };
         against.max(0.0) + (-against.abs()).exp().ln_1p()
     };
     let mean = scored.iter().map(loss).sum::<f64>() / scored.len() as f64;
@@ -87,11 +84,11 @@ pub(crate) fn ece(scored: &[Scored]) -> Option<f64> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::diagnosis::Probability;
+    use crate::evaluate::figures::prediction;
     use crate::evaluate::{Figures, Metric};
 
     pub(in crate::evaluate) fn scored(truth: Label, margin: f64) -> Scored {
-        Scored { truth, prediction: Prediction { margin, probability_malignant: Probability::from_margin(margin) } }
+        Scored { truth, prediction: prediction(margin) }
     }
 
     pub(in crate::evaluate) fn ten() -> Vec<Scored> {
@@ -136,10 +133,9 @@ pub(crate) mod tests {
         let higher = Figures::of_decisions(&ten(), Threshold::new(0.6).unwrap());
         assert_eq!(higher.confusion, Confusion { tp: 2, fn_: 3, fp: 1, tn: 4 });
         near(higher.get(Metric::F1), 0.5);
-        assert_eq!(
-            (higher.get(Metric::Nll), higher.get(Metric::RocAuc)),
-            (half.get(Metric::Nll), half.get(Metric::RocAuc))
-        );
+        for metric in [Metric::Nll, Metric::RocAuc] {
+            assert_eq!(higher.get(metric), half.get(metric), "{metric:?}");
+        }
     }
 
     #[test]

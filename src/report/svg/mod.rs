@@ -206,8 +206,7 @@ impl Scale {
         if decimals <= 3 || number == 0.0 {
             return format!("{number:.*}", if number == 0.0 { 0 } else { decimals });
         }
-        let scientific = format!("{number:.1e}");
-        scientific.replace(".0e", "e")
+        format!("{number:.1e}").replace(".0e", "e")
     }
 }
 
@@ -247,8 +246,7 @@ mod tests {
     #[test]
     fn text_is_never_markup() {
         let mut svg = Svg::new(10.0, 10.0, "a < b & c");
-        let font = Font { size: 9.0, colour: colour::INK, bold: false };
-        svg.text((1.0, 2.0), Anchor::Start, font, "<script>\u{1}\"");
+        svg.text((1.0, 2.0), Anchor::Start, SMALL, "<script>\u{1}\"");
         let text = svg.finish();
         assert!(text.contains("<title>a &lt; b &amp; c</title>"), "{text}");
         assert!(text.contains(">&lt;script&gt; \"</text>"), "{text}");
