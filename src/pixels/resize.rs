@@ -1,7 +1,8 @@
 //! An image of any size to a square of the network's size, by one of two rules that give different numbers.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
@@ -45,15 +46,17 @@ pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Res
 pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<RgbImage, PixelsError> {
     let (width, height) = image.dimensions();
     let failed = |reason: String| PixelsError::Resize((width, height), reason);
-    let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3).map_err(|e| failed(e.to_string()))?;
-    let mut target = Image::new(size, size, PixelType::U8x3);
+    // Typed, so that the program holds the code for this kind of pixel alone.
+    let source = TypedImageRef::<U8x3>::from_buffer(width, height, image).map_err(|e| failed(e.to_string()))?;
+    let mut resized = RgbImage::new(size, size);
+    let mut target = TypedImage::from_buffer(size, size, &mut resized).map_err(|e| failed(e.to_string()))?;
     let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     if let Some(Crop { left, top, side }) = crop {
         let (w, h) = (f64::from(width), f64::from(height));
         options = options.crop(left * w, top * h, side * w, side * h);
     }
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    RgbImage::from_raw(size, size, target.into_vec()).ok_or_else(|| failed("it has no pixels".into()))
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
+    Ok(resized)
 }
 
 /// Where one target row or column reads: between two source rows or columns.
