@@ -8,16 +8,8 @@ use crate::breakhis::{Folds, Part, Split};
 use crate::evaluate::mean_of_all;
 use crate::train::fit::check_validation;
 use crate::train::run::cross_validation::{folder_of, runs_of};
-use crate::train::run::single_run::{Job, Trainer, named_figures};
+use crate::train::run::single_run::{Carried, Job, Trainer, named_figures};
 use crate::train::{RunConfig, RunFolder, TrainError, compare_runs};
-
-/// Figures of a cross-validation that a weights file carries.
-pub(super) struct Carried {
-    /// Figures by name, each pooled over the folds and averaged over the repeats.
-    pub(super) figures: BTreeMap<String, f64>,
-    /// Over what, in words.
-    pub(super) over: String,
-}
 
 /// The run's job, with the figures of a cross-validation where there is one.
 pub(super) fn job(trainer: &Trainer<'_>, cross_validation: Option<&Path>) -> Result<Job, TrainError> {

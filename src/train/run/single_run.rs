@@ -9,7 +9,6 @@ use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::train::fit::{check_classes, fit};
-use crate::train::run::all_images::Carried;
 use crate::train::run::memory_estimate::check_memory;
 use crate::train::samples::Samples;
 use crate::train::{Config, HeldOut, Progress, RunConfig, RunFolder, Start, State, TrainError};
@@ -29,6 +28,14 @@ pub(super) struct Job {
     pub(super) out: PathBuf,
     /// Figures of other runs that its weights file is to hold.
     pub(super) carried: Option<Carried>,
+}
+
+/// Figures of a cross-validation that a weights file carries.
+pub(super) struct Carried {
+    /// Figures by name, each pooled over the folds and averaged over the repeats.
+    pub(super) figures: BTreeMap<String, f64>,
+    /// Over what, in words.
+    pub(super) over: String,
 }
 
 /// A run that has ended.
