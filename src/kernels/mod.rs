@@ -2,8 +2,8 @@
 //!
 //! Everything is f32, contiguous and channels-last: images are (batch, height, width, channels), and an operator that
 //! treats pixels alike sees them as (rows, channels). `ops` holds candle custom operators with their gradients, one a
-//! file, of which the baseline and the heads are made. [`densenet`] holds the backbone in two walks:
-//! [`densenet::inference`] and [`densenet::training`]. Both use the vector instructions of `simd`; the other files here
+//! file, of which the baseline and the heads are made. `densenet` holds the backbone in two walks:
+//! `densenet::inference` and `densenet::training`. Both use the vector instructions of `simd`; the other files here
 //! are what the two rooms share: products of matrices, moments, patches, slices of tensors, scratch memory.
 //!
 //! Sums that run over images are made in groups whose number does not depend on the number of threads, so results

@@ -1,4 +1,4 @@
-//! DenseNet's backbone as a whole, in two walks: [`inference`] lays it out for one size of images, [`training`] makes
+//! DenseNet's backbone as a whole, in two walks: `inference` lays it out for one size of images, `training` makes
 //! its gradients and keeps little. Tests hold both to a plain walk through candle's own operators,
 //! `tests/numerics/oracle.rs`.
 
