@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::SlideNameError;
+use crate::system::printable;
 
 /// What goes wrong with a data set or a split of it.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +59,7 @@ pub enum BreakhisError {
 pub(crate) fn examples(what: &str, names: &[&str]) -> String {
     const SHOWN: usize = 3;
     let more = if names.len() > SHOWN { ", ..." } else { "" };
-    let shown = names[..names.len().min(SHOWN)].join(", ");
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let shown = shown.join(", ");
     format!("{} {what}{} ({shown}{more})", names.len(), if names.len() == 1 { "" } else { "s" })
 }

@@ -17,6 +17,7 @@ use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
 use crate::evaluate::{EvaluateError, Predictions, Setting, Shifted, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
+use crate::system::printable_path;
 
 /// Copies of each image with the colours of others, where nobody asked for another number.
 pub const EXCHANGES: usize = 3;
@@ -194,7 +195,7 @@ impl FailedImage {
 
 impl fmt::Display for FailedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.display();
+        let path = printable_path(&self.path);
         match &*self.source {
             // These two name the file themselves, but leave the reason to their source.
             ModelError::Pixels(PixelsError::Read(_, source)) => write!(f, "{path}: {source}"),

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::decode::FORMATS;
+use crate::system::printable_path;
 
 /// What goes wrong between bytes and a tensor.
 #[derive(Debug, thiserror::Error)]
@@ -49,11 +50,11 @@ pub enum PixelsError {
     TooMuchMemory(u64),
 
     /// A file that cannot be opened or read.
-    #[error("cannot read {}", .0.display())]
+    #[error("cannot read {}", printable_path(.0))]
     Read(PathBuf, #[source] io::Error),
 
     /// A file that was read and is not an image that can be used.
-    #[error("cannot use the image {}", .0.display())]
+    #[error("cannot use the image {}", printable_path(.0))]
     File(PathBuf, #[source] Box<PixelsError>),
 
     /// A preprocessing that no image can go through, for instance from a weights file that was edited.

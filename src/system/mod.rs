@@ -7,4 +7,4 @@ mod printable;
 
 pub use atomic_write::write_whole;
 pub use memory::{available_memory, cores};
-pub use printable::{printable, printable_lines};
+pub use printable::{printable, printable_lines, printable_path};

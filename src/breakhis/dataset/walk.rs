@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::system::printable_path;
 use walkdir::WalkDir;
 
 /// The endings of the image formats that are read, in small letters.
@@ -28,7 +29,9 @@ pub(crate) fn under(dir: &Path) -> io::Result<Vec<PathBuf>> {
             Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
             Ok(_) => {}
             Err(error) => match error.path().filter(|path| error.depth() > 0 && path.is_symlink() && !path.exists()) {
-                Some(link) => tracing::warn!("the link {} leads to nothing, so it is left out", link.display()),
+                Some(link) => {
+                    tracing::warn!("the link {} leads to nothing, so it is left out", printable_path(link));
+                }
                 None => return Err(error.into()),
             },
         }
