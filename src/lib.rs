@@ -6,7 +6,7 @@
 //! ```
 //! use lobule::{Classifier, Error, Image};
 //!
-//! let image: Image = lobule::pixels::read("tests/fixtures/tissue.png".as_ref(), &Default::default())?;
+//! let image: Image = lobule::pixels::read("tests/fixtures/tissue.png".as_ref(), &Default::default())?.image;
 //! let prediction = Classifier::built_in()?.classify(&image)?;
 //! println!("malignant with a probability of {:.3}", prediction.probability_malignant.get());
 //! # Ok::<(), Error>(())

@@ -13,7 +13,7 @@ use crate::cli::weights::WeightsArguments;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
-use crate::pixels::{DecodeLimits, read};
+use crate::pixels::{DecodeLimits, Decoded, Note, read};
 use crate::system::printable;
 
 /// How many images are decoded and predicted before the next lines are printed.
@@ -60,6 +60,9 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         for answer in answers {
             match answer {
                 Ok(answer) => {
+                    if arguments.format != Format::Json {
+                        answer.notes.iter().for_each(|note| tracing::info!("{}: {note}", printable(&answer.file)));
+                    }
                     if answered == 0 {
                         text += &layout.head()?;
                     }
@@ -120,7 +123,7 @@ fn images_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
-    let image = read(path, &DecodeLimits::default())?;
+    let Decoded { image, notes } = read(path, &DecodeLimits::default())?;
     let prediction = classifier.classify(&image).with_context(|| path.display().to_string())?;
     Ok(Answer {
         file: path.display().to_string(),
@@ -129,6 +132,7 @@ fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow
         probability_malignant: prediction.probability_malignant.rounded(),
         decision: threshold.decide(prediction.probability_malignant).lower(),
         threshold: threshold.get(),
+        notes,
     })
 }
 
@@ -141,6 +145,7 @@ struct Answer {
     probability_malignant: f64,
     decision: &'static str,
     threshold: f64,
+    notes: Vec<Note>,
 }
 
 const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use crate::model::{Classifier, Prediction};
-use crate::pixels::{self, DecodeLimits};
+use crate::pixels::{self, DecodeLimits, Decoded, Note};
 
 mod error;
 #[cfg(test)]
@@ -26,9 +26,10 @@ mod tests;
 pub(crate) use error::InferenceError;
 
 /// What a network says of an image, and how long each step took.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Classification {
     pub(crate) prediction: Prediction,
+    pub(crate) notes: Vec<Note>,
     pub(crate) queue: Duration,
     pub(crate) decode: Duration,
     pub(crate) inference: Duration,
@@ -83,10 +84,10 @@ impl Inference {
     ) -> io::Result<Self> {
         let classify = move |image: &Bytes, queue| {
             let began = Instant::now();
-            let image = pixels::decode(image, &limits)?;
+            let Decoded { image, notes } = pixels::decode(image, &limits)?;
             let decode = began.elapsed();
             let prediction = classifier.classify(&image)?;
-            Ok(Classification { prediction, queue, decode, inference: began.elapsed() - decode })
+            Ok(Classification { prediction, notes, queue, decode, inference: began.elapsed() - decode })
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)
     }

@@ -8,7 +8,13 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn classification(margin: f64) -> Classification {
     let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
-    Classification { prediction, queue: Duration::ZERO, decode: Duration::ZERO, inference: Duration::ZERO }
+    Classification {
+        prediction,
+        notes: Vec::new(),
+        queue: Duration::ZERO,
+        decode: Duration::ZERO,
+        inference: Duration::ZERO,
+    }
 }
 
 /// A classify function that says when it begins and then waits to be let on, and how often it has begun.

@@ -18,7 +18,7 @@ mod stretch;
 
 pub use augment::{Dihedral, report_views};
 pub use colour_transfer::ColourStatistics;
-pub use decode::{DecodeLimits, FORMATS, decode, read};
+pub use decode::{DecodeLimits, Decoded, FORMATS, Note, decode, panic_is_caught, read};
 pub use error::PixelsError;
 pub use image::RgbImage;
 pub use preprocess::Preprocess;

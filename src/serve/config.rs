@@ -41,9 +41,6 @@ pub struct Config {
     pub origins: Vec<Origin>,
 }
 
-/// Bytes that a decoded image takes for each pixel, at most: 16 bits of four channels, and its 8-bit copy.
-const BYTES_PER_PIXEL: u64 = 12;
-
 /// What is taken for the memory where the system does not say: Cloud Run's default.
 const UNKNOWN_MEMORY: usize = 512 << 20;
 
@@ -81,7 +78,7 @@ impl Config {
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
         let threads = threads.unwrap_or_else(system::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);
-        let pixels = memory as u64 / 2 / threads as u64 / BYTES_PER_PIXEL;
+        let pixels = memory as u64 / 2 / threads as u64 / DecodeLimits::BYTES_PER_PIXEL;
         Self {
             listen: Self::LISTEN,
             threads,

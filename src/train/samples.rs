@@ -59,7 +59,8 @@ impl Samples {
     ) -> (Self, Vec<FailedImage>) {
         let limits = DecodeLimits::default();
         let keep = |image: &&ImageFile| {
-            let kept = read(&image.path, &limits).and_then(|image| Kept::of(&image, preprocess, augmentation));
+            let kept =
+                read(&image.path, &limits).and_then(|decoded| Kept::of(&decoded.image, preprocess, augmentation));
             kept.map_err(|source| FailedImage::new(image, source))
         };
         let kept: Vec<Result<_, FailedImage>> = images.par_iter().map(keep).collect();

@@ -54,5 +54,5 @@ fn conv2d_3x3(bencher: Bencher<'_, '_>) {
 fn decode_and_prepare(bencher: Bencher<'_, '_>) {
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tissue.png")).unwrap();
     let (preprocess, limits) = (Preprocess::imagenet(), DecodeLimits::default());
-    bencher.bench(|| preprocess.tensor(&decode(black_box(&bytes), &limits).unwrap()).unwrap());
+    bencher.bench(|| preprocess.tensor(&decode(black_box(&bytes), &limits).unwrap().image).unwrap());
 }

@@ -7,7 +7,7 @@ use crate::{draw, fixture};
 #[test]
 fn the_committed_tissue_is_what_is_drawn() {
     let drawn = draw::tissue(draw::SEED);
-    let committed = read(&fixture("tissue.png"), &DecodeLimits::default()).unwrap();
+    let committed = read(&fixture("tissue.png"), &DecodeLimits::default()).unwrap().image;
     assert_eq!(committed.dimensions(), (draw::WIDTH, draw::HEIGHT));
     let worst = drawn.as_raw().iter().zip(committed.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(worst <= Some(1), "a pixel differs by {worst:?}");

@@ -85,7 +85,7 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
     let preprocess = file.metadata.preprocess;
     let mut images = Vec::new();
     for entry in entries {
-        let image = pixels::read(&entry.unwrap().path(), &DecodeLimits::default())?;
+        let image = pixels::read(&entry.unwrap().path(), &DecodeLimits::default())?.image;
         images.push(preprocess.tensor(&image)?);
     }
     assert_eq!(images.len(), 40);

@@ -200,7 +200,7 @@ fn read(path: &Path) -> Content {
         Ok(bytes) => bytes,
         Err(error) => return Content { sha256: None, size: Err(error.to_string()) },
     };
-    let size = pixels::decode(&bytes, &DecodeLimits::default()).map(|image| image.dimensions());
+    let size = pixels::decode(&bytes, &DecodeLimits::default()).map(|decoded| decoded.image.dimensions());
     Content { sha256: Some(Sha256::digest(&bytes).into()), size: size.map_err(|error| error.to_string()) }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyh
     let (mut decode_times, mut tensor_times) = (Vec::new(), Vec::new());
     for round in 0..WARM_UP + images {
         let began = Instant::now();
-        let image = pixels::decode(&bytes, &DecodeLimits::default())?;
+        let image = pixels::decode(&bytes, &DecodeLimits::default())?.image;
         let decoded = Instant::now();
         preprocess.tensor(&image)?;
         let prepared = Instant::now();

@@ -189,7 +189,7 @@ mod tests {
     fn example(image: &'static [u8], probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
-        let classification = Classification { prediction, queue: none, decode, inference: none };
+        let classification = Classification { prediction, notes: Vec::new(), queue: none, decode, inference: none };
         let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let finding = Finding::of(&classification, Threshold::HALF);
         let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(image) };

@@ -5,6 +5,7 @@ use serde::{Serialize, Serializer};
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::inference::Classification;
+use crate::pixels::Note;
 use crate::serve::error::{Code, HttpError};
 use crate::serve::reply::milliseconds;
 
@@ -18,6 +19,8 @@ pub(in crate::serve) struct Finding {
     #[serde(serialize_with = "lower")]
     pub(in crate::serve) decision: Label,
     pub(in crate::serve) threshold: Threshold,
+    /// What was done to the image before it was classified.
+    pub(in crate::serve) notes: Vec<Note>,
     pub(in crate::serve) timings_ms: Timings,
 }
 
@@ -39,8 +42,8 @@ pub(in crate::serve) struct Timings {
 
 impl Finding {
     pub(in crate::serve) fn of(classification: &Classification, threshold: Threshold) -> Self {
-        let &Classification { prediction, queue, decode, inference } = classification;
-        let [decode, queue, inference] = [decode, queue, inference].map(milliseconds);
+        let Classification { prediction, notes, queue, decode, inference } = classification;
+        let [decode, queue, inference] = [decode, queue, inference].map(|time| milliseconds(*time));
         let timings_ms = Timings { decode, queue, inference };
         Self {
             label: prediction.label(),
@@ -48,6 +51,7 @@ impl Finding {
             probability_malignant: prediction.probability_malignant,
             decision: threshold.decide(prediction.probability_malignant),
             threshold,
+            notes: notes.clone(),
             timings_ms,
         }
     }

@@ -1,26 +1,33 @@
 //! From the bytes of a file to 8-bit RGB, however the file stores its pixels, within limits that are checked first.
 //!
 //! The format is recognised by the bytes, never by a name. Grey becomes three equal channels, palettes are looked up, 16
-//! bits and floats (0 to 1) are rounded to 8, CMYK is converted, and transparent pixels are blended onto white, the
-//! colour of an empty slide. EXIF's orientation is applied. Colour profiles are not, as they are not where networks of
-//! this field are trained. Of an animation or a multi-page file the first image is taken.
+//! bits are rounded to 8, CMYK is converted, and transparent pixels are blended onto white, the colour of an empty
+//! slide. EXIF's orientation is applied. What was done to an image beyond reading it stands in its [`Note`]s. A file that
+//! is damaged, or whose numbers can be meant in more than one way, is refused.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `raster` | the image crate's decoders, and what every format's reader gives |
+//! | `notes` | what an answer says of what was done |
+//! | `panics` | upstream's panics, caught once for all formats |
 
 use std::fs::File;
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 use std::path::Path;
 
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
+use image::{ImageFormat, RgbImage};
 
 use super::PixelsError;
-use super::container::{jpeg_is_whole, webp_largest_frame};
+
+mod notes;
+mod panics;
+mod raster;
+
+pub use notes::Note;
+pub use panics::is_caught as panic_is_caught;
 
 /// The formats that are read, for messages.
 pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
-
-/// What a decoder may allocate for each pixel of the limit: 16 bits each of red, green, blue and alpha.
-/// The JPEG decoder counts no memory; the limit on pixels is what holds it.
-const BYTES_PER_PIXEL: u64 = 8;
 
 /// What a decoder may always allocate, for tables and profiles that do not grow with the image.
 const BYTES_AT_LEAST: u64 = 16 << 20;
@@ -44,6 +51,10 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
+    /// Bytes that decoding takes for each pixel, at most: 16 bits of four channels, or a progressive JPEG's coefficients
+    /// beside its pixels, and some for what the allocator rounds up.
+    pub const BYTES_PER_PIXEL: u64 = 12;
+
     fn check_pixels(&self, width: u32, height: u32) -> Result<(), PixelsError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(PixelsError::TooManyPixels { width, height, limit: self.max_pixels });
@@ -52,15 +63,24 @@ impl DecodeLimits {
     }
 
     fn max_memory(&self) -> u64 {
-        self.max_pixels.saturating_mul(BYTES_PER_PIXEL).max(BYTES_AT_LEAST)
+        self.max_pixels.saturating_mul(Self::BYTES_PER_PIXEL).max(BYTES_AT_LEAST)
     }
+}
+
+/// An image as it was decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// Its pixels: upright, in sRGB, without transparency.
+    pub image: RgbImage,
+    /// What was done to it beyond reading it, in that order.
+    pub notes: Vec<Note>,
 }
 
 /// Reads and decodes a file; the error names it.
 ///
 /// # Errors
 /// [`PixelsError::Read`] when the file cannot be read, and [`PixelsError::File`] around what [`decode`] says.
-pub fn read(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
+pub fn read(path: &Path, limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
     let bytes = read_bytes(path, limits).map_err(|source| PixelsError::Read(path.into(), source))?;
     decode(&bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
 }
@@ -82,8 +102,9 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
 ///
 /// let bitmap = b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\
 ///     \0\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xd6\xbe\xe8\0";
-/// let image = decode(bitmap, &DecodeLimits::default())?;
-/// assert_eq!(image.get_pixel(0, 0).0, [0xe8, 0xbe, 0xd6]);
+/// let decoded = decode(bitmap, &DecodeLimits::default())?;
+/// assert_eq!(decoded.image.get_pixel(0, 0).0, [0xe8, 0xbe, 0xd6]);
+/// assert!(decoded.notes.is_empty());
 /// assert!(matches!(decode(b"GIF89a", &DecodeLimits::default()), Err(PixelsError::UnknownFormat { .. })));
 /// # Ok::<(), PixelsError>(())
 /// ```
@@ -93,44 +114,13 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
 ///   beyond `limits`; nothing of its size has been allocated then.
 /// - [`PixelsError::UnknownFormat`] when the bytes do not begin as one of [`FORMATS`] does.
 /// - [`PixelsError::Undecodable`] when they do and still are no image.
-pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
+pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
     if bytes.len() > limits.max_bytes {
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
     let (format, name) = detect(bytes)?;
-    let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
-    let failed = |error: ImageError| match error {
-        ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
-        other => undecodable(&reason(&other)),
-    };
-
-    let mut allowed = Limits::default();
-    allowed.max_alloc = Some(limits.max_memory());
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(failed)?;
-
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(undecodable(&format!("it is {width}x{height} pixels")));
-    }
-    limits.check_pixels(width, height)?;
-    if format == ImageFormat::WebP {
-        let (width, height) = webp_largest_frame(bytes);
-        limits.check_pixels(width, height)?;
-    }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(undecodable("the file ends too early"));
-    }
-    if decoder.total_bytes() > limits.max_memory() {
-        return Err(PixelsError::TooMuchMemory(limits.max_memory()));
-    }
-
-    // An image whose metadata is broken is still an image.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8() })
+    panics::caught(|| Ok(raster::read(bytes, format, name, limits)?.finish()))
+        .unwrap_or_else(|_| Err(PixelsError::Undecodable(name, "its content contradicts its header".into())))
 }
 
 /// The format by the first bytes, and its name.
@@ -148,33 +138,6 @@ fn detect(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PixelsError> {
         Err(_) => "the file is not an image of a known format".into(),
     };
     Err(PixelsError::UnknownFormat { found })
-}
-
-/// The decoder's reason in a few words of one line: it may go to whoever sent the image.
-fn reason(error: &ImageError) -> String {
-    const LONGEST: usize = 120;
-    let text = match error {
-        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the file ends too early".into(),
-        ImageError::IoError(_) => "its content cannot be read".into(),
-        ImageError::Unsupported(error) => format!("it uses a variant that is not read ({error})"),
-        ImageError::Decoding(error) => match std::error::Error::source(error) {
-            Some(source) => source.to_string(),
-            None => "its content is damaged".into(),
-        },
-        _ => "its content contradicts its header".into(),
-    };
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-    line.trim_end_matches(['.', ' ']).to_owned()
-}
-
-/// Blends onto white: `colour * alpha + white * (1 - alpha)`, rounded to the nearest level.
-fn on_white(image: &RgbaImage) -> RgbImage {
-    let mut opaque = RgbImage::new(image.width(), image.height());
-    for (target, source) in opaque.pixels_mut().zip(image.pixels()) {
-        let [red, green, blue, alpha] = source.0.map(u32::from);
-        target.0 = [red, green, blue].map(|colour| ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8);
-    }
-    opaque
 }
 
 #[cfg(test)]
