@@ -2,8 +2,15 @@
 //!
 //! The format is recognised by the bytes, never by a name. Grey becomes three equal channels, palettes are looked up, 16
 //! bits and floats (0 to 1) are rounded to 8, CMYK is converted, and transparent pixels are blended onto white, the
-//! colour of an empty slide. EXIF's orientation is applied. Colour profiles are not, as they are not where networks of
-//! this field are trained. Of an animation or a multi-page file the first image is taken.
+//! colour of an empty slide. EXIF's orientation is applied. Colours that are defined to be others than sRGB's are
+//! converted. Of an animation or a multi-page file the first image is taken.
+
+mod colour_profile;
+mod format;
+mod jpeg_scans;
+mod notes;
+mod png_chunks;
+mod unusual_jpeg;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -13,7 +20,11 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 
 use super::PixelsError;
-use super::container::{jpeg_is_whole, webp_largest_frame};
+use super::container::webp_largest_frame;
+use colour_profile::ColourSource;
+use jpeg_scans::Layout;
+use notes::Note;
+use png_chunks::Chunks;
 
 /// The formats that are read, for messages.
 pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
@@ -94,10 +105,66 @@ fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
 /// - [`PixelsError::UnknownFormat`] when the bytes do not begin as one of [`FORMATS`] does.
 /// - [`PixelsError::Undecodable`] when they do and still are no image.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
+    decode_with_notes(bytes, limits).map(|(image, _)| image)
+}
+
+/// [`decode`], and what was done to the image.
+pub(crate) fn decode_with_notes(bytes: &[u8], limits: &DecodeLimits) -> Result<(RgbImage, Vec<Note>), PixelsError> {
     if bytes.len() > limits.max_bytes {
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
-    let (format, name) = detect(bytes)?;
+    let (format, name) = format::detect(bytes)?;
+    let chunks = if format == ImageFormat::Png { Chunks::read(bytes) } else { Chunks::default() };
+    let layout = if format == ImageFormat::Jpeg { jpeg_scans::check(bytes, limits)? } else { Layout::Usual };
+    let DecodedFile { mut image, orientation, profile } = match layout {
+        Layout::Usual => decode_file(bytes, limits, format, name)?,
+        Layout::Unusual => unusual_jpeg::decode(bytes, limits)?,
+    };
+    let mut notes = Vec::new();
+    if chunks.is_animated || webp_is_animated(bytes) {
+        notes.push(Note::FirstFrame);
+    }
+    let source = match format {
+        ImageFormat::Png => chunks.colour_source(profile),
+        ImageFormat::Bmp => bmp_profile(bytes).map(|profile| ColourSource::Profile(profile.to_vec())),
+        _ => profile.map(ColourSource::Profile),
+    };
+    if let Some(source) = source {
+        let note;
+        (image, note) = colour_profile::to_srgb(image, &source);
+        notes.extend(note);
+    }
+    image.apply_orientation(chunks.exif.and_then(Orientation::from_exif_chunk).unwrap_or(orientation));
+    if !image.color().has_alpha() {
+        return Ok((image.into_rgb8(), notes));
+    }
+    let image = image.into_rgba8();
+    // Programs that write bitmaps of 32 bits often leave the last 8 alone.
+    if format == ImageFormat::Bmp && image.pixels().all(|pixel| pixel.0[3] == 0) {
+        notes.push(Note::AlphaIgnored);
+        return Ok((DynamicImage::from(image).into_rgb8(), notes));
+    }
+    if image.pixels().any(|pixel| pixel.0[3] < 255) {
+        notes.push(Note::TransparentOnWhite);
+    }
+    Ok((on_white(&image), notes))
+}
+
+/// An image as its file has it.
+struct DecodedFile {
+    image: DynamicImage,
+    orientation: Orientation,
+    /// Its ICC profile.
+    profile: Option<Vec<u8>>,
+}
+
+/// Decodes with the decoders of the `image` crate.
+fn decode_file(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    format: ImageFormat,
+    name: &'static str,
+) -> Result<DecodedFile, PixelsError> {
     let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
     let failed = |error: ImageError| match error {
         ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
@@ -119,35 +186,33 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
         let (width, height) = webp_largest_frame(bytes);
         limits.check_pixels(width, height)?;
     }
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err(undecodable("the file ends too early"));
-    }
     if decoder.total_bytes() > limits.max_memory() {
         return Err(PixelsError::TooMuchMemory(limits.max_memory()));
     }
 
-    // An image whose metadata is broken is still an image.
+    // An image whose metadata are broken is still an image.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
-    image.apply_orientation(orientation);
-    Ok(if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8() })
+    let profile = decoder.icc_profile().unwrap_or_default();
+    Ok(DecodedFile { image: DynamicImage::from_decoder(decoder).map_err(failed)?, orientation, profile })
 }
 
-/// The format by the first bytes, and its name.
-fn detect(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PixelsError> {
-    let found = match image::guess_format(bytes) {
-        Ok(format @ ImageFormat::Png) => return Ok((format, "PNG")),
-        Ok(format @ ImageFormat::Jpeg) => return Ok((format, "JPEG")),
-        Ok(format @ ImageFormat::Tiff) => return Ok((format, "TIFF")),
-        Ok(format @ ImageFormat::WebP) => return Ok((format, "WebP")),
-        Ok(format @ ImageFormat::Bmp) => return Ok((format, "BMP")),
-        Ok(other) => {
-            format!("{} images are not read", other.extensions_str().first().unwrap_or(&"such").to_uppercase())
-        }
-        Err(_) if bytes.is_empty() => "the file is empty".into(),
-        Err(_) => "the file is not an image of a known format".into(),
-    };
-    Err(PixelsError::UnknownFormat { found })
+/// Whether a WebP's header announces an animation.
+fn webp_is_animated(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"RIFF")
+        && bytes.get(12..16) == Some(b"VP8X")
+        && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+}
+
+/// The ICC profile inside a bitmap with the fifth version of the header.
+fn bmp_profile(bytes: &[u8]) -> Option<&[u8]> {
+    const FILE_HEADER: usize = 14;
+    const FIFTH_HEADER: usize = 124;
+    let header = bytes.get(FILE_HEADER..)?;
+    let number = |at: usize| Some(u32::from_le_bytes(*header.get(at..)?.first_chunk()?) as usize);
+    if number(0)? != FIFTH_HEADER || header.get(56..60)? != b"DEBM" {
+        return None;
+    }
+    header.get(number(112)?..)?.get(..number(116)?)
 }
 
 /// The decoder's reason in a few words of one line: it may go to whoever sent the image.
