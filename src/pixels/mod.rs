@@ -6,7 +6,6 @@
 
 mod augment;
 mod colour_transfer;
-mod container;
 mod decode;
 mod error;
 mod l_alpha_beta;

@@ -7,7 +7,12 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `raster` | the image crate's decoders, and what every format's reader gives |
+//! | `format` | what a file is by its first bytes, and the names of what is not read |
+//! | `raster` | what the reader of a format gives, and how it becomes the image: colours, alpha, orientation |
+//! | `decoders` | PNG, JPEG, WebP and BMP by the image crate's decoders; `png_chunks`, `webp` and `bmp` read what these pass over, `unusual_jpeg` the JPEGs that they get wrong |
+//! | `jpeg_scans` | whether a JPEG has all its data |
+//! | `tiff` | TIFF |
+//! | `colour_profile` | from the colours of a profile to sRGB |
 //! | `notes` | what an answer says of what was done |
 //! | `panics` | upstream's panics, caught once for all formats |
 
@@ -18,10 +23,20 @@ use std::path::Path;
 use image::{ImageFormat, RgbImage};
 
 use super::PixelsError;
+use raster::Raster;
 
+mod bmp;
+mod colour_profile;
+mod decoders;
+mod format;
+mod jpeg_scans;
 mod notes;
 mod panics;
+mod png_chunks;
 mod raster;
+mod tiff;
+mod unusual_jpeg;
+mod webp;
 
 pub use notes::Note;
 pub use panics::is_caught as panic_is_caught;
@@ -118,26 +133,25 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsErro
     if bytes.len() > limits.max_bytes {
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
-    let (format, name) = detect(bytes)?;
-    panics::caught(|| Ok(raster::read(bytes, format, name, limits)?.finish()))
+    let (format, name) = format::detect(bytes)?;
+    panics::caught(|| Ok(read_raster(bytes, format, name, limits)?.finish()))
         .unwrap_or_else(|_| Err(PixelsError::Undecodable(name, "its content contradicts its header".into())))
 }
 
-/// The format by the first bytes, and its name.
-fn detect(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PixelsError> {
-    let found = match image::guess_format(bytes) {
-        Ok(format @ ImageFormat::Png) => return Ok((format, "PNG")),
-        Ok(format @ ImageFormat::Jpeg) => return Ok((format, "JPEG")),
-        Ok(format @ ImageFormat::Tiff) => return Ok((format, "TIFF")),
-        Ok(format @ ImageFormat::WebP) => return Ok((format, "WebP")),
-        Ok(format @ ImageFormat::Bmp) => return Ok((format, "BMP")),
-        Ok(other) => {
-            format!("{} images are not read", other.extensions_str().first().unwrap_or(&"such").to_uppercase())
-        }
-        Err(_) if bytes.is_empty() => "the file is empty".into(),
-        Err(_) => "the file is not an image of a known format".into(),
-    };
-    Err(PixelsError::UnknownFormat { found })
+fn read_raster(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    limits: &DecodeLimits,
+) -> Result<Raster, PixelsError> {
+    match format {
+        ImageFormat::Tiff => tiff::read(bytes, limits),
+        ImageFormat::Jpeg => match jpeg_scans::check(bytes, limits)? {
+            jpeg_scans::Layout::Usual => decoders::read(bytes, format, name, limits),
+            jpeg_scans::Layout::Unusual => unusual_jpeg::read(bytes, limits),
+        },
+        _ => decoders::read(bytes, format, name, limits),
+    }
 }
 
 #[cfg(test)]

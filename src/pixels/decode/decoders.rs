@@ -1,0 +1,119 @@
+//! PNG, JPEG, WebP and BMP by the image crate's decoders.
+
+use std::io::{self, Cursor};
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
+
+use super::colour_profile::ColourSource;
+use super::png_chunks::Chunks;
+use super::raster::Raster;
+use super::{DecodeLimits, Note, bmp, webp};
+use crate::pixels::PixelsError;
+
+/// Reads an image of one of these formats, of which `name` is the name.
+pub(super) fn read(
+    bytes: &[u8],
+    format: ImageFormat,
+    name: &'static str,
+    limits: &DecodeLimits,
+) -> Result<Raster, PixelsError> {
+    let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
+    let failed = |error: ImageError| match error {
+        ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
+        other => undecodable(&reason(&other)),
+    };
+
+    let mut allowed = Limits::default();
+    allowed.max_alloc = Some(limits.max_memory());
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(allowed);
+    let mut decoder = reader.into_decoder().map_err(failed)?;
+
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(undecodable(&format!("it is {width}x{height} pixels")));
+    }
+    limits.check_pixels(width, height)?;
+    if format == ImageFormat::WebP {
+        let (width, height) = webp::largest_frame(bytes);
+        limits.check_pixels(width, height)?;
+    }
+    if decoder.total_bytes() > limits.max_memory() {
+        return Err(PixelsError::TooMuchMemory(limits.max_memory()));
+    }
+
+    // An image whose metadata are broken is still an image.
+    let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().unwrap_or_default();
+    let color = decoder.color_type();
+    let mut samples = vec![0; decoder.total_bytes() as usize];
+    decoder.read_image(&mut samples).map_err(failed)?;
+    let mut image =
+        eight_bits(samples, color, width, height).ok_or_else(|| undecodable("it uses a variant that is not read"))?;
+
+    let mut notes = Vec::new();
+    let colours = match format {
+        ImageFormat::Png => {
+            let chunks = Chunks::read(bytes);
+            notes.extend(chunks.is_animated.then_some(Note::FirstFrame));
+            orientation = chunks.exif.and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
+            chunks.colour_source(profile)
+        }
+        ImageFormat::Bmp => {
+            notes.extend(bmp::opaque_without_alpha(&mut image));
+            bmp::profile(bytes).map(|profile| ColourSource::Profile(profile.to_vec()))
+        }
+        _ => {
+            notes.extend(webp::is_animated(bytes).then_some(Note::FirstFrame));
+            profile.map(ColourSource::Profile)
+        }
+    };
+    Ok(Raster { image, is_grey: !color.has_color(), colours, orientation, notes })
+}
+
+/// Samples of 8 or 16 bits as 8-bit RGB or RGBA, in the memory that they have already: a copy of a large image would
+/// take as much again.
+fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -> Option<DynamicImage> {
+    let deep = matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
+    if deep {
+        for at in 0..samples.len() / 2 {
+            let level = u32::from(u16::from_ne_bytes([samples[2 * at], samples[2 * at + 1]]));
+            samples[at] = ((level * 255 + 32_767) / 65_535) as u8; // rounded to the nearest level
+        }
+        samples.truncate(samples.len() / 2);
+        samples.shrink_to_fit();
+    }
+    match color {
+        ColorType::L8 | ColorType::L16 => {
+            let rgb = samples.iter().flat_map(|&grey| [grey; 3]).collect();
+            RgbImage::from_raw(width, height, rgb).map(DynamicImage::ImageRgb8)
+        }
+        ColorType::La8 | ColorType::La16 => {
+            let rgba = samples.chunks_exact(2).flat_map(|pixel| [pixel[0], pixel[0], pixel[0], pixel[1]]).collect();
+            RgbaImage::from_raw(width, height, rgba).map(DynamicImage::ImageRgba8)
+        }
+        ColorType::Rgb8 | ColorType::Rgb16 => RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8),
+        ColorType::Rgba8 | ColorType::Rgba16 => {
+            RgbaImage::from_raw(width, height, samples).map(DynamicImage::ImageRgba8)
+        }
+        _ => None,
+    }
+}
+
+/// The decoder's reason in a few words of one line: it may go to whoever sent the image.
+fn reason(error: &ImageError) -> String {
+    const LONGEST: usize = 120;
+    let text = match error {
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the file ends too early".into(),
+        ImageError::IoError(_) => "its content cannot be read".into(),
+        ImageError::Unsupported(error) => format!("it uses a variant that is not read ({error})"),
+        ImageError::Decoding(error) => match std::error::Error::source(error) {
+            Some(source) => source.to_string(),
+            None => "its content is damaged".into(),
+        },
+        _ => "its content contradicts its header".into(),
+    };
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
+    line.trim_end_matches(['.', ' ']).to_owned()
+}

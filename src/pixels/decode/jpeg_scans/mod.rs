@@ -1,0 +1,130 @@
+//! Whether a JPEG has all its pixels, by its data.
+//!
+//! The decoder fills what is missing or damaged with grey or with what it takes the next bits for and says nothing of
+//! it, and a network would classify the result. So the compressed data are walked over once before: every code must be
+//! one of its table, every block of every scan must be there and end where the data end, restart markers must come in
+//! their order, and in the end every coefficient of every component must have been sent to its last bit. Nothing is
+//! computed from the coefficients, which takes a tenth to a third of the time that decoding takes.
+
+mod bits;
+mod frame;
+mod huffman;
+mod scan;
+mod tables;
+
+use bits::{Bits, after_fill};
+use frame::Frame;
+use tables::Tables;
+
+use super::DecodeLimits;
+use crate::pixels::PixelsError;
+
+/// Without it, what a file lacks, as a clause.
+type Checked<T> = Result<T, &'static str>;
+
+const TOO_SHORT: &str = "the file ends too early";
+const DAMAGED: &str = "its compressed data are damaged";
+const INCOMPLETE: &str = "a part of its compressed data is missing";
+const HEADER: &str = "its header is damaged";
+
+/// Encoders write 1 to 10 scans, those that search for the smallest file a few more; each costs the decoder a pass over
+/// the image.
+const MOST_SCANS: usize = 64;
+
+/// How the components are sampled and sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// 4:4:4, 4:2:2, 4:4:0 or 4:2:0, in one scan or progressive: what nearly all encoders write.
+    Usual,
+    /// Any other.
+    Unusual,
+}
+
+/// Checks that the file has all the data of an image.
+///
+/// # Errors
+/// [`PixelsError::TooManyPixels`] by the header alone, and [`PixelsError::Undecodable`] with what the file lacks.
+pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, PixelsError> {
+    let mut size = Ok(());
+    let layout = walk(bytes, |width, height| {
+        size = limits.check_pixels(width, height);
+        size.is_ok()
+    });
+    size?;
+    layout.map_err(|lacks| PixelsError::Undecodable("JPEG", lacks.into()))
+}
+
+/// Walks over the markers and the scans between them.
+fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Checked<Layout> {
+    let mut size_is_allowed = Some(size_is_allowed);
+    let mut tables = Tables::default();
+    let mut frame: Option<Frame> = None;
+    let mut scans = 0;
+    let mut at = 2;
+    loop {
+        let (marker, next) = next_marker(bytes, at).ok_or(TOO_SHORT)?;
+        at = next;
+        match marker {
+            0xD9 => break,
+            0x01 | 0xD0..=0xD8 => continue,
+            _ => {}
+        }
+        let segment = segment(bytes, at).ok_or(TOO_SHORT)?;
+        at += 2 + segment.len();
+        match marker {
+            0xC0..=0xC2 => {
+                // The size is checked once, before anything is allocated for it.
+                let allowed = size_is_allowed.take().ok_or(HEADER)?;
+                let (new, (width, height)) = Frame::parse(segment, marker == 0xC2)?;
+                if !allowed(width, height) {
+                    return Err(HEADER);
+                }
+                frame = Some(new);
+            }
+            0xC3 => return Err("it is a lossless JPEG, which is not read"),
+            0xC5..=0xC7 | 0xDE => return Err("it is a hierarchical JPEG, which is not read"),
+            0xC9..=0xCB | 0xCD..=0xCF => return Err("its arithmetic coding is not read"),
+            0xF7 | 0xF8 => return Err("it is a JPEG-LS, which is not read"),
+            0xC4 => tables.define_codes(segment)?,
+            0xDB => tables.define_quantisation(segment)?,
+            0xDD => tables.restart_interval = u32::from(u16_at(segment, 0).ok_or(HEADER)?),
+            0xDA => {
+                scans += 1;
+                if scans > MOST_SCANS {
+                    return Err("it has more scans than are read");
+                }
+                at = frame.as_mut().ok_or(HEADER)?.walk_scan(segment, &tables, Bits::new(bytes, at))?;
+            }
+            _ => {}
+        }
+    }
+    match frame {
+        Some(frame) if frame.is_complete() => Ok(frame.layout()),
+        Some(_) => Err(INCOMPLETE),
+        None => Err(HEADER),
+    }
+}
+
+/// The next marker, past bytes that belong to no segment, and the place after it.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        match after_fill(bytes, at)? {
+            (0, next) => at = next,
+            found => return Some(found),
+        }
+    }
+}
+
+/// What a segment holds after its length.
+fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let length = usize::from(u16_at(bytes, at)?);
+    bytes.get(at + 2..at + length)
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().map(|&pair| u16::from_be_bytes(pair))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! What the chunks of a PNG say beside its pixels, where the decoder does not hand it on.
+
+use super::colour_profile::ColourSource;
+
+/// What is said of the pixels.
+#[derive(Default)]
+pub(super) struct Chunks<'a> {
+    code_points: Option<[u8; 4]>,
+    is_srgb: bool,
+    gamma: Option<u32>,
+    chromaticities: Option<[f64; 8]>,
+    /// It holds more than one frame.
+    pub(super) is_animated: bool,
+    /// EXIF's data, which may stand after the pixels.
+    pub(super) exif: Option<&'a [u8]>,
+}
+
+impl<'a> Chunks<'a> {
+    /// Reads them as far as they are whole; the decoder has the last word on the file.
+    pub(super) fn read(png: &'a [u8]) -> Self {
+        let mut chunks = Self::default();
+        let mut rest = png.get(8..).unwrap_or_default();
+        let mut before_pixels = true;
+        while let Some((&length, after)) = rest.split_first_chunk::<4>() {
+            let length = u32::from_be_bytes(length) as usize;
+            let (Some(kind), Some(data)) = (after.get(..4), after.get(4..).and_then(|data| data.get(..length))) else {
+                break;
+            };
+            match kind {
+                b"IDAT" => before_pixels = false,
+                b"cICP" if before_pixels => chunks.code_points = data.try_into().ok(),
+                b"sRGB" if before_pixels => chunks.is_srgb = true,
+                b"gAMA" if before_pixels => chunks.gamma = data.try_into().ok().map(u32::from_be_bytes),
+                b"cHRM" if before_pixels && data.len() == 32 => {
+                    let (numbers, _) = data.as_chunks::<4>();
+                    let mut numbers = numbers.iter().map(|&number| f64::from(u32::from_be_bytes(number)) / 100_000.0);
+                    chunks.chromaticities = Some(std::array::from_fn(|_| numbers.next().unwrap_or_default()));
+                }
+                b"acTL" if before_pixels => {
+                    chunks.is_animated = data.first_chunk().is_some_and(|&frames| u32::from_be_bytes(frames) > 1);
+                }
+                b"eXIf" => chunks.exif = Some(data),
+                _ => {}
+            }
+            rest = after.get(4 + length + 4..).unwrap_or_default();
+        }
+        chunks
+    }
+
+    /// Where the colours are defined, by the precedence of PNG's specification; none where they are sRGB.
+    pub(super) fn colour_source(&self, profile: Option<Vec<u8>>) -> Option<ColourSource> {
+        if let Some(points) = self.code_points {
+            return Some(ColourSource::CodePoints(points));
+        }
+        if let Some(profile) = profile {
+            return Some(ColourSource::Profile(profile));
+        }
+        let exponent = self.gamma.filter(|&gamma| gamma > 0).map(|gamma| 100_000.0 / f64::from(gamma));
+        let is_defined = !self.is_srgb && (exponent.is_some() || self.chromaticities.is_some());
+        is_defined.then_some(ColourSource::Gamma { exponent, chromaticities: self.chromaticities })
+    }
+}

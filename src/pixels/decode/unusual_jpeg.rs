@@ -1,0 +1,46 @@
+//! JPEGs whose components are sampled or sent in an unusual way.
+//!
+//! The decoder of the `image` crate gives other pixels for some of them, or panics, and reads some not at all; its
+//! predecessor reads them all.
+
+use image::metadata::Orientation;
+use image::{DynamicImage, RgbImage};
+use jpeg_decoder::{Decoder, PixelFormat};
+
+use super::DecodeLimits;
+use super::colour_profile::ColourSource;
+use super::raster::Raster;
+use crate::pixels::PixelsError;
+
+/// Decodes a JPEG whose size and data were checked.
+///
+/// # Errors
+/// [`PixelsError::Undecodable`].
+pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
+    let damaged = || PixelsError::Undecodable("JPEG", "its content is damaged".into());
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_memory()).unwrap_or(usize::MAX));
+    let pixels = decoder.decode().map_err(|_| damaged())?;
+    let info = decoder.info().ok_or_else(damaged)?;
+    let (width, height) = (u32::from(info.width), u32::from(info.height));
+    let image = match info.pixel_format {
+        PixelFormat::L8 => RgbImage::from_raw(width, height, pixels.iter().flat_map(|&grey| [grey; 3]).collect()),
+        PixelFormat::RGB24 => RgbImage::from_raw(width, height, pixels),
+        PixelFormat::CMYK32 => RgbImage::from_raw(width, height, from_cmyk(&pixels)),
+        PixelFormat::L16 => None,
+    };
+    Ok(Raster {
+        image: DynamicImage::ImageRgb8(image.ok_or_else(damaged)?),
+        is_grey: info.pixel_format == PixelFormat::L8,
+        colours: decoder.icc_profile().map(ColourSource::Profile),
+        orientation: decoder.exif_data().and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms),
+        notes: Vec::new(),
+    })
+}
+
+/// Each ink takes away from white, and black from what the others leave.
+fn from_cmyk(pixels: &[u8]) -> Vec<u8> {
+    let (pixels, _) = pixels.as_chunks::<4>();
+    let light = |ink: u8, black: u8| ((255 - u32::from(ink)) * (255 - u32::from(black)) + 127) / 255;
+    pixels.iter().flat_map(|&[c, m, y, k]| [c, m, y].map(|ink| light(ink, k) as u8)).collect()
+}

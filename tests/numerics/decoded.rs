@@ -1,0 +1,52 @@
+//! Drawn files of every format, layout, depth and orientation show the pixels that the programs show by which these files
+//! are looked at: libtiff, libpng, libjpeg, libwebp, lcms and Pillow. `tests/bench/files/golden.py` makes the fixture.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use image::RgbImage;
+use lobule::pixels::{DecodeLimits, PixelsError, decode};
+use serde::Deserialize;
+
+use crate::golden;
+
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    file: String,
+    /// The pixels as a PNG; none where the file must be refused.
+    shows: Option<String>,
+    #[serde(default)]
+    lossy: bool,
+}
+
+/// The largest difference of two images' levels, and the mean one.
+fn apart(one: &RgbImage, other: &RgbImage) -> (u8, f64) {
+    let apart: Vec<u8> = one.iter().zip(other.iter()).map(|(a, b)| a.abs_diff(*b)).collect();
+    let sum: f64 = apart.iter().copied().map(f64::from).sum();
+    (apart.iter().copied().max().unwrap_or_default(), sum / apart.len() as f64)
+}
+
+#[test]
+fn drawn_files_show_what_the_references_show() {
+    let entries: Vec<Entry> = golden("decoded.json");
+    assert!(entries.len() > 300, "{} files", entries.len());
+    let mut wrong = Vec::new();
+    for Entry { name, file, shows, lossy } in &entries {
+        let decoded = decode(&BASE64_STANDARD.decode(file).unwrap(), &DecodeLimits::default());
+        match (decoded, shows) {
+            (Err(PixelsError::Undecodable(..)), None) => {}
+            (Ok(decoded), Some(shows)) => {
+                let png = BASE64_STANDARD.decode(shows).unwrap();
+                let want = image::load_from_memory_with_format(&png, image::ImageFormat::Png).unwrap().into_rgb8();
+                let (most, mean) = apart(&decoded.image, &want);
+                let fits = if *lossy { mean <= 2.0 } else { most <= 1 };
+                if decoded.image.dimensions() != want.dimensions() || !fits {
+                    wrong.push(format!("{name}: up to {most} levels apart, {mean:.2} in the mean"));
+                }
+            }
+            (Ok(_), None) => wrong.push(format!("{name}: decoded, though nobody can know what it shows")),
+            (Err(error), _) => wrong.push(format!("{name}: {error}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} files:\n{}", wrong.len(), entries.len(), wrong.join("\n"));
+}
