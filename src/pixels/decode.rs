@@ -15,6 +15,10 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 use super::PixelsError;
 use super::container::{jpeg_is_whole, webp_largest_frame};
 
+mod notes;
+mod raster;
+mod tiff;
+
 /// The formats that are read, for messages.
 pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
 
@@ -98,6 +102,12 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
     let (format, name) = detect(bytes)?;
+    if format == ImageFormat::Tiff {
+        let mut raster = tiff::read(bytes, limits)?;
+        raster.image.apply_orientation(raster.orientation);
+        let image = raster.image;
+        return Ok(if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8() });
+    }
     let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
     let failed = |error: ImageError| match error {
         ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
@@ -136,9 +146,9 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PixelsErr
 /// The format by the first bytes, and its name.
 fn detect(bytes: &[u8]) -> Result<(ImageFormat, &'static str), PixelsError> {
     let found = match image::guess_format(bytes) {
+        _ if tiff::is_tiff(bytes) => return Ok((ImageFormat::Tiff, "TIFF")),
         Ok(format @ ImageFormat::Png) => return Ok((format, "PNG")),
         Ok(format @ ImageFormat::Jpeg) => return Ok((format, "JPEG")),
-        Ok(format @ ImageFormat::Tiff) => return Ok((format, "TIFF")),
         Ok(format @ ImageFormat::WebP) => return Ok((format, "WebP")),
         Ok(format @ ImageFormat::Bmp) => return Ok((format, "BMP")),
         Ok(other) => {
