@@ -26,7 +26,9 @@ pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<d
         Compression::Deflate => Box::new(ZlibDecoder::new(Cursor::new(data))),
         Compression::PackBits => Box::new(PackBits { data, at: 0, run: Run::Literal(0) }),
         Compression::Lzw => Box::new(Lzw::new(data)?),
-        Compression::Jpeg | Compression::OldJpeg => return Ok(Box::new(Cursor::new(jpeg::decode(page, stored, rows)?))),
+        Compression::Jpeg | Compression::OldJpeg => {
+            return Ok(Box::new(Cursor::new(jpeg::decode(page, stored, rows)?)));
+        }
         Compression::WebP => return Ok(Box::new(Cursor::new(webp::decode(page, stored, rows)?))),
     };
     Ok(match &page.colour {

@@ -129,8 +129,10 @@ impl<'a> Directory<'a> {
     /// The values of a tag, if the directory has it.
     pub(super) fn field(&self, tag: u16) -> Result<Option<Field<'a>>, PixelsError> {
         let big_endian = self.file.big_endian;
-        let Some(entry) =
-            self.entries.chunks_exact(self.entry_size()).find(|entry| number(&entry[..2], big_endian) == u64::from(tag))
+        let Some(entry) = self
+            .entries
+            .chunks_exact(self.entry_size())
+            .find(|entry| number(&entry[..2], big_endian) == u64::from(tag))
         else {
             return Ok(None);
         };

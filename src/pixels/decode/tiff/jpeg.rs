@@ -75,7 +75,9 @@ fn append(data: &[u8], stream: &mut Vec<u8>) -> Result<Option<Frame>, PixelsErro
                 frame = Some(Frame { width: side(w0, w1), height: side(h0, h1), components: components.into() });
             }
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                return Err(refused("a JPEG stream in it is lossless, hierarchical or arithmetically coded, which is not read"));
+                return Err(refused(
+                    "a JPEG stream in it is lossless, hierarchical or arithmetically coded, which is not read",
+                ));
             }
             _ => (),
         }

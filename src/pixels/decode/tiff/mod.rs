@@ -103,7 +103,9 @@ fn draw(page: &Page<'_>) -> Result<(Vec<u8>, Verdict), PixelsError> {
             let index = down as usize * page.across() as usize + across as usize;
             let planes = 0..page.planes();
             let mut chunks = planes
-                .map(|plane| chunk::open(page, plane * chunks_in_plane + index, rows.min(page.height - down * page.chunk_height)))
+                .map(|plane| {
+                    chunk::open(page, plane * chunks_in_plane + index, rows.min(page.height - down * page.chunk_height))
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             let left = across as usize * chunk_width;
             let visible = chunk_width.min(width - left);

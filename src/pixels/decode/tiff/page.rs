@@ -56,7 +56,11 @@ pub(super) struct Page<'a> {
 }
 
 enum Chunks<'a> {
-    Listed { file: &'a [u8], offsets: Field<'a>, lengths: Option<Field<'a>> },
+    Listed {
+        file: &'a [u8],
+        offsets: Field<'a>,
+        lengths: Option<Field<'a>>,
+    },
     /// One JPEG file with everything in it.
     Whole(&'a [u8]),
 }
@@ -77,10 +81,13 @@ impl<'a> Page<'a> {
         let (chunk_width, chunk_height) = if tiled {
             (tags.small(tag::TILE_WIDTH, 0)?, tags.small(tag::TILE_HEIGHT, 0)?)
         } else {
-            (width, match tags.small(tag::ROWS_PER_STRIP, height)? {
-                0 => height,
-                rows => rows.min(height),
-            })
+            (
+                width,
+                match tags.small(tag::ROWS_PER_STRIP, height)? {
+                    0 => height,
+                    rows => rows.min(height),
+                },
+            )
         };
         let chunks = match whole_jpeg(tags)? {
             Some(jpeg) if compression == Compression::OldJpeg => Chunks::Whole(jpeg),

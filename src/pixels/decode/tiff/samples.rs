@@ -144,7 +144,9 @@ impl Range {
                 let value = f32::from_bits(*sample) / white;
                 // NaN is in no range.
                 if !(-1.0 / 255.0..=256.0 / 255.0).contains(&value) {
-                    return Err(refused("its samples are floating-point numbers beyond 0 to 1, whose range is not known"));
+                    return Err(refused(
+                        "its samples are floating-point numbers beyond 0 to 1, whose range is not known",
+                    ));
                 }
                 *sample = (value.clamp(0.0, 1.0) * WHITE as f32 + 0.5) as u32;
             }

@@ -70,7 +70,8 @@ impl YCbCr {
         let y = self.luma[usize::from(y)];
         let (cb, cr) = (self.chroma[0][usize::from(cb)], self.chroma[1][usize::from(cr)]);
         let [red, green_cr, green_cb, blue] = self.weights;
-        [y + red * cr, y - green_cr * cr - green_cb * cb, y + blue * cb].map(|level| (level.clamp(0.0, 255.0) + 0.5) as u32)
+        [y + red * cr, y - green_cr * cr - green_cb * cb, y + blue * cb]
+            .map(|level| (level.clamp(0.0, 255.0) + 0.5) as u32)
     }
 }
 

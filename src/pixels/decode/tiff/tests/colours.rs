@@ -10,10 +10,9 @@ fn grey(levels: &[u8]) -> Vec<u8> {
 #[test]
 fn associated_alpha_gives_the_same_image_as_straight_alpha() {
     let straight = [[200, 100, 50, 128], [255, 255, 255, 51], [9, 8, 7, 255], [0, 0, 0, 0]];
-    let multiplied =
-        straight.map(|[red, green, blue, alpha]| [red, green, blue].map(|level| (level * alpha + 127) / 255)).map(
-            |[red, green, blue]| [red, green, blue, 0],
-        );
+    let multiplied = straight
+        .map(|[red, green, blue, alpha]| [red, green, blue].map(|level| (level * alpha + 127) / 255))
+        .map(|[red, green, blue]| [red, green, blue, 0]);
     let bytes = |pixels: [[u32; 4]; 4]| pixels.as_flattened().iter().map(|&level| level as u8).collect::<Vec<u8>>();
     let mut premultiplied = bytes(multiplied);
     for (pixel, [.., alpha]) in premultiplied.chunks_mut(4).zip(straight) {
@@ -43,7 +42,7 @@ fn samples_of_any_depth_are_scaled_by_their_range() {
     assert_eq!(pixels(&page(16, &words(&[65535, 257, 32768])).file()), grey(&[255, 1, 128]));
     let deep: Vec<u8> = [u32::MAX, 16_843_009 * 7, 0].iter().flat_map(|sample| sample.to_le_bytes()).collect();
     assert_eq!(pixels(&page(32, &deep).file()), grey(&[255, 7, 0]));
-    assert_eq!(pixels(&page(4, &[0xCF, 0x01]).short(266, 2).file()), grey(&[51, 255, 136]), "bits stored in reverse");
+    assert_eq!(pixels(&page(4, &[0xCF, 0x01]).short(266, 2).file()), grey(&[255, 51, 136]), "bits stored in reverse");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const LONG8: u16 = 16;
 pub(super) struct Page {
     pub tags: Vec<(u16, Values)>,
     pub chunks: Vec<Vec<u8>>,
-    tiled: bool,
+    pub tiled: bool,
 }
 
 /// A file of several directories.

@@ -1,6 +1,7 @@
 //! Where the samples of an image lie, and how they are compressed.
 
 use image::codecs::jpeg::JpegEncoder;
+use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, RgbImage};
 
 use super::*;
@@ -92,7 +93,7 @@ fn predictors_are_undone() {
 
     let differences = deflate(&words(&[65535, 32768, 1]));
     let page = Page::new(3, 1, 1, 1, differences).short(258, 16).short(259, 8).short(317, 2);
-    assert_eq!(pixels(&page.file()), [255, 255, 255, 128, 128, 128, 128, 128, 128]);
+    assert_eq!(pixels(&page.file()), [255, 255, 255, 127, 127, 127, 128, 128, 128]);
 
     let sorted: Vec<u8> = [0.0_f32, 1.0, 0.2].map(f32::to_be_bytes).as_flattened().to_vec();
     let sorted: Vec<u8> = (0..4).flat_map(|place| [0, 1, 2].map(|index| sorted[index * 4 + place])).collect();
@@ -170,4 +171,21 @@ fn an_old_jpeg_is_read_where_one_stream_holds_it() {
     let mut scan_alone = page;
     scan_alone.chunks[0].drain(..2);
     refuses(scan_alone, "JPEG stream");
+}
+
+#[test]
+fn webp_strips_are_read() {
+    let image = drawn(20, 23);
+    let webp = |strip: &[u8]| {
+        let mut file = Vec::new();
+        let rows = strip.len() as u32 / 60;
+        WebPEncoder::new_lossless(&mut file).encode(strip, 20, rows, ExtendedColorType::Rgb8).unwrap();
+        file
+    };
+    let strips = each(image.chunks(60 * 10).map(<[u8]>::to_vec).collect(), webp);
+    let page = Page::new(20, 23, RGB, 3, Vec::new()).short(259, 50001);
+    assert_eq!(pixels(&page.clone().in_strips(10, strips.clone()).file()), image);
+    refuses(page.clone().in_strips(9, strips.clone()), "another size");
+    let cut = strips.iter().map(|strip| strip[..strip.len() - 20].to_vec()).collect();
+    refuses(page.in_strips(10, cut), "damaged");
 }
