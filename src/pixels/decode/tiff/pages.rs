@@ -1,0 +1,50 @@
+//! Which of a file's directories is the image: the first at full size.
+
+use std::collections::HashSet;
+
+use super::directory::{Directory, File};
+use super::{Note, PixelsError, refused};
+
+const NEW_SUBFILE_TYPE: u16 = 254;
+const SUBFILE_TYPE: u16 = 255;
+
+/// Entries of all directories together that are looked at while pages are counted: a minute's stack of images has fewer.
+const MOST_ENTRIES: usize = 1 << 20;
+
+/// The first directory that is neither a thumbnail nor a mask, and what is to be told of the others.
+///
+/// A file of nothing but reduced images is read as its first: other readers show it too.
+pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, Vec<Note>), PixelsError> {
+    let directory = |at| file.directory(at).ok_or_else(|| refused("it has no readable directory of its images"));
+    let mut chosen = None;
+    let (mut pages, mut skipped) = (0, false);
+    let (mut seen, mut entries) = (HashSet::new(), 0);
+    let mut next = first;
+    // A chain that runs in a circle, or out of the file, ends there.
+    while next != 0 && seen.insert(next) && entries < MOST_ENTRIES {
+        let Some(page) = file.directory(next) else { break };
+        (next, entries) = (page.next, entries + page.len());
+        if is_full(&page) {
+            pages += 1;
+            chosen = chosen.or(Some(page));
+        } else {
+            skipped |= chosen.is_none();
+        }
+    }
+    let Some(chosen) = chosen else { return Ok((directory(first)?, Vec::new())) };
+    let mut notes = Vec::new();
+    if skipped {
+        notes.push(Note::ThumbnailSkipped);
+    }
+    if pages > 1 {
+        notes.push(Note::FirstOfPages(pages));
+    }
+    Ok((chosen, notes))
+}
+
+fn is_full(page: &Directory<'_>) -> bool {
+    const REDUCED_OR_MASK: u64 = 1 | 4;
+    const OLD_REDUCED: u64 = 2;
+    let value = |tag| page.unsigned(tag).ok().flatten().unwrap_or(0);
+    value(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK == 0 && value(SUBFILE_TYPE) != OLD_REDUCED
+}

@@ -1,0 +1,182 @@
+//! From the bits of a row to levels of 16 bits, by a range that the file states or that its depth implies.
+
+use half::f16;
+
+use super::directory::Directory;
+use super::{PixelsError, refused};
+
+const BITS_PER_SAMPLE: u16 = 258;
+const MIN_SAMPLE_VALUE: [u16; 2] = [280, 340];
+const MAX_SAMPLE_VALUE: [u16; 2] = [281, 341];
+const SAMPLE_FORMAT: u16 = 339;
+
+/// White, of the levels that everything is brought to.
+pub(super) const WHITE: u32 = 65535;
+
+/// How one sample is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    pub bits: u32,
+    pub float: bool,
+    /// The value of white, where the tags state one.
+    pub stated_white: Option<u32>,
+}
+
+impl Depth {
+    pub(super) fn read(tags: &Directory<'_>, samples: u32) -> Result<Self, PixelsError> {
+        let bits = same_for_all(tags, BITS_PER_SAMPLE, samples)?
+            .ok_or_else(|| refused("its samples have different numbers of bits"))?;
+        let format = same_for_all(tags, SAMPLE_FORMAT, samples)?
+            .ok_or_else(|| refused("its samples are numbers of different kinds"))?;
+        let float = match format {
+            1 | 4 => false,
+            3 => true,
+            2 => return Err(refused("its samples are signed numbers, whose range is not known")),
+            _ => return Err(refused("its samples are complex numbers, or of no known kind")),
+        };
+        let is_read = if float { matches!(bits, 16 | 32 | 64) } else { matches!(bits, 1..=16 | 32) };
+        if !is_read {
+            return Err(refused(format!("samples of {bits} bits are not read")));
+        }
+        Ok(Self { bits: bits as u32, float, stated_white: stated_white(tags, if float { 1 } else { bits as u32 })? })
+    }
+
+    /// The bytes of this many samples.
+    pub(super) fn bytes(&self, samples: usize) -> usize {
+        (samples * self.bits as usize).div_ceil(8)
+    }
+
+    /// Writes the samples of a row of one plane into every `step`th place; floats as their bits.
+    pub(super) fn unpack(&self, row: &[u8], big_endian: bool, places: &mut [u32], step: usize) {
+        let places = places.iter_mut().step_by(step);
+        macro_rules! words {
+            ($number:ty, $to_u32:expr) => {{
+                const SIZE: usize = size_of::<$number>();
+                for (place, bytes) in places.zip(row.as_chunks::<SIZE>().0) {
+                    let from_bytes = if big_endian { <$number>::from_be_bytes } else { <$number>::from_le_bytes };
+                    *place = $to_u32(from_bytes(*bytes));
+                }
+            }};
+        }
+        match (self.bits, self.float) {
+            (8, _) => places.zip(row).for_each(|(place, &byte)| *place = u32::from(byte)),
+            (16, false) => words!(u16, u32::from),
+            (16, true) => words!(f16, |value: f16| value.to_f32().to_bits()),
+            (64, _) => words!(f64, |value: f64| (value as f32).to_bits()),
+            (32, _) => words!(u32, |value| value),
+            // Packed without gaps, the highest bit first, in either order of bytes.
+            (bits, _) => {
+                let (mut held, mut count) = (0_u32, 0);
+                let mut bytes = row.iter();
+                for place in places {
+                    while count < bits {
+                        held = held << 8 | bytes.next().map_or(0, |&byte| u32::from(byte));
+                        count += 8;
+                    }
+                    count -= bits;
+                    *place = held >> count & ((1 << bits) - 1);
+                }
+            }
+        }
+    }
+}
+
+/// The value of a tag, which has one for each sample or one for all; `None` where they differ. Absent ones are 1.
+fn same_for_all(tags: &Directory<'_>, tag: u16, samples: u32) -> Result<Option<u64>, PixelsError> {
+    let Some(field) = tags.field(tag)? else { return Ok(Some(1)) };
+    let first = field.unsigned(0);
+    let stated = field.len().min(samples as usize);
+    Ok(first.filter(|_| (1..stated).all(|index| field.unsigned(index) == first)))
+}
+
+/// MaxSampleValue where it can be meant as white: beside no other black than 0, all bits of some depth from 9 on.
+///
+/// By the letter it is a statistic of the image, and an image of 8 bits whose brightest sample is 200 is not to be
+/// brightened for that.
+fn stated_white(tags: &Directory<'_>, least_bits: u32) -> Result<Option<u32>, PixelsError> {
+    let value = |tags_of_it: [u16; 2]| -> Result<Option<f64>, PixelsError> {
+        for tag in tags_of_it {
+            if let Some(field) = tags.field(tag)? {
+                return Ok(field.real(0));
+            }
+        }
+        Ok(None)
+    };
+    if value(MIN_SAMPLE_VALUE)?.unwrap_or(0.0) != 0.0 || (2..=8).contains(&least_bits) {
+        return Ok(None);
+    }
+    Ok(value(MAX_SAMPLE_VALUE)?.filter(|&white| (255.0..=f64::from(u32::MAX)).contains(&white)).and_then(|white| {
+        let whole = white as u32;
+        (f64::from(whole) == white && (whole.wrapping_add(1)).is_power_of_two() || whole == u32::MAX).then_some(whole)
+    }))
+}
+
+/// Brings samples to levels, and judges by all of them whether their range is what it was taken for.
+pub(super) struct Range {
+    float: bool,
+    white: u32,
+    is_stated: bool,
+    /// The greatest sample of a colour so far.
+    greatest: u32,
+}
+
+/// What all samples of an image say about the range that was assumed.
+pub(super) enum Verdict {
+    Fits,
+    /// There are samples above the white that the tags state, which is no white then.
+    BeyondStated,
+    /// So dark that the bits of a camera or scanner were stored in more without being scaled.
+    Unknown,
+}
+
+impl Range {
+    pub(super) fn of(depth: &Depth) -> Self {
+        let of_bits = if depth.float { 1 } else { u32::MAX >> (32 - depth.bits) };
+        let white = depth.stated_white.unwrap_or(of_bits).min(if depth.float { u32::MAX } else { of_bits });
+        Self { float: depth.float, white, is_stated: depth.stated_white.is_some(), greatest: 0 }
+    }
+
+    /// Turns samples into levels from 0 to [`WHITE`]; of each pixel's samples the first few are colours.
+    pub(super) fn levels(&mut self, samples: &mut [u32], in_pixel: usize, colours: usize) -> Result<(), PixelsError> {
+        if self.float {
+            let white = self.white as f32;
+            for sample in samples {
+                let value = f32::from_bits(*sample) / white;
+                // NaN is in no range.
+                if !(-1.0 / 255.0..=256.0 / 255.0).contains(&value) {
+                    return Err(refused(
+                        "its samples are floating-point numbers beyond 0 to 1, whose range is not known",
+                    ));
+                }
+                *sample = (value.clamp(0.0, 1.0) * WHITE as f32 + 0.5) as u32;
+            }
+            return Ok(());
+        }
+        let white = self.white;
+        if white == 255 {
+            samples.iter_mut().for_each(|sample| *sample *= 257);
+            return Ok(());
+        }
+        let of_colours = samples.chunks_exact(in_pixel).flat_map(|pixel| &pixel[..colours]);
+        self.greatest = of_colours.fold(self.greatest, |greatest, &sample| greatest.max(sample));
+        if white == WHITE {
+            samples.iter_mut().for_each(|sample| *sample = (*sample).min(WHITE));
+        } else {
+            let (white, half) = (u64::from(white), u64::from(white / 2));
+            for sample in samples {
+                *sample = ((u64::from(*sample).min(white) * u64::from(WHITE) + half) / white) as u32;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        if self.is_stated && self.greatest > self.white {
+            Verdict::BeyondStated
+        } else if !self.is_stated && self.white >= WHITE && self.greatest <= self.white >> 4 {
+            Verdict::Unknown
+        } else {
+            Verdict::Fits
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is not read, is damaged, or costs more than it may.
+
+use super::*;
+
+fn page() -> Page {
+    Page::new(8, 8, RGB, 3, drawn(8, 8))
+}
+
+#[test]
+fn what_is_not_read_is_named() {
+    refuses(page().short(259, 50000), "ZSTD");
+    refuses(page().short(259, 4), "group 4");
+    refuses(page().short(259, 60000), "number 60000");
+    refuses(page().short(339, 2), "signed");
+    refuses(page().short(262, 8), "L*a*b*");
+    refuses(page().short(262, 32803), "camera");
+    refuses(page().with(258, SHORT, &[5, 6, 5]), "different numbers of bits");
+    refuses(page().with(258, SHORT, &[24; 3]), "24 bits");
+    refuses(Page::new(4, 1, 1, 5, vec![0; 20]), "5 samples");
+    refuses(Page::new(4, 1, 5, 4, vec![0; 16]).short(332, 2), "inks");
+    refuses(Page::new(8, 1, 6, 3, vec![0; 24]).with(530, SHORT, &[3, 1]), "subsampled");
+    let mut unnamed = page();
+    unnamed.tags.retain(|(tag, _)| *tag != 262);
+    refuses(unnamed, "what its samples mean");
+}
+
+#[test]
+fn a_chunk_with_fewer_pixels_than_it_should_have_is_refused() {
+    let mut short = page();
+    short.chunks[0].pop();
+    refuses(short, "ends");
+    let compressed = |data: Vec<u8>, code| Page { chunks: vec![data], ..page() }.short(259, code);
+    for (code, data) in [(5, lzw(&drawn(8, 8))), (8, deflate(&drawn(8, 8)))] {
+        assert_eq!(pixels(&compressed(data.clone(), code).file()), drawn(8, 8));
+        refuses(compressed(data[..data.len() / 2].to_vec(), code), "ends too early");
+    }
+    let mut flipped = deflate(&drawn(8, 8));
+    let last = flipped.len() - 1;
+    flipped[last] ^= 1;
+    refuses(compressed(flipped.clone(), 8), "damaged");
+    flipped.truncate(last - 3);
+    assert_eq!(pixels(&compressed(flipped, 8).file()), drawn(8, 8), "a checksum that was cut off says nothing");
+    refuses(page().with(279, LONG, &[0]), "empty");
+    refuses(page().short(278, 4), "where all its strips");
+}
+
+#[test]
+fn limits_are_checked_before_anything_is_decoded() {
+    let limits = DecodeLimits { max_pixels: 63, ..DecodeLimits::default() };
+    assert!(matches!(read(&page().file(), &limits), Err(PixelsError::TooManyPixels { width: 8, height: 8, .. })));
+    let huge = page().with(256, LONG, &[u64::from(u32::MAX)]);
+    assert!(matches!(read(&huge.file(), &DecodeLimits::default()), Err(PixelsError::TooManyPixels { .. })));
+    refuses(page().with(256, LONG, &[0]), "0x8 pixels");
+    refuses(page().in_tiles(60_000, 60_000, vec![Vec::new()]), "larger than the image");
+    refuses(page().in_tiles(0, 16, vec![Vec::new()]), "no size");
+    refuses(page().with(256, LONG, &[2_000_000]), "pixels wide");
+    let strips = vec![drawn(8, 8); 1];
+    let slim = Page::new(1, 40_000, 1, 1, Vec::new()).in_strips(1, strips);
+    refuses(slim.clone(), "where all its strips");
+    refuses(Page { chunks: vec![vec![0]; 40_000], ..slim }, "too many");
+    let tables = vec![0; 20_000];
+    refuses(page().short(259, 7).with(347, BYTE, &tables), "JPEG tables");
+}
+
+#[test]
+fn chunks_on_top_of_each_other_are_refused() {
+    let mut file = Page::new(100, 100, 1, 1, Vec::new()).in_strips(1, vec![vec![5; 100]; 100]).file();
+    let at = file.windows(4).position(|entry| entry == [23, 1, 4, 0]).unwrap();
+    let lengths = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+    for length in file[lengths..lengths + 400].chunks_mut(4) {
+        length.copy_from_slice(&u32::MAX.to_le_bytes());
+    }
+    assert_eq!(pixels(&file), vec![5; 30_000], "a small file may say so");
+    let large = [file, vec![0; 1 << 20]].concat();
+    assert!(refusal(&large).contains("on top of each other"));
+}
+
+#[test]
+fn no_damage_is_a_panic() {
+    let tiled = tiles(&drawn(20, 20), [20, 20], [16, 16]);
+    let palette = Page::new(4, 1, 3, 1, vec![0x1B]).short(258, 2).with(320, SHORT, &[999; 12]);
+    let chroma = Page::new(4, 4, 6, 3, vec![77; 24]).with(530, SHORT, &[2, 2]);
+    let files = [
+        Form { big_endian: true, big: true }.file(vec![page().short(259, 5)]),
+        Page::new(20, 20, RGB, 3, Vec::new()).short(259, 8).in_tiles(16, 16, each(tiled, deflate)).file(),
+        Page::new(2, 1, 1, 2, vec![1, 2, 3, 4]).short(338, 1).file(),
+        Form::default().file(vec![palette, chroma]),
+    ];
+    for file in files {
+        for at in 0..file.len() {
+            let _ = read(&file[..at], &DecodeLimits::default());
+            for value in [0, 1, 2, 3, 6, 7, 16, 127, 255, file[at].wrapping_add(1)] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = read(&damaged, &DecodeLimits::default());
+            }
+        }
+    }
+}
