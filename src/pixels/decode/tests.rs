@@ -24,7 +24,7 @@ fn decoded(bytes: &[u8]) -> RgbImage {
     decode(bytes, &limits()).unwrap().image
 }
 
-fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+pub(super) fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image.into().write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
@@ -40,7 +40,7 @@ fn flag() -> RgbImage {
     })
 }
 
-fn noise(width: u32, height: u32) -> RgbImage {
+pub(super) fn noise(width: u32, height: u32) -> RgbImage {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     RgbImage::from_fn(width, height, |_, _| Rgb(random.random()))
 }
@@ -51,7 +51,7 @@ fn noise(width: u32, height: u32) -> RgbImage {
 const PALETTE_PNG: &str = "89504e470d0a1a0a0000000d494844520000000400000002020300000002c695f000000009504c5445ff00000080\
     000000ff56c8ba940000000274524e53ff00e5b7304a0000000c49444154789c63906098040000de00ab1afc37770000000049454e44ae426082";
 
-fn from_hex(text: &str) -> Vec<u8> {
+pub(super) fn from_hex(text: &str) -> Vec<u8> {
     text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
@@ -60,7 +60,7 @@ fn from_hex(text: &str) -> Vec<u8> {
 // im.save("cmyk.jpg", quality=90)
 const CMYK_JPEG: &[u8] = include_bytes!("../../../tests/fixtures/cmyk.jpg");
 
-fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
+pub(super) fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind, data].concat();
     let mut crc = !0_u32;
     for byte in &body {
