@@ -19,7 +19,7 @@ pub(super) enum Colour {
     Rgb,
     /// One sample is an index into these.
     Palette(Vec<[u8; 3]>),
-    YCbCr(YCbCr),
+    YCbCr(Box<YCbCr>),
     Cmyk,
 }
 
@@ -49,7 +49,7 @@ impl Colour {
             5 if tags.small(INK_SET, 1)? == 1 => Self::Cmyk,
             5 => return Err(refused("its inks are not cyan, magenta, yellow and black")),
             6 if samples == 1 => Self::BlackIsZero,
-            6 => Self::YCbCr(YCbCr::read(tags, compression)?),
+            6 => Self::YCbCr(YCbCr::read(tags, compression)?.into()),
             4 => return Err(refused("it is a mask for another image")),
             8..=10 => return Err(refused("its colours are CIE L*a*b*, which is not read")),
             32803 | 34892 => return Err(refused("it is the raw image of a camera, which is not read")),

@@ -53,7 +53,7 @@ impl Compression {
         !matches!(self, Self::Jpeg | Self::OldJpeg | Self::WebP)
     }
 
-    /// Whether chroma that is stored at a lower resolution comes out at full resolution.
+    /// Whether the chunks are JPEG streams, which bring their chroma to the full resolution by themselves.
     pub(super) fn is_jpeg(self) -> bool {
         matches!(self, Self::Jpeg | Self::OldJpeg)
     }

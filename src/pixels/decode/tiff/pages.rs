@@ -7,15 +7,15 @@ use super::{Note, PixelsError, refused};
 
 const NEW_SUBFILE_TYPE: u16 = 254;
 const SUBFILE_TYPE: u16 = 255;
+const SUB_IFDS: u16 = 330;
 
 /// Entries of all directories together that are looked at while pages are counted: a minute's stack of images has fewer.
 const MOST_ENTRIES: usize = 1 << 20;
 
 /// The first directory that is neither a thumbnail nor a mask, and what is to be told of the others.
 ///
-/// A file of nothing but reduced images is read as its first: other readers show it too.
+/// A file of nothing but reduced images is read as its first, as other readers do, unless its image is elsewhere.
 pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, Vec<Note>), PixelsError> {
-    let directory = |at| file.directory(at).ok_or_else(|| refused("it has no readable directory of its images"));
     let mut chosen = None;
     let (mut pages, mut skipped) = (0, false);
     let (mut seen, mut entries) = (HashSet::new(), 0);
@@ -31,7 +31,14 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
             skipped |= chosen.is_none();
         }
     }
-    let Some(chosen) = chosen else { return Ok((directory(first)?, Vec::new())) };
+    let Some(chosen) = chosen else {
+        let reduced = file.directory(first).ok_or_else(|| refused("it has no readable directory of its images"))?;
+        // Cameras put the image below its thumbnail.
+        if reduced.field(SUB_IFDS)?.is_some() {
+            return Err(refused("it has a thumbnail in place of an image; it may be the raw image of a camera"));
+        }
+        return Ok((reduced, Vec::new()));
+    };
     let mut notes = Vec::new();
     if skipped {
         notes.push(Note::ThumbnailSkipped);

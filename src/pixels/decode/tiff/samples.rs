@@ -38,7 +38,9 @@ impl Depth {
         if !is_read {
             return Err(refused(format!("samples of {bits} bits are not read")));
         }
-        Ok(Self { bits: bits as u32, float, stated_white: stated_white(tags, if float { 1 } else { bits as u32 })? })
+        // Samples of 8 bits are taken as they are by everyone.
+        let stated_white = if float || bits > 8 { stated_white(tags)? } else { None };
+        Ok(Self { bits: bits as u32, float, stated_white })
     }
 
     /// The bytes of this many samples.
@@ -89,26 +91,18 @@ fn same_for_all(tags: &Directory<'_>, tag: u16, samples: u32) -> Result<Option<u
     Ok(first.filter(|_| (1..stated).all(|index| field.unsigned(index) == first)))
 }
 
-/// MaxSampleValue where it can be meant as white: beside no other black than 0, all bits of some depth from 9 on.
-///
-/// By the letter it is a statistic of the image, and an image of 8 bits whose brightest sample is 200 is not to be
-/// brightened for that.
-fn stated_white(tags: &Directory<'_>, least_bits: u32) -> Result<Option<u32>, PixelsError> {
-    let value = |tags_of_it: [u16; 2]| -> Result<Option<f64>, PixelsError> {
-        for tag in tags_of_it {
-            if let Some(field) = tags.field(tag)? {
-                return Ok(field.real(0));
-            }
-        }
-        Ok(None)
+/// MaxSampleValue where it can be meant as white: above a black of 0, and all bits of a depth from 8 on. By the letter it
+/// is a statistic, and then it is nearly never such a number.
+fn stated_white(tags: &Directory<'_>) -> Result<Option<u32>, PixelsError> {
+    let value = |[tag, of_any_kind]: [u16; 2]| -> Result<Option<f64>, PixelsError> {
+        let field = tags.field(tag)?.or(tags.field(of_any_kind)?);
+        Ok(field.and_then(|field| field.real(0)))
     };
-    if value(MIN_SAMPLE_VALUE)?.unwrap_or(0.0) != 0.0 || (2..=8).contains(&least_bits) {
+    if value(MIN_SAMPLE_VALUE)?.unwrap_or(0.0) != 0.0 {
         return Ok(None);
     }
-    Ok(value(MAX_SAMPLE_VALUE)?.filter(|&white| (255.0..=f64::from(u32::MAX)).contains(&white)).and_then(|white| {
-        let whole = white as u32;
-        (f64::from(whole) == white && (whole.wrapping_add(1)).is_power_of_two() || whole == u32::MAX).then_some(whole)
-    }))
+    let white = value(MAX_SAMPLE_VALUE)?.unwrap_or(0.0);
+    Ok((8..=32).map(|bits| u32::MAX >> (32 - bits)).find(|&all_bits| f64::from(all_bits) == white))
 }
 
 /// Brings samples to levels, and judges by all of them whether their range is what it was taken for.

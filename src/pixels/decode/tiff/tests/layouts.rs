@@ -72,6 +72,7 @@ fn the_first_full_page_is_taken_and_what_was_passed_over_is_told() {
     assert_eq!(read(vec![page(5), page(6).short(254, 2), page(7)]), (5, vec![Note::FirstOfPages(3)]));
     assert_eq!(read(vec![page(5), thumbnail(1)]), (5, vec![]));
     assert_eq!(read(vec![thumbnail(3), thumbnail(1)]), (3, vec![]), "of nothing but reduced images the first");
+    refuses(thumbnail(3).with(330, LONG, &[8]), "thumbnail in place of an image");
 }
 
 #[test]
