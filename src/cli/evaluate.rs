@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let figure = arguments.figure.as_deref();
     [arguments.predictions.as_deref(), figure].into_iter().flatten().try_for_each(output::check_writable)?;
     let dataset = Dataset::open(&arguments.data)?;
+    dataset.require_whole()?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
@@ -93,7 +94,7 @@ struct Chosen<'a> {
 
 fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Result<Chosen<'a>> {
     let dir = dataset.root().display();
-    let Some(split) = arguments.split.read()? else {
+    let Some(split) = arguments.split.read_warning()? else {
         let images = dataset.images().iter().collect();
         return Ok(Chosen { images, train: None, what: format!("all images of {dir}") });
     };

@@ -5,15 +5,16 @@
 //! colour of an empty slide. EXIF's orientation is applied. Colour profiles are not, as they are not where networks of
 //! this field are trained. Of an animation or a multi-page file the first image is taken.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
+use std::sync::LazyLock;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
 
 use super::PixelsError;
 use super::container::{jpeg_is_whole, webp_largest_frame};
+use crate::system::{available_memory, cores, open_file};
 
 /// The formats that are read, for messages.
 pub const FORMATS: &str = "PNG, JPEG, TIFF, WebP and BMP";
@@ -44,6 +45,15 @@ impl Default for DecodeLimits {
 }
 
 impl DecodeLimits {
+    /// The same pixels, and what memory allows of bytes: a file of one's own is no upload. Each core may hold one file in
+    /// half of the memory that was free when this was first asked, 32 MiB at least and 1 GiB at most.
+    pub fn local() -> Self {
+        static BYTES: LazyLock<usize> = LazyLock::new(|| {
+            available_memory().map_or(1 << 30, |free| (free / 2 / cores()).clamp(32 << 20, 1 << 30))
+        });
+        Self { max_bytes: *BYTES, ..Self::default() }
+    }
+
     fn check_pixels(&self, width: u32, height: u32) -> Result<(), PixelsError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(PixelsError::TooManyPixels { width, height, limit: self.max_pixels });
@@ -61,17 +71,22 @@ impl DecodeLimits {
 /// # Errors
 /// [`PixelsError::Read`] when the file cannot be read, and [`PixelsError::File`] around what [`decode`] says.
 pub fn read(path: &Path, limits: &DecodeLimits) -> Result<RgbImage, PixelsError> {
-    let bytes = read_bytes(path, limits).map_err(|source| PixelsError::Read(path.into(), source))?;
+    let bytes = read_bytes(path, limits)?;
     decode(&bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
 }
 
-/// At most one byte more than the limit: enough for `decode` to refuse it, and a device without end does end.
-fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let at_most = limits.max_bytes.saturating_add(1);
-    let mut bytes = Vec::with_capacity(length.min(at_most));
-    file.take(at_most as u64).read_to_end(&mut bytes)?;
+/// The bytes of a file that are to be decoded, with the errors of [`read`]: a file beyond the limit is not read at all.
+pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, PixelsError> {
+    let failed = |source| PixelsError::Read(path.into(), source);
+    let file = open_file(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length > limits.max_bytes as u64 {
+        let source = PixelsError::TooManyBytes { bytes: length, limit: limits.max_bytes };
+        return Err(PixelsError::File(path.into(), Box::new(source)));
+    }
+    // A pipe has no length; one byte more than the limit is enough for `decode` to refuse it.
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limits.max_bytes.saturating_add(1) as u64).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 

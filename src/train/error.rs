@@ -38,6 +38,9 @@ pub enum TrainError {
         .0.len(), lines(.0)
     )]
     Unreadable(Vec<FailedImage>),
+    /// A part of the data set's folder cannot be looked into.
+    #[error("{0}\n--skip-unreadable goes on without what may be there")]
+    Unreachable(BreakhisError),
     /// A training that does not fit into memory.
     #[error(
         "the training needs about {needed} MiB of memory, and there are {available}; batches smaller than {batch} need \
