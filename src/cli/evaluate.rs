@@ -12,7 +12,7 @@ use crate::cli::inputs::{InitArguments, SplitArguments};
 use crate::cli::output::{self, Format};
 use crate::cli::terminal::show_predicted;
 use crate::cli::weights::WeightsArguments;
-use crate::evaluate::{EXCHANGES, Evaluation, Measuring, open_backbone, predictions};
+use crate::evaluate::{EXCHANGES, Evaluation, Measuring, TrainedOnThese, open_backbone, predictions};
 use crate::report::{EvaluationResults, trained_on_these};
 
 /// Arguments of `lobule evaluate`.
@@ -76,7 +76,12 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
     let format = if arguments.json { Format::Json } else { arguments.format };
     if matches!(format, Format::Csv | Format::Json) {
-        tracing::warn!("{}", trained_on_these(&evaluation));
+        let trained = trained_on_these(&evaluation);
+        match evaluation.trained_on_these {
+            Some(TrainedOnThese { images: 0, .. }) => tracing::info!("{trained}"),
+            // The log has its own word for a warning.
+            _ => tracing::warn!("{}", trained.trim_start_matches("WARNING: ")),
+        }
     }
     let id = classifier.id();
     let network = format!("{} {}", id.name, id.version);
@@ -103,7 +108,7 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
     let part = arguments.part.unwrap_or(default);
     let images = split.images(dataset, part)?;
     if images.is_empty() {
-        bail!("the split has no images in its {part} part; --part chooses another");
+        bail!("the split has no images in its {part} part; --part chooses another (a fold that is held out is validation)");
     }
     let train = if part == Part::Train { Vec::new() } else { split.images(dataset, Part::Train)? };
     let what = format!("{part} part of {dir}");

@@ -1,6 +1,5 @@
 //! What several commands take: a network, a split, images.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -79,13 +78,12 @@ pub(super) struct InitArguments {
     /// Tensors of a backbone that has seen none of the images, whose taps are a control: DenseNet121 in torchvision's
     /// names, safetensors. Without it, the taps of the measured network.
     #[arg(long, env = "LOBULE_INIT", value_name = "FILE")]
-    init: Option<OsString>,
+    init: Option<PathBuf>,
 }
 
 impl InitArguments {
     /// The file, where one was named.
     pub(super) fn path(&self) -> Option<&Path> {
-        // A variable that is set to nothing is a way of not setting it.
-        self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
+        self.init.as_deref()
     }
 }

@@ -11,6 +11,7 @@ mod bench;
 mod compare;
 #[cfg(feature = "cli")]
 mod dataset;
+mod environment;
 #[cfg(feature = "cli")]
 mod evaluate;
 #[cfg(feature = "cli")]
@@ -81,7 +82,7 @@ impl Command {
     /// # Errors
     /// Whatever the user should read before the program leaves with a code that is not 0.
     pub fn run(self) -> anyhow::Result<()> {
-        if let Ok(level) = std::env::var("LOBULE_SIMD") {
+        if let Some(level) = environment::variable("LOBULE_SIMD")? {
             Level::force(&level)?;
         }
         match self {

@@ -57,6 +57,9 @@ pub enum TrainError {
     /// A run that is not to be overwritten.
     #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
     RunExists(PathBuf),
+    /// Another process trains in the folder.
+    #[error("another training is at work in {}; wait for its end, or give another --out", .0.display())]
+    Busy(PathBuf),
     /// A folder of runs, or a file in one, is not what is needed.
     #[error("{} {reason}", path.display())]
     Unusable {
