@@ -108,7 +108,9 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
     let part = arguments.part.unwrap_or(default);
     let images = split.images(dataset, part)?;
     if images.is_empty() {
-        bail!("the split has no images in its {part} part; --part chooses another (a fold that is held out is validation)");
+        bail!(
+            "the split has no images in its {part} part; --part chooses another (a fold that is held out is validation)"
+        );
     }
     let train = if part == Part::Train { Vec::new() } else { split.images(dataset, Part::Train)? };
     let what = format!("{part} part of {dir}");

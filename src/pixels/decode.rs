@@ -48,9 +48,8 @@ impl DecodeLimits {
     /// The same pixels, and what memory allows of bytes: a file of one's own is no upload. Each core may hold one file in
     /// half of the memory that was free when this was first asked, 32 MiB at least and 1 GiB at most.
     pub fn local() -> Self {
-        static BYTES: LazyLock<usize> = LazyLock::new(|| {
-            available_memory().map_or(1 << 30, |free| (free / 2 / cores()).clamp(32 << 20, 1 << 30))
-        });
+        static BYTES: LazyLock<usize> =
+            LazyLock::new(|| available_memory().map_or(1 << 30, |free| (free / 2 / cores()).clamp(32 << 20, 1 << 30)));
         Self { max_bytes: *BYTES, ..Self::default() }
     }
 

@@ -91,12 +91,15 @@ impl Dataset {
         let Found { mut files, unusable } =
             walk::under(dir).map_err(|source| BreakhisError::Read(dir.to_owned(), source))?;
         let (unreachable, others): (Vec<_>, Vec<_>) = unusable.into_iter().partition(|entry| entry.hides_images);
-        let (named, others): (Vec<_>, Vec<_>) =
-            others.into_iter().partition(|entry| walk::is_image_name(&entry.path));
+        let (named, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|entry| walk::is_image_name(&entry.path));
         files.extend(named.into_iter().map(|entry| entry.path));
         let listed = files.contains(&dir.join(manifest::FILE_NAME));
         let (mut images, mut ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
-        ignored.extend(others.into_iter().map(|Unusable { path, reason, .. }| Ignored { path, reason, misnamed: false }));
+        ignored.extend(others.into_iter().map(|Unusable { path, reason, .. }| Ignored {
+            path,
+            reason,
+            misnamed: false,
+        }));
         if images.is_empty() {
             return Err(match unreachable.is_empty() {
                 true => BreakhisError::NoImages(dir.to_owned(), found_instead(&ignored)),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::system::{no_file, open_file, printable_path};
 
@@ -42,11 +42,17 @@ pub(crate) struct Unusable {
 /// When the folder itself cannot be read.
 pub(crate) fn under(dir: &Path) -> io::Result<Found> {
     let (mut found, mut folders) = (Found::default(), Vec::new());
+    let root = dir.canonicalize()?;
     let walk = WalkDir::new(dir).follow_links(true).sort_by_file_name().into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+    let mut walk = walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()));
+    while let Some(entry) = walk.next() {
         match entry {
             Ok(entry) => match no_file(entry.file_type()) {
                 None => found.files.push(entry.into_path()),
+                Some(_) if entry.depth() > 0 && leads_around(&root, &entry) => {
+                    walk.skip_current_dir();
+                    found.unusable.push(Unusable::circle(entry.into_path(), dir));
+                }
                 Some(_) if entry.file_type().is_dir() => folders.push(entry.into_path()),
                 Some(what) => {
                     let reason = format!("it is {what}, and not a file");
@@ -70,12 +76,21 @@ pub(crate) fn under(dir: &Path) -> io::Result<Found> {
     Ok(found)
 }
 
+/// Whether an entry is a link to a folder that the root lies in, which a walk does not know as its own.
+fn leads_around(root: &Path, entry: &DirEntry) -> bool {
+    entry.path_is_symlink() && entry.path().canonicalize().is_ok_and(|target| root.starts_with(target))
+}
+
 impl Unusable {
+    fn circle(path: PathBuf, around: &Path) -> Self {
+        let reason = format!("it is a link back to {}, whose images are found there", printable_path(around));
+        Self { path, reason, hides_images: false }
+    }
+
     fn of(error: walkdir::Error, dir: &Path) -> Self {
         let path = error.path().unwrap_or(dir).to_owned();
         if let Some(ancestor) = error.loop_ancestor() {
-            let reason = format!("it is a link back to {}, whose images are found there", printable_path(ancestor));
-            return Self { path, reason, hides_images: false };
+            return Self::circle(path, ancestor);
         }
         // The words for a link are better where it is opened as a file, and one with the name of an image is no folder.
         match open_file(&path) {
@@ -126,7 +141,9 @@ mod tests {
             fs::create_dir(path(folder)).unwrap();
         }
         fs::write(path("c.png"), "").unwrap();
-        for (link, to) in [("a/3.png", "../c.png"), ("a/circle", ".."), ("a/dead", "no"), ("a/.#dead", "no")] {
+        for (link, to) in
+            [("a/3.png", "../c.png"), ("a/around", "../.."), ("a/circle", ".."), ("a/dead", "no"), ("a/.#dead", "no")]
+        {
             symlink(to, path(link)).unwrap();
         }
         symlink("l2", path("l1")).unwrap();
@@ -137,6 +154,7 @@ mod tests {
         let Found { files, unusable } = under(dir.path()).unwrap();
         assert_eq!(files, [path("a/3.png"), path("c.png")]);
         let mut expected = vec![
+            ("a/around", "it is a link back to", false),
             ("a/circle", "it is a link back to", false),
             ("a/dead", "it is a link to nothing", true),
             ("l1", "it is a link that cannot be followed", true),

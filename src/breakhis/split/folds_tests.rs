@@ -89,7 +89,8 @@ fn a_fold_of_kaggle_s_table_goes_by_base_name_and_group() {
     // In fold 1 the first image is held out, in fold 2 the last one; paths as on either system.
     let rows = |of_last: &str| {
         let mut text = String::from("fold,mag,grp,filename\n");
-        for (fold, folder) in [(1, "BreaKHis_v1/histology_slides/breast/benign/SOB/adenosis/"), (2, "BreaKHis_v1\\x\\")] {
+        for (fold, folder) in [(1, "BreaKHis_v1/histology_slides/breast/benign/SOB/adenosis/"), (2, "BreaKHis_v1\\x\\")]
+        {
             for (at, name) in names.iter().enumerate() {
                 let held_out = at == if fold == 1 { 0 } else { names.len() - 1 };
                 text += &format!("{fold},100,{},{folder}{name}\n", if held_out { of_last } else { "train" });
