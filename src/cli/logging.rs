@@ -18,7 +18,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::environment::variable;
+use super::variable;
 use crate::system::printable_lines;
 
 /// Sets up logging for the rest of the program; lines for a person begin with the time where they are `timed`.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use clap::{Args, builder::RangedU64ValueParser, value_parser};
 
-use super::environment::variable;
+use super::variable;
 use super::weights::WeightsArguments;
 use crate::model::Classifier;
 use crate::pixels::DecodeLimits;

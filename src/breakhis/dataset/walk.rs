@@ -94,10 +94,14 @@ impl Unusable {
         }
         // The words for a link are better where it is opened as a file, and one with the name of an image is no folder.
         match open_file(&path) {
-            Err(error) if path.is_symlink() => {
-                Self { reason: error.to_string(), hides_images: !is_image_name(&path), path }
+            Err(of_link) if path.is_symlink() && !path.exists() => {
+                Self { reason: of_link.to_string(), hides_images: !is_image_name(&path), path }
             }
-            _ => Self { path, reason: io::Error::from(error).to_string(), hides_images: true },
+            _ => {
+                // The path is told beside it.
+                let reason = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                Self { path, reason, hides_images: true }
+            }
         }
     }
 }
