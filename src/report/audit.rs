@@ -24,11 +24,13 @@ pub(crate) fn audit(audit: &Audit) -> Vec<Section> {
         ),
         Section::Lines(vec![format!("sizes: {}", sizes.join(", "))]),
         findings("unreadable images", &audit.unreadable, finding),
-        findings("folders and links that cannot be followed", &audit.unreachable, finding),
         findings("names that cannot be read (left out)", &audit.misnamed, finding),
         findings("doubtful names", &audit.doubtful, finding),
         findings("identical files", &audit.identical, identical),
     ];
+    if !audit.unreachable.is_empty() {
+        sections.push(findings("folders and links that cannot be followed", &audit.unreachable, finding));
+    }
     if let Some(split) = &audit.split {
         sections.push(parts(split));
         sections.push(findings("cases in more than one part", &split.shared_cases, |shared| {
