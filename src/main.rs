@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use lobule::cli::{Arguments, logging};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::read();
     if let Err(error) = logging::init(arguments.command.is_service()) {
         eprintln!("error: {error:#}");
         return ExitCode::FAILURE;

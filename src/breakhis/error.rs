@@ -28,6 +28,9 @@ pub enum BreakhisError {
          these hold the label and the case", .0.display(), .1
     )]
     NoImages(PathBuf, String),
+    /// Folders and links below the folder cannot be followed, a line each.
+    #[error("images may be missing from {}, because these cannot be read; mend or remove them:{}", .0.display(), .1)]
+    Unreachable(PathBuf, String),
     /// Two files have one name, so a split could not name them.
     #[error("{} is there twice, as {} and as {}; give a folder with one copy of the data", .0, .1.display(), .2.display())]
     Twice(String, PathBuf, PathBuf),
@@ -56,10 +59,10 @@ pub enum BreakhisError {
 }
 
 /// The number of names and the first few of them: `12 images (a.png, b.png, c.png, ...)`.
-pub(crate) fn examples(what: &str, names: &[&str]) -> String {
+pub(crate) fn examples(what: &str, names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 3;
     let more = if names.len() > SHOWN { ", ..." } else { "" };
-    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| printable(name)).collect();
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| printable(name.as_ref())).collect();
     let shown = shown.join(", ");
     format!("{} {what}{} ({shown}{more})", names.len(), if names.len() == 1 { "" } else { "s" })
 }

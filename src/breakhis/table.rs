@@ -11,7 +11,7 @@ use crate::system::write_whole;
 
 /// A CSV file whose first line names the columns.
 pub(crate) struct Table<'a> {
-    path: &'a Path,
+    pub(crate) path: &'a Path,
     header: StringRecord,
     pub(crate) rows: Vec<Row>,
 }

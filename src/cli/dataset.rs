@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use crate::breakhis::{self, Dataset, Split, SplitAudit};
-use crate::cli::inputs::{SplitArguments, Unit};
+use crate::cli::inputs::{SplitArguments, Unit, warn_of_shared_cases};
 use crate::cli::output;
 use crate::report::{audit, parts, text::text};
 use crate::train::DEFAULT_SEED;
@@ -73,6 +73,7 @@ fn run_audit(arguments: &AuditArguments) -> anyhow::Result<()> {
 
 fn run_split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.dir)?;
+    dataset.require_whole()?;
     let split = match arguments.by {
         Unit::Case => Split::by_case(&dataset, arguments.seed),
         Unit::Image => Split::by_image(&dataset, arguments.seed),
@@ -81,11 +82,6 @@ fn run_split(arguments: &SplitOffArguments) -> anyhow::Result<()> {
     split.write(&arguments.output)?;
 
     output::print(&text(&[parts(&found)]))?;
-    if !found.shared_cases.is_empty() {
-        tracing::warn!(
-            "{} cases have images in more than one part, so figures from this split flatter; --by case keeps them apart",
-            found.shared_cases.len()
-        );
-    }
+    warn_of_shared_cases(found.shared_cases.len());
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::cli::inputs::{InitArguments, SplitArguments};
 use crate::cli::output::{self, Format};
 use crate::cli::terminal::show_predicted;
 use crate::cli::weights::WeightsArguments;
-use crate::evaluate::{EXCHANGES, Evaluation, Measuring, open_backbone, predictions};
+use crate::evaluate::{EXCHANGES, Evaluation, Measuring, TrainedOnThese, open_backbone, predictions};
 use crate::report::{EvaluationResults, trained_on_these};
 
 /// Arguments of `lobule evaluate`.
@@ -54,6 +54,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let figure = arguments.figure.as_deref();
     [arguments.predictions.as_deref(), figure].into_iter().flatten().try_for_each(output::check_writable)?;
     let dataset = Dataset::open(&arguments.data)?;
+    dataset.require_whole()?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
@@ -75,7 +76,12 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
     let format = if arguments.json { Format::Json } else { arguments.format };
     if matches!(format, Format::Csv | Format::Json) {
-        tracing::warn!("{}", trained_on_these(&evaluation));
+        let trained = trained_on_these(&evaluation);
+        match evaluation.trained_on_these {
+            Some(TrainedOnThese { images: 0, .. }) => tracing::info!("{trained}"),
+            // The log has its own word for a warning.
+            _ => tracing::warn!("{}", trained.trim_start_matches("WARNING: ")),
+        }
     }
     let id = classifier.id();
     let network = format!("{} {}", id.name, id.version);
@@ -93,7 +99,7 @@ struct Chosen<'a> {
 
 fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Result<Chosen<'a>> {
     let dir = dataset.root().display();
-    let Some(split) = arguments.split.read()? else {
+    let Some(split) = arguments.split.read_warning()? else {
         let images = dataset.images().iter().collect();
         return Ok(Chosen { images, train: None, what: format!("all images of {dir}") });
     };
@@ -102,7 +108,9 @@ fn choose<'a>(dataset: &'a Dataset, arguments: &EvaluateArguments) -> anyhow::Re
     let part = arguments.part.unwrap_or(default);
     let images = split.images(dataset, part)?;
     if images.is_empty() {
-        bail!("the split has no images in its {part} part; --part chooses another");
+        bail!(
+            "the split has no images in its {part} part; --part chooses another (a fold that is held out is validation)"
+        );
     }
     let train = if part == Part::Train { Vec::new() } else { split.images(dataset, Part::Train)? };
     let what = format!("{part} part of {dir}");

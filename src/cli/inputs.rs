@@ -1,6 +1,5 @@
 //! What several commands take: a network, a split, images.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -28,10 +27,11 @@ pub(super) enum Unit {
 /// Which split of the data.
 #[derive(Debug, Args)]
 pub(super) struct SplitArguments {
-    /// Split file, as `lobule dataset split` writes it; or a file of folds, together with --fold.
+    /// Split file, as `lobule dataset split` writes it; or a file of folds, such as Kaggle's Folds.csv, together with
+    /// --fold.
     #[arg(long, value_name = "FILE")]
     split: Option<PathBuf>,
-    /// The fold to hold out: it is the validation part, and all other folds are the train part.
+    /// The fold to hold out: it is the validation part, and all other images are the train part.
     #[arg(long, value_name = "NUMBER", requires = "split")]
     pub(super) fold: Option<u32>,
 }
@@ -46,10 +46,29 @@ impl SplitArguments {
         Ok(self.split.as_ref().map(read).transpose()?)
     }
 
+    /// The same for a training or a measurement, with a warning where the split leaks.
+    pub(super) fn read_warning(&self) -> anyhow::Result<Option<Split>> {
+        let split = self.read()?;
+        if let Some(shared) = split.as_ref().and_then(|split| split.shared_cases().ok()) {
+            warn_of_shared_cases(shared.len());
+        }
+        Ok(split)
+    }
+
     /// The split in words that fit a model card: the file's name and the fold that was held out.
     pub(super) fn describe(&self) -> Option<String> {
         let name = self.split.as_ref()?.file_name()?.to_string_lossy().into_owned();
         Some(self.fold.map_or_else(|| name.clone(), |fold| format!("{name}, fold {fold} held out")))
+    }
+}
+
+/// Says that a split leaks, where it does.
+pub(super) fn warn_of_shared_cases(cases: usize) {
+    if cases > 0 {
+        tracing::warn!(
+            "{cases} cases have images in more than one part, so figures from this split flatter; `lobule dataset split \
+             --by case` keeps them apart"
+        );
     }
 }
 
@@ -59,13 +78,12 @@ pub(super) struct InitArguments {
     /// Tensors of a backbone that has seen none of the images, whose taps are a control: DenseNet121 in torchvision's
     /// names, safetensors. Without it, the taps of the measured network.
     #[arg(long, env = "LOBULE_INIT", value_name = "FILE")]
-    init: Option<OsString>,
+    init: Option<PathBuf>,
 }
 
 impl InitArguments {
     /// The file, where one was named.
     pub(super) fn path(&self) -> Option<&Path> {
-        // A variable that is set to nothing is a way of not setting it.
-        self.init.as_deref().map(Path::new).filter(|path| !path.as_os_str().is_empty())
+        self.init.as_deref()
     }
 }

@@ -4,9 +4,8 @@
 //! anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`. With
 //! `GOOGLE_CLOUD_PROJECT` set, JSON lines name the trace as Cloud Logging links it.
 
-use std::env::{self, VarError};
 use std::io::{self, IsTerminal};
-use std::panic;
+use std::panic::{self, Location, PanicHookInfo};
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
@@ -19,6 +18,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use super::variable;
+use crate::pixels::panic_is_caught;
 use crate::system::printable_lines;
 
 /// Sets up logging for the rest of the program; lines for a person begin with the time where they are `timed`.
@@ -26,30 +27,45 @@ use crate::system::printable_lines;
 /// # Errors
 /// When one of the two variables says something that is not understood.
 pub fn init(timed: bool) -> anyhow::Result<()> {
-    let filter = match env::var("LOBULE_LOG") {
-        Ok(text) => EnvFilter::try_new(&text).with_context(|| {
+    let filter = match variable("LOBULE_LOG")? {
+        Some(text) => EnvFilter::try_new(&text).with_context(|| {
             format!("the variable LOBULE_LOG is {text:?}, which is no filter; write info, debug or lobule=debug")
         })?,
-        Err(_) => EnvFilter::new("info"),
+        None => EnvFilter::new("info"),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     if is_json()? {
-        lines.event_format(JsonLines { project: env::var("GOOGLE_CLOUD_PROJECT").ok() }).init();
+        lines.event_format(JsonLines { project: variable("GOOGLE_CLOUD_PROJECT")? }).init();
     } else {
         let lines = lines.with_target(false).with_ansi(io::stderr().is_terminal()).fmt_fields(Printable);
         if timed { lines.init() } else { lines.without_time().init() }
     }
-    // A panic's message becomes an event like any other, instead of lines that a collector cannot read.
-    panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
+/// A panic becomes one event like any other, instead of lines that a collector cannot read. That of a decoder becomes an
+/// error of its image, which says enough.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    if panic_is_caught() {
+        return;
+    }
+    tracing::error!("{}", fault(panic.location(), panic.payload_as_str()));
+}
+
+/// A panic in one line, with the place that its report must name.
+fn fault(at: Option<&Location<'_>>, reason: Option<&str>) -> String {
+    let at = at.map_or_else(String::new, |at| format!(" in {}:{}", at.file(), at.line()));
+    let reason = reason.unwrap_or("no reason is given").replace('\n', " ");
+    format!("a fault of this program{at} ({reason}); please report this line")
+}
+
 fn is_json() -> anyhow::Result<bool> {
-    match env::var("LOBULE_LOG_FORMAT").as_deref() {
-        Ok("json") => Ok(true),
-        Ok("human") => Ok(false),
-        Err(VarError::NotPresent) => Ok(env::var_os("K_SERVICE").is_some()),
-        Ok(_) | Err(VarError::NotUnicode(_)) => bail!("the variable LOBULE_LOG_FORMAT is neither human nor json"),
+    match variable("LOBULE_LOG_FORMAT")?.as_deref() {
+        Some("json") => Ok(true),
+        Some("human") => Ok(false),
+        None => Ok(variable("K_SERVICE")?.is_some()),
+        Some(_) => bail!("the variable LOBULE_LOG_FORMAT is neither human nor json"),
     }
 }
 
@@ -162,6 +178,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_panic_is_one_line_that_names_its_place() {
+        let line = fault(Some(Location::caller()), Some("index out of bounds:\n  left"));
+        assert!(line.starts_with("a fault of this program in src/cli/logging.rs:"), "{line}");
+        assert!(line.ends_with(" (index out of bounds:   left); please report this line"), "{line}");
+    }
 
     #[test]
     fn a_request_and_its_trace_are_where_cloud_logging_looks_for_them() {

@@ -1,7 +1,10 @@
 //! The command line: a file per command, each with its arguments and one function. Data goes to stdout, messages and
 //! progress to stderr. The service-only build has `serve` alone.
 
-use clap::{Parser, Subcommand};
+use std::env::{self, VarError};
+
+use anyhow::bail;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::kernels::Level;
 
@@ -36,6 +39,33 @@ pub struct Arguments {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Arguments {
+    /// Reads the arguments, and for those that are not given the variables of the environment; leaves the program with
+    /// a message where they are wrong.
+    pub fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// A command whose arguments take nothing from a variable that is empty: that is a deployer's way of not setting it.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        let is_empty = argument.get_env().is_some_and(|name| env::var_os(name).is_some_and(|value| value.is_empty()));
+        if is_empty { argument.env(None) } else { argument }
+    });
+    command.mut_subcommands(without_empty_variables)
+}
+
+/// A variable of the environment that is text, if it is set to anything.
+fn variable(name: &str) -> anyhow::Result<Option<String>> {
+    match env::var(name) {
+        Ok(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => bail!("the variable {name} is not text; unset it, or set it to text"),
+    }
 }
 
 /// The commands, each a file of this folder.
@@ -81,7 +111,7 @@ impl Command {
     /// # Errors
     /// Whatever the user should read before the program leaves with a code that is not 0.
     pub fn run(self) -> anyhow::Result<()> {
-        if let Ok(level) = std::env::var("LOBULE_SIMD") {
+        if let Some(level) = variable("LOBULE_SIMD")? {
             Level::force(&level)?;
         }
         match self {

@@ -1,13 +1,14 @@
 //! Writing data to stdout and to files.
 
-use std::io::{ErrorKind, Write};
+use std::borrow::Cow;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use crate::report::{Csv, Exporter, Json, Markdown, Results, SvgFigure, Text};
-use crate::system::write_whole;
+use crate::system::{printable, write_whole};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -51,15 +52,35 @@ pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
 }
 
 /// Writes to stdout. `false` when nobody reads any more, as in `lobule predict DIR | head`: nothing is left to do then,
-/// and nothing went wrong.
+/// and nothing went wrong. On a terminal, names of files in the text cannot drive it; a program gets them as they are.
 ///
 /// # Errors
 /// When stdout cannot be written to for any other reason, such as a full disk.
 pub(super) fn print(text: &str) -> anyhow::Result<bool> {
     let mut stdout = std::io::stdout().lock();
+    let text = if stdout.is_terminal() { Cow::Owned(for_terminal(text)) } else { Cow::Borrowed(text) };
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(error).context("cannot write to stdout"),
+    }
+}
+
+/// A text in which ends of lines and tabs, and no other characters, move a cursor.
+fn for_terminal(text: &str) -> String {
+    let piece = |piece: &str| {
+        let printed = piece.trim_end_matches(['\n', '\t']);
+        printable(printed).into_owned() + &piece[printed.len()..]
+    };
+    text.split_inclusive(['\n', '\t']).map(piece).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_lines_and_tabs_and_no_controls() {
+        assert_eq!(for_terminal("a,\u{1b}[2J\n\tb\r\n\n"), "a,\\u{1b}[2J\n\tb\\r\n\n");
     }
 }

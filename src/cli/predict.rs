@@ -1,20 +1,21 @@
 //! `lobule predict`: images and folders in, a line an image out.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::breakhis::walk;
+use crate::breakhis::walk::{self, Found};
 use crate::cli::output;
 use crate::cli::weights::WeightsArguments;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
 use crate::pixels::{DecodeLimits, Decoded, Note, read};
-use crate::system::printable;
+use crate::system::{path_for_programs, printable_path};
 
 /// How many images are decoded and predicted before the next lines are printed.
 const AT_ONCE: usize = 32;
@@ -61,7 +62,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
             match answer {
                 Ok(answer) => {
                     if arguments.format != Format::Json {
-                        answer.notes.iter().for_each(|note| tracing::info!("{}: {note}", printable(&answer.file)));
+                        answer.notes.iter().for_each(|note| tracing::info!("{}: {note}", printable_path(&answer.file)));
                     }
                     if answered == 0 {
                         text += &layout.head()?;
@@ -93,40 +94,40 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The images that are named, and those in the folders that are named; what cannot be found is logged and counted.
+/// The images that are named, and those in the folders that are named; what cannot be found or read is logged and
+/// counted.
 fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     let (mut images, mut failed) = (Vec::new(), 0);
+    let mut fail = |path: &Path, reason: &dyn Display| {
+        failed += 1;
+        tracing::error!("cannot read {}: {reason}", printable_path(path));
+    };
     for input in inputs {
-        match images_of(input) {
-            Ok(found) => images.extend(found),
-            Err(error) => {
-                failed += 1;
-                tracing::error!("{error:#}");
+        if !input.is_dir() {
+            // A file that is named is tried whatever its ending, and what is none is told when it is opened.
+            images.push(input.clone());
+            continue;
+        }
+        match walk::under(input) {
+            Ok(Found { mut files, unusable }) => {
+                files.retain(|file| walk::is_image_name(file));
+                if files.is_empty() && unusable.is_empty() {
+                    fail(input, &format_args!("there is no image ({}) in it", walk::IMAGE_EXTENSIONS.join(", ")));
+                }
+                images.extend(files);
+                unusable.iter().for_each(|entry| fail(&entry.path, &entry.reason));
             }
+            Err(error) => fail(input, &error),
         }
     }
     (images, failed)
 }
 
-fn images_of(input: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let unread = || format!("cannot read {}", input.display());
-    if !std::fs::metadata(input).with_context(unread)?.is_dir() {
-        // A file that is named is tried whatever its ending.
-        return Ok(vec![input.to_owned()]);
-    }
-    let mut files = walk::under(input).with_context(unread)?;
-    files.retain(|file| file.file_name().and_then(|name| name.to_str()).and_then(walk::image_stem).is_some());
-    if files.is_empty() {
-        bail!("no image ({}) in {}", walk::IMAGE_EXTENSIONS.join(", "), input.display());
-    }
-    Ok(files)
-}
-
 fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
-    let Decoded { image, notes } = read(path, &DecodeLimits::default())?;
-    let prediction = classifier.classify(&image).with_context(|| path.display().to_string())?;
+    let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
+    let prediction = classifier.classify(&image).with_context(|| printable_path(path))?;
     Ok(Answer {
-        file: path.display().to_string(),
+        file: path.to_owned(),
         label: prediction.label(),
         confidence: prediction.confidence().rounded(),
         probability_malignant: prediction.probability_malignant.rounded(),
@@ -139,7 +140,8 @@ fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow
 /// The answer for one image, its fields in the order in which they are printed.
 #[derive(Serialize)]
 struct Answer {
-    file: String,
+    #[serde(serialize_with = "for_programs")]
+    file: PathBuf,
     label: Label,
     confidence: f64,
     probability_malignant: f64,
@@ -150,10 +152,14 @@ struct Answer {
 
 const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
 
+fn for_programs<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&path_for_programs(path))
+}
+
 impl Answer {
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self, format: Format) -> [String; 6] {
         [
-            self.file.clone(),
+            if format == Format::Table { printable_path(&self.file) } else { path_for_programs(&self.file).into() },
             self.label.to_string(),
             digits(self.confidence),
             digits(self.probability_malignant),
@@ -172,7 +178,7 @@ struct Layout {
 
 impl Layout {
     fn new(format: Format, images: &[PathBuf]) -> Self {
-        let widths = images.iter().map(|path| printable(&path.display().to_string()).chars().count());
+        let widths = images.iter().map(|path| printable_path(path).chars().count());
         Self { format, file_width: widths.max().unwrap_or(0).max(COLUMNS[0].len()) }
     }
 
@@ -186,7 +192,7 @@ impl Layout {
     fn line(&self, answer: &Answer) -> anyhow::Result<String> {
         match self.format {
             Format::Json => Ok(serde_json::to_string(answer)? + "\n"),
-            Format::Table | Format::Csv => self.cells(answer.cells().each_ref().map(String::as_str)),
+            Format::Table | Format::Csv => self.cells(answer.cells(self.format).each_ref().map(String::as_str)),
         }
     }
 
@@ -197,7 +203,7 @@ impl Layout {
             return Ok(String::from_utf8(writer.into_inner()?)?);
         }
         let [file, label, confidence, probability, decision, threshold] = cells;
-        let (file, width) = (printable(file), self.file_width);
+        let width = self.file_width;
         // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
         Ok(format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n"))
     }

@@ -3,14 +3,15 @@
 //! What concerns the process as a whole is done here and not in the library: the environment is read, the heap is
 //! set up for a service, and SIGTERM and Ctrl-C are waited for.
 
-use std::env::{self, VarError};
+use std::env;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use clap::{Args, builder::RangedU64ValueParser};
+use anyhow::{Context, anyhow};
+use clap::{Args, builder::RangedU64ValueParser, value_parser};
 
+use super::variable;
 use super::weights::WeightsArguments;
 use crate::model::Classifier;
 use crate::pixels::DecodeLimits;
@@ -52,7 +53,8 @@ pub struct ServeArguments {
     batch: usize,
 
     /// Bytes that a request's body may have.
-    #[arg(long, env = "LOBULE_MAX_BYTES", value_name = "BYTES", default_value_t = Config::MAX_BODY_BYTES)]
+    #[arg(long, env = "LOBULE_MAX_BYTES", value_name = "BYTES", value_parser = count(isize::MAX as u64),
+        default_value_t = Config::MAX_BODY_BYTES)]
     max_bytes: usize,
 
     #[arg(long, env = "LOBULE_UPLOAD_MEMORY", value_name = "BYTES", help = format!(
@@ -61,7 +63,8 @@ pub struct ServeArguments {
     ))]
     upload_memory: Option<usize>,
 
-    #[arg(long, env = "LOBULE_MAX_PIXELS", value_name = "PIXELS", help = format!(
+    #[arg(long, env = "LOBULE_MAX_PIXELS", value_name = "PIXELS",
+        value_parser = value_parser!(u64).range(1..), help = format!(
         "Pixels (width times height) that an image may have [default: what fits into memory, at most {}]",
         DecodeLimits::default().max_pixels
     ))]
@@ -155,15 +158,6 @@ fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
     })
 }
 
-/// A variable of the environment that is text, if it is set at all.
-fn variable(name: &str) -> anyhow::Result<Option<String>> {
-    match env::var(name) {
-        Ok(text) => Ok(Some(text)),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => bail!("the variable {name} is not text; unset it, or set it to text"),
-    }
-}
-
 /// The port that platforms such as Cloud Run ask for.
 fn port_from_environment() -> anyhow::Result<Option<u16>> {
     let Some(text) = variable("PORT")? else { return Ok(None) };
@@ -172,7 +166,9 @@ fn port_from_environment() -> anyhow::Result<Option<u16>> {
 }
 
 fn token_from_environment() -> anyhow::Result<Option<Token>> {
-    let Some(text) = variable("LOBULE_TOKEN")? else { return Ok(None) };
+    // Set to nothing, as by a secret that could not be read, it must not let everybody in.
+    let is_empty = env::var_os("LOBULE_TOKEN").is_some_and(|token| token.is_empty());
+    let Some(text) = variable("LOBULE_TOKEN")?.or(is_empty.then(String::new)) else { return Ok(None) };
     // The message must not hold the secret.
     text.parse().map(Some).map_err(|reason| anyhow!("the variable LOBULE_TOKEN cannot be used: {reason}"))
 }

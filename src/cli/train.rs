@@ -56,7 +56,7 @@ pub struct TrainArguments {
     /// Go on with the run in the folder, to the same result as if it had never stopped; or begin it.
     #[arg(long)]
     resume: bool,
-    /// Go on without images that cannot be read; they are named and counted.
+    /// Go on without images and folders that cannot be read; they are named.
     #[arg(long)]
     skip_unreadable: bool,
 }
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
 impl TrainArguments {
     fn config(&self) -> anyhow::Result<Config> {
         let changes: Vec<&str> = self.changes.iter().map(String::as_str).collect();
-        let held_out = match (&self.folds, self.split.read()?.zip(self.split.describe())) {
+        let held_out = match (&self.folds, self.split.read_warning()?.zip(self.split.describe())) {
             (Some(folds), _) => HeldOut::Folds { folds: folds.clone(), repeats: self.repeats },
             (None, Some((split, name))) => HeldOut::Split { split, name },
             _ if self.all => HeldOut::Nothing { cross_validation: self.cross_validation.clone() },

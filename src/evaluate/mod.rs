@@ -54,7 +54,7 @@ pub enum EvaluateError {
         reason: String,
     },
     /// Images that cannot be read or predicted; figures over the others would be of something else.
-    #[error("no figures, because {} of {of} images could not be predicted:{}", failed.len(), lines(failed))]
+    #[error("no figures, because {} of {of} images could not be predicted; mend or remove them:{}", failed.len(), lines(failed))]
     Unpredicted {
         /// These images.
         failed: Vec<FailedImage>,

@@ -141,7 +141,7 @@ impl Measuring<'_> {
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.
     fn prepare(&self, file: &ImageFile) -> Result<(Prepared, Subject), FailedImage> {
         let failed = |source| FailedImage::new(file, source);
-        let image = pixels::read(&file.path, &DecodeLimits::default()).map_err(failed)?.image;
+        let image = pixels::read(&file.path, &DecodeLimits::local()).map_err(failed)?.image;
         let own = self.classifier.preprocess();
         let resized = |preprocess: &Preprocess, image: &RgbImage| preprocess.resized(image).map_err(failed);
         let other = self.frozen.as_ref().map(|(backbone, _)| backbone.preprocess());

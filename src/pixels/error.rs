@@ -26,7 +26,7 @@ pub enum PixelsError {
     /// The encoded file is too large (HTTP 413).
     #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed image")]
     TooManyBytes {
-        /// Its length, or one more than the limit where reading stopped there.
+        /// Its length; of a pipe, which has none, one more than the limit.
         bytes: u64,
         /// The most that is read.
         limit: usize,

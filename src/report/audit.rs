@@ -28,6 +28,9 @@ pub(crate) fn audit(audit: &Audit) -> Vec<Section> {
         findings("doubtful names", &audit.doubtful, finding),
         findings("identical files", &audit.identical, identical),
     ];
+    if !audit.unreachable.is_empty() {
+        sections.push(findings("folders and links that cannot be followed", &audit.unreachable, finding));
+    }
     if let Some(split) = &audit.split {
         sections.push(parts(split));
         sections.push(findings("cases in more than one part", &split.shared_cases, |shared| {

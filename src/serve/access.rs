@@ -82,8 +82,16 @@ impl FromStr for Origin {
         const FORM: &str = "an origin is a scheme and a host as browsers write them, such as https://example.org or \
                             http://localhost:3000";
         let never = |why: &str| format!("{why}, so that no browser sends it: {FORM}");
+        let without_scheme = || match text {
+            "" => format!("it is empty: {FORM}"),
+            "*" => format!("each origin is named by itself, and * is none: {FORM}"),
+            _ => never("it does not begin with http:// or https:// in small letters"),
+        };
         let split = text.split_once("://").filter(|(scheme, _)| ["http", "https"].contains(scheme));
-        let (scheme, authority) = split.ok_or_else(|| never("it does not begin with http:// or https://"))?;
+        let (scheme, authority) = split.ok_or_else(without_scheme)?;
+        if authority.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return Err(never("it has a space in it"));
+        }
         if authority.contains(['/', '?', '#']) {
             return Err(never("it has something behind the host and port, if only a slash"));
         }
@@ -95,16 +103,24 @@ impl FromStr for Origin {
             Some(colon) => (&authority[..in_brackets + colon], Some(&authority[in_brackets + colon + 1..])),
             None => (authority, None),
         };
+        if host.is_empty() {
+            return Err(never("it has no host"));
+        }
         if !is_host(host) {
             return Err(never("its host is not one in small letters, digits, hyphens and dots, or an IP address"));
         }
         match port {
             Some("80") if scheme == "http" => return Err(never("80 is the port of http anyway, and left out")),
             Some("443") if scheme == "https" => return Err(never("443 is the port of https anyway, and left out")),
-            Some(port) if !port.parse::<NonZero<u16>>().is_ok_and(|number| number.to_string() == port) => {
-                return Err(never("its port is not a number from 1 to 65535"));
-            }
-            _ => {}
+            Some("") => return Err(never("it ends in a colon without a port")),
+            Some(port) => match port.parse::<NonZero<u16>>() {
+                Err(_) => return Err(never("its port is not a number from 1 to 65535")),
+                Ok(number) if number.to_string() != port => {
+                    return Err(never(&format!("its port should be written {number}")));
+                }
+                Ok(_) => {}
+            },
+            None => {}
         }
         HeaderValue::from_str(text).map(Self).map_err(|_| never("it has letters that no header has"))
     }
@@ -159,23 +175,30 @@ mod tests {
             assert!(good.parse::<Origin>().is_ok(), "{good}");
         }
         for (bad, reason) in [
-            ("* null example.org ftp://example.org HTTPS://example.org", "does not begin with http"),
+            ("null example.org ftp://example.org", "does not begin with http"),
+            ("HTTPS://example.org", "in small letters"),
+            ("*", "* is none"),
             (
                 "https://example.org/ https://example.org/page https://example.org?a=b https://example.org#top",
                 "a slash",
             ),
             ("https://jane@example.org", "a user"),
             ("https://Example.org https://bücher.de https://*.example.org", "small letters"),
-            ("https:// https://:8080 https://a..b http://127.1 http://[0:0:0:0:0:0:0:1] http://::1", "its host"),
+            ("https:// https://:8080", "no host"),
+            ("https://a..b http://127.1 http://[0:0:0:0:0:0:0:1] http://::1", "its host"),
             ("https://example.org:443", "443 is the port of https"),
             ("http://example.org:80", "80 is the port of http"),
-            ("http://example.org: http://example.org:080 http://example.org:65536", "its port"),
+            ("http://example.org:", "ends in a colon"),
+            ("http://example.org:080 http://example.org:+80", "its port should be written 80"),
+            ("http://example.org:65536 http://example.org:0 http://example.org:http", "from 1 to 65535"),
         ] {
             for bad in bad.split(' ') {
                 let refusal = bad.parse::<Origin>().unwrap_err();
                 assert!(refusal.contains(reason), "{bad}: {refusal}");
             }
         }
-        assert!("".parse::<Origin>().unwrap_err().contains("does not begin with http"));
+        assert!("".parse::<Origin>().unwrap_err().starts_with("it is empty"));
+        assert!(" https://example.org".parse::<Origin>().unwrap_err().contains("does not begin"));
+        assert!("https://example.org ".parse::<Origin>().unwrap_err().contains("a space"));
     }
 }

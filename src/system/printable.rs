@@ -19,9 +19,32 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A path in a message: a name with an end of line cannot pass for a line of its own.
+/// A path in a message: a name with an end of line cannot pass for a line of its own, and bytes that are no UTF-8 become
+/// escapes, as in `\xff`.
 pub fn printable_path(path: &Path) -> String {
-    printable(&path.to_string_lossy()).into_owned()
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text += &printable(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+/// A path that another program reads out of JSON or CSV and opens. It is as it is where it is UTF-8, which these formats
+/// demand; any other is a `file://` URL of its bytes (RFC 8089).
+pub fn path_for_programs(path: &Path) -> Cow<'_, str> {
+    if let Some(text) = path.to_str() {
+        return Cow::Borrowed(text);
+    }
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut url = String::from("file://");
+    for &byte in absolute.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => url.push(byte.into()),
+            _ => url += &format!("%{byte:02X}"),
+        }
+    }
+    Cow::Owned(url)
 }
 
 /// A text line by line: ends of lines stay.
@@ -46,5 +69,16 @@ mod tests {
         assert_eq!(printable_path(Path::new("x\nERROR forged")), r"x\nERROR forged");
         assert_eq!(printable("gnp.\u{202e}exe"), r"gnp.\u{202e}exe");
         assert!(matches!(printable("Größe, 画像, صورة, a\\b.png"), Cow::Borrowed(_)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf_8_is_told_by_its_bytes() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = |bytes: &'static [u8]| Path::new(std::ffi::OsStr::from_bytes(bytes));
+        assert_eq!(printable_path(path(b"/a/\xffb\n\xc3.png")), r"/a/\xffb\n\xc3.png");
+        assert_eq!(path_for_programs(path(b"/a b/\xff%~\xc3\xa4.png")), "file:///a%20b/%FF%25~%C3%A4.png");
+        assert_eq!(path_for_programs(path("/a b/ä\u{1b}.png".as_bytes())), "/a b/ä\u{1b}.png");
+        assert!(path_for_programs(path(b"\xff")).starts_with("file:///"), "absolute");
     }
 }

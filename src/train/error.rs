@@ -38,6 +38,9 @@ pub enum TrainError {
         .0.len(), lines(.0)
     )]
     Unreadable(Vec<FailedImage>),
+    /// A part of the data set's folder cannot be looked into.
+    #[error("{0}\n--skip-unreadable goes on without what may be there")]
+    Unreachable(BreakhisError),
     /// A training that does not fit into memory.
     #[error(
         "the training needs about {needed} MiB of memory, and there are {available}; batches smaller than {batch} need \
@@ -54,6 +57,9 @@ pub enum TrainError {
     /// A run that is not to be overwritten.
     #[error("{} holds a run already; --resume goes on with it, and another --out begins a new one", .0.display())]
     RunExists(PathBuf),
+    /// Another process trains in the folder.
+    #[error("another training is at work in {}; wait for its end, or give another --out", .0.display())]
+    Busy(PathBuf),
     /// A folder of runs, or a file in one, is not what is needed.
     #[error("{} {reason}", path.display())]
     Unusable {

@@ -57,7 +57,7 @@ impl Samples {
         preprocess: &Preprocess,
         augmentation: &Augmentation,
     ) -> (Self, Vec<FailedImage>) {
-        let limits = DecodeLimits::default();
+        let limits = DecodeLimits::local();
         let keep = |image: &&ImageFile| {
             let kept =
                 read(&image.path, &limits).and_then(|decoded| Kept::of(&decoded.image, preprocess, augmentation));

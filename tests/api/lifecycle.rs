@@ -123,7 +123,7 @@ fn the_variable_port_overrides_the_port_of_listen() {
     assert_eq!(service.address, format!("127.0.0.1:{free}"));
     assert_eq!(service.get("/ready").send().status, 200);
 
-    for bad in ["http", "70000", "-1", ""] {
+    for bad in ["http", "70000", "-1"] {
         let (code, text) = refused_start(&[("PORT", bad)], &[]);
         assert_eq!(code, Some(1), "PORT={bad:?}");
         assert!(text.contains(&format!("the variable PORT is {bad:?}, which is no port")), "{text}");
@@ -134,6 +134,23 @@ fn the_variable_port_overrides_the_port_of_listen() {
 fn the_environment_says_what_the_flags_say() {
     let service = Service::start_with(&[("LOBULE_MAX_BYTES", "1000")], &[]);
     assert_eq!(service.predict().image(vec![0; 1001]).send().status, 413);
+}
+
+#[test]
+fn a_variable_that_is_set_to_nothing_is_not_set() {
+    let names = "PORT LOBULE_THREADS LOBULE_QUEUE LOBULE_BATCH LOBULE_MAX_BYTES LOBULE_MAX_PIXELS LOBULE_ORIGINS \
+                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE";
+    let empty: Vec<(&str, &str)> = names.split(' ').map(|name| (name, "")).collect();
+    let service = Service::start_with(&empty, &[]);
+    assert_eq!(service.get("/ready").send().status, 200);
+}
+
+#[test]
+fn limits_that_let_nothing_in_are_refused() {
+    for flag in ["--max-bytes", "--max-pixels"] {
+        let (code, text) = refused_start(&[], &[flag, "0"]);
+        assert!(code == Some(2) && text.contains(flag), "{text}");
+    }
 }
 
 #[test]

@@ -65,4 +65,7 @@ fn a_step_of_training_is_timed() {
     assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
     assert!(report["step_ms"]["p50"].as_f64().unwrap() > 0.0);
     assert!(complaint(&["bench", "--steps", "1"]).contains("--train"));
+    for other in [&["--roofline"][..], &["--decode", "slide.png"]] {
+        assert!(complaint(&[&["bench", "--train"], other].concat()).contains("cannot be used with"), "{other:?}");
+    }
 }

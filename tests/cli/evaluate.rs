@@ -1,13 +1,16 @@
 //! `lobule evaluate`.
 
 use std::fs;
+use std::path::Path;
 
+use lobule::breakhis::Dataset;
 use lobule::diagnosis::Threshold;
 use lobule::evaluate::{ControlFigures, Figures, predictions};
 use lobule::model::WeightsFile;
 use serde_json::Value;
 
-use crate::support::{breakhis_tree, complaint, draw, json, printed, printed_in, small_network, text};
+use crate::support::{breakhis_tree, complaint, draw, json, lobule, printed, printed_in, small_network, text};
+use crate::train::{places, small_training};
 
 /// The names that other programs rely on.
 const FIELDS: &str = "\
@@ -127,6 +130,42 @@ fn a_fold_that_is_held_out_is_what_is_measured() {
 }
 
 #[test]
+fn a_fold_of_kaggle_s_table_is_measured_audited_and_trained_on() {
+    let (data, work, out) = places();
+    let (folds, weights) = (work.path().join("Folds.csv"), small_network(work.path()));
+    // Fold 1 holds two cases out; fold 2 the first image of each case, so that every case is on both sides.
+    let mut rows = String::from("fold,mag,grp,filename\n");
+    for image in Dataset::open(data.path()).unwrap().images() {
+        let case = image.name.case.to_string();
+        let held_out = [case == "1" || case == "11", image.name.number == 1];
+        for (fold, held_out) in [1, 2].into_iter().zip(held_out) {
+            let path = image.path.strip_prefix(data.path()).unwrap();
+            rows += &format!("{fold},100,{},{}\n", if held_out { "test" } else { "train" }, text(path));
+        }
+    }
+    fs::write(&folds, rows).unwrap();
+    let with = |command: &[&str], fold: &str| {
+        let arguments = [command, &["--split", text(&folds), "--fold", fold]].concat();
+        let output = lobule(&arguments).output().unwrap();
+        (output.status.success(), [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()))
+    };
+    let evaluate = ["evaluate", "--json", "--data", text(data.path()), "--weights", text(&weights), "--exchanges", "0"];
+    for (fold, images, leaks) in [("1", 10, false), ("2", 12, true)] {
+        let (succeeded, [figures, log]) = with(&evaluate, fold);
+        assert!(succeeded, "{log}");
+        assert_eq!(serde_json::from_str::<Value>(&figures).unwrap()["n"], images);
+        assert_eq!(log.contains("12 cases have images in more than one part"), leaks, "{log}");
+        let (succeeded, [report, _]) = with(&["dataset", "audit", text(data.path())], fold);
+        assert!(succeeded != leaks && report.contains("cases in more than one part"), "{report}");
+    }
+    let train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
+    let (succeeded, [_, log]) = with(&train.iter().map(String::as_str).collect::<Vec<_>>(), "1");
+    assert!(succeeded && log.contains("50 images to train on, 10 to validate on"), "{log}");
+    let all = [&train[..], &["--folds".into(), text(&folds).into()]].concat();
+    assert!(complaint(&all).contains("--split with --fold takes one of them"));
+}
+
+#[test]
 fn a_split_of_other_data_is_refused_with_examples() {
     let (dir, other) = (breakhis_tree(), tempfile::tempdir().unwrap());
     for number in 1..=3 {
@@ -192,7 +231,15 @@ fn figures_on_cases_that_the_network_was_trained_on_are_marked_loudly() {
     assert!(report.starts_with(warning), "{report}");
     let json: Value = serde_json::from_str(&evaluate(&file, &["--exchanges", "0", "--json"])).unwrap();
     assert_eq!(json["trained_on_these"], serde_json::json!({"images": 15, "cases": 3}));
+    let log = |file: &WeightsFile| {
+        file.write(&weights).unwrap();
+        let arguments =
+            ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--exchanges", "0", "--json"];
+        String::from_utf8(lobule(&arguments).assert().success().get_output().stderr.clone()).unwrap()
+    };
+    assert!(log(&file).contains("WARN the network was trained on 15"), "{}", log(&file));
     file.metadata.trained_on = vec!["999".to_owned()];
+    assert!(log(&file).contains("INFO the network was trained on none"), "{}", log(&file));
     let report = evaluate(&file, &["--exchanges", "0"]);
     assert!(report.starts_with("the network was trained on none of these cases\n"), "{report}");
 }

@@ -77,6 +77,11 @@ fn a_cross_validation_that_is_stopped_goes_on_to_the_same_bytes() {
     assert_eq!(pooled(&String::from_utf8_lossy(&output.stdout)), pooled(&report));
     assert_whole(&between);
 
+    // A single run and a cross-validation keep out of each other's folders.
+    assert!(complaint(&baseline(data.path(), &whole, 5, &[])).contains("holds a cross-validation"));
+    let single = complaint(&baseline(data.path(), &whole.join("repeat-1/fold-0"), 5, &["--folds", "3"]));
+    assert!(single.contains("holds a single run"), "{single}");
+
     // Killed inside of a fold, wherever that falls, until nothing is left to do.
     let inside = work.path().join("inside");
     let command = baseline(data.path(), &inside, 5, &["--folds", "3", "--resume"]);

@@ -2,9 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test may
 
+#[cfg(unix)]
+mod bad_entries;
 mod bench;
+#[cfg(unix)]
+#[path = "../support/broken.rs"]
+mod broken;
 mod compare;
 mod dataset;
+#[allow(dead_code, reason = "the service's tests use the rest")]
+#[path = "../support/drawn.rs"]
+mod drawn;
 mod evaluate;
 mod folds;
 mod help;

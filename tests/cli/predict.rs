@@ -153,6 +153,24 @@ fn names_of_files_cannot_drive_a_terminal() {
     assert_eq!(serde_json::from_slice::<Value>(&json).unwrap()["file"], text(&good));
 }
 
+/// `script` gives the program a terminal of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_format_drives_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("a\u{1b}[2J\u{202e}.png"), 100);
+    for format in ["csv", "json", "table"] {
+        let command = format!("{} predict --format {format} {}", env!("CARGO_BIN_EXE_lobule"), text(dir.path()));
+        let shown = Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap().stdout;
+        let shown = String::from_utf8(shown).unwrap();
+        assert!(shown.contains(r"a\u") && shown.contains(r"[2J\u{202e}.png"), "{format}: {shown:?}");
+        // The log has colours of its own on a terminal.
+        assert!(!shown.contains(['\u{202e}', '\u{7}']) && !shown.contains("\u{1b}[2J"), "{format}: {shown:?}");
+    }
+    let piped = printed(&["predict", "--format", "csv", text(dir.path())]);
+    assert!(piped.contains("a\u{1b}[2J\u{202e}.png"), "a program gets the name as it is");
+}
+
 #[test]
 fn a_reader_that_leaves_early_ends_it_quietly() {
     let dir = tempfile::tempdir().unwrap();

@@ -205,6 +205,22 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_second_training_in_one_folder_is_refused_while_the_first_is_at_work() {
+    let (data, _work, out) = places();
+    let changes = ["epochs=500", "early_stopping.patience=1000"];
+    let mut command = small_training("baseline", data.path(), Path::new(""), &out, &changes);
+    let mut first = Command::new(env!("CARGO_BIN_EXE_lobule")).args(&command).stderr(Stdio::null()).spawn().unwrap();
+    while !out.join("last.safetensors").exists() && first.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    command.push("--resume".into());
+    let message = complaint(&command);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(message.contains("another training is at work in") && message.contains(text(&out)), "{message}");
+}
+
+#[test]
 fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     let (data, work, out) = places();
     let train = |more: &[&str]| {
@@ -220,6 +236,7 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     assert!(message.contains("does not fit the network") && message.contains("features.conv0.weight"), "{message}");
     assert!(train(&["--init", text(&other), "--set", "learning_rate=0"]).contains("learning_rate must be above 0"));
     assert!(train(&["--init", text(&other), "--set", "epoch=3"]).contains("epoch"));
+    assert!(train(&["--init", text(&other), "--set", "name=foo"]).contains("cannot be another"));
     let baseline = ["train", "--data", text(data.path()), "--recipe", "baseline", "--out", text(&out)];
     assert!(complaint(&[&baseline[..], &["--init", text(&other)]].concat()).contains("leave --init out"));
     assert!(!out.exists(), "nothing was made");
@@ -228,11 +245,14 @@ fn a_training_that_cannot_succeed_is_refused_before_it_starts() {
     fs::write(&Dataset::open(data.path()).unwrap().images()[0].path, "no image").unwrap();
     let (file, used) = (work.path().join("file"), work.path().join("used"));
     fs::write(&file, "").unwrap();
+    let dangling = work.path().join("dangling");
+    std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
     fs::create_dir(&used).unwrap();
     fs::write(used.join("last.safetensors"), "").unwrap();
     for (out, message) in [
         (&file, "cannot write"),
-        (&file.join("run"), "cannot write"),
+        (&file.join("run"), "file is a file, and --out names a folder"),
+        (&dangling, "dangling is a link to nothing, and --out names a folder"),
         (&used, "holds a run already"),
         (&out, "1 images cannot be read"),
     ] {

@@ -7,7 +7,7 @@ use lobule::{Classifier, Prediction};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args_os().nth(1).ok_or("usage: classify IMAGE")?;
-    let image = read(path.as_ref(), &DecodeLimits::default())?.image;
+    let image = read(path.as_ref(), &DecodeLimits::local())?.image;
     let classifier = Classifier::built_in()?;
     let Prediction { margin, probability_malignant } = classifier.classify(&image)?;
     let decision = classifier.threshold().decide(probability_malignant);

@@ -6,7 +6,6 @@
 mod published;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -15,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use crate::breakhis::{BreakhisError, Case, Dataset, ImageFile, Magnification, Part, Split, Subtype};
 use crate::diagnosis::Label;
-use crate::pixels::{self, DecodeLimits};
+use crate::pixels::{self, DecodeLimits, PixelsError};
+use crate::system::path_for_programs;
 
 /// Everything that an audit found.
 #[derive(Clone, Debug, Serialize)]
@@ -40,6 +40,8 @@ pub struct Audit {
     pub doubtful: Vec<Finding>,
     /// Images whose files hold the same bytes.
     pub identical: Vec<Identical>,
+    /// Folders and links that cannot be followed, so that images may be missing.
+    pub unreachable: Vec<Finding>,
     /// Files that are something else; they are no part of the data set.
     pub ignored: usize,
     /// What the split does, where one was given.
@@ -63,7 +65,7 @@ pub struct Count {
 /// A file, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The file, below the folder of the data set.
+    /// The file, below the folder of the data set; a `file://` URL where its name is not UTF-8.
     pub file: String,
     /// What is wrong.
     pub reason: String,
@@ -120,6 +122,7 @@ impl Audit {
         let count = |f: fn(&Identical) -> bool| self.identical.iter().filter(|group| f(group)).count();
         let kinds = [
             (self.unreadable.len(), "unreadable images"),
+            (self.unreachable.len(), "folders and links that cannot be followed"),
             (self.misnamed.len(), "files with names that cannot be read"),
             (count(|group| group.labels_differ), "groups of identical files under both labels"),
             (count(|group| group.cases_differ), "groups of identical files under different cases"),
@@ -183,6 +186,7 @@ pub fn audit(dataset: &Dataset, split: Option<&Split>) -> Result<Audit, Breakhis
         misnamed: misnamed.into_iter().map(|file| finding(dataset, &file.path, &file.reason)).collect(),
         doubtful: doubtful.map(|image| finding(dataset, &image.path, &image.doubts.join("; "))).collect(),
         identical: find_identical(dataset, &contents, split),
+        unreachable: dataset.unreachable.iter().map(|place| finding(dataset, &place.path, &place.reason)).collect(),
         ignored: ignored.len(),
         split: split_audit,
     })
@@ -196,11 +200,16 @@ struct Content {
 
 /// One reading of the file serves the hash and the decoder.
 fn read(path: &Path) -> Content {
-    let bytes = match fs::read(path) {
+    let limits = DecodeLimits::local();
+    let unread = |reason: String| Content { sha256: None, size: Err(reason) };
+    let bytes = match pixels::read_bytes(path, &limits) {
         Ok(bytes) => bytes,
-        Err(error) => return Content { sha256: None, size: Err(error.to_string()) },
+        // The finding names the file, so that these need not.
+        Err(PixelsError::Read(_, source)) => return unread(source.to_string()),
+        Err(PixelsError::File(_, source)) => return unread(source.to_string()),
+        Err(other) => return unread(other.to_string()),
     };
-    let size = pixels::decode(&bytes, &DecodeLimits::default()).map(|decoded| decoded.image.dimensions());
+    let size = pixels::decode(&bytes, &limits).map(|decoded| decoded.image.dimensions());
     Content { sha256: Some(Sha256::digest(&bytes).into()), size: size.map_err(|error| error.to_string()) }
 }
 
@@ -268,7 +277,8 @@ fn finding(dataset: &Dataset, path: &Path, reason: &str) -> Finding {
 }
 
 fn below(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
+    let below = path.strip_prefix(root).ok().and_then(Path::to_str);
+    below.map_or_else(|| path_for_programs(path).into_owned(), str::to_owned)
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::breakhis::dataset::walk::{Found, Unusable};
 use crate::breakhis::error::examples;
 use crate::breakhis::{BreakhisError, Magnification, SlideName, SlideNameError, Subtype};
 use crate::diagnosis::Label;
+use crate::system::printable_path;
 
 /// One image of BreakHis: where it is and what its name says.
 #[derive(Clone, Debug)]
@@ -65,10 +67,14 @@ pub struct Dataset {
     root: PathBuf,
     images: Vec<ImageFile>,
     pub(crate) ignored: Vec<Ignored>,
+    /// Folders and links behind which nobody can look.
+    pub(crate) unreachable: Vec<Unusable>,
 }
 
 impl Dataset {
-    /// Finds the images of a folder. Nothing is decoded.
+    /// Finds the images of a folder. Nothing is decoded: what has the name of an image and cannot be read, be it a pipe or
+    /// a link to nothing, is one of them, and fails where it is read. A folder that cannot be looked into is told by
+    /// [`Dataset::require_whole`].
     ///
     /// # Errors
     /// When the folder is missing, is a file, cannot be read or holds no image of BreakHis; when one file name is
@@ -82,18 +88,30 @@ impl Dataset {
             return Err(BreakhisError::NotAFolder(dir.to_owned()));
         }
 
-        let files = walk::under(dir).map_err(|source| BreakhisError::Read(dir.to_owned(), source))?;
+        let Found { mut files, unusable } =
+            walk::under(dir).map_err(|source| BreakhisError::Read(dir.to_owned(), source))?;
+        let (unreachable, others): (Vec<_>, Vec<_>) = unusable.into_iter().partition(|entry| entry.hides_images);
+        let (named, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|entry| walk::is_image_name(&entry.path));
+        files.extend(named.into_iter().map(|entry| entry.path));
         let listed = files.contains(&dir.join(manifest::FILE_NAME));
-        let (mut images, ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
+        let (mut images, mut ignored) = if listed { manifest::read(dir, files)? } else { by_name(dir, files) };
+        ignored.extend(others.into_iter().map(|Unusable { path, reason, .. }| Ignored {
+            path,
+            reason,
+            misnamed: false,
+        }));
         if images.is_empty() {
-            return Err(BreakhisError::NoImages(dir.to_owned(), found_instead(&ignored)));
+            return Err(match unreachable.is_empty() {
+                true => BreakhisError::NoImages(dir.to_owned(), found_instead(&ignored)),
+                false => BreakhisError::Unreachable(dir.to_owned(), list(&unreachable)),
+            });
         }
         images.sort_by(|a, b| a.file_name.cmp(&b.file_name));
         if let Some([a, b]) = images.array_windows().find(|[a, b]| a.file_name == b.file_name) {
             return Err(BreakhisError::Twice(a.file_name.clone(), a.path.clone(), b.path.clone()));
         }
 
-        let dataset = Self { root: dir.to_owned(), images, ignored };
+        let dataset = Self { root: dir.to_owned(), images, ignored, unreachable };
         dataset.warn_of_doubts();
         Ok(dataset)
     }
@@ -108,11 +126,22 @@ impl Dataset {
         &self.images
     }
 
+    /// Refuses a folder of which a part could not be looked into: images may be missing from it, and a split or figures
+    /// would be of something else than they say.
+    ///
+    /// # Errors
+    /// [`BreakhisError::Unreachable`] with the list of these places.
+    pub fn require_whole(&self) -> Result<(), BreakhisError> {
+        match self.unreachable.as_slice() {
+            [] => Ok(()),
+            places => Err(BreakhisError::Unreachable(self.root.clone(), list(places))),
+        }
+    }
+
     fn warn_of_doubts(&self) {
         let doubtful: Vec<&str> =
             self.images.iter().filter(|image| !image.doubts.is_empty()).map(ImageFile::file_name).collect();
-        let misnamed: Vec<&str> =
-            self.ignored.iter().filter(|i| i.misnamed).filter_map(|i| i.path.file_name()?.to_str()).collect();
+        let misnamed = names(self.ignored.iter().filter(|file| file.misnamed));
         let hint = "`lobule dataset audit` says why";
         if !doubtful.is_empty() {
             tracing::warn!("the names may not mean what they say of {}; {hint}", examples("image", &doubtful));
@@ -123,11 +152,22 @@ impl Dataset {
     }
 }
 
+/// The bare names of files, as a message shows them.
+fn names<'a>(files: impl Iterator<Item = &'a Ignored>) -> Vec<String> {
+    files.filter_map(|file| file.path.file_name()).map(|name| printable_path(name.as_ref())).collect()
+}
+
+/// A line for each place, and why it cannot be looked into.
+fn list(places: &[Unusable]) -> String {
+    places.iter().map(|Unusable { path, reason, .. }| format!("\n  {}: {reason}", printable_path(path))).collect()
+}
+
 fn by_name(root: &Path, files: Vec<PathBuf>) -> (Vec<ImageFile>, Vec<Ignored>) {
     let (mut images, mut ignored) = (Vec::new(), Vec::new());
     for path in files {
         let Some(file_name) = path.file_name().and_then(|name| name.to_str()).map(str::to_owned) else {
-            ignored.push(Ignored { path, reason: "its name is not Unicode".into(), misnamed: false });
+            let misnamed = walk::is_image_name(&path);
+            ignored.push(Ignored { path, reason: "its name is not text in UTF-8".into(), misnamed });
             continue;
         };
         match file_name.parse() {
@@ -142,7 +182,7 @@ fn by_name(root: &Path, files: Vec<PathBuf>) -> (Vec<ImageFile>, Vec<Ignored>) {
 }
 
 fn found_instead(ignored: &[Ignored]) -> String {
-    let names: Vec<&str> = ignored.iter().filter_map(|file| file.path.file_name()?.to_str()).collect();
+    let names = names(ignored.iter());
     if names.is_empty() { "it is empty".into() } else { format!("it holds {}", examples("other file", &names)) }
 }
 

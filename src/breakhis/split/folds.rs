@@ -10,6 +10,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use crate::breakhis::split::kaggle_folds;
 use crate::breakhis::table::{self, Table};
 use crate::breakhis::{BreakhisError, Case, Dataset, Part, Split};
 use crate::diagnosis::Label;
@@ -67,11 +68,18 @@ impl Folds {
     /// # Errors
     /// When the file is not such a table, or holds an image twice.
     pub fn read(path: &Path) -> Result<Self, BreakhisError> {
-        let table = Table::open(path)?;
+        Self::of(&Table::open(path)?)
+    }
+
+    pub(super) fn of(table: &Table<'_>) -> Result<Self, BreakhisError> {
         if table.find("fold").is_none() && table.find("part").is_some() {
             return Err(table.error(None, "it holds parts, not folds; leave the fold (--fold) out".into()));
         }
-        let number = |cell: &str| cell.parse().map_err(|_| format!("{cell:?} is not the number of a fold"));
+        if kaggle_folds::is_kaggles(table) {
+            let reason = "its folds (Kaggle's) overlap, so they are no cross-validation that holds each image out once; \
+                          --split with --fold takes one of them";
+            return Err(table.error(None, reason.into()));
+        }
         Ok(Self { folds: table.by_file_name("fold", number)? })
     }
 
@@ -98,6 +106,18 @@ impl Folds {
         let part = |of_image: u32| if of_image == fold { Part::Validation } else { Part::Train };
         Split { parts: self.folds.iter().map(|(name, fold)| (name.clone(), part(*fold))).collect() }
     }
+}
+
+/// The number of a fold, from a cell of a table.
+pub(super) fn number(cell: &str) -> Result<u32, String> {
+    cell.parse().map_err(|_| format!("{cell:?} is not the number of a fold"))
+}
+
+/// The error of a fold that a file does not hold.
+pub(super) fn missing(path: &Path, fold: u32, known: &BTreeSet<u32>) -> BreakhisError {
+    let known: Vec<String> = known.iter().map(u32::to_string).collect();
+    let reason = format!("there is no fold {fold}; its folds are {}", known.join(", "));
+    BreakhisError::Table { path: path.to_owned(), line: None, reason }
 }
 
 #[cfg(test)]

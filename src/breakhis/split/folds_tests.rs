@@ -80,3 +80,37 @@ fn folds_come_back_from_their_file_and_too_many_are_refused() {
         assert!(refusal.contains(message), "{refusal}");
     }
 }
+
+#[test]
+fn a_fold_of_kaggle_s_table_goes_by_base_name_and_group() {
+    let (dir, dataset) = drawn(&[(Subtype::Adenosis, 3), (Subtype::DuctalCarcinoma, 4), (Subtype::DuctalCarcinoma, 5)]);
+    let names: Vec<&str> = dataset.images().iter().map(|image| image.file_name()).collect();
+    let path = dir.path().join("Folds.csv");
+    // In fold 1 the first image is held out, in fold 2 the last one; paths as on either system.
+    let rows = |of_last: &str| {
+        let mut text = String::from("fold,mag,grp,filename\n");
+        for (fold, folder) in [(1, "BreaKHis_v1/histology_slides/breast/benign/SOB/adenosis/"), (2, "BreaKHis_v1\\x\\")]
+        {
+            for (at, name) in names.iter().enumerate() {
+                let held_out = at == if fold == 1 { 0 } else { names.len() - 1 };
+                text += &format!("{fold},100,{},{folder}{name}\n", if held_out { of_last } else { "train" });
+            }
+        }
+        text
+    };
+    fs::write(&path, rows("test")).unwrap();
+    for (fold, held_out) in [(1, names[0]), (2, names[names.len() - 1])] {
+        let split = Split::from_folds(&path, fold).unwrap();
+        let images = split.images(&dataset, Part::Validation).unwrap();
+        assert_eq!(images.iter().map(|image| image.file_name()).collect::<Vec<_>>(), [held_out]);
+        assert_eq!(split.count(Part::Train), names.len() - 1);
+    }
+    let refusal = |error: BreakhisError| error.to_string();
+    assert!(refusal(Split::from_folds(&path, 3).unwrap_err()).contains("there is no fold 3; its folds are 1, 2"));
+    assert!(refusal(Split::read(&path).unwrap_err()).contains("--fold"));
+    assert!(refusal(Folds::read(&path).unwrap_err()).contains("overlap"));
+    fs::write(&path, rows("both")).unwrap();
+    assert!(refusal(Split::from_folds(&path, 1).unwrap_err()).contains("line 2: \"both\" is not a group"));
+    fs::write(&path, format!("{}1,100,train,{}\n", rows("test"), names[0])).unwrap();
+    assert!(refusal(Split::from_folds(&path, 1).unwrap_err()).contains("is listed a second time in fold 1"));
+}

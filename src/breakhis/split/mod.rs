@@ -5,6 +5,7 @@
 
 mod by_case;
 pub(crate) mod folds;
+mod kaggle_folds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -144,19 +145,21 @@ impl Split {
     }
 
     /// Reads `filename,fold` rows: the images of the fold that is held out are for validation, all others for
-    /// training. There is no test part.
+    /// training. There is no test part. The `Folds.csv` of Kaggle's copy is read as well, where the column `grp` says
+    /// which images a fold holds out.
     ///
     /// # Errors
     /// When the file is not such a table, holds an image twice, or does not hold that fold.
     pub fn from_folds(path: &Path, held_out: u32) -> Result<Self, BreakhisError> {
-        let folds = Folds::read(path)?;
-        let known = folds.numbers();
-        if !known.contains(&held_out) {
-            let known: Vec<String> = known.iter().map(u32::to_string).collect();
-            let reason = format!("there is no fold {held_out}; its folds are {}", known.join(", "));
-            return Err(BreakhisError::Table { path: path.to_owned(), line: None, reason });
+        let table = Table::open(path)?;
+        if kaggle_folds::is_kaggles(&table) {
+            return kaggle_folds::held_out(&table, held_out);
         }
-        Ok(folds.held_out(held_out))
+        let folds = Folds::of(&table)?;
+        match folds.numbers() {
+            known if known.contains(&held_out) => Ok(folds.held_out(held_out)),
+            known => Err(folds::missing(path, held_out, &known)),
+        }
     }
 
     /// The part of an image, by its file name.

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context;
 use serde::Serialize;
 
 use crate::cli::bench::{Latency, WARM_UP};
@@ -27,12 +26,13 @@ impl std::fmt::Display for Report {
 }
 
 pub(super) fn measure(file: &Path, preprocess: &Preprocess, images: u32) -> anyhow::Result<Report> {
-    pixels::read(file, &DecodeLimits::default())?; // within the limits, so that its bytes may be read as they are
-    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let limits = DecodeLimits::local();
+    pixels::read(file, &limits)?; // its error names the file
+    let bytes = pixels::read_bytes(file, &limits)?;
     let (mut decode_times, mut tensor_times) = (Vec::new(), Vec::new());
     for round in 0..WARM_UP + images {
         let began = Instant::now();
-        let image = pixels::decode(&bytes, &DecodeLimits::default())?.image;
+        let image = pixels::decode(&bytes, &limits)?.image;
         let decoded = Instant::now();
         preprocess.tensor(&image)?;
         let prepared = Instant::now();

@@ -21,7 +21,7 @@ use crate::train::{Adam, Recipe, Target, step};
 #[derive(Debug, Args)]
 pub(super) struct TrainBenchArguments {
     /// Time steps of training instead of predictions.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["roofline", "decode"])]
     pub(super) train: bool,
     /// Images in a step of training.
     #[arg(long, value_name = "N", default_value_t = 32, requires = "train",

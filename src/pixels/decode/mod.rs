@@ -16,13 +16,14 @@
 //! | `notes` | what an answer says of what was done |
 //! | `panics` | upstream's panics, caught once for all formats |
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use image::{ImageFormat, RgbImage};
 
 use super::PixelsError;
+use crate::system::{available_memory, cores, open_file};
 use raster::Raster;
 
 mod bmp;
@@ -70,6 +71,14 @@ impl DecodeLimits {
     /// beside its pixels, and some for what the allocator rounds up.
     pub const BYTES_PER_PIXEL: u64 = 12;
 
+    /// The same pixels, and what memory allows of bytes: a file of one's own is no upload. Each core may hold one file in
+    /// half of the memory that was free when this was first asked, 32 MiB at least and 1 GiB at most.
+    pub fn local() -> Self {
+        static BYTES: LazyLock<usize> =
+            LazyLock::new(|| available_memory().map_or(1 << 30, |free| (free / 2 / cores()).clamp(32 << 20, 1 << 30)));
+        Self { max_bytes: *BYTES, ..Self::default() }
+    }
+
     fn check_pixels(&self, width: u32, height: u32) -> Result<(), PixelsError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(PixelsError::TooManyPixels { width, height, limit: self.max_pixels });
@@ -96,17 +105,22 @@ pub struct Decoded {
 /// # Errors
 /// [`PixelsError::Read`] when the file cannot be read, and [`PixelsError::File`] around what [`decode`] says.
 pub fn read(path: &Path, limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
-    let bytes = read_bytes(path, limits).map_err(|source| PixelsError::Read(path.into(), source))?;
+    let bytes = read_bytes(path, limits)?;
     decode(&bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
 }
 
-/// At most one byte more than the limit: enough for `decode` to refuse it, and a device without end does end.
-fn read_bytes(path: &Path, limits: &DecodeLimits) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    let at_most = limits.max_bytes.saturating_add(1);
-    let mut bytes = Vec::with_capacity(length.min(at_most));
-    file.take(at_most as u64).read_to_end(&mut bytes)?;
+/// The bytes of a file that are to be decoded, with the errors of [`read`]: a file beyond the limit is not read at all.
+pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, PixelsError> {
+    let failed = |source| PixelsError::Read(path.into(), source);
+    let file = open_file(path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    if length > limits.max_bytes as u64 {
+        let source = PixelsError::TooManyBytes { bytes: length, limit: limits.max_bytes };
+        return Err(PixelsError::File(path.into(), Box::new(source)));
+    }
+    // A pipe has no length; one byte more than the limit is enough for `decode` to refuse it.
+    let mut bytes = Vec::with_capacity(length as usize);
+    file.take(limits.max_bytes.saturating_add(1) as u64).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 

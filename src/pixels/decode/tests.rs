@@ -231,7 +231,20 @@ fn reading_a_file_names_it() {
     assert!(matches!(error, PixelsError::Read { .. }) && error.to_string().contains("none.png"), "{error}");
     let error = read(&good, &DecodeLimits { max_bytes: 10, ..limits() }).unwrap_err();
     let PixelsError::File(_, source) = error else { panic!("{error}") };
-    assert!(matches!(*source, PixelsError::TooManyBytes { limit: 10, .. }), "{source}");
+    let whole = std::fs::metadata(&good).unwrap().len();
+    assert!(matches!(*source, PixelsError::TooManyBytes { limit: 10, bytes } if bytes == whole), "{source}");
+}
+
+#[test]
+fn a_local_file_may_be_larger_than_an_upload() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("camera.bmp");
+    std::fs::write(&path, encoded(RgbImage::new(4000, 3000), ImageFormat::Bmp)).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > limits().max_bytes as u64);
+    assert!(matches!(read(&path, &limits()).unwrap_err(), PixelsError::File(..)));
+    assert_eq!(read(&path, &DecodeLimits { max_bytes: 40 << 20, ..limits() }).unwrap().image.dimensions(), (4000, 3000));
+    let local = DecodeLimits::local();
+    assert!((limits().max_bytes..=1 << 30).contains(&local.max_bytes) && local.max_pixels == limits().max_pixels);
 }
 
 #[test]

@@ -213,6 +213,9 @@ fn set(table: &mut Table, change: &str) -> Result<(), String> {
         || format!("{change:?} is no change; one is written key=value, such as epochs=5 or augmentation.zoom=0");
     let (key, text) = change.split_once('=').ok_or_else(wrong)?;
     let (key, text) = (key.trim(), text.trim());
+    if key == "name" {
+        return Err("its name is that of the recipe, by which runs are compared, and cannot be another".to_owned());
+    }
     // What is no number, list or truth value is a word.
     let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
     let value = value.unwrap_or_else(|| Value::String(text.to_owned()));

@@ -39,6 +39,10 @@ pub(super) fn run(
     repeats: u32,
     progress: &mut dyn Progress,
 ) -> Result<Vec<RepeatOutcome>, TrainError> {
+    if RunFolder::is_one(&trainer.config.out) {
+        let reason = "holds a single run; another --out begins a cross-validation";
+        return Err(TrainError::unusable(&trainer.config.out, reason));
+    }
     let repeats = (1..=repeats).map(|number| Repeat::new(trainer, source, number)).collect::<Result<Vec<_>, _>>()?;
     // All folds are looked at before the first one is trained: hours of work are not to end at one of one class.
     repeats.iter().try_for_each(|repeat| repeat.check(trainer))?;

@@ -17,10 +17,12 @@
 //! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
+use crate::system::printable_path;
 use crate::train::fit::history;
 use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
@@ -44,6 +46,9 @@ impl RunFolder {
         resume: bool,
         config: impl FnOnce(&[String]) -> Result<RunConfig, TrainError>,
     ) -> Result<(), TrainError> {
+        if folder.join("repeat-1").exists() {
+            return Err(TrainError::unusable(folder, "holds a cross-validation; another --out begins a single run"));
+        }
         let begun = folder.join(Self::CHECKPOINT).exists();
         if begun && !resume {
             return Err(TrainError::RunExists(folder.to_owned()));
@@ -54,9 +59,29 @@ impl RunFolder {
         }
         // The folder itself, or what there is of the way to it; an empty path is the present folder.
         let there = folder.ancestors().find(|path| path.symlink_metadata().is_ok()).unwrap_or(Path::new("."));
+        if !there.is_dir() {
+            let what = if there.exists() { "a file" } else { "a link to nothing" };
+            let reason = format!("{} is {what}, and --out names a folder", printable_path(there));
+            return Err(TrainError::write(folder)(std::io::Error::other(reason)));
+        }
         let probe = there.join(format!(".lobule.{}", std::process::id()));
         let written = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
         written.map_err(TrainError::write(folder))
+    }
+
+    /// Whether a single run was begun in a folder.
+    pub(crate) fn is_one(folder: &Path) -> bool {
+        ["config.toml", Self::CHECKPOINT].iter().any(|file| folder.join(file).exists())
+    }
+
+    /// Keeps all other trainings out of a folder for as long as the file that it gives is open; none where the folder is
+    /// missing. Some network drives cannot lock, and two trainings there are not noticed.
+    pub(crate) fn lock(folder: &Path) -> Result<Option<File>, TrainError> {
+        let Ok(file) = File::open(folder) else { return Ok(None) };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(TrainError::Busy(folder.to_owned())),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+        }
     }
 
     /// Whether a run that held images out has come to its end in a folder.
@@ -64,7 +89,8 @@ impl RunFolder {
         ["validation-predictions.csv", "weights.safetensors"].iter().all(|file| folder.join(file).is_file())
     }
 
-    /// Makes the folder of a run, or finds it again where it was checked before, with the state of its checkpoint.
+    /// Begins a run in a folder that is there, or finds it again where it was checked before, with the state of its
+    /// checkpoint.
     pub(crate) fn open(
         folder: &Path,
         config: RunConfig,
@@ -73,7 +99,6 @@ impl RunFolder {
         let run = Self { folder: folder.to_owned(), config };
         let checkpoint = run.path(Self::CHECKPOINT);
         if !checkpoint.exists() {
-            std::fs::create_dir_all(folder).map_err(TrainError::write(folder))?;
             run.config.write(&run.path("config.toml"))?;
             return Ok((run, None));
         }

@@ -43,7 +43,7 @@ pub struct Config {
     pub seed: u64,
     /// Whether a run that is in the folder already goes on.
     pub resume: bool,
-    /// Whether images that cannot be read are left out; they end the training otherwise.
+    /// Whether images and folders that cannot be read are left out; they end the training otherwise.
     pub skip_unreadable: bool,
 }
 
@@ -116,6 +116,12 @@ impl Config {
 /// written, or `progress` asked to stop; then the same config with `resume` goes on.
 pub fn run(config: &Config, progress: &mut dyn Progress) -> Result<Outcome, TrainError> {
     let dataset = Dataset::open(&config.data)?;
+    if let Err(places) = dataset.require_whole() {
+        match config.skip_unreadable {
+            true => progress.warn(&places.to_string()),
+            false => return Err(TrainError::Unreachable(places)),
+        }
+    }
     let trainer = Trainer { config, dataset: &dataset };
     let seed = config.seed;
     let job = match &config.held_out {

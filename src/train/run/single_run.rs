@@ -68,9 +68,12 @@ impl<'a> Trainer<'a> {
     pub(super) fn run(&self, job: &Job, progress: &mut dyn Progress) -> Result<Finished, TrainError> {
         let parts = self.parts(&job.split)?;
         self.check_folder(job, &parts)?;
+        let lock = RunFolder::lock(&job.out)?;
         let network = self.network(job.seed)?;
         let (parts, samples, skipped) = self.read(parts, progress)?;
         let config = self.run_config(job, &parts, skipped)?;
+        std::fs::create_dir_all(&job.out).map_err(TrainError::write(&job.out))?;
+        let _lock = lock.map_or_else(|| RunFolder::lock(&job.out), |lock| Ok(Some(lock)))?;
         let (folder, before) = RunFolder::open(&job.out, config, progress)?;
         job.split.write(&folder.path("split.csv"))?;
         let recipe = &self.config.recipe;
