@@ -28,7 +28,7 @@ fn predicted(arguments: &[&str]) -> (String, String) {
 
 /// Whether a mode keeps this user out; root is let in everywhere.
 fn keeps_out(path: &Path) -> bool {
-    fs::set_permissions(path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
     fs::File::open(path).is_err()
 }
 

@@ -161,7 +161,8 @@ fn a_fold_of_kaggle_s_table_is_measured_audited_and_trained_on() {
     let train = small_training("baseline", data.path(), Path::new(""), &out, &["epochs=1"]);
     let (succeeded, [_, log]) = with(&train.iter().map(String::as_str).collect::<Vec<_>>(), "1");
     assert!(succeeded && log.contains("50 images to train on, 10 to validate on"), "{log}");
-    let all = [&train[..], &["--folds".into(), text(&folds).into()]].concat();
+    let all = small_training("baseline", data.path(), Path::new(""), &work.path().join("all"), &[]);
+    let all = [&all[..], &["--folds".into(), text(&folds).into()]].concat();
     assert!(complaint(&all).contains("--split with --fold takes one of them"));
 }
 

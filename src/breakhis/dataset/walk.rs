@@ -153,7 +153,7 @@ mod tests {
         symlink("l2", path("l1")).unwrap();
         symlink("l1", path("l2")).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(path("pipe.png")).status().unwrap().success());
-        fs::set_permissions(path("locked"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path("locked"), fs::Permissions::from_mode(0o000)).unwrap();
 
         let Found { files, unusable } = under(dir.path()).unwrap();
         assert_eq!(files, [path("a/3.png"), path("c.png")]);
