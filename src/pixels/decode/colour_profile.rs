@@ -57,7 +57,10 @@ impl ColourSource {
                     matrix_coefficients: MatrixCoefficients::Identity,
                     full_range: true,
                 };
-                profile.update_rgb_colorimetry_from_cicp(code_points).then_some(profile)
+                // What this gives back says nothing; without a curve the points were none that it knows.
+                profile.red_trc = None;
+                profile.update_rgb_colorimetry_from_cicp(code_points);
+                profile.red_trc.is_some().then_some(profile)
             }
             Self::CodePoints(_) => None,
             Self::Gamma { exponent, chromaticities } => {
@@ -167,3 +170,6 @@ fn changes_colours(profile: &ColorProfile, srgb: &ColorProfile) -> Option<bool> 
     transform.transform(&colours, &mut converted).ok()?;
     Some(colours.iter().zip(&converted).any(|(before, after)| before.abs_diff(*after) > 1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -284,3 +284,50 @@ fn damaged_files_never_panic_and_are_decoded_or_refused_with_a_short_reason() {
     }
     assert!(decoded > 500 && decoded < 5500, "both ways out are taken: {decoded} of 6000 are decoded");
 }
+
+#[test]
+fn orientation_after_the_pixels_of_a_png_is_applied() {
+    let png = encoded(flag(), ImageFormat::Png);
+    let exif = [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".as_slice(), &[0, 6, 0, 0, 0, 0, 0, 0]].concat();
+    let chunk = png_chunk(b"eXIf", &exif);
+    for at in [33, png.len() - 12] {
+        let upright = decoded(&[&png[..at], &chunk, &png[at..]].concat());
+        assert_eq!((upright.dimensions(), *upright.get_pixel(0, 0)), ((32, 64), GREEN), "at {at}");
+    }
+}
+
+#[test]
+fn alpha_that_is_zero_everywhere_in_a_bitmap_means_none() {
+    // The third to fifth version of the header, with a mask for alpha.
+    for header in [56, 108, 124_u8] {
+        for alpha in [0, 128] {
+            let mut bitmap = b"BM\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+            bitmap[10] = 14 + header;
+            bitmap.extend([header, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 32, 0, 3, 0, 0, 0]);
+            bitmap.extend([0; 20]);
+            bitmap.extend([0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255]);
+            bitmap.resize(usize::from(14 + header), 0);
+            bitmap.extend([20, 40, 60, alpha, 0, 0, 255, 0]);
+            let Decoded { image, notes } = decode(&bitmap, &limits()).unwrap();
+            let (first, note) = match alpha {
+                0 => ([60, 40, 20], Note::AlphaIgnored),
+                _ => ([157, 147, 137], Note::TransparentOnWhite),
+            };
+            assert_eq!((image.get_pixel(0, 0).0, &notes[..]), (first, &[note][..]), "{header} bytes, alpha {alpha}");
+        }
+    }
+}
+
+#[test]
+fn notes_say_what_was_done() {
+    let clear = RgbaImage::from_pixel(4, 4, Rgba([1, 2, 3, 0]));
+    let Decoded { image, notes } = decode(&encoded(clear, ImageFormat::Png), &limits()).unwrap();
+    assert_eq!((image.get_pixel(0, 0), &notes[..]), (&WHITE, &[Note::TransparentOnWhite][..]));
+    let png = encoded(flag(), ImageFormat::Png);
+    let frames = png_chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
+    let Decoded { image, notes } = decode(&[&png[..33], &frames, &png[33..]].concat(), &limits()).unwrap();
+    assert_eq!((image, &notes[..]), (flag(), &[Note::FirstFrame][..]));
+    for format in FORMATS_READ {
+        assert_eq!(decode(&encoded(flag(), format), &limits()).unwrap().notes, [], "{format:?}");
+    }
+}
