@@ -51,10 +51,12 @@ pub(super) const HOW: &str = "Send one image as a file in a field of multipart/f
 pub(super) struct Upload {
     /// The files in the order in which they came, at least one.
     pub(super) files: Vec<File>,
-    /// Names and values of a form's fields that are no files.
-    pub(super) fields: Vec<(String, String)>,
+    pub(super) fields: Fields,
     _share: Arc<Share>,
 }
+
+/// Names and values of a form's fields that are no files.
+pub(super) type Fields = Vec<(String, String)>;
 
 #[derive(Debug)]
 pub(super) struct File {

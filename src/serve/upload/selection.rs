@@ -5,7 +5,7 @@
 //! a batch every file gets an answer, except text and JSON beside others.
 
 use super::base64::begins_as_image;
-use super::{Expected, File, no_image};
+use super::{Expected, Fields, File, no_image};
 use crate::serve::error::{Code, HttpError};
 
 /// Things of a form besides its images; what a page or a program sends beside them is few.
@@ -19,7 +19,7 @@ const TEXT_BYTES: usize = 64 << 10;
 pub(super) struct Selection {
     expected: Expected,
     files: Vec<Candidate>,
-    fields: Vec<(String, String)>,
+    fields: Fields,
     chose_nothing: bool,
     text_bytes: usize,
     others: usize,
@@ -114,7 +114,7 @@ impl Selection {
     ///
     /// # Errors
     /// 400 when there is none, 415 when none of several files is one.
-    pub(super) fn finish(mut self) -> Result<(Vec<File>, Vec<(String, String)>), HttpError> {
+    pub(super) fn finish(mut self) -> Result<(Vec<File>, Fields), HttpError> {
         let is_one = self.expected == Expected::One;
         if self.files.is_empty() {
             let what = if self.chose_nothing { "No image was chosen." } else { "There is no file in this form." };
