@@ -103,7 +103,7 @@ pub(super) struct HttpError {
     pub(super) detail: String,
     /// What the log says beyond that.
     pub(super) log: Option<String>,
-    /// A header that this answer must have: `Allow`, `Retry-After` or `WWW-Authenticate`.
+    /// A header that this answer must have: `Allow`, `Retry-After`, `WWW-Authenticate` or `Accept-Encoding`.
     pub(super) header: Option<(HeaderName, &'static str)>,
 }
 

@@ -34,10 +34,15 @@ fn forms_that_are_made_to_cost_much_are_refused() {
     let frontier = "multipart/form-data; boundary=frontier";
     let fields = |count: usize| (0..count).map(|_| FormField::text("a", "b")).collect::<Vec<_>>();
     let files = |count: usize| (0..count).map(|_| FormField::file("a", "b", b"c")).collect::<Vec<_>>();
+    let images = |count: usize| (0..count).map(|_| FormField::file("a", "b", &image)).collect::<Vec<_>>();
+    let pairs = |count: usize| "a=b&".repeat(count).into_bytes();
     for (what, content_type, body, status, code) in [
         ("10,000 fields", frontier, form(&fields(10_000)), 413, "too_large"),
-        ("10,000 files", frontier, form(&files(10_000)), 400, "several_images"),
-        ("a header of 1 MB", frontier, header, 400, "no_image"),
+        ("10,000 files", frontier, form(&files(10_000)), 413, "too_large"),
+        ("10,000 images", frontier, form(&images(10_000)), 400, "several_images"),
+        ("10,000 fields of the old kind", "application/x-www-form-urlencoded", pairs(10_000), 413, "too_large"),
+        ("a preamble of 1 MB", frontier, vec![b'a'; 1 << 20], 400, "bad_multipart"),
+        ("a header of 1 MB", frontier, header, 400, "bad_multipart"),
         ("10,000 headers", frontier, many_headers.into_bytes(), 400, "bad_multipart"),
         ("a form in a form", "multipart/form-data; boundary=outer", nested, 400, "no_image"),
         ("a boundary of nothing", "multipart/form-data; boundary=", inner.clone(), 400, "bad_multipart"),

@@ -15,6 +15,7 @@ mod batch;
 mod connections;
 mod contract;
 mod errors;
+mod forms;
 mod hostile;
 mod lifecycle;
 mod predictions;

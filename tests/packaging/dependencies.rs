@@ -33,7 +33,7 @@ fn the_service_needs_no_c_library_and_no_tool_for_one() {
 }
 
 /// Crates of the service, and those that the other commands need beside them.
-const SERVICE: [&str; 6] = ["clap", "hyper", "multer", "prometheus-client", "tokio", "tracing-subscriber"];
+const SERVICE: [&str; 6] = ["clap", "hyper", "multra", "prometheus-client", "tokio", "tracing-subscriber"];
 const COMMANDS: [&str; 10] =
     ["candle-nn", "clap_complete", "clap_mangen", "crc32c", "csv", "ctrlc", "indicatif", "statrs", "toml", "walkdir"];
 

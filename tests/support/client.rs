@@ -106,6 +106,7 @@ impl Call {
     }
 }
 
+#[derive(Clone)]
 pub(crate) struct FormField {
     head: String,
     content: Vec<u8>,
@@ -113,10 +114,13 @@ pub(crate) struct FormField {
 
 impl FormField {
     pub(crate) fn file(field: &str, name: &str, content: &[u8]) -> Self {
-        let head = format!(
-            "Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
-             Content-Type: application/octet-stream"
-        );
+        Self::typed(field, Some(name), "application/octet-stream", content)
+    }
+
+    /// A part with a type of its own, and a file name where one is given.
+    pub(crate) fn typed(field: &str, name: Option<&str>, content_type: &str, content: &[u8]) -> Self {
+        let name = name.map_or_else(String::new, |name| format!("; filename=\"{name}\""));
+        let head = format!("Content-Disposition: form-data; name=\"{field}\"{name}\r\nContent-Type: {content_type}");
         Self { head, content: content.to_vec() }
     }
 

@@ -18,7 +18,9 @@ pub(crate) fn faults(method: &str, path: &str, answer: &Answer) -> Vec<String> {
         return Vec::new();
     }
     let status = answer.status.as_u16();
-    let path = path.split('?').next().unwrap_or_default().replace('/', "~1");
+    let path = path.split('?').next().unwrap_or_default();
+    // An address may end with one slash more.
+    let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path).replace('/', "~1");
     let operation = format!("/paths/{path}/{}", method.to_lowercase());
     let response = match (DOCUMENT.pointer(&format!("/paths/{path}")), DOCUMENT.pointer(&operation)) {
         // What is answered before there is a route and a method is in no operation.

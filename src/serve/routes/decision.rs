@@ -1,5 +1,7 @@
-//! What an answer says of an image: its prediction, and the decision at the threshold that the query asks for or else
+//! What an answer says of an image: its prediction, and the decision at the threshold that the request asks for or else
 //! the weights file holds.
+
+use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
@@ -57,21 +59,38 @@ impl Finding {
     }
 }
 
-/// The threshold that the query asks for.
+/// The threshold that the query or a form's field asks for.
 ///
 /// # Errors
-/// 400 when it is not one number from 0 to 1.
-pub(super) fn threshold_of(query: Option<&str>) -> Result<Option<Threshold>, HttpError> {
+/// 400 when it is not one number from 0 to 1, or they do not agree.
+pub(super) fn threshold_of(query: Option<&str>, fields: &[(String, String)]) -> Result<Option<Threshold>, HttpError> {
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
-    let mut asked = query.filter(|(name, _)| name == "threshold").map(|(_, value)| value);
+    let asked = only_threshold(query, "The query's threshold")?;
+    let in_form = fields.iter().map(|(name, value)| (name.into(), value.into()));
+    let in_form = only_threshold(in_form, "The form's field threshold")?;
+    match (asked, in_form) {
+        (Some(asked), Some(in_form)) if asked != in_form => {
+            Err(bad_threshold("The query and the form ask for different thresholds."))
+        }
+        _ => Ok(asked.or(in_form)),
+    }
+}
+
+fn only_threshold<'a>(
+    pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
+    what: &str,
+) -> Result<Option<Threshold>, HttpError> {
+    let mut asked = pairs.filter(|(name, _)| name == "threshold").map(|(_, value)| value);
     let Some(value) = asked.next() else { return Ok(None) };
     match value.parse() {
         Ok(threshold) if asked.next().is_none() => Ok(Some(threshold)),
-        _ => Err(HttpError::new(
-            Code::BadThreshold,
-            "The query's threshold is not one number from 0 to 1. Write it as ?threshold=0.5, or leave it out.",
-        )),
+        _ => Err(bad_threshold(&format!("{what} is not one number from 0 to 1."))),
     }
+}
+
+fn bad_threshold(what: &str) -> HttpError {
+    let detail = format!("{what} Write it once, as ?threshold=0.5 or as a form's field, or leave it out.");
+    HttpError::new(Code::BadThreshold, detail)
 }
 
 #[cfg(test)]
@@ -80,15 +99,22 @@ mod tests {
 
     #[test]
     fn a_threshold_is_one_number_from_0_to_1_or_absent() {
-        let asked = |query: Option<&str>| {
-            threshold_of(query).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code)
+        let asked = |query: Option<&str>, form: &[&str]| {
+            let fields: Vec<_> = form.iter().map(|value| ("threshold".to_owned(), (*value).to_owned())).collect();
+            threshold_of(query, &fields).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code)
         };
-        assert_eq!(asked(None), Ok(None));
-        assert_eq!(asked(Some("other=1")), Ok(None));
-        assert_eq!(asked(Some("other=1&threshold=0.25")), Ok(Some(0.25)));
-        assert_eq!(asked(Some("threshold=%30%2e5")), Ok(Some(0.5)));
-        for bad in ["", "x", "1.5", "-0.1", "NaN", ".1&threshold=.2"] {
-            assert_eq!(asked(Some(&format!("threshold={bad}"))), Err(Code::BadThreshold), "{bad}");
+        assert_eq!(asked(None, &[]), Ok(None));
+        assert_eq!(asked(Some("other=1"), &[]), Ok(None));
+        assert_eq!(asked(Some("other=1&threshold=0.25"), &[]), Ok(Some(0.25)));
+        assert_eq!(asked(Some("threshold=%30%2e5"), &[]), Ok(Some(0.5)));
+        assert_eq!(asked(None, &["0.25"]), Ok(Some(0.25)));
+        assert_eq!(asked(Some("threshold=0.50"), &["0.5"]), Ok(Some(0.5)));
+        assert_eq!(asked(Some("threshold=0.5"), &["0.25"]), Err(Code::BadThreshold));
+        assert_eq!(asked(None, &["0.5", "0.5"]), Err(Code::BadThreshold));
+        for bad in ["", "x", "1.5", "-0.1", "NaN"] {
+            assert_eq!(asked(Some(&format!("threshold={bad}")), &[]), Err(Code::BadThreshold), "{bad}");
+            assert_eq!(asked(None, &[bad]), Err(Code::BadThreshold), "{bad}");
         }
+        assert_eq!(asked(Some("threshold=.1&threshold=.2"), &[]), Err(Code::BadThreshold));
     }
 }

@@ -12,7 +12,7 @@ use super::error::{Code, HttpError};
 use super::pending_request::PendingRequest;
 use super::reply::Reply;
 use super::service::Service;
-use super::upload::RequestBody;
+use super::upload::{HOW, RequestBody};
 
 mod decision;
 mod predict;
@@ -49,6 +49,12 @@ impl Route {
         }
     }
 
+    /// The route at this address, which may end with one slash more than it has.
+    fn at(path: &str) -> Option<Self> {
+        let is = |route: &Self| path == route.path() || path.strip_suffix('/') == Some(route.path());
+        Self::ALL.into_iter().find(is)
+    }
+
     /// The methods that it takes, as `Allow` lists them.
     fn allow(self) -> &'static str {
         match self {
@@ -67,7 +73,7 @@ impl Route {
 /// Answers a request, whatever it is.
 pub(super) async fn answer(service: &Service, request: Request<Incoming>) -> Reply {
     let (request, body) = RequestBody::split(request);
-    let route = Route::ALL.into_iter().find(|route| route.path() == request.uri.path());
+    let route = Route::at(request.uri.path());
     let mut pending = PendingRequest::begin(service, &request, route.map_or("unknown", Route::path));
     let answering = respond(service, route, &request, body, &mut pending);
     let outcome = timeout(service.config.request_timeout, answering).await;
@@ -81,12 +87,16 @@ async fn respond(
     body: RequestBody,
     pending: &mut PendingRequest<'_>,
 ) -> Result<Reply, HttpError> {
-    let route = route.ok_or_else(|| HttpError::new(Code::NotFound, "There is nothing at this address."))?;
+    let route = route.ok_or_else(not_found)?;
     if is_preflight(request) && pending.is_from_allowed_origin() {
         return Ok(preflight(route));
     }
     if !route.allow().split(", ").any(|method| request.method == method) {
-        return Err(HttpError::method_not_allowed(route.allow()));
+        let mut refused = HttpError::method_not_allowed(route.allow());
+        if matches!(route, Route::Predict | Route::Batch) {
+            refused.detail = format!("{} {HOW}.", refused.detail);
+        }
+        return Err(refused);
     }
     if let Some(token) = service.config.token.as_ref().filter(|_| route.is_guarded()) {
         token.check(&request.headers)?;
@@ -101,6 +111,11 @@ async fn respond(
         Route::Metrics => service.metrics.reply(service.inference.waiting(), service.uploads.taken()),
         Route::OpenApi => Ok(status::openapi()),
     }
+}
+
+fn not_found() -> HttpError {
+    let addresses = Route::ALL.map(Route::path).join(", ");
+    HttpError::new(Code::NotFound, format!("There is nothing at this address. The addresses are {addresses}."))
 }
 
 /// Whether a browser asks if a script of another site may send its request.
@@ -118,4 +133,22 @@ fn preflight(route: Route) -> Reply {
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(names));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     reply
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_end_with_one_slash_more() {
+        for route in Route::ALL {
+            assert_eq!(Route::at(route.path()), Some(route));
+            let more = if route == Route::Home { 0 } else { 1 };
+            assert_eq!(Route::at(&format!("{}{}", route.path(), "/".repeat(more))), Some(route));
+            assert_eq!(Route::at(&format!("{}{}", route.path(), "/".repeat(more + 1))), None);
+        }
+        for other in ["", "//", "/Predict", "/predict/batch/x", "predict"] {
+            assert_eq!(Route::at(other), None, "{other}");
+        }
+    }
 }

@@ -86,10 +86,12 @@ async fn read(
     expected: Expected,
     pending: &mut PendingRequest<'_>,
 ) -> Result<(Threshold, Upload), HttpError> {
-    let threshold = threshold_of(request.uri.query())?.unwrap_or(service.classifier.threshold());
+    let query = request.uri.query();
+    threshold_of(query, &[])?;
     service.inference.has_room()?;
     let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
     pending.phases.read = Some(pending.elapsed());
+    let threshold = threshold_of(query, &upload.fields)?.unwrap_or(service.classifier.threshold());
     Ok((threshold, upload))
 }
 

@@ -3,94 +3,109 @@
 use bytes::Bytes;
 use http_body_util::BodyDataStream;
 use hyper::body::Body;
-use multer::{Constraints, Field, Multipart, SizeLimit};
+use hyper::header::HeaderValue;
+use multra::{Constraints, Multipart, SizeLimit};
 
-use super::{BoxedError, Expected, File, no_image, too_large, unreadable};
+use super::base64::{DECISIVE, begin_of_base64, decode};
+use super::parameters::{parameter, parameters};
+use super::part::Part;
+use super::selection::Selection;
+use super::{BoxedError, Expected, File, too_large, unreadable};
 use crate::serve::config::Config;
 use crate::serve::error::{Code, HttpError};
 
-/// Fields of a form that are not images; what a page sends beside them is few.
-const OTHER_FIELDS: usize = 32;
+/// Bytes before the first boundary, which is where a form begins.
+const PREAMBLE_BYTES: u64 = 4 << 10;
 
-/// The boundary between a form's fields, which its content type has.
-pub(super) fn boundary(content_type: &str) -> Result<String, HttpError> {
-    let lacks = "The content type multipart/form-data lacks its boundary. Let your HTTP client write this header.";
-    multer::parse_boundary(content_type).map_err(|_| HttpError::new(Code::BadMultipart, lacks))
+/// Bytes of the headers of one part.
+const HEADER_BYTES: u64 = 8 << 10;
+
+/// Spaces behind a boundary.
+const PADDING_BYTES: u64 = 1 << 10;
+
+/// Characters of a boundary (RFC 2046).
+const BOUNDARY_LENGTH: usize = 70;
+
+/// The boundary between a form's parts, which its content type has. Clients leave out the quotation marks that some of
+/// its characters want.
+pub(super) fn boundary(content_type: &HeaderValue) -> Result<String, HttpError> {
+    let parameters = parameters(content_type.as_bytes());
+    let boundary = parameter(&parameters, "boundary").and_then(|value| std::str::from_utf8(value).ok());
+    match boundary {
+        Some(boundary) if (1..=BOUNDARY_LENGTH).contains(&boundary.len()) => Ok(boundary.to_owned()),
+        Some(boundary) if !boundary.is_empty() => {
+            Err(bad_multipart(&format!("The boundary of this form is longer than {BOUNDARY_LENGTH} characters.")))
+        }
+        _ => Err(bad_multipart("The content type multipart/form-data lacks its boundary.")),
+    }
 }
 
-/// Reads a form's files, with the errors of [`super::read`].
-pub(super) async fn read(
+/// Reads what a form holds, with the errors of [`super::read`].
+pub(super) async fn select(
     body: impl Body<Data = Bytes, Error = BoxedError> + Send + 'static,
     boundary: String,
     expected: Expected,
     config: &Config,
-) -> Result<Vec<File>, HttpError> {
+) -> Result<Selection, HttpError> {
     let limit = config.max_body_bytes as u64;
-    let constraints = Constraints::new().size_limit(SizeLimit::new().whole_stream(limit).per_field(limit));
+    let sizes = SizeLimit::new().whole_stream(limit).per_field(limit);
+    let sizes = sizes.preamble(PREAMBLE_BYTES).headers(HEADER_BYTES).boundary_padding(PADDING_BYTES);
+    let constraints = Constraints::new().size_limit(sizes);
     let mut form = Multipart::with_constraints(BodyDataStream::new(body), boundary, constraints);
-    let broken = |error: multer::Error| bad_form(error, config);
+    let broken = |error: multra::Error| bad_form(error, config);
 
-    let mut files = Vec::new();
-    let mut chosen_nothing = false;
-    let mut others = 0;
-    while let Some(field) = form.next_field().await.map_err(broken)? {
-        let name = field.file_name().filter(|name| !name.is_empty()).map(str::to_owned);
-        if is_file(&field) {
-            let content = field.bytes().await.map_err(broken)?;
-            if !content.is_empty() || name.is_some() {
-                files.push(File { name, content });
-                too_many(&files, expected)?;
-                continue;
+    let mut selection = Selection::new(expected);
+    while let Some(mut field) = form.next_field().await.map_err(broken)? {
+        let part = Part::of(field.headers());
+        if part.says_file() {
+            part.check(field.headers())?;
+        }
+        let (mut content, mut is_file) = (Vec::new(), None);
+        while let Some(chunk) = field.chunk().await.map_err(broken)? {
+            content.extend_from_slice(&chunk);
+            if is_file.is_none() && content.len() >= DECISIVE {
+                is_file = Some(part.is_file(&content));
+                selection.add_text(if is_file == Some(false) { content.len() } else { 0 })?;
+            } else if is_file == Some(false) {
+                selection.add_text(chunk.len())?;
             }
-            chosen_nothing = true; // so a browser sends a file input in which nothing was chosen
-        } // `next_field` reads over what is left of any other field.
-        others += 1;
-        if others > OTHER_FIELDS {
-            let detail = format!("The form has more than {OTHER_FIELDS} fields besides its images. Send fewer.");
-            return Err(HttpError::new(Code::TooLarge, detail));
+        }
+        let is_file = is_file.unwrap_or_else(|| part.is_file(&content));
+        if part.is_base64() {
+            content = decode(content);
+        } else if is_file && let Some(begin) = begin_of_base64(&content) {
+            content.drain(..begin);
+            content = decode(content);
+        }
+        if !is_file {
+            selection.add_field(part.field.as_deref(), &content)?;
+        } else if content.is_empty() && part.file_name.is_none() {
+            selection.add_nothing()?;
+        } else {
+            content.shrink_to_fit();
+            let (is_document, name) = (part.is_document(), part.file_name);
+            selection.add_file(File { name, content: content.into() }, is_document)?;
         }
     }
-    accept(files, chosen_nothing, expected)
+    Ok(selection)
 }
 
-fn too_many(files: &[File], expected: Expected) -> Result<(), HttpError> {
-    match expected {
-        Expected::One if files.len() > 1 => Err(HttpError::new(
-            Code::SeveralImages,
-            "There is more than one file in this form. Send one image a request, or all of them to /predict/batch.",
-        )),
-        Expected::AtMost(most) if files.len() > most => Err(HttpError::new(
-            Code::TooLarge,
-            format!("There are more than {most} files in this form. Send them in several requests."),
-        )),
-        _ => Ok(()),
-    }
+fn bad_multipart(what: &str) -> HttpError {
+    HttpError::new(Code::BadMultipart, format!("{what} Let your HTTP client write the form and its content type."))
 }
 
-fn accept(files: Vec<File>, chosen_nothing: bool, expected: Expected) -> Result<Vec<File>, HttpError> {
-    match files.as_slice() {
-        [] if chosen_nothing => Err(no_image("No image was chosen.")),
-        [] => Err(no_image("There is no file in this form.")),
-        [file] if file.content.is_empty() && expected == Expected::One => Err(no_image("The file is empty.")),
-        _ => Ok(files),
-    }
-}
-
-/// A file has a name, or at least the type of one.
-fn is_file(field: &Field<'_>) -> bool {
-    let kind = field.content_type();
-    field.file_name().is_some()
-        || kind.is_some_and(|kind| kind.type_() == "image" || kind.essence_str() == "application/octet-stream")
-}
-
-fn bad_form(error: multer::Error, config: &Config) -> HttpError {
+fn bad_form(error: multra::Error, config: &Config) -> HttpError {
+    use multra::Error;
     match error {
-        multer::Error::StreamReadFailed(error) => unreadable(&*error, config),
-        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => too_large(config),
-        // multer's messages name fields, and some of its errors carry their bytes: neither is for the log.
-        _ => HttpError::new(
-            Code::BadMultipart,
-            "The body is not well-formed multipart/form-data, or ends too early. Let your HTTP client write it.",
-        ),
+        Error::StreamReadFailed(error) => unreadable(&*error, config),
+        Error::FieldSizeExceeded { .. } | Error::StreamSizeExceeded { .. } => too_large(config),
+        Error::PreambleSizeExceeded { .. } => bad_multipart(&format!(
+            "The form does not begin within the first {PREAMBLE_BYTES} bytes of the body: its boundary is not there."
+        )),
+        Error::HeadersSizeExceeded { .. } => {
+            bad_multipart(&format!("The headers of a part of this form are larger than {HEADER_BYTES} bytes."))
+        }
+        // multra's messages name fields, and some of its errors carry their bytes: neither is for the log.
+        _ => bad_multipart("The body is not well-formed multipart/form-data, or ends too early."),
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Share {
 
 impl Share {
     /// Takes more; `false` when there is not so much.
-    fn take(&self, bytes: usize) -> bool {
+    pub(super) fn take(&self, bytes: usize) -> bool {
         let took = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
         if took {
             self.taken.fetch_add(bytes, Ordering::Relaxed);

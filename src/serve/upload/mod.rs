@@ -4,43 +4,59 @@
 //! it is read; nothing is written to a disk. The name of a file is given back to the client that sent it, and to nobody
 //! else.
 //!
-//! A body itself is an image when its type says so, or says nothing. `curl --data-binary` says of whatever it sends that
-//! it is a form of the old kind (application/x-www-form-urlencoded), so there the bytes decide.
+//! | | |
+//! |---|---|
+//! | `form`, `part`, `parameters` | multipart/form-data, what the headers of a part say, and how clients write them |
+//! | `raw` | a body that is an image |
+//! | `base64` | images as text |
+//! | `selection` | which of what came is classified, and how much may come beside it |
+//! | `memory_limit`, `body` | what all uploads may take together; what is left unread of one |
 
 use std::error::Error;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::body::Body;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use tokio::time::timeout;
 
 use super::config::Config;
 use super::error::{Code, HttpError};
 use memory_limit::{BoxedError, Counted, MemoryUsedUp, Share};
 
+mod base64;
 mod body;
 mod form;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod memory_limit;
+mod parameters;
+mod part;
+mod raw;
+mod selection;
+#[cfg(test)]
+mod tests;
 
 pub(super) use body::RequestBody;
 pub(super) use memory_limit::MemoryLimit;
 
 /// How to send an image, for whoever did not.
-const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself with a content \
-                   type such as image/png; with curl: -F image=@image.png";
+pub(super) const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself, whose \
+                              type may be left out; with curl: -F image=@image.png";
 
 /// What came with a request, and the memory that it takes.
 #[derive(Debug)]
 pub(super) struct Upload {
     /// The files in the order in which they came, at least one.
     pub(super) files: Vec<File>,
+    pub(super) fields: Fields,
     _share: Arc<Share>,
 }
+
+/// Names and values of a form's fields that are no files.
+pub(super) type Fields = Vec<(String, String)>;
 
 #[derive(Debug)]
 pub(super) struct File {
@@ -62,7 +78,7 @@ pub(super) enum Expected {
 ///
 /// # Errors
 /// 400 when there is none, or more than one where one is expected, or the form is broken; 408 when it takes too long;
-/// 413 when it is too large; 415 when the body is something else altogether; 503 when there is no memory for it.
+/// 413 when it is too large; 415 when it is something else altogether, or compressed; 503 when there is no memory for it.
 pub(super) async fn read(
     headers: &HeaderMap,
     body: impl Body<Data = Bytes, Error: Into<BoxedError>> + Send + Unpin + 'static,
@@ -70,6 +86,7 @@ pub(super) async fn read(
     memory: &MemoryLimit,
     config: &Config,
 ) -> Result<Upload, HttpError> {
+    refuse_content_encoding(headers.get_all(CONTENT_ENCODING))?;
     let packing = Packing::of(headers)?;
     if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
@@ -77,60 +94,65 @@ pub(super) async fn read(
     let share = Arc::new(memory.share());
     let body = Counted { body: Limited::new(body, config.max_body_bytes), share: Arc::clone(&share) };
     let reading = async {
-        match packing {
-            Packing::Raw => read_raw(body, |_| true, config).await,
-            Packing::RawIfImage => read_raw(body, |content| image::guess_format(content).is_ok(), config).await,
-            Packing::Form(boundary) => form::read(body, boundary, expected, config).await,
-        }
+        let selection = match packing {
+            Packing::Raw(kind) => raw::select(raw::collect(body, config).await?, kind, expected, &share),
+            Packing::Form(boundary) => form::select(body, boundary, expected, config).await,
+        };
+        selection?.finish()
     };
-    let files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
-    Ok(Upload { files, _share: share })
+    let (files, fields) = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
+    Ok(Upload { files, fields, _share: share })
 }
 
 /// How the image lies in the body.
 enum Packing {
     /// It is the body.
-    Raw,
-    /// It is the body, if its bytes say so: the type is what curl writes where it is given none.
-    RawIfImage,
+    Raw(raw::Kind),
     /// It is in a form with this boundary.
     Form(String),
 }
 
 impl Packing {
     fn of(headers: &HeaderMap) -> Result<Self, HttpError> {
-        let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(Self::Raw) };
-        let content_type = content_type.to_str().unwrap_or_default();
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
+        let Some(content_type) = headers.get(CONTENT_TYPE) else { return Ok(Self::Raw(raw::Kind::Bytes)) };
+        match essence(content_type).as_str() {
             "multipart/form-data" => Ok(Self::Form(form::boundary(content_type)?)),
-            "application/x-www-form-urlencoded" => Ok(Self::RawIfImage),
-            "" | "application/octet-stream" => Ok(Self::Raw),
-            image if image.starts_with("image/") => Ok(Self::Raw),
-            _ => Err(unsupported()),
+            "application/x-www-form-urlencoded" => Ok(Self::Raw(raw::Kind::OldForm)),
+            "text/plain" => Ok(Self::Raw(raw::Kind::Text)),
+            // The decoder names these two, which people send.
+            "" | "application/pdf" | "application/dicom" => Ok(Self::Raw(raw::Kind::Bytes)),
+            kind if part::is_bytes(kind) || kind.starts_with("image/") => Ok(Self::Raw(raw::Kind::Bytes)),
+            kind => {
+                let what = if kind == "application/json" { "JSON" } else { "A body of this content type" };
+                Err(HttpError::new(Code::UnsupportedMediaType, format!("{what} is not read. {HOW}.")))
+            }
         }
     }
 }
 
-async fn read_raw(
-    body: impl Body<Data = Bytes, Error = BoxedError>,
-    is_image: impl Fn(&Bytes) -> bool,
-    config: &Config,
-) -> Result<Vec<File>, HttpError> {
-    let content = body.collect().await.map_err(|error| unreadable(&*error, config))?.to_bytes();
-    if !is_image(&content) {
-        return Err(unsupported());
-    }
-    // A body is not a form's field that somebody may have left empty: without bytes there is no image.
-    if content.is_empty() { Err(no_image("The body is empty.")) } else { Ok(vec![File { name: None, content }]) }
+/// A type or an encoding in lower case, without its parameters.
+fn essence(value: &HeaderValue) -> String {
+    let value = value.as_bytes();
+    let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
+    String::from_utf8_lossy(value[..end].trim_ascii()).to_ascii_lowercase()
+}
+
+/// Refuses what is compressed, with the header that RFC 7694 wants: images are compressed already, and what they unpack
+/// to would be limited by nothing that has been looked at.
+fn refuse_content_encoding<'a>(encodings: impl IntoIterator<Item = &'a HeaderValue>) -> Result<(), HttpError> {
+    const KNOWN: [&str; 6] = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
+    let words = encodings.into_iter().map(essence).collect::<Vec<_>>().join(",");
+    let Some(coding) = words.split(',').map(str::trim).find(|word| !["", "identity"].contains(word)) else {
+        return Ok(());
+    };
+    let name = KNOWN.into_iter().find(|known| *known == coding).unwrap_or("another one than identity");
+    let detail = format!("A Content-Encoding is not read, and this request has {name}. Send the image as it is.");
+    let refused = HttpError::new(Code::UnsupportedMediaType, detail);
+    Err(HttpError { header: Some((ACCEPT_ENCODING, "identity")), ..refused })
 }
 
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn unsupported() -> HttpError {
-    HttpError::new(Code::UnsupportedMediaType, format!("A body of this content type is not read. {HOW}."))
 }
 
 fn no_image(what: &str) -> HttpError {

@@ -1,0 +1,110 @@
+//! Images as text: `data:image/png;base64,...`, and plain base64 of an image. They are decoded where it is plain that
+//! an image is meant.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{GeneralPurpose, general_purpose::NO_PAD};
+
+/// The first bytes of a text that say whether it is an image.
+pub(super) const DECISIVE: usize = 128;
+
+/// Letters that are decoded at a time; three bytes for four of them.
+const PIECE: usize = 4096;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
+
+/// Whether bytes begin as text of ASCII does.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
+}
+
+/// Whether bytes begin as an image of a known format does. Text does not, although "BM" may begin both.
+pub(super) fn begins_as_image(bytes: &[u8]) -> bool {
+    let is_big_tiff = bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b");
+    !is_text(bytes) && (is_big_tiff || image::guess_format(bytes).is_ok())
+}
+
+/// Where the base64 of an image begins in a text, by its first [`DECISIVE`] bytes.
+pub(super) fn begin_of_base64(text: &[u8]) -> Option<usize> {
+    const MARK: &[u8] = b";base64,";
+    let head = &text[..text.len().min(DECISIVE)];
+    let blank = head.len() - head.trim_ascii_start().len();
+    let starts_with = |word: &[u8]| head[blank..].get(..word.len()).is_some_and(|its| its.eq_ignore_ascii_case(word));
+    let begin = if starts_with(b"data:") {
+        blank + head[blank..].windows(MARK.len()).position(|its| its.eq_ignore_ascii_case(MARK))? + MARK.len()
+    } else {
+        blank
+    };
+    (starts_with(b"data:image/") || begins_as_image(&decode(head[begin..].to_vec()))).then_some(begin)
+}
+
+/// Decodes base64 of either alphabet, with or without line breaks and padding, in the memory that the text takes. What
+/// follows a damage is left out, so that the image is cut and refused as such, in a batch by itself.
+pub(super) fn decode(mut text: Vec<u8>) -> Vec<u8> {
+    let mut letters = 0;
+    for at in 0..text.len() {
+        text[letters] = match text[at] {
+            b'\r' | b'\n' | b'\t' => continue,
+            b'-' => b'+',
+            b'_' => b'/',
+            letter if letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/') => letter,
+            _ => break,
+        };
+        letters += 1;
+    }
+    letters -= usize::from(letters % 4 == 1); // one letter more than whole bytes have
+    let (mut bytes, mut piece) = (0, [0; PIECE / 4 * 3]);
+    for begin in (0..letters).step_by(PIECE) {
+        let end = letters.min(begin + PIECE);
+        let length = BASE64.decode_slice(&text[begin..end], &mut piece).unwrap_or_default();
+        text[bytes..bytes + length].copy_from_slice(&piece[..length]);
+        bytes += length;
+    }
+    text.truncate(bytes);
+    text.shrink_to_fit();
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0\xfb\xff\xbe";
+
+    #[test]
+    fn base64_of_any_length_and_alphabet_is_decoded_up_to_a_damage() {
+        for length in (0..70).chain([PIECE / 4 * 3 - 1, 10_000]) {
+            let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
+            let padded = BASE64_STANDARD.encode(&bytes);
+            assert_eq!(decode(padded.clone().into()), bytes);
+            assert_eq!(decode(BASE64_URL_SAFE_NO_PAD.encode(&bytes).into()), bytes);
+            let lines: Vec<_> = padded.as_bytes().chunks(76).collect();
+            assert_eq!(decode(lines.join(&b"\r\n"[..])), bytes);
+        }
+        assert_eq!(decode(b"QUJD!UJD".to_vec()), b"ABC");
+        assert_eq!(decode(b"QUJDR".to_vec()), b"ABC");
+    }
+
+    #[test]
+    fn text_is_an_image_only_where_that_is_plain() {
+        let plain = BASE64_STANDARD.encode(PNG);
+        for (text, begin) in [
+            (plain.clone(), Some(0)),
+            (format!("\r\n {plain}"), Some(3)),
+            (format!("data:image/png;base64,{plain}"), Some(22)),
+            (format!("DATA:application/octet-stream;Base64,{plain}"), Some(37)),
+            ("data:image/png;base64,".to_owned(), Some(22)),
+            ("data:text/plain;base64,QUJD".to_owned(), None),
+            ("data:image/svg+xml,<svg/>".to_owned(), None),
+            ("BMI: 24".to_owned(), None),
+            ("a comment".to_owned(), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(begin_of_base64(text.as_bytes()), begin, "{text}");
+        }
+        assert!(begins_as_image(PNG) && begins_as_image(b"II\x2b\0\x08\0\0\0"));
+        assert!(!begins_as_image(b"BMI: 24") && !begins_as_image(b""));
+    }
+}

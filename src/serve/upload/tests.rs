@@ -1,0 +1,172 @@
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use hyper::body::Frame;
+
+use super::selection::Selection;
+use super::*;
+
+const HEAD: &str = "--x\r\nContent-Disposition: form-data; name=\"a\"; filename=\"a\"\r\n";
+
+/// A body into which a test puts frames while it is read.
+#[derive(Clone, Default)]
+struct Feed(Arc<Mutex<VecDeque<Bytes>>>);
+
+impl Body for Feed {
+    type Data = Bytes;
+    type Error = BoxedError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxedError>>> {
+        let frame = self.0.lock().unwrap().pop_front();
+        frame.map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
+    }
+}
+
+/// Counts how often a reader asks to be polled again.
+#[derive(Default)]
+struct Wakes(Mutex<usize>);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+type Reader<'a> = Pin<&'a mut dyn Future<Output = Result<Selection, HttpError>>>;
+
+/// Gives a reader a frame and polls it as often as it asks for, which is at most twice.
+fn give(reader: &mut Reader<'_>, feed: &Feed, frame: &[u8]) -> Poll<Result<Selection, HttpError>> {
+    feed.0.lock().unwrap().push_back(Bytes::copy_from_slice(frame));
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    for polls in 1.. {
+        let outcome = reader.as_mut().poll(&mut Context::from_waker(&waker));
+        if outcome.is_ready() || *wakes.0.lock().unwrap() < polls {
+            return outcome;
+        }
+        assert!(polls <= 4, "a frame is looked at again and again");
+    }
+    unreachable!()
+}
+
+fn config() -> Config {
+    Config::for_machine(Some(1), None)
+}
+
+#[test]
+fn framing_that_comes_byte_by_byte_is_refused_at_its_limit() {
+    let parts = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n";
+    let text = "Content-Disposition: form-data; name=\"a\"\r\n\r\n";
+    for (what, begin, drip, most, code) in [
+        ("a preamble", String::new(), "a", 4 << 10, Code::BadMultipart),
+        ("a preamble of almost boundaries", String::new(), "\r\n--", 4 << 10, Code::BadMultipart),
+        ("a header", HEAD.to_owned() + "X-A: ", "a", 8 << 10, Code::BadMultipart),
+        ("headers", HEAD.to_owned(), "X-A: b\r\n", 8 << 10, Code::BadMultipart),
+        ("spaces behind a boundary", "--x".to_owned(), " ", 1 << 10, Code::BadMultipart),
+        ("spaces behind the last boundary", HEAD.to_owned() + "\r\na\r\n--x--", " ", 1 << 10, Code::BadMultipart),
+        ("spaces behind a later boundary", HEAD.to_owned() + "\r\na\r\n--x", " ", 1 << 10, Code::BadMultipart),
+        ("a field that is no file", format!("--x\r\n{text}"), "a", 64 << 10, Code::TooLarge),
+        ("many fields", String::new(), parts, 33 * parts.len(), Code::TooLarge),
+    ] {
+        let (config, feed) = (config(), Feed::default());
+        let mut reader = pin!(form::select(feed.clone(), "x".to_owned(), Expected::One, &config));
+        let mut reader: Reader<'_> = reader.as_mut();
+        let bytes = begin.bytes().chain(drip.bytes().cycle());
+        let (taken, refused) = bytes
+            .enumerate()
+            .find_map(|(taken, byte)| match give(&mut reader, &feed, &[byte]) {
+                Poll::Ready(outcome) => Some((taken + 1, outcome.unwrap_err())),
+                Poll::Pending => None,
+            })
+            .unwrap();
+        assert_eq!(refused.code, code, "{what}");
+        assert!((most..most + 300).contains(&taken), "{what} was refused after {taken} bytes");
+    }
+}
+
+#[test]
+fn a_form_is_read_when_its_last_boundary_is_there_and_what_follows_is_not_waited_for() {
+    let (config, feed) = (config(), Feed::default());
+    let mut reader = pin!(form::select(feed.clone(), "x".to_owned(), Expected::One, &config));
+    let mut reader: Reader<'_> = reader.as_mut();
+    assert!(give(&mut reader, &feed, format!("{HEAD}\r\n\x01\r\n--x--").as_bytes()).is_pending());
+    assert!(give(&mut reader, &feed, b"\r\n epilogue").is_ready());
+}
+
+#[test]
+fn a_byte_costs_the_same_however_much_has_come_before() {
+    let head = format!("{HEAD}\r\n");
+    for drip in ["a", "\r", "\r\n--"] {
+        let mut cost = [0, 8, 31].map(|mebibytes| {
+            let config = config();
+            let feed = Feed::default();
+            let mut reader = pin!(form::select(feed.clone(), "x".to_owned(), Expected::One, &config));
+            let mut reader: Reader<'_> = reader.as_mut();
+            assert!(give(&mut reader, &feed, head.as_bytes()).is_pending());
+            for _ in 0..mebibytes * 16 {
+                assert!(give(&mut reader, &feed, &[b'a'; 65_000]).is_pending());
+            }
+            let mut bytes = drip.bytes().cycle();
+            let mut drip = || {
+                let began = Instant::now();
+                for byte in bytes.by_ref().take(500) {
+                    assert!(give(&mut reader, &feed, &[byte]).is_pending());
+                }
+                began.elapsed()
+            };
+            (0..10).map(|_| drip()).min().unwrap()
+        });
+        println!("500 bytes of {drip:?} after 0, 8 and 31 MiB: {cost:?}");
+        let least = cost[0].max(Duration::from_micros(50));
+        cost.sort();
+        assert!(cost[2] < 4 * least, "{drip:?}: {cost:?}");
+    }
+}
+
+fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+    let value = |value: &&str| HeaderValue::from_str(value).unwrap();
+    lines.iter().map(|(name, its)| (hyper::header::HeaderName::from_static(name), value(its))).collect()
+}
+
+#[test]
+fn what_is_compressed_is_refused_with_its_name_and_the_header_that_says_what_is_read() {
+    let refused = |lines: &[(&'static str, &str)]| {
+        refuse_content_encoding(headers(lines).get_all(CONTENT_ENCODING)).map_err(|error| (error.header, error.detail))
+    };
+    for coding in ["gzip", "deflate", "br", "zstd", "compress"] {
+        for value in [coding.to_owned(), coding.to_uppercase(), format!("identity, {coding}")] {
+            let (header, detail) = refused(&[("content-encoding", &value)]).unwrap_err();
+            assert_eq!(header, Some((ACCEPT_ENCODING, "identity")));
+            assert!(detail.contains(&format!("has {coding}.")), "{detail}");
+        }
+    }
+    let (_, detail) = refused(&[("content-encoding", "Jane-Doe")]).unwrap_err();
+    assert!(!detail.contains("ane"), "{detail}");
+    for fine in ["identity", "", "Identity, identity"] {
+        assert_eq!(refused(&[("content-encoding", fine)]), Ok(()));
+    }
+}
+
+#[test]
+fn a_boundary_is_read_as_clients_write_it() {
+    let boundary = |value: &str| form::boundary(&HeaderValue::from_str(value).unwrap()).map_err(|error| error.code);
+    for (content_type, expected) in [
+        (
+            "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
+            "----WebKitFormBoundary7MA4YWxkTrZu0gW",
+        ),
+        ("multipart/form-data; boundary=\"a=b:c/d?e f\"; charset=utf-8", "a=b:c/d?e f"),
+        ("multipart/form-data;charset=utf-8;BOUNDARY= =_Part:1/2?3=", "=_Part:1/2?3="),
+        ("multipart/form-data; boundary=\"\\\"\"", "\""),
+    ] {
+        assert_eq!(boundary(content_type).unwrap(), expected);
+    }
+    let long = format!("multipart/form-data; boundary={}", "a".repeat(71));
+    for bad in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=\"\"", &long] {
+        assert_eq!(boundary(bad), Err(Code::BadMultipart), "{bad}");
+    }
+}
