@@ -6,5 +6,5 @@ mod memory;
 mod printable;
 
 pub use atomic_write::write_whole;
-pub use memory::{available_memory, cores};
+pub use memory::{available_memory, cores, open_files_limit};
 pub use printable::{printable, printable_lines, printable_path};

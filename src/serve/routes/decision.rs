@@ -39,7 +39,7 @@ pub(in crate::serve) struct Timings {
 
 impl Finding {
     pub(in crate::serve) fn of(classification: &Classification, threshold: Threshold) -> Self {
-        let &Classification { prediction, queue, decode, inference } = classification;
+        let &Classification { prediction, queue, decode, inference, .. } = classification;
         let [decode, queue, inference] = [decode, queue, inference].map(milliseconds);
         let timings_ms = Timings { decode, queue, inference };
         Self {

@@ -8,6 +8,7 @@
 //! it is a form of the old kind (application/x-www-form-urlencoded), so there the bytes decide.
 
 use std::error::Error;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use tokio::time::timeout;
 
 use super::config::Config;
 use super::error::{Code, HttpError};
-use memory_limit::{BoxedError, Counted, MemoryUsedUp, Share};
+use memory_limit::{BoxedError, Counted, MemoryUsedUp};
 
 mod body;
 mod form;
@@ -28,24 +29,24 @@ pub mod fuzzing;
 mod memory_limit;
 
 pub(super) use body::RequestBody;
-pub(super) use memory_limit::MemoryLimit;
+pub(super) use memory_limit::{MemoryLimit, Share};
 
 /// How to send an image, for whoever did not.
 const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself with a content \
                    type such as image/png; with curl: -F image=@image.png";
 
-/// What came with a request, and the memory that it takes.
+/// What came with a request.
 #[derive(Debug)]
 pub(super) struct Upload {
     /// The files in the order in which they came, at least one.
     pub(super) files: Vec<File>,
-    _share: Arc<Share>,
 }
 
 #[derive(Debug)]
 pub(super) struct File {
     /// Its name on the client's side, where it has said one.
     pub(super) name: Option<String>,
+    /// Its bytes, which give their part of the memory back when the last copy of them is dropped.
     pub(super) content: Bytes,
 }
 
@@ -83,8 +84,9 @@ pub(super) async fn read(
             Packing::Form(boundary) => form::read(body, boundary, expected, config).await,
         }
     };
-    let files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
-    Ok(Upload { files, _share: share })
+    let mut files = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
+    files.iter_mut().for_each(|file| file.content = share.keep(mem::take(&mut file.content)));
+    Ok(Upload { files })
 }
 
 /// How the image lies in the body.
