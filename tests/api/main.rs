@@ -11,6 +11,7 @@
 mod support;
 
 mod access;
+mod answers;
 mod batch;
 mod connections;
 mod contract;

@@ -85,6 +85,19 @@ impl Service {
         self.log.lock().unwrap().clone()
     }
 
+    /// The value of a metric whose line begins so; 0 where there is none, as before anything was counted.
+    pub(crate) fn metric(&self, line: &str) -> f64 {
+        let text = self.get("/metrics").send().body;
+        text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Bytes of the process that are in memory.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
+    }
+
     /// Waits until the log has a line with this text.
     pub(crate) fn wait_for_log(&self, text: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(10);
