@@ -120,7 +120,8 @@ impl HttpError {
 
     /// The queue is full, the memory for uploads and answers is used up, or the image waited too long.
     pub(super) fn overloaded() -> Self {
-        let detail = "The service has as many images waiting as it takes. Send this request again in a second.";
+        let detail =
+            "The service has as much work waiting or in memory as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
     }
 
@@ -242,5 +243,15 @@ mod tests {
             let error = HttpError::from(full);
             assert_eq!((error.code, error.header), (Code::Overloaded, Some((RETRY_AFTER, "1"))));
         }
+    }
+
+    #[test]
+    fn a_request_whose_time_was_up_is_not_told_to_come_back_in_a_second() {
+        for error in [HttpError::out_of_time(), InferenceError::OutOfTime.into()] {
+            assert_eq!(error.code, Code::Overloaded);
+            assert!(error.detail.starts_with("The time that a request may take was up"), "{}", error.detail);
+            assert!(!error.detail.contains("second") && error.detail.ends_with('.'));
+        }
+        assert_eq!(HttpError::out_of_time().header, Some((RETRY_AFTER, "10")));
     }
 }

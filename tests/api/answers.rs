@@ -1,7 +1,6 @@
 //! What becomes of an answer: the memory that it takes until it was sent, clients that do not take it, and that the log
 //! and the metrics say so.
 
-use std::collections::BTreeSet;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::thread;
@@ -23,15 +22,6 @@ fn reluctant(address: &str, text: &[u8]) -> TcpStream {
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(text).unwrap();
     stream
-}
-
-/// Waits until a metric has such a value.
-fn wait_for(service: &Service, line: &str, mut is_it: impl FnMut(f64) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !is_it(service.metric(line)) {
-        assert!(Instant::now() < deadline, "{line} is {}:\n{}", service.metric(line), service.log());
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Whether the other side has ended the connection, however; what is still to be read does not matter.
@@ -57,7 +47,7 @@ fn a_client_that_does_not_read_its_page_is_left_and_the_memory_is_given_back() {
     let clients: Vec<_> = (0..4).map(|_| reluctant(&service.address, &request)).collect();
     // Each page has 29 thumbnails; the operating system takes some of them.
     let (mut most, mut resident) = (0.0_f64, 0);
-    wait_for(&service, "lobule_slow_readers_total", |left| {
+    service.wait_for_metric("lobule_slow_readers_total", |left| {
         let classified: f64 = ["benign", "malignant"]
             .map(|label| service.metric(&format!("lobule_predictions_total{{label=\"{label}\"}}")))
             .iter()
@@ -70,7 +60,7 @@ fn a_client_that_does_not_read_its_page_is_left_and_the_memory_is_given_back() {
     });
     assert!(most > 200_000.0 && most < 4.0 * 29.0 * 32_000.0, "of the pages {most} bytes are held, of uploads nothing");
     assert!(resident - before < 160 << 20, "{} bytes more are resident", resident - before);
-    wait_for(&service, "lobule_upload_memory_bytes", |held| held == 0.0);
+    service.wait_for_metric("lobule_upload_memory_bytes", |held| held == 0.0);
     assert!(clients.into_iter().all(has_ended));
     let line = service.wait_for_log("status=499");
     assert!(line.contains("the client has not taken its answer") && line.contains("inference_ms"), "{line}");
@@ -102,72 +92,6 @@ fn a_client_that_reads_slowly_but_reads_gets_its_whole_page() {
     let (_, rest) = line.split_once("total_ms=").unwrap();
     let total: f64 = rest.split(' ').next().unwrap().parse().unwrap();
     assert!(total > 500.0, "the time ends when the answer was taken: {line}");
-}
-
-/// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = &(payload.len() as u32).to_be_bytes()[1..];
-    [length, &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-/// A GET of a page for a browser.
-fn get(stream: u32, path: &str) -> Vec<u8> {
-    let literal = |name: &[u8], value: &str| [name, &[value.len() as u8], value.as_bytes()].concat();
-    let path = literal(&[0x04], path);
-    let headers = [&[0x82, 0x86], &path[..], &literal(&[0x01], "x"), &literal(&[0x0f, 0x04], "text/html")].concat();
-    frame(HEADERS, 5, stream, &headers)
-}
-
-fn window(stream: u32, bytes: u32) -> Vec<u8> {
-    frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
-}
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RESET: u8 = 3;
-const SETTINGS: u8 = 4;
-const WINDOW_UPDATE: u8 = 8;
-
-/// The kind of the next frame, its stream and its payload.
-fn read_frame(connection: &mut TcpStream) -> (u8, u32, Vec<u8>) {
-    let mut head = [0; 9];
-    connection.read_exact(&mut head).unwrap();
-    let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
-    connection.read_exact(&mut payload).unwrap();
-    (head[3], u32::from_be_bytes(head[5..].try_into().unwrap()), payload)
-}
-
-/// Waits for what a stream sends, whatever comes before.
-fn wait_for_data(connection: &mut TcpStream, stream: u32) -> Vec<u8> {
-    loop {
-        let (kind, its, payload) = read_frame(connection);
-        if (kind, its) == (DATA, stream) {
-            return payload;
-        }
-    }
-}
-
-#[test]
-fn an_http2_stream_whose_window_stays_shut_ends_and_the_others_go_on() {
-    let service = Service::start(&["--min-send-rate", "50000"]);
-    let mut preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    preface.extend(frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])); // windows of streams begin with nothing
-    let mut connection = raw(&service.address, &preface);
-    connection.write_all(&[get(1, "/"), get(3, "/"), window(3, 1)].concat()).unwrap();
-    assert_eq!(wait_for_data(&mut connection, 3).len(), 1, "one byte is sent");
-    assert!(service.metric("lobule_upload_memory_bytes") > 30_000.0, "two pages are held");
-    connection.write_all(&[get(5, "/ready"), window(5, 1000)].concat()).unwrap();
-    assert!(wait_for_data(&mut connection, 5).starts_with(b"{"), "another stream flows");
-
-    let mut shut = BTreeSet::from([1, 3]);
-    while !shut.is_empty() {
-        let (kind, stream, _) = read_frame(&mut connection);
-        assert!(kind != RESET || shut.remove(&stream), "stream {stream} was reset");
-    }
-    wait_for(&service, "lobule_slow_readers_total", |left| left == 2.0);
-    wait_for(&service, "lobule_upload_memory_bytes", |held| held == 0.0);
-    connection.write_all(&[get(7, "/ready"), window(7, 1000)].concat()).unwrap();
-    assert!(wait_for_data(&mut connection, 7).starts_with(b"{"), "the connection goes on");
 }
 
 #[test]

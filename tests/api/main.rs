@@ -17,8 +17,9 @@ mod connections;
 mod contract;
 mod errors;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod predictions;
 mod status;
 
-use support::{client, drawn, service};
+use support::{client, drawn, frames, service};

@@ -119,6 +119,10 @@ fn metrics_count_requests_images_and_phases_and_nothing_of_a_client() {
         .filter_map(|label| metric(text, &format!("lobule_predictions_total{{label=\"{label}\"}}")))
         .sum();
     assert_eq!(classified, 3.0, "{text}");
+    for end in ["0.0005", "10.0", "60.0", "120.0", "240.0"] {
+        let bucket = format!("lobule_request_duration_seconds_bucket{{le=\"{end}\",route=\"/predict\"}} ");
+        assert!(text.contains(&bucket), "{bucket}\n{text}");
+    }
     assert!(text.contains("lobule_build_info{version=\"") && text.ends_with("# EOF\n"), "{text}");
     assert!(!text.contains("Jane"), "{text}");
 }

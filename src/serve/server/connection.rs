@@ -14,8 +14,8 @@ use super::open_requests::{OpenRequest, OpenRequests, StreamExecutor};
 use super::timed_stream::TimedStream;
 use crate::serve::{routes, service::Service};
 
-/// Bytes of a request's headers, and of what HTTP/1 reads at a time.
-const MAX_HEADERS: usize = 64 << 10;
+/// Bytes of a request's headers on HTTP/1, and the most that is read at a time: a connection keeps that buffer.
+const MAX_HEADERS: usize = 32 << 10;
 
 /// Requests that one HTTP/2 connection may have open at a time.
 const MAX_STREAMS: u32 = 64;
