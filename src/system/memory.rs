@@ -9,13 +9,6 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Files, connections among them, that this process may have open at the same time. `None` where the operating system
-/// does not say, as on others than Linux, or sets no limit.
-pub fn open_files_limit() -> Option<usize> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
-}
-
 /// A version of Linux's control groups, and what its files are called.
 struct Groups {
     /// Where the root of the groups is mounted.
