@@ -17,7 +17,7 @@
 //! | room | what it is for | with the feature |
 //! |---|---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold | |
-//! | [`system`] | cores and memory, the allocator, writing files whole or not at all | |
+//! | [`system`] | cores, memory and open files, the allocator, writing files whole or not at all | |
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
 //! | [`kernels`] | operators and whole layers in vector instructions, some with gradients | |
 //! | [`model`] | the networks in candle, the classifier, the weights file | |

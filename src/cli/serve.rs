@@ -58,7 +58,7 @@ pub struct ServeArguments {
     max_bytes: usize,
 
     #[arg(long, env = "LOBULE_UPLOAD_MEMORY", value_name = "BYTES", help = format!(
-        "Bytes that the bodies of all requests may take together [default: a quarter of the memory, at most {}]",
+        "Bytes that the bodies of all requests and their answers may take together [default: a quarter of the memory, at most {}]",
         Config::MOST_UPLOAD_MEMORY
     ))]
     upload_memory: Option<usize>,
@@ -74,6 +74,11 @@ pub struct ServeArguments {
     #[arg(long, env = "LOBULE_READ_TIMEOUT", value_name = "SECONDS", value_parser = seconds(),
         default_value_t = Config::READ_TIMEOUT.as_secs())]
     read_timeout: u64,
+
+    /// Bytes of an answer that a client must take in each second; one that takes fewer for long is left.
+    #[arg(long, env = "LOBULE_MIN_SEND_RATE", value_name = "BYTES", value_parser = count(1 << 30),
+        default_value_t = Config::MIN_SEND_RATE)]
+    min_send_rate: usize,
 
     /// Seconds that an image may wait for a thread.
     #[arg(long, env = "LOBULE_QUEUE_TIMEOUT", value_name = "SECONDS", value_parser = seconds(),
@@ -128,6 +133,7 @@ impl ServeArguments {
                 max_pixels: self.max_pixels.unwrap_or(default.limits.max_pixels),
             },
             read_timeout: Duration::from_secs(self.read_timeout),
+            min_send_rate: self.min_send_rate,
             queue_timeout: Duration::from_secs(self.queue_timeout),
             request_timeout: Duration::from_secs(self.request_timeout),
             token: token_from_environment()?,

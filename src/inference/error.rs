@@ -10,10 +10,15 @@ pub(crate) enum InferenceError {
     /// The image waited for a thread, or for room in the queue, as long as it may.
     #[error("no thread was free in time")]
     WaitTimeout,
+    /// The time of the whole request was up before this image was classified.
+    #[error("the request's time was up")]
+    OutOfTime,
     #[error(transparent)]
     Decode(#[from] PixelsError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error("the network's margin is {0}")]
+    NotFinite(f64),
     /// The thread goes on with the next image.
     #[error("a panic while classifying an image: {0}")]
     Panicked(String),

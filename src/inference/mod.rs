@@ -22,14 +22,26 @@ use crate::pixels::{self, DecodeLimits, Decoded, Note};
 mod error;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 
 pub(crate) use error::InferenceError;
+use thumbnail::thumbnail;
+
+/// An image that is to be classified.
+pub(crate) struct EncodedImage {
+    /// The bytes of its file; they are dropped as soon as they have been decoded.
+    pub(crate) content: Bytes,
+    /// Whether a small copy of it is wanted with its classification.
+    pub(crate) wants_thumbnail: bool,
+}
 
 /// What a network says of an image, and how long each step took.
 #[derive(Clone, Debug)]
 pub(crate) struct Classification {
     pub(crate) prediction: Prediction,
     pub(crate) notes: Vec<Note>,
+    /// A JPEG of at most 20 kB, where it was wanted.
+    pub(crate) thumbnail: Option<Bytes>,
     pub(crate) queue: Duration,
     pub(crate) decode: Duration,
     pub(crate) inference: Duration,
@@ -37,8 +49,8 @@ pub(crate) struct Classification {
 
 type Outcome = Result<Classification, InferenceError>;
 
-/// From the bytes of an image that has waited so long to its classification; runs on the threads of this room.
-type Classify = dyn Fn(&Bytes, Duration) -> Outcome + Send + Sync;
+/// From an image that has waited so long to its classification; runs on the threads of this room.
+type Classify = dyn Fn(EncodedImage, Duration) -> Outcome + Send + Sync;
 
 /// The way to the threads. They end when its last copy is dropped.
 #[derive(Clone)]
@@ -64,7 +76,7 @@ struct Jobs {
 
 struct Job {
     number: u64,
-    image: Bytes,
+    image: EncodedImage,
     since: Instant,
     reply: oneshot::Sender<Outcome>,
 }
@@ -82,12 +94,15 @@ impl Inference {
         queue: usize,
         wait_timeout: Duration,
     ) -> io::Result<Self> {
-        let classify = move |image: &Bytes, queue| {
+        let classify = move |EncodedImage { content, wants_thumbnail }: EncodedImage, queue| {
             let began = Instant::now();
-            let Decoded { image, notes } = pixels::decode(image, &limits)?;
+            let Decoded { image, notes } = pixels::decode(&content, &limits)?;
+            drop(content);
             let decode = began.elapsed();
             let prediction = classifier.classify(&image)?;
-            Ok(Classification { prediction, notes, queue, decode, inference: began.elapsed() - decode })
+            let inference = began.elapsed() - decode;
+            let thumbnail = if wants_thumbnail { thumbnail(&image).map(Bytes::from) } else { None };
+            Ok(Classification { prediction, notes, thumbnail, queue, decode, inference })
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)
     }
@@ -108,20 +123,20 @@ impl Inference {
     }
 
     /// Hands an image to the threads and waits for its classification; a full queue refuses it at once.
-    pub(crate) async fn classify(&self, image: Bytes) -> Outcome {
+    pub(crate) async fn classify(&self, image: EncodedImage) -> Outcome {
         let permit = self.queue.permits.try_acquire().map_err(|_| InferenceError::QueueFull)?;
         self.classify_with(permit, image).await
     }
 
     /// As [`Self::classify`], but waits for room in the queue as long as for a thread.
-    pub(crate) async fn classify_when_there_is_room(&self, image: Bytes) -> Outcome {
+    pub(crate) async fn classify_when_there_is_room(&self, image: EncodedImage) -> Outcome {
         match timeout(self.wait_timeout, self.queue.permits.acquire()).await {
             Ok(Ok(permit)) => self.classify_with(permit, image).await,
             _ => Err(InferenceError::WaitTimeout),
         }
     }
 
-    async fn classify_with(&self, _: SemaphorePermit<'_>, image: Bytes) -> Outcome {
+    async fn classify_with(&self, _: SemaphorePermit<'_>, image: EncodedImage) -> Outcome {
         let (reply, mut answer) = oneshot::channel();
         let entry = self.queue.enter(image, reply);
         let answered = match timeout(self.wait_timeout, &mut answer).await {
@@ -143,7 +158,7 @@ impl Queue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, image: Bytes, reply: oneshot::Sender<Outcome>) -> QueueEntry<'_> {
+    fn enter(&self, image: EncodedImage, reply: oneshot::Sender<Outcome>) -> QueueEntry<'_> {
         let mut jobs = self.lock();
         let number = jobs.next_number;
         jobs.next_number += 1;
@@ -194,13 +209,20 @@ impl Drop for ClosesQueue {
 fn work(classify: &Classify, queue: &Queue) {
     while let Some(Job { image, since, reply, .. }) = queue.next() {
         // A job owns nothing that another job sees, so nothing can be left half done.
-        let outcome = catch_unwind(AssertUnwindSafe(|| classify(&image, since.elapsed())));
+        let outcome = catch_unwind(AssertUnwindSafe(|| classify(image, since.elapsed()).and_then(finite)));
         // A client that has gone by now takes no answer.
         let _ = reply.send(outcome.unwrap_or_else(|panic| Err(InferenceError::Panicked(panic_message(&*panic)))));
     }
 }
 
-fn panic_message(panic: &(dyn Any + Send)) -> String {
+/// A network that overflows says nothing, and half a probability is not what it said.
+fn finite(classification: Classification) -> Outcome {
+    let margin = classification.prediction.margin;
+    if margin.is_finite() { Ok(classification) } else { Err(InferenceError::NotFinite(margin)) }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("without a message").to_owned()
 }

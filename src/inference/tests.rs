@@ -8,13 +8,12 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn classification(margin: f64) -> Classification {
     let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
-    Classification {
-        prediction,
-        notes: Vec::new(),
-        queue: Duration::ZERO,
-        decode: Duration::ZERO,
-        inference: Duration::ZERO,
-    }
+    let none = Duration::ZERO;
+    Classification { prediction, notes: Vec::new(), thumbnail: None, queue: none, decode: none, inference: none }
+}
+
+fn image(content: &'static [u8]) -> EncodedImage {
+    EncodedImage { content: Bytes::from_static(content), wants_thumbnail: false }
 }
 
 /// A classify function that says when it begins and then waits to be let on, and how often it has begun.
@@ -23,7 +22,7 @@ fn gated() -> (Arc<Classify>, Arc<Barrier>, mpsc::Receiver<()>, Arc<AtomicUsize>
     let (started, has_started) = mpsc::channel();
     let classify: Arc<Classify> = {
         let (gate, begun) = (Arc::clone(&gate), Arc::clone(&begun));
-        Arc::new(move |_: &Bytes, _| {
+        Arc::new(move |_, _| {
             begun.fetch_add(1, Ordering::SeqCst);
             started.send(()).unwrap();
             gate.wait();
@@ -35,14 +34,23 @@ fn gated() -> (Arc<Classify>, Arc<Barrier>, mpsc::Receiver<()>, Arc<AtomicUsize>
 
 #[tokio::test]
 async fn a_panic_is_that_images_alone_and_the_thread_goes_on() {
-    let classify: Arc<Classify> = Arc::new(|image: &Bytes, _| {
-        assert!(!image.is_empty(), "an empty image");
+    let classify: Arc<Classify> = Arc::new(|image: EncodedImage, _| {
+        assert!(!image.content.is_empty(), "an empty image");
         Ok(classification(1.0))
     });
     let inference = Inference::start_with(classify, 1, 1, LONG).unwrap();
-    let error = inference.classify(Bytes::new()).await.unwrap_err();
+    let error = inference.classify(image(b"")).await.unwrap_err();
     assert!(matches!(&error, InferenceError::Panicked(message) if message.contains("an empty image")), "{error}");
-    assert!(inference.classify(Bytes::from_static(b"x")).await.is_ok());
+    assert!(inference.classify(image(b"x")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_margin_that_is_no_number_is_an_error_and_no_answer() {
+    for margin in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let inference = Inference::start_with(Arc::new(move |_, _| Ok(classification(margin))), 1, 1, LONG).unwrap();
+        let outcome = inference.classify(image(b"x")).await;
+        assert!(matches!(outcome, Err(InferenceError::NotFinite(_))), "{margin}: {outcome:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,17 +59,17 @@ async fn a_full_queue_refuses_and_a_client_that_goes_makes_room_at_once() {
     let inference = Inference::start_with(classify, 1, 1, LONG).unwrap();
     let ask = || {
         let inference = inference.clone();
-        tokio::spawn(async move { inference.classify(Bytes::from_static(b"x")).await })
+        tokio::spawn(async move { inference.classify(image(b"x")).await })
     };
 
     let first = ask();
     has_started.recv().unwrap();
     inference.has_room().unwrap();
-    let mut abandoned = Box::pin(inference.classify(Bytes::new()));
+    let mut abandoned = Box::pin(inference.classify(image(b"")));
     assert!(timeout(Duration::from_millis(1), &mut abandoned).await.is_err(), "it is the queue's one entry");
-    assert!(matches!(inference.classify(Bytes::new()).await, Err(InferenceError::QueueFull)));
+    assert!(matches!(inference.classify(image(b"")).await, Err(InferenceError::QueueFull)));
     assert!(inference.has_room().is_err());
-    let mut waiting = Box::pin(inference.classify_when_there_is_room(Bytes::new()));
+    let mut waiting = Box::pin(inference.classify_when_there_is_room(image(b"")));
     assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err(), "it waits for room in the queue");
 
     drop(abandoned);
@@ -84,10 +92,10 @@ async fn an_image_that_waits_too_long_is_refused_and_one_that_is_being_classifie
     let inference = Inference::start_with(classify, 1, 1, Duration::from_millis(20)).unwrap();
     let first = tokio::spawn({
         let inference = inference.clone();
-        async move { inference.classify(Bytes::new()).await }
+        async move { inference.classify(image(b"")).await }
     });
     has_started.recv().unwrap();
-    assert!(matches!(inference.classify(Bytes::new()).await, Err(InferenceError::WaitTimeout)));
+    assert!(matches!(inference.classify(image(b"")).await, Err(InferenceError::WaitTimeout)));
     gate.wait();
     assert!(first.await.unwrap().is_ok());
 }

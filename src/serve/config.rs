@@ -22,13 +22,15 @@ pub struct Config {
     pub batch: usize,
     /// Bytes of a request's body, the multipart framing included.
     pub max_body_bytes: usize,
-    /// Bytes of all bodies that are in memory at the same time; what comes beyond is answered 503.
+    /// Bytes of all bodies and unsent answers that are in memory at the same time; what comes beyond is answered 503.
     pub upload_memory: usize,
     /// How large an image may be before anything is decoded.
     pub limits: DecodeLimits,
     /// How long a client may take to send the headers of a request, and again for its body; and how long a connection
     /// may stay open without a request.
     pub read_timeout: Duration,
+    /// Bytes of an answer that a client must take in each second, when it is slower than that for long.
+    pub min_send_rate: usize,
     /// How long an image may wait for a thread.
     pub queue_timeout: Duration,
     /// How long a request may take as a whole.
@@ -43,6 +45,9 @@ pub struct Config {
 
 /// What is taken for the memory where the system does not say: Cloud Run's default.
 const UNKNOWN_MEMORY: usize = 512 << 20;
+
+/// The least time that a client has to take what is sent to it.
+const LEAST_SEND_TIME: Duration = Duration::from_secs(1);
 
 /// The fewest pixels to which an image is limited by default, however small the machine is.
 const LEAST_PIXELS: u64 = 1_000_000;
@@ -64,6 +69,8 @@ impl Config {
     pub const MOST_UPLOAD_MEMORY: usize = 256 << 20;
     /// Default of [`Self::read_timeout`].
     pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+    /// Default of [`Self::min_send_rate`]: a slow mobile connection has more.
+    pub const MIN_SEND_RATE: usize = 16 << 10;
     /// Default of [`Self::queue_timeout`].
     pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
     /// Default of [`Self::request_timeout`].
@@ -92,12 +99,20 @@ impl Config {
                 max_pixels: DecodeLimits::default().max_pixels.min(pixels.max(LEAST_PIXELS)),
             },
             read_timeout: Self::READ_TIMEOUT,
+            min_send_rate: Self::MIN_SEND_RATE,
             queue_timeout: Self::QUEUE_TIMEOUT,
             request_timeout: Self::REQUEST_TIMEOUT,
             shutdown_timeout: Self::SHUTDOWN_TIMEOUT,
             token: None,
             origins: Vec::new(),
         }
+    }
+
+    /// How long a client may take for so many bytes of an answer: what they take at the least rate, at least a second
+    /// for a network that stands still for a moment, and at most as long as a request.
+    pub(super) fn time_to_send(&self, bytes: usize) -> Duration {
+        let time = Duration::from_secs_f64(bytes as f64 / self.min_send_rate.max(1) as f64);
+        time.min(self.request_timeout).max(LEAST_SEND_TIME)
     }
 }
 

@@ -118,10 +118,18 @@ impl HttpError {
         Self { log: Some(log.into()), ..Self::new(Code::Internal, detail) }
     }
 
-    /// The queue is full, the memory for uploads is used up, or the image or the request took too long.
+    /// The queue is full, the memory for uploads and answers is used up, or the image waited too long.
     pub(super) fn overloaded() -> Self {
-        let detail = "The service has as many images waiting as it takes. Send this request again in a second.";
+        let detail =
+            "The service has as much work waiting or in memory as it takes. Send this request again in a second.";
         Self { header: Some((RETRY_AFTER, "1")), ..Self::new(Code::Overloaded, detail) }
+    }
+
+    /// The request took as long as it may. Whatever waits now has been answered or refused when its client comes back.
+    pub(super) fn out_of_time() -> Self {
+        let detail = "The time that a request may take was up before this one was answered. Send it again later; \
+                      where it was large, with fewer or smaller images.";
+        Self { header: Some((RETRY_AFTER, "10")), ..Self::new(Code::Overloaded, detail) }
     }
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
@@ -134,9 +142,16 @@ impl From<InferenceError> for HttpError {
     fn from(error: InferenceError) -> Self {
         match error {
             InferenceError::QueueFull | InferenceError::WaitTimeout => Self::overloaded(),
+            InferenceError::OutOfTime => Self::new(
+                Code::Overloaded,
+                "The time that a request may take was up before this image was classified. Send it again, with fewer \
+                 images at a time.",
+            ),
             InferenceError::Decode(error) => error.into(),
             InferenceError::Model(error) => error.into(),
-            InferenceError::Panicked(_) | InferenceError::ThreadEnded => Self::internal(error.to_string()),
+            InferenceError::NotFinite(_) | InferenceError::Panicked(_) | InferenceError::ThreadEnded => {
+                Self::internal(error.to_string())
+            }
         }
     }
 }
@@ -207,6 +222,7 @@ mod tests {
         for (error, reason) in [
             (HttpError::from(preprocess), "the mean of channel 2 is NaN"),
             (HttpError::from(InferenceError::Panicked("an empty image".into())), "an empty image"),
+            (HttpError::from(InferenceError::NotFinite(f64::NAN)), "the network's margin is NaN"),
         ] {
             assert_eq!((error.code, error.code.status().as_u16()), (Code::Internal, 500));
             assert!(error.log.is_some_and(|log| log.contains(reason)) && !error.detail.contains(reason));
@@ -227,5 +243,15 @@ mod tests {
             let error = HttpError::from(full);
             assert_eq!((error.code, error.header), (Code::Overloaded, Some((RETRY_AFTER, "1"))));
         }
+    }
+
+    #[test]
+    fn a_request_whose_time_was_up_is_not_told_to_come_back_in_a_second() {
+        for error in [HttpError::out_of_time(), InferenceError::OutOfTime.into()] {
+            assert_eq!(error.code, Code::Overloaded);
+            assert!(error.detail.starts_with("The time that a request may take was up"), "{}", error.detail);
+            assert!(!error.detail.contains("second") && error.detail.ends_with('.'));
+        }
+        assert_eq!(HttpError::out_of_time().header, Some((RETRY_AFTER, "10")));
     }
 }

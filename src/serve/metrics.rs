@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
@@ -20,7 +20,9 @@ use crate::model::ModelId;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper ends of the buckets of times, in seconds: from a page that lies in memory to an image that waited long.
-const SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// The limit for a request follows them.
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// How long the phases of a prediction took, those of a batch together: receiving the body, waiting for an inference
 /// thread, from bytes to pixels, from pixels to a probability. A phase that was not reached has no time.
@@ -41,14 +43,16 @@ impl Phases {
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    durations: Family<RouteLabels, Histogram>,
-    phases: Family<PhaseLabels, Histogram>,
+    durations: Family<RouteLabels, Histogram, Times>,
+    phases: Family<PhaseLabels, Histogram, Times>,
     predictions: Family<PredictionLabels, Counter>,
     waiting: Gauge,
     upload_bytes: Gauge,
     pub(super) in_flight: Gauge,
     pub(super) connections: Gauge,
     pub(super) refused_connections: Counter,
+    /// Connections, and streams of HTTP/2, whose client did not take its answer in time.
+    pub(super) slow_readers: Counter,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -72,9 +76,22 @@ struct PredictionLabels {
     label: &'static str,
 }
 
+/// Makes histograms of times up to that of a request, and to that of a request whose answer is slowly taken.
+#[derive(Clone, Copy)]
+struct Times {
+    request_timeout: Duration,
+}
+
+impl MetricConstructor<Histogram> for Times {
+    fn new_metric(&self) -> Histogram {
+        let limit = self.request_timeout.as_secs_f64();
+        Histogram::new(SECONDS.into_iter().filter(|end| *end < limit).chain([limit, 2.0 * limit]))
+    }
+}
+
 impl Metrics {
-    pub(super) fn new(model: &ModelId) -> Self {
-        let times = || Histogram::new(SECONDS);
+    pub(super) fn new(model: &ModelId, request_timeout: Duration) -> Self {
+        let times = Times { request_timeout };
         let mut metrics = Self {
             registry: Registry::with_prefix("lobule"),
             requests: Family::default(),
@@ -86,6 +103,7 @@ impl Metrics {
             in_flight: Gauge::default(),
             connections: Gauge::default(),
             refused_connections: Counter::default(),
+            slow_readers: Counter::default(),
         };
         metrics.register(model);
         metrics
@@ -101,7 +119,7 @@ impl Metrics {
         ];
         registry.register("build", "Which program and which network answers", Info::new(build.to_vec()));
         registry.register("requests", "Requests that were answered, by route and status", self.requests.clone());
-        let what = "Time from a request's headers to its answer, by route";
+        let what = "Time from a request's headers until its answer was sent, by route";
         registry.register_with_unit("request_duration", what, Unit::Seconds, self.durations.clone());
         let what = "Time of a prediction's steps: read, queue, decode, inference";
         registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
@@ -111,7 +129,9 @@ impl Metrics {
         registry.register("connections", "Connections that are open", self.connections.clone());
         let what = "Connections that were closed because too many were open";
         registry.register("connections_refused", what, self.refused_connections.clone());
-        let what = "Memory that uploads take at the moment";
+        let what = "Connections and HTTP/2 streams that were ended because their client did not take its answer";
+        registry.register("slow_readers", what, self.slow_readers.clone());
+        let what = "Memory that uploads and unsent answers take at the moment";
         registry.register_with_unit("upload_memory", what, Unit::Bytes, self.upload_bytes.clone());
     }
 

@@ -8,20 +8,21 @@
 //! | | |
 //! |---|---|
 //! | `config` | every limit and every default, and what is listened on |
-//! | `server` | the listener with its connection permits, one connection, the shutdown |
+//! | `server` | the listener with its connection permits, one connection with the time for its writes, the shutdown |
 //! | `service` | what the requests share; the start with its first image |
 //! | `routes` | which addresses there are and what answers at each; `decision` applies the threshold; `openapi.json` is the contract |
 //! | `access` | who may ask: tokens, and other sites' scripts |
-//! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads may take together |
+//! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads and answers may take together |
 //! | `pending_request` | around each request: its id (`trace`), the headers of every answer, the one log line |
+//! | `outgoing` | an answer until it was sent |
 //! | `error` | what can go wrong, its status, its code and how it is written |
 //! | `page` | the text, style and script of the web page, and how they are filled in |
 //! | `reply`, `metrics` | answers as bytes; what is counted |
 //!
 //! # What a deployer relies on
 //!
-//! - Everything has a limit: connections, bytes of a body and of all bodies, pixels, time to send, images that wait and
-//!   how long. See [`Config`].
+//! - Everything has a limit: connections, bytes of a body and of all bodies and answers, pixels, time to send and to
+//!   take an answer, images that wait and how long. See [`Config`].
 //! - The event loop never waits for a CPU, a panic in one request is a 500 for that request alone, and a full queue is
 //!   answered 503 at once.
 //! - A shutdown is orderly: no new connections, idle ones closed, requests in flight finished.
@@ -37,6 +38,7 @@ mod access;
 mod config;
 mod error;
 mod metrics;
+mod outgoing;
 mod page;
 mod pending_request;
 mod reply;

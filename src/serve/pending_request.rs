@@ -1,29 +1,37 @@
 //! One request and its answer: the id that ties them together, the headers that every answer has, and what is counted
-//! and logged of it.
+//! and logged of it once the answer was sent.
 //!
 //! The log line holds the route and never the path or the query, which a client may have put anything into.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Body;
+use bytes::Bytes;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH,
     CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Version, http::request::Parts};
+use hyper::{Method, Response, StatusCode, Version, http::request::Parts};
+use tokio::time::Instant;
 
 use super::error::{HttpError, Problem};
 use super::metrics::Phases;
+use super::outgoing::OutgoingBody;
 use super::page;
 use super::reply::{Reply, html, milliseconds, wants_page, with_type};
+use super::server::OpenRequest;
 use super::service::Service;
 use super::trace::{Trace, X_REQUEST_ID, request_id};
 use super::upload::content_length;
 
-/// A request that is being answered. Dropped without an answer, it counts and logs that the client has gone.
-pub(super) struct PendingRequest<'a> {
-    service: &'a Service,
+/// An answer of so few bytes is sent however full the memory is, for it may be the one that says so.
+const ALWAYS_SENT: usize = 2 << 10;
+
+/// A request that is being answered. Dropped before its answer was sent, it counts and logs that the client has gone.
+pub(super) struct PendingRequest {
+    service: Arc<Service>,
+    pub(super) open: OpenRequest,
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
     pub(super) wants_page: bool,
@@ -35,17 +43,19 @@ pub(super) struct PendingRequest<'a> {
     route: &'static str,
     request_bytes: Option<u64>,
     began: Instant,
-    answered: bool,
+    /// Its answer's status and length, and what the log says beyond them; once there is an answer.
+    answer: Option<(StatusCode, u64, Option<String>)>,
+    logged: bool,
 }
 
-impl<'a> PendingRequest<'a> {
+impl PendingRequest {
     /// Begins to answer a request on a route, by the name that the log shall have.
-    pub(super) fn begin(service: &'a Service, request: &Parts, route: &'static str) -> Self {
+    pub(super) fn begin(service: Arc<Service>, request: &Parts, route: &'static str, open: OpenRequest) -> Self {
         service.metrics.in_flight.inc();
         let headers = &request.headers;
         let is_allowed = |named: &&HeaderValue| service.config.origins.iter().any(|origin| origin.is(named));
         Self {
-            service,
+            open,
             request_id: request_id(headers),
             wants_page: wants_page(headers),
             phases: Phases::default(),
@@ -56,7 +66,9 @@ impl<'a> PendingRequest<'a> {
             route,
             request_bytes: content_length(headers),
             began: Instant::now(),
-            answered: false,
+            answer: None,
+            logged: false,
+            service,
         }
     }
 
@@ -65,27 +77,40 @@ impl<'a> PendingRequest<'a> {
         self.began.elapsed()
     }
 
+    /// When the time for the request is up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.began + self.service.config.request_timeout
+    }
+
     /// Whether the request comes from a script of another site that may read the answer.
     pub(super) fn is_from_allowed_origin(&self) -> bool {
         self.origin.is_some()
     }
 
-    /// Finishes the answer, counts it and logs it.
-    pub(super) fn finish(mut self, outcome: Result<Reply, HttpError>) -> Reply {
-        let (mut reply, note) = match outcome {
+    /// Finishes the answer and puts it on its way.
+    pub(super) fn finish(mut self, outcome: Result<Reply, HttpError>) -> Response<OutgoingBody> {
+        let (mut reply, mut note) = match outcome {
             Ok(reply) => (reply, None),
-            Err(error) => (self.problem(&error), error.log),
+            Err(error) => (self.problem(&error, page::problem), error.log),
         };
+        let share = self.service.memory.share();
+        if !share.take(reply.body().len()) {
+            if reply.body().len() > ALWAYS_SENT {
+                reply = self.problem(&HttpError::overloaded(), page::bare_problem);
+                note = Some("there was no memory for the answer".into());
+            }
+            share.take_anyway(reply.body().len());
+        }
         let bytes = self.complete(&mut reply);
-        self.log(reply.status().as_u16(), Some(bytes), note.as_deref());
-        reply
+        self.answer = Some((reply.status(), bytes, note));
+        reply.map(|body| OutgoingBody::new(body, self, share))
     }
 
     /// An error as problem+json (RFC 9457), or as a page with the same sentence.
-    fn problem(&self, error: &HttpError) -> Reply {
+    fn problem(&self, error: &HttpError, page: impl Fn(StatusCode, &str, &str) -> String) -> Reply {
         let status = error.code.status();
         let mut reply = if self.wants_page {
-            html(page::problem(status, &error.detail, &self.request_id))
+            html(page(status, &error.detail, &self.request_id))
         } else {
             // A struct of strings and numbers can always be written.
             let text = serde_json::to_string(&Problem::of(error, &self.request_id)).unwrap_or_default();
@@ -100,7 +125,7 @@ impl<'a> PendingRequest<'a> {
 
     /// What every answer has; gives the length of its body.
     fn complete(&self, reply: &mut Reply) -> u64 {
-        let length = reply.body().size_hint().exact().unwrap_or_default();
+        let length = reply.body().len() as u64;
         let has_body = !reply.status().is_informational() && reply.status() != 204;
         let headers = reply.headers_mut();
         if has_body {
@@ -123,14 +148,25 @@ impl<'a> PendingRequest<'a> {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if self.method == Method::HEAD {
-            *reply.body_mut() = Full::default();
+            *reply.body_mut() = Bytes::new();
         }
         length
     }
 
+    /// Says what became of the answer: whether all of it was sent.
+    pub(super) fn end(&mut self, was_sent: bool) {
+        match self.answer.take() {
+            Some((status, bytes, note)) if was_sent => self.log(status.as_u16(), Some(bytes), note.as_deref()),
+            // The status that proxies log for this.
+            Some(_) => self.log(499, None, Some("the client has not taken its answer")),
+            None if thread::panicking() => self.log(500, None, Some("a panic while the answer was finished")),
+            None => self.log(499, None, Some("the client has gone")),
+        }
+    }
+
     /// Counts the request and logs its one line.
     fn log(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
-        self.answered = true;
+        self.logged = true;
         let Self { service, method, route, request_id, phases, trace, request_bytes, .. } = self;
         let total = self.began.elapsed();
         service.metrics.in_flight.dec();
@@ -159,11 +195,10 @@ impl<'a> PendingRequest<'a> {
     }
 }
 
-impl Drop for PendingRequest<'_> {
+impl Drop for PendingRequest {
     fn drop(&mut self) {
-        if !self.answered {
-            // The status that proxies log for this; there is nobody to send it to.
-            self.log(499, None, Some("the client has gone"));
+        if !self.logged {
+            self.end(false);
         }
     }
 }

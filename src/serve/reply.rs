@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response};
 use serde::Serialize;
@@ -11,7 +10,7 @@ use serde::Serialize;
 use super::error::HttpError;
 
 /// An answer, whole in memory.
-pub(super) type Reply = Response<Full<Bytes>>;
+pub(super) type Reply = Response<Bytes>;
 
 pub(super) fn html(page: String) -> Reply {
     with_type("text/html; charset=utf-8", page)
@@ -23,7 +22,7 @@ pub(super) fn json(value: &impl Serialize) -> Result<Reply, HttpError> {
 }
 
 pub(super) fn with_type(content_type: &'static str, body: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(body.into());
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply
 }

@@ -9,32 +9,39 @@ use image::{Rgb, RgbImage};
 use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
 use crate::model::{Classifier, LoadTimes};
+use crate::system::open_files_limit;
+
+/// Open files besides connections: those that are refused, the port, the event loop, the log, and some to spare.
+const OTHER_FILES: usize = 128;
 
 /// What the requests share. It exists only once the network has classified a first image.
 pub(super) struct Service {
     pub(super) config: Config,
     pub(super) classifier: Arc<Classifier>,
     pub(super) inference: Inference,
-    pub(super) uploads: MemoryLimit,
+    /// What uploads and unsent answers take together.
+    pub(super) memory: MemoryLimit,
     pub(super) metrics: Metrics,
     shutting_down: AtomicBool,
 }
 
 impl Service {
-    pub(super) fn start(config: Config, classifier: Classifier) -> Result<Self, ServeError> {
+    pub(super) fn start(mut config: Config, classifier: Classifier) -> Result<Self, ServeError> {
         let began = Instant::now();
         let side = classifier.preprocess().size;
         // The first inference allocates and starts threads; no client should wait for that.
         classifier.classify(&RgbImage::from_pixel(side, side, Rgb([128; 3])))?;
         log_start(&classifier, began.elapsed());
 
+        limit_connections(&mut config, open_files_limit());
         let classifier = Arc::new(classifier);
         let Config { limits, threads, queue, queue_timeout, .. } = config;
         let inference = Inference::start(Arc::clone(&classifier), limits, threads, queue, queue_timeout);
         let inference = inference.map_err(ServeError::Start)?;
-        let (uploads, metrics) = (MemoryLimit::new(config.upload_memory), Metrics::new(classifier.id()));
+        let memory = MemoryLimit::new(config.upload_memory);
+        let metrics = Metrics::new(classifier.id(), config.request_timeout);
         log_limits(&config);
-        Ok(Self { config, classifier, inference, uploads, metrics, shutting_down: AtomicBool::new(false) })
+        Ok(Self { config, classifier, inference, memory, metrics, shutting_down: AtomicBool::new(false) })
     }
 
     /// From here on the service says that it is not ready, and closes each connection with its next answer.
@@ -60,6 +67,21 @@ fn log_start(classifier: &Classifier, warm_up: Duration) {
     );
 }
 
+/// A connection needs a file, and so does what is refused; without one nobody could even be told so.
+fn limit_connections(config: &mut Config, open_files: Option<usize>) {
+    let Some(open_files) = open_files else { return };
+    let most = open_files.saturating_sub(OTHER_FILES).max(1);
+    if config.connections > most {
+        tracing::warn!(
+            connections = most,
+            "this process may open {open_files} files, so it takes fewer connections than the {} that it was set to; \
+             raise the limit with ulimit -n",
+            config.connections
+        );
+        config.connections = most;
+    }
+}
+
 /// Logs the limits, which depend on the machine where no flag says otherwise.
 fn log_limits(config: &Config) {
     let mib = |bytes: usize| bytes >> 20;
@@ -71,6 +93,7 @@ fn log_limits(config: &Config) {
         max_body_mib = mib(config.max_body_bytes),
         upload_memory_mib = mib(config.upload_memory),
         max_pixels = config.limits.max_pixels,
+        min_send_rate_kib_s = config.min_send_rate >> 10,
         read_timeout_s = config.read_timeout.as_secs(),
         queue_timeout_s = config.queue_timeout.as_secs(),
         request_timeout_s = config.request_timeout.as_secs(),
@@ -78,4 +101,18 @@ fn log_limits(config: &Config) {
         origins = config.origins.len(),
         "limits"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_files_for_what_else_is_open() {
+        for (open_files, expected) in [(None, 1024), (Some(1152), 1024), (Some(1024), 896), (Some(64), 1)] {
+            let mut config = Config::for_machine(None, None);
+            limit_connections(&mut config, open_files);
+            assert_eq!(config.connections, expected, "{open_files:?}");
+        }
+    }
 }

@@ -1,12 +1,15 @@
-//! What the operating system has and does: cores and memory, the allocator, opening files, and writing them whole or not at all.
+//! What the operating system has and does: cores, memory and open files, the allocator, opening files, and writing them
+//! whole or not at all.
 
 pub mod allocator;
 mod atomic_write;
 mod memory;
 mod open_file;
+mod open_files;
 mod printable;
 
 pub use atomic_write::write_whole;
 pub use memory::{available_memory, cores};
 pub use open_file::{no_file, open_file};
+pub use open_files::open_files_limit;
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};

@@ -73,6 +73,25 @@ fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
 }
 
 #[test]
+fn of_a_batch_that_takes_too_long_what_is_done_is_answered_and_the_rest_has_an_error_of_its_own() {
+    let service = Service::start(&["--threads", "1", "--request-timeout", "2"]);
+    let (small, long) = (noise(32), large());
+    let images = std::iter::once(&small).chain(std::iter::repeat_n(&long, 39));
+    let fields: Vec<_> = images.map(|image| FormField::file("image", "a.png", image)).collect();
+    let answer = service.batch().form(&fields).send();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let entries = answer["predictions"].as_array().unwrap();
+    assert_eq!(entries.len(), 40);
+    assert!(entries[0]["label"].is_string() && entries[39]["label"].is_null(), "{answer}");
+    for entry in entries.iter().filter(|entry| !entry["label"].is_string()) {
+        assert_eq!((&entry["error"]["code"], &entry["error"]["status"]), (&"overloaded".into(), &503.into()));
+        let detail = entry["error"]["detail"].as_str().unwrap();
+        assert!(detail.starts_with("The time that a request may take was up before this image"), "{detail}");
+    }
+}
+
+#[test]
 fn a_browser_gets_a_page_with_a_section_for_each_image() {
     let service = Service::start(&[]);
     let fields = [
@@ -82,7 +101,14 @@ fn a_browser_gets_a_page_with_a_section_for_each_image() {
     ];
     let page = service.batch().header("accept", "text/html").form(&fields).send();
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
-    for part in ["one.png", "&#60;two&#62;.png", "The file is not an image", "data-field=\"json\"", "the decision is"] {
+    for part in [
+        "one.png",
+        "&#60;two&#62;.png",
+        "The file is not an image",
+        "data-field=\"json\"",
+        "the decision is",
+        "data:image/jpeg",
+    ] {
         assert!(page.body.contains(part), "{part} is missing");
     }
     assert_eq!(page.body.matches("<article").count(), 2);

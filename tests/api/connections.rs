@@ -1,9 +1,9 @@
 //! Connections as hostile or broken clients make them.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 
-use super::client::{predict_head, raw, read_answer, read_to_the_end};
+use super::client::{READY, predict_head, raw, read_answer, read_to_the_end};
 use super::drawn::{large, noise};
 use super::service::Service;
 
@@ -37,6 +37,27 @@ fn a_client_that_sends_no_request_is_not_waited_for() {
         assert!(!matches!(end, Err(ErrorKind::WouldBlock | ErrorKind::TimedOut)), "{what}");
     }
     assert_eq!(service.get("/ready").send().status, 200);
+}
+
+#[test]
+fn of_many_connections_that_are_refused_a_few_are_told_and_the_others_closed() {
+    let service = Service::start(&["--connections", "1"]);
+    let mut kept = raw(&service.address, READY);
+    assert!(read_answer(&mut kept).starts_with("HTTP/1.1 200"));
+    let refused: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(&service.address).unwrap()).collect();
+    let told = (refused.into_iter()).filter(|stream| {
+        let mut answer = Vec::new();
+        let mut stream = stream;
+        // A reset is how one ends that was closed without a word.
+        let _ = stream.read_to_end(&mut answer);
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 503"));
+        !answer.is_empty()
+    });
+    let told = told.count();
+    assert!((1..200).contains(&told), "{told}");
+    kept.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let metrics = read_answer(&mut kept);
+    assert!(metrics.contains("\nlobule_connections_refused_total 200\n"), "{metrics}");
 }
 
 #[test]

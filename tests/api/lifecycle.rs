@@ -53,6 +53,9 @@ fn while_it_stops_it_is_not_ready_and_closes_connections_with_an_answer() {
     let service = Service::start(&[]);
     let mut kept = raw(&service.address, READY);
     assert!(read_answer(&mut kept).starts_with("HTTP/1.1 200"));
+    let mut other = raw(&service.address, READY);
+    assert!(read_answer(&mut other).starts_with("HTTP/1.1 200"));
+    other.write_all(b"GET / HTTP/1.1\r\n").unwrap();
     // A request whose first half has come is waited for, so that this test need not hurry.
     kept.write_all(b"GET /ready HTTP/1.1\r\n").unwrap();
     thread::sleep(Duration::from_millis(100));
@@ -63,6 +66,9 @@ fn while_it_stops_it_is_not_ready_and_closes_connections_with_an_answer() {
     assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\"code\":\"stopping\""), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
     assert_eq!(read_to_the_end(kept), "", "and the connection ends");
+    other.write_all(b"Host: x\r\n\r\n").unwrap();
+    let status = read_answer(&mut other);
+    assert!(status.starts_with("HTTP/1.1 200") && status.contains("\"status\":\"stopping\""), "{status}");
     assert_eq!(service.wait().0.code(), Some(0));
 }
 
@@ -104,6 +110,32 @@ fn ask_until_it_is_gone(address: &str, image: &[u8]) -> (usize, usize) {
         }
     }
     (asked, answered)
+}
+
+#[test]
+fn clients_that_connect_without_end_do_not_keep_it_from_ending() {
+    let service = Service::start(&[]);
+    let address = service.address.clone();
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| while TcpStream::connect(&address).is_ok() {});
+        }
+        thread::sleep(Duration::from_millis(300));
+        service.send_signal("TERM");
+        let (status, log) = service.wait();
+        assert_eq!(status.code(), Some(0), "{log}");
+    });
+}
+
+#[test]
+fn connections_are_fewer_where_few_files_may_be_open_and_the_log_says_so() {
+    let service = Service::start_with_open_files(140);
+    let log = service.log();
+    assert!(log.contains("this process may open 140 files") && log.contains("ulimit -n"), "{log}");
+    assert!(log.lines().any(|line| line.contains("limits") && line.contains("connections=12 ")), "{log}");
+    let mut open: Vec<_> = (0..12).map(|_| raw(&service.address, READY)).collect();
+    open.iter_mut().for_each(|stream| assert!(read_answer(stream).starts_with("HTTP/1.1 200")));
+    assert!(read_to_the_end(raw(&service.address, READY)).starts_with("HTTP/1.1 503"), "the next one is told");
 }
 
 #[test]

@@ -11,14 +11,16 @@
 mod support;
 
 mod access;
+mod answers;
 mod batch;
 mod connections;
 mod contract;
 mod errors;
 mod forms;
 mod hostile;
+mod http2;
 mod lifecycle;
 mod predictions;
 mod status;
 
-use support::{client, drawn, service};
+use support::{client, drawn, frames, service};

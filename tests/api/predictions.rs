@@ -82,7 +82,7 @@ fn a_form_without_scripts_gets_a_page() {
     assert_eq!(page.header("cache-control"), "no-store");
     let percent = format!("{:.1}%", 100.0 * json["confidence"].as_f64().unwrap());
     let label = format!("data-field=\"label\">{}<", json["label"].as_str().unwrap());
-    for part in [&label, &percent, "data:image/png;base64,", "<svg class=\"bar\"", lobule::diagnosis::RESEARCH_USE] {
+    for part in [&label, &percent, "data:image/jpeg;base64,", "<svg class=\"bar\"", lobule::diagnosis::RESEARCH_USE] {
         assert!(page.body.contains(part), "{part} is missing");
     }
 

@@ -5,4 +5,5 @@
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod drawn;
+pub(crate) mod frames;
 pub(crate) mod service;

@@ -38,7 +38,24 @@ impl Service {
 
     /// Waits until the log says where it listens.
     pub(crate) fn start_with(variables: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = serve(variables, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::started(serve(variables, arguments))
+    }
+
+    /// Starts one that may open so many files.
+    pub(crate) fn start_with_open_files(limit: usize) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" serve"), env!("CARGO_BIN_EXE_lobule")]);
+        for (name, value) in serve(&[], &[]).get_envs() {
+            match value {
+                Some(value) => limited.env(name, value),
+                None => limited.env_remove(name),
+            };
+        }
+        Self::started(limited)
+    }
+
+    fn started(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut before = String::new();
         let address = loop {
@@ -83,6 +100,28 @@ impl Service {
 
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The value of a metric whose line begins so; 0 where there is none, as before anything was counted.
+    pub(crate) fn metric(&self, line: &str) -> f64 {
+        let text = self.get("/metrics").send().body;
+        text.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok()).unwrap_or(0.0)
+    }
+
+    /// Waits until a metric has such a value.
+    pub(crate) fn wait_for_metric(&self, line: &str, mut is_it: impl FnMut(f64) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is_it(self.metric(line)) {
+            assert!(Instant::now() < deadline, "{line} is {}:\n{}", self.metric(line), self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Bytes of the process that are in memory.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() << 10
     }
 
     /// Waits until the log has a line with this text.

@@ -242,7 +242,10 @@ fn a_local_file_may_be_larger_than_an_upload() {
     std::fs::write(&path, encoded(RgbImage::new(4000, 3000), ImageFormat::Bmp)).unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() > limits().max_bytes as u64);
     assert!(matches!(read(&path, &limits()).unwrap_err(), PixelsError::File(..)));
-    assert_eq!(read(&path, &DecodeLimits { max_bytes: 40 << 20, ..limits() }).unwrap().image.dimensions(), (4000, 3000));
+    assert_eq!(
+        read(&path, &DecodeLimits { max_bytes: 40 << 20, ..limits() }).unwrap().image.dimensions(),
+        (4000, 3000)
+    );
     let local = DecodeLimits::local();
     assert!((limits().max_bytes..=1 << 30).contains(&local.max_bytes) && local.max_pixels == limits().max_pixels);
 }

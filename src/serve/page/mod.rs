@@ -8,10 +8,9 @@ use std::sync::LazyLock;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hyper::{StatusCode, header::HeaderValue};
-use image::ImageFormat;
 use sha2::{Digest, Sha256};
 
-use super::{config::Config, error::HttpError, routes::Finding, upload::File};
+use super::{config::Config, error::HttpError, routes::Finding};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE};
 use crate::model::ModelId;
 use crate::pixels::FORMATS;
@@ -31,9 +30,6 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The heading over what went wrong by what was sent.
 const FAILED: &str = "That did not work";
-
-/// The largest image, in bytes, that a result page shows again; one of BreakHis has half of it.
-const MAX_SHOWN: usize = 1 << 20;
 
 /// The content security policy of every answer.
 pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
@@ -60,12 +56,15 @@ pub(super) fn home(model: &ModelId, config: &Config) -> String {
         ("blank_result", &fill::<&str>(RESULT, &[])),
         ("script", SCRIPT),
     ];
-    layout("Lobule", &fill(HOME, &content))
+    layout(STYLE, "Lobule", &fill(HOME, &content))
 }
 
 /// One image's section of a page of results.
 pub(super) struct Section<'a> {
-    pub(super) file: &'a File,
+    /// What its client calls it.
+    pub(super) name: Option<&'a str>,
+    /// A small JPEG of it.
+    pub(super) thumbnail: Option<&'a Bytes>,
     pub(super) outcome: Result<&'a Finding, &'a HttpError>,
     /// The answer as a program gets it.
     pub(super) json: String,
@@ -82,7 +81,7 @@ pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &st
         .iter()
         .map(|section| match section.outcome {
             Ok(finding) => result(section, finding, model),
-            Err(error) => fill(FAILURE, &[("name", name(section.file)), ("detail", &error.detail)]),
+            Err(error) => fill(FAILURE, &[("name", name(section)), ("detail", &error.detail)]),
         })
         .collect();
     let results = format!("<div class=\"results\">{}</div>", results.concat());
@@ -92,19 +91,19 @@ pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &st
         _ => "Results",
     };
     let content = [("title", heading), ("results", &results), ("request_id", request_id)];
-    layout(&format!("{title} | Lobule"), &fill(ANSWER, &content))
+    layout(STYLE, &format!("{title} | Lobule"), &fill(ANSWER, &content))
 }
 
-fn name(file: &File) -> &str {
-    file.name.as_deref().unwrap_or("Most probable class")
+fn name<'a>(section: &Section<'a>) -> &'a str {
+    section.name.unwrap_or("Most probable class")
 }
 
 fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
     let (malignant, threshold, timings) = (finding.probability_malignant, finding.threshold.get(), &finding.timings_ms);
     let time = |milliseconds: f64| format!("{milliseconds:.1} ms");
     let slots = [
-        ("image", shown(&section.file.content)),
-        ("name", name(section.file).to_owned()),
+        ("image", section.thumbnail.map(shown).unwrap_or_default()),
+        ("name", name(section).to_owned()),
         ("label", finding.label.to_string()),
         ("confidence", percent(finding.confidence)),
         ("probability", percent(malignant)),
@@ -124,6 +123,15 @@ fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
 
 /// The page for an error.
 pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> String {
+    styled_problem(STYLE, status, detail, request_id)
+}
+
+/// The same in fewer bytes, where there is no memory for more.
+pub(super) fn bare_problem(status: StatusCode, detail: &str, request_id: &str) -> String {
+    styled_problem("", status, detail, request_id)
+}
+
+fn styled_problem(style: &str, status: StatusCode, detail: &str, request_id: &str) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "There is nothing here",
         StatusCode::UNAUTHORIZED => "A token is needed",
@@ -132,11 +140,11 @@ pub(super) fn problem(status: StatusCode, detail: &str, request_id: &str) -> Str
         _ => "The service failed",
     };
     let content = [("title", title), ("detail", detail), ("status", &status.to_string()), ("request_id", request_id)];
-    layout(&format!("{title} | Lobule"), &fill(PROBLEM, &content))
+    layout(style, &format!("{title} | Lobule"), &fill(PROBLEM, &content))
 }
 
-fn layout(title: &str, content: &str) -> String {
-    fill(LAYOUT, &[("title", title), ("style", STYLE), ("content", content), ("notice", RESEARCH_USE)])
+fn layout(style: &str, title: &str, content: &str) -> String {
+    fill(LAYOUT, &[("title", title), ("style", style), ("content", content), ("notice", RESEARCH_USE)])
 }
 
 /// The decision in plain words; `script.js` says it in the same ones.
@@ -160,17 +168,10 @@ fn percent(probability: Probability) -> String {
     }
 }
 
-/// The image itself, where it is small and of a format that browsers show.
-fn shown(image: &Bytes) -> String {
-    match image::guess_format(image) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp))
-            if image.len() <= MAX_SHOWN =>
-        {
-            let (kind, data) = (format.to_mime_type(), BASE64_STANDARD.encode(image));
-            format!("<img src=\"data:{kind};base64,{data}\" alt=\"The image that was sent\">")
-        }
-        _ => String::new(),
-    }
+/// A thumbnail within the page, which lies nowhere else.
+fn shown(thumbnail: &Bytes) -> String {
+    let data = BASE64_STANDARD.encode(thumbnail);
+    format!("<img src=\"data:image/jpeg;base64,{data}\" alt=\"The image that was sent\">")
 }
 
 fn source_hash(source: &str) -> String {
@@ -186,24 +187,26 @@ mod tests {
     use crate::inference::Classification;
     use crate::model::Prediction;
 
-    fn example(image: &'static [u8], probability: f64) -> String {
+    fn example(thumbnail: Option<&'static [u8]>, probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
-        let classification = Classification { prediction, notes: Vec::new(), queue: none, decode, inference: none };
+        let classification =
+            Classification { prediction, notes: Vec::new(), thumbnail: None, queue: none, decode, inference: none };
         let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let finding = Finding::of(&classification, Threshold::HALF);
-        let file = File { name: Some("<i>a.png".into()), content: Bytes::from_static(image) };
+        let thumbnail = thumbnail.map(Bytes::from_static);
+        let (name, thumbnail) = (Some("<i>a.png"), thumbnail.as_ref());
         let broken = HttpError::internal("");
         let sections = [
-            Section { file: &file, outcome: Ok(&finding), json: "{\"<\": 1}".into() },
-            Section { file: &file, outcome: Err(&broken), json: String::new() },
+            Section { name, thumbnail, outcome: Ok(&finding), json: "{\"<\": 1}".into() },
+            Section { name, thumbnail: None, outcome: Err(&broken), json: String::new() },
         ];
         results(&sections, &card, "id")
     }
 
     #[test]
     fn a_result_says_everything_in_words_and_escapes_what_it_is_given() {
-        let page = example(b"", 0.25);
+        let page = example(None, 0.25);
         assert!(page.contains("&#60;b&#62;net&#60;/b&#62;") && !page.contains("<b>net"));
         assert!(page.contains("&#60;i&#62;a.png") && !page.contains("<i>"));
         for part in [
@@ -219,18 +222,23 @@ mod tests {
         ] {
             assert!(page.contains(part), "{part} is missing");
         }
-        for near in [example(b"", 0.99999), example(b"", 0.00001)] {
+        for near in [example(None, 0.99999), example(None, 0.00001)] {
             assert!(near.contains("over 99.9%") && near.contains("decision is"));
         }
-        assert!(example(b"", 1.0).contains("100.0%"));
+        assert!(example(None, 1.0).contains("100.0%"));
     }
 
     #[test]
-    fn only_a_small_image_that_browsers_show_is_shown_again() {
-        assert!(example(b"\x89PNG\r\n\x1a\n", 0.5).contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\""));
-        assert!(!example(b"II*\0", 0.5).contains("<img"), "TIFF");
-        let large: &'static [u8] = [b"\x89PNG\r\n\x1a\n".as_slice(), &[0; MAX_SHOWN]].concat().leak();
-        assert!(!example(large, 0.5).contains("<img"), "large");
+    fn a_thumbnail_stands_within_the_page() {
+        assert!(example(Some(b"\xff\xd8\xff"), 0.5).contains("<img src=\"data:image/jpeg;base64,/9j/\" alt=\"The"));
+        assert!(!example(None, 0.5).contains("<img"));
+    }
+
+    #[test]
+    fn a_bare_page_for_an_error_is_small_and_says_the_same() {
+        let page = bare_problem(StatusCode::SERVICE_UNAVAILABLE, &HttpError::overloaded().detail, &"x".repeat(64));
+        assert!(page.len() <= 2 << 10, "{} bytes", page.len());
+        assert!(page.contains("Too busy just now") && page.contains("in a second"), "{page}");
     }
 
     #[test]

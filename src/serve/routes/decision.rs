@@ -44,7 +44,7 @@ pub(in crate::serve) struct Timings {
 
 impl Finding {
     pub(in crate::serve) fn of(classification: &Classification, threshold: Threshold) -> Self {
-        let Classification { prediction, notes, queue, decode, inference } = classification;
+        let Classification { prediction, notes, queue, decode, inference, .. } = classification;
         let [decode, queue, inference] = [decode, queue, inference].map(|time| milliseconds(*time));
         let timings_ms = Timings { decode, queue, inference };
         Self {

@@ -1,18 +1,27 @@
 //! The routes: which there are, which methods each takes, who may ask, and what answers.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
 use hyper::body::Incoming;
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
     HeaderValue,
 };
-use hyper::{Method, Request, StatusCode, http::request::Parts};
-use tokio::time::timeout;
+use hyper::{Method, Request, Response, StatusCode, http::request::Parts};
+use tokio::time::timeout_at;
 
 use super::error::{Code, HttpError};
+use super::outgoing::OutgoingBody;
 use super::pending_request::PendingRequest;
 use super::reply::Reply;
+use super::server::OpenRequest;
 use super::service::Service;
 use super::upload::{HOW, RequestBody};
+use crate::inference::panic_message;
 
 mod decision;
 mod predict;
@@ -71,13 +80,33 @@ impl Route {
 }
 
 /// Answers a request, whatever it is.
-pub(super) async fn answer(service: &Service, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(
+    service: Arc<Service>,
+    request: Request<Incoming>,
+    open: OpenRequest,
+) -> Response<OutgoingBody> {
     let (request, body) = RequestBody::split(request);
     let route = Route::at(request.uri.path());
-    let mut pending = PendingRequest::begin(service, &request, route.map_or("unknown", Route::path));
-    let answering = respond(service, route, &request, body, &mut pending);
-    let outcome = timeout(service.config.request_timeout, answering).await;
-    pending.finish(outcome.unwrap_or_else(|_| Err(HttpError::overloaded())))
+    let name = route.map_or("unknown", Route::path);
+    let mut pending = PendingRequest::begin(Arc::clone(&service), &request, name, open);
+    let deadline = pending.deadline();
+    let answering = without_panic(respond(&service, route, &request, body, &mut pending));
+    let outcome = timeout_at(deadline, answering).await;
+    pending.finish(outcome.unwrap_or_else(|_| Err(HttpError::out_of_time())))
+}
+
+/// An answer, whatever happens on the way to it: a panic is a mistake of ours, of which the client learns by a status
+/// and not by a connection that is cut.
+async fn without_panic(answering: impl Future<Output = Result<Reply, HttpError>>) -> Result<Reply, HttpError> {
+    let mut answering = pin!(answering);
+    poll_fn(|context| {
+        // What it has left half done is its own, and dropped with it.
+        catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(context))).unwrap_or_else(|panic| {
+            let message = format!("a panic while answering: {}", panic_message(&*panic));
+            Poll::Ready(Err(HttpError::internal(message)))
+        })
+    })
+    .await
 }
 
 async fn respond(
@@ -85,7 +114,7 @@ async fn respond(
     route: Option<Route>,
     request: &Parts,
     body: RequestBody,
-    pending: &mut PendingRequest<'_>,
+    pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let route = route.ok_or_else(not_found)?;
     if is_preflight(request) && pending.is_from_allowed_origin() {
@@ -108,7 +137,7 @@ async fn respond(
         Route::Model => status::model(service),
         Route::Health => status::health(),
         Route::Ready => status::ready(service),
-        Route::Metrics => service.metrics.reply(service.inference.waiting(), service.uploads.taken()),
+        Route::Metrics => service.metrics.reply(service.inference.waiting(), service.memory.taken()),
         Route::OpenApi => Ok(status::openapi()),
     }
 }
@@ -150,5 +179,19 @@ mod tests {
         for other in ["", "//", "/Predict", "/predict/batch/x", "predict"] {
             assert_eq!(Route::at(other), None, "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_an_internal_error_that_the_log_calls_what_it_is() {
+        let panics = async {
+            tokio::task::yield_now().await;
+            panic!("a mistake at {}", 7)
+        };
+        let error = without_panic(panics).await.unwrap_err();
+        assert_eq!(
+            (error.code, error.log.as_deref()),
+            (Code::Internal, Some("a panic while answering: a mistake at 7"))
+        );
+        assert!(without_panic(async { Ok(Reply::default()) }).await.is_ok());
     }
 }

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::http::request::Parts;
 use serde::Serialize;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 use super::decision::{Finding, threshold_of};
 use crate::diagnosis::{RESEARCH_USE, Threshold};
-use crate::inference::{Classification, InferenceError};
+use crate::inference::{Classification, EncodedImage, InferenceError};
 use crate::model::ModelId;
 use crate::serve::error::{HttpError, Problem};
 use crate::serve::page;
 use crate::serve::pending_request::PendingRequest;
 use crate::serve::reply::{Reply, html, json};
 use crate::serve::service::Service;
-use crate::serve::upload::{self, Expected, File, RequestBody, Upload};
+use crate::serve::upload::{self, Expected, File, RequestBody, Share, Upload};
 
 /// Answers `POST /predict`: one image.
 ///
@@ -25,19 +27,26 @@ pub(super) async fn predict(
     service: &Service,
     request: &Parts,
     body: RequestBody,
-    pending: &mut PendingRequest<'_>,
+    pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let (threshold, upload) = read(service, request, body, Expected::One, pending).await?;
-    let file = &upload.files[0];
-
-    let classification = service.inference.classify(file.content.clone()).await?;
+    let Some(File { name, content }) = upload.files.into_iter().next() else {
+        return Err(HttpError::internal("an upload without a file"));
+    };
+    let image = EncodedImage { content, wants_thumbnail: pending.wants_page };
+    let classification = service.inference.classify(image).await?;
     count(service, pending, &classification);
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
     let answer = Answer { found: Finding::of(&classification, threshold), model, request_id, notice: RESEARCH_USE };
     if !pending.wants_page {
         return json(&answer);
     }
-    let section = page::Section { file, outcome: Ok(&answer.found), json: pretty(&answer) };
+    let section = page::Section {
+        name: name.as_deref(),
+        thumbnail: classification.thumbnail.as_ref(),
+        outcome: Ok(&answer.found),
+        json: pretty(&answer),
+    };
     Ok(html(page::results(&[section], model, request_id)))
 }
 
@@ -49,31 +58,41 @@ pub(super) async fn batch(
     service: &Service,
     request: &Parts,
     body: RequestBody,
-    pending: &mut PendingRequest<'_>,
+    pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let expected = Expected::AtMost(service.config.batch);
     let (threshold, upload) = read(service, request, body, expected, pending).await?;
-    let outcomes = classify_all(service, &upload.files).await;
-    for classification in outcomes.iter().flatten() {
+    let (names, images): (Vec<_>, Vec<_>) = upload.files.into_iter().map(|file| (file.name, file.content)).unzip();
+    let classifications = classify_all(service, images, pending).await;
+    for classification in classifications.iter().flatten() {
         count(service, pending, classification);
     }
 
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
-    let outcomes: Vec<Result<Finding, HttpError>> =
-        outcomes.into_iter().map(|outcome| Ok(Finding::of(&outcome?, threshold))).collect();
-    let predictions: Vec<_> = (upload.files.iter().zip(&outcomes).enumerate())
-        .map(|(index, (file, outcome))| Entry {
+    let outcomes: Vec<Result<(Finding, Option<Bytes>), HttpError>> = (classifications.into_iter())
+        .map(|outcome| outcome.map(|it| (Finding::of(&it, threshold), it.thumbnail)).map_err(HttpError::from))
+        .collect();
+    for note in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.log.as_deref()) {
+        tracing::error!(request_id, note, "an image of a batch was not classified");
+    }
+    let predictions: Vec<_> = (names.iter().zip(&outcomes).enumerate())
+        .map(|(index, (name, outcome))| Entry {
             index,
-            filename: file.name.as_deref(),
-            finding: outcome.as_ref().ok(),
+            filename: name.as_deref(),
+            finding: outcome.as_ref().ok().map(|(finding, _)| finding),
             error: outcome.as_ref().err().map(|error| Problem::of(error, request_id)),
         })
         .collect();
     if !pending.wants_page {
         return json(&Answer { found: Batch { predictions }, model, request_id, notice: RESEARCH_USE });
     }
-    let sections: Vec<_> = (upload.files.iter().zip(&outcomes).zip(&predictions))
-        .map(|((file, outcome), entry)| page::Section { file, outcome: outcome.as_ref(), json: pretty(entry) })
+    let sections: Vec<_> = (outcomes.iter().zip(&predictions))
+        .map(|(outcome, entry)| page::Section {
+            name: entry.filename,
+            thumbnail: outcome.as_ref().ok().and_then(|(_, thumbnail)| thumbnail.as_ref()),
+            outcome: outcome.as_ref().map(|(finding, _)| finding),
+            json: pretty(entry),
+        })
         .collect();
     Ok(html(page::results(&sections, model, request_id)))
 }
@@ -84,40 +103,66 @@ async fn read(
     request: &Parts,
     body: RequestBody,
     expected: Expected,
-    pending: &mut PendingRequest<'_>,
+    pending: &mut PendingRequest,
 ) -> Result<(Threshold, Upload), HttpError> {
     let query = request.uri.query();
     threshold_of(query, &[])?;
     service.inference.has_room()?;
-    let upload = upload::read(&request.headers, body, expected, &service.uploads, &service.config).await?;
+    let upload = upload::read(&request.headers, body, expected, &service.memory, &service.config).await?;
     pending.phases.read = Some(pending.elapsed());
     let threshold = threshold_of(query, &upload.fields)?.unwrap_or(service.classifier.threshold());
     Ok((threshold, upload))
 }
 
-/// Classifies images, as many at a time as there are threads: more would only keep others out of the queue.
-async fn classify_all(service: &Service, files: &[File]) -> Vec<Result<Classification, InferenceError>> {
+/// Classifies images, as many at a time as there are threads: more would only keep others out of the queue. When the
+/// time of the request is nearly up, what is not classified by then has an error of its own.
+async fn classify_all(
+    service: &Service,
+    images: Vec<Bytes>,
+    pending: &PendingRequest,
+) -> Vec<Result<Classification, InferenceError>> {
+    let last = pending.deadline() - time_for_the_answer(service.config.request_timeout);
+    let thumbnails = service.memory.share();
     // When the client has gone, the set is dropped and ends its tasks.
     let mut running = JoinSet::new();
-    let mut outcomes: Vec<_> = files.iter().map(|_| Err(InferenceError::ThreadEnded)).collect();
-    let mut images = files.iter().map(|file| file.content.clone()).enumerate();
+    let mut outcomes: Vec<_> = images.iter().map(|_| Err(InferenceError::ThreadEnded)).collect();
+    let mut images = images.into_iter().enumerate();
     loop {
         while running.len() < service.config.threads
-            && let Some((index, image)) = images.next()
+            && Instant::now() < last
+            && let Some((index, content)) = images.next()
         {
             let inference = service.inference.clone();
-            running.spawn(async move { (index, inference.classify_when_there_is_room(image).await) });
+            let image = EncodedImage { content, wants_thumbnail: pending.wants_page };
+            running.spawn(async move {
+                let classified = timeout_at(last, inference.classify_when_there_is_room(image)).await;
+                (index, classified.unwrap_or(Err(InferenceError::OutOfTime)))
+            });
         }
         match running.join_next().await {
-            Some(Ok((index, outcome))) => outcomes[index] = outcome,
-            Some(Err(error)) => tracing::error!(%error, "an image of a batch was not classified"),
-            None => return outcomes,
+            Some(Ok((index, outcome))) => outcomes[index] = outcome.map(|it| in_memory(it, &thumbnails)),
+            Some(Err(error)) => tracing::error!(%error, "a task of a batch has ended early"),
+            None => break,
         }
     }
+    images.for_each(|(index, _)| outcomes[index] = Err(InferenceError::OutOfTime));
+    outcomes
+}
+
+/// What is kept of the time for a request to write its answer in.
+fn time_for_the_answer(request_timeout: Duration) -> Duration {
+    (request_timeout / 20).min(Duration::from_secs(1))
+}
+
+/// A classification whose thumbnail has its part of the memory, or none where there is no more.
+fn in_memory(mut classification: Classification, thumbnails: &Share) -> Classification {
+    classification.thumbnail =
+        classification.thumbnail.filter(|jpeg| thumbnails.take(jpeg.len())).map(|jpeg| thumbnails.keep(jpeg));
+    classification
 }
 
 /// Counts an image that was classified, and adds its times to those of the request.
-fn count(service: &Service, pending: &mut PendingRequest<'_>, classification: &Classification) {
+fn count(service: &Service, pending: &mut PendingRequest, classification: &Classification) {
     service.metrics.classified(classification.prediction.label());
     let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
     add(&mut pending.phases.queue, classification.queue);

@@ -26,7 +26,7 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
                             tissue, which get a label too.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
-pub(super) fn home(service: &Service, pending: &PendingRequest<'_>) -> Result<Reply, HttpError> {
+pub(super) fn home(service: &Service, pending: &PendingRequest) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
     if pending.wants_page {
         return Ok(html(page::home(model, &service.config)));
@@ -41,7 +41,7 @@ pub(super) fn home(service: &Service, pending: &PendingRequest<'_>) -> Result<Re
     }
     json(&Status {
         name: env!("CARGO_PKG_NAME"),
-        status: "ready",
+        status: if service.is_shutting_down() { "stopping" } else { "ready" },
         version: env!("CARGO_PKG_VERSION"),
         model,
         notice: RESEARCH_USE,

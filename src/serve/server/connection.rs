@@ -5,18 +5,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::Watcher;
-use tokio::{net::TcpStream, sync::watch, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
+use super::open_requests::{OpenRequest, OpenRequests, StreamExecutor};
+use super::timed_stream::TimedStream;
 use crate::serve::{routes, service::Service};
+
+/// Bytes of a request's headers on HTTP/1, and the most that is read at a time: a connection keeps that buffer.
+const MAX_HEADERS: usize = 32 << 10;
 
 /// Requests that one HTTP/2 connection may have open at a time.
 const MAX_STREAMS: u32 = 64;
 
-/// Bytes of a request's headers.
-const MAX_HEADERS: u32 = 64 << 10;
+/// Bytes of a request's headers on HTTP/2, where h2 reads up to four times as many before it closes the connection, and
+/// counts the CONTINUATION frames that they come in. Those of browsers have a few thousand.
+const MAX_HEADER_LIST: u32 = 16 << 10;
+
+/// Bytes that an HTTP/2 client may send before they are read here, for one request and for all of a connection: what
+/// keeps a fast upload going at a distance of 100 ms. They are in memory, and of a form that is being read they are
+/// counted with its upload.
+const MAX_UNREAD: u32 = 1 << 20;
+
+/// Streams that an HTTP/2 client may reset before a request of theirs was begun, and streams that we may reset for a
+/// client's mistakes. Beyond either the connection is closed: such a client makes work for the sake of work
+/// (CVE-2023-44487 and CVE-2025-8671). Pings and settings need no number: h2 answers each before it reads the next.
+const MAX_RESETS: usize = 20;
+const MAX_MISTAKES: usize = 64;
 
 /// How often a silent HTTP/2 connection is asked whether it is still there.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -26,25 +43,24 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
     // An answer is written as a whole; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
     let read_timeout = service.config.read_timeout;
-    let (requests, mut busy) = watch::channel(0_usize);
-    let requests = Arc::new(requests);
+    let open = OpenRequests::new();
+    let mut busy = open.count.subscribe();
+    let stream = TokioIo::new(TimedStream::new(stream, Arc::clone(&service)));
+    let mut builder = auto::Builder::new(StreamExecutor { open: Arc::clone(&open), service: Arc::clone(&service) });
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (service, open) = (Arc::clone(&service), OpenRequest::one_of(&requests));
-        async move {
-            let reply = routes::answer(&service, request).await;
-            drop(open);
-            Ok::<_, Infallible>(reply)
-        }
+        let (service, request_is_open) = (Arc::clone(&service), OpenRequest::one_of(&open));
+        async move { Ok::<_, Infallible>(routes::answer(service, request, request_is_open).await) }
     });
 
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout).max_buf_size(MAX_HEADERS as usize);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADERS);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout).max_buf_size(MAX_HEADERS);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_LIST);
     builder.http2().keep_alive_interval(PING_EVERY).keep_alive_timeout(read_timeout);
-    let connection = watcher.watch(builder.serve_connection(TokioIo::new(stream), answer).into_owned());
+    builder.http2().initial_stream_window_size(MAX_UNREAD).initial_connection_window_size(MAX_UNREAD);
+    builder.http2().max_pending_accept_reset_streams(MAX_RESETS).max_local_error_reset_streams(MAX_MISTAKES);
+    let connection = watcher.watch(builder.serve_connection(stream, answer).into_owned());
 
     // hyper's own limit begins once HTTP/1 and HTTP/2 are distinguished, which a client can put off for ever; nor has
-    // it one for an HTTP/2 connection without requests, or for a client that does not read its answer.
+    // it one for an HTTP/2 connection without requests.
     let silence = async {
         loop {
             let requests = *busy.borrow_and_update();
@@ -62,21 +78,5 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
             }
         }
         () = silence => tracing::debug!("a connection was closed that had no request for long"),
-    }
-}
-
-/// One of a connection's open requests, until it is dropped.
-struct OpenRequest(Arc<watch::Sender<usize>>);
-
-impl OpenRequest {
-    fn one_of(requests: &Arc<watch::Sender<usize>>) -> Self {
-        requests.send_modify(|requests| *requests += 1);
-        Self(Arc::clone(requests))
-    }
-}
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        self.0.send_modify(|requests| *requests -= 1);
     }
 }

@@ -1,16 +1,18 @@
 //! The port: binding it, and taking connections in as far as the connection permits go.
 
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::connection;
+use super::timed_stream::SEND_BUFFER;
 use crate::serve::{error::ServeError, service::Service};
 
 /// The answer to a client that comes when all connection permits are taken.
@@ -20,26 +22,34 @@ const TOO_MANY: &[u8] =
 /// How long a client may take to read that.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
+/// How many clients at a time are told so; what comes beyond is closed without a word.
+const MAX_REFUSALS: usize = 64;
+
+/// Connections that the operating system accepts before the program sees them, and the most that a shutdown takes in: a
+/// client that connects again and again does not keep it from ending.
+const BACKLOG: u32 = 1024;
+
 pub(super) struct Listener {
     port: TcpListener,
     connections: Connections,
 }
 
-/// The connections that are open, as many as there are permits.
+/// The connections that are open and those that are refused, as many of each as there are permits.
 pub(super) struct Connections {
     permits: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
     pub(super) open: GracefulShutdown,
     service: Arc<Service>,
 }
 
 impl Listener {
-    pub(super) async fn bind(service: Arc<Service>) -> Result<Self, ServeError> {
+    pub(super) fn bind(service: Arc<Service>) -> Result<Self, ServeError> {
         let address = service.config.listen;
-        let bound = TcpListener::bind(address).await.and_then(|port| Ok((port.local_addr()?, port)));
+        let bound = listen(address).and_then(|port| Ok((port.local_addr()?, port)));
         let (actual, port) = bound.map_err(|source| ServeError::Bind { address, source })?;
         tracing::info!(address = %actual, "listening on http://{actual}");
-        let permits = Arc::new(Semaphore::new(service.config.connections));
-        Ok(Self { port, connections: Connections { permits, open: GracefulShutdown::new(), service } })
+        let [permits, refusals] = [service.config.connections, MAX_REFUSALS].map(|most| Arc::new(Semaphore::new(most)));
+        Ok(Self { port, connections: Connections { permits, refusals, open: GracefulShutdown::new(), service } })
     }
 
     /// Waits for a connection and takes it in.
@@ -59,17 +69,29 @@ impl Listener {
     pub(super) fn close(self) -> Connections {
         let Self { port, connections } = self;
         let Ok(port) = port.into_std() else { return connections };
-        loop {
+        for _ in 0..BACKLOG {
             match port.accept() {
                 Ok((stream, _)) => {
                     let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                     stream.into_iter().for_each(|stream| connections.take_in(stream));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => return connections,
+                Err(_) => break,
             }
         }
+        connections
     }
+}
+
+/// A port on which connections inherit their [`SEND_BUFFER`].
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A port whose last connections have ended a moment ago can be bound again, where that needs to be said.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 impl Connections {
@@ -77,7 +99,12 @@ impl Connections {
     fn take_in(&self, stream: TcpStream) {
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             self.service.metrics.refused_connections.inc();
-            tokio::spawn(timeout(REFUSAL_TIME, refuse(stream)));
+            if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+                tokio::spawn(async move {
+                    let _ = timeout(REFUSAL_TIME, refuse(stream)).await;
+                    drop(permit);
+                });
+            }
             return;
         };
         let watcher = self.open.watcher();

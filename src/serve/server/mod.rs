@@ -13,6 +13,10 @@ use listener::Listener;
 
 mod connection;
 mod listener;
+mod open_requests;
+mod timed_stream;
+
+pub(super) use open_requests::OpenRequest;
 
 /// How long a connection that is kept alive is left open after the shutdown began: a request may be on its way on it,
 /// and would be lost. Its answer then closes the connection.
@@ -21,7 +25,7 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 /// Binds the port and serves until a signal comes; then lets requests in flight finish, unless a second one comes.
 pub(super) async fn serve(service: Service, mut signal: impl AsyncFnMut() -> &'static str) -> Result<(), ServeError> {
     let service = Arc::new(service);
-    let listener = Listener::bind(Arc::clone(&service)).await?;
+    let listener = Listener::bind(Arc::clone(&service))?;
     let first = loop {
         tokio::select! {
             () = listener.accept() => {}

@@ -1,7 +1,8 @@
-//! The memory that uploads may take together: beyond it a client is asked to come back, instead of all being killed.
+//! The memory that uploads and answers may take together: beyond it a client is asked to come back, instead of all
+//! being killed.
 //!
 //! It is taken by what has arrived and not by what was announced, so that a client that announces much and sends little
-//! keeps nobody else out.
+//! keeps nobody else out. An image gives its part back when it has been decoded, an answer when it has been sent.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -12,48 +13,74 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// Bytes that all uploads together may take.
+/// Bytes that all uploads and answers together may take.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct MemoryLimit {
     limit: usize,
-    left: Arc<AtomicUsize>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl MemoryLimit {
     pub(in crate::serve) fn new(limit: usize) -> Self {
-        Self { limit, left: Arc::new(AtomicUsize::new(limit)) }
+        Self { limit, taken: Arc::default() }
     }
 
     pub(in crate::serve) fn taken(&self) -> usize {
-        self.limit.saturating_sub(self.left.load(Ordering::Relaxed))
+        self.taken.load(Ordering::Relaxed)
     }
 
-    pub(super) fn share(&self) -> Share {
-        Share { left: Arc::clone(&self.left), taken: AtomicUsize::new(0) }
+    pub(in crate::serve) fn share(&self) -> Share {
+        Share { memory: self.clone(), taken: AtomicUsize::new(0) }
     }
 }
 
-/// What one upload has taken; it is given back when the upload is dropped.
+/// What one upload or answer has taken; it is given back when this is dropped.
 #[derive(Debug)]
-pub(super) struct Share {
-    left: Arc<AtomicUsize>,
+pub(in crate::serve) struct Share {
+    memory: MemoryLimit,
     taken: AtomicUsize,
 }
 
 impl Share {
     /// Takes more; `false` when there is not so much.
-    pub(super) fn take(&self, bytes: usize) -> bool {
-        let took = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes)).is_ok();
+    pub(in crate::serve) fn take(&self, bytes: usize) -> bool {
+        let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.memory.limit);
+        let took = self.memory.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
         if took {
             self.taken.fetch_add(bytes, Ordering::Relaxed);
         }
         took
     }
+
+    /// Takes more whether there is so much or not, for what must be said even then.
+    pub(in crate::serve) fn take_anyway(&self, bytes: usize) {
+        self.memory.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// These bytes, which keep their part of this share until the last copy of them is dropped.
+    pub(in crate::serve) fn keep(&self, bytes: Bytes) -> Bytes {
+        let part = bytes.len().min(self.taken.load(Ordering::Relaxed));
+        self.taken.fetch_sub(part, Ordering::Relaxed);
+        Bytes::from_owner(Kept { bytes, _part: Self { memory: self.memory.clone(), taken: AtomicUsize::new(part) } })
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.left.fetch_add(*self.taken.get_mut(), Ordering::Relaxed);
+        self.memory.taken.fetch_sub(*self.taken.get_mut(), Ordering::Relaxed);
+    }
+}
+
+/// Bytes with their part of a share.
+struct Kept {
+    bytes: Bytes,
+    _part: Share,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -116,5 +143,23 @@ mod tests {
         assert_eq!(limit.taken(), 6, "what was not taken is not given back");
         drop(share);
         assert_eq!(limit.taken(), 0);
+    }
+
+    #[test]
+    fn bytes_keep_their_part_and_what_must_be_said_is_taken_beyond_the_limit() {
+        let limit = MemoryLimit::new(10);
+        let share = limit.share();
+        assert!(share.take(8) && !share.take(3));
+        let image = share.keep(Bytes::from_static(b"12345"));
+        let copy = image.slice(1..);
+        drop(share);
+        assert_eq!(limit.taken(), 5, "the form around the image is given back");
+        drop(image);
+        assert_eq!(limit.taken(), 5);
+        drop(copy);
+        assert_eq!(limit.taken(), 0);
+        let share = limit.share();
+        share.take_anyway(12);
+        assert!(limit.taken() == 12 && !limit.share().take(1));
     }
 }

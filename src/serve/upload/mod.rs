@@ -13,6 +13,7 @@
 //! | `memory_limit`, `body` | what all uploads may take together; what is left unread of one |
 
 use std::error::Error;
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 
 use super::config::Config;
 use super::error::{Code, HttpError};
-use memory_limit::{BoxedError, Counted, MemoryUsedUp, Share};
+use memory_limit::{BoxedError, Counted, MemoryUsedUp};
 
 mod base64;
 mod body;
@@ -40,19 +41,18 @@ mod selection;
 mod tests;
 
 pub(super) use body::RequestBody;
-pub(super) use memory_limit::MemoryLimit;
+pub(super) use memory_limit::{MemoryLimit, Share};
 
 /// How to send an image, for whoever did not.
 pub(super) const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself, whose \
                               type may be left out; with curl: -F image=@image.png";
 
-/// What came with a request, and the memory that it takes.
+/// What came with a request.
 #[derive(Debug)]
 pub(super) struct Upload {
     /// The files in the order in which they came, at least one.
     pub(super) files: Vec<File>,
     pub(super) fields: Fields,
-    _share: Arc<Share>,
 }
 
 /// Names and values of a form's fields that are no files.
@@ -62,6 +62,7 @@ pub(super) type Fields = Vec<(String, String)>;
 pub(super) struct File {
     /// Its name on the client's side, where it has said one.
     pub(super) name: Option<String>,
+    /// Its bytes, which give their part of the memory back when the last copy of them is dropped.
     pub(super) content: Bytes,
 }
 
@@ -100,8 +101,9 @@ pub(super) async fn read(
         };
         selection?.finish()
     };
-    let (files, fields) = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
-    Ok(Upload { files, fields, _share: share })
+    let (mut files, fields) = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
+    files.iter_mut().for_each(|file| file.content = share.keep(mem::take(&mut file.content)));
+    Ok(Upload { files, fields })
 }
 
 /// How the image lies in the body.
