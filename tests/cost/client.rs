@@ -61,7 +61,7 @@ pub(crate) fn content_length(length: usize) -> String {
 /// Sends a whole request and reads its answer to the end; the status, if there was an answer.
 pub(crate) fn exchange(address: &str, request: &[u8]) -> Option<u16> {
     let mut stream = connect(address);
-    // Whoever is refused early may find the connection closed while it still writes; the answer lies there all the same.
+    // Whoever is refused early may find the connection closed while it still writes; its answer is there all the same.
     let _ = stream.write_all(request);
     status(&mut stream).ok().flatten()
 }

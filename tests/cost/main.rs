@@ -3,13 +3,13 @@
 //!
 //! ```sh
 //! cargo test --test cost               # all clients, two minutes
-//! cargo test --test cost -- drip tiff  # those that have one of these words in their names
+//! cargo test --test cost -- drip TIFF  # those that have one of these words in their names
 //! ```
 //!
-//! It prints a table and fails where a client costs more than its ceiling ([`clients::CLIENTS`]), where the service takes
-//! more than its memory, or where an honest neighbour is answered wrongly. Ceilings are ratios of CPU times taken side by
-//! side, so they hold on a slow machine as on a fast one. The figures are the kernel's, so it runs on Linux only; it is
-//! no part of a plain `cargo test`, whose other tests would take the cores while it measures.
+//! It prints a table and fails where a client costs more than its ceiling ([`clients::CLIENTS`]), where the service
+//! takes more than its memory, or where an honest neighbour is answered wrongly. Ceilings are ratios of CPU times taken
+//! side by side, so they hold on a slow machine as on a fast one. The figures are the kernel's, so it runs on Linux
+//! only; it is no part of a plain `cargo test`, whose other tests would take the cores while it measures.
 
 #![allow(
     clippy::unwrap_used,
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let quiet = measure::quiet();
     println!("The honest neighbour alone: {}", told(&quiet));
-    println!("{}", Figures::HEADINGS);
+    println!("{}", Figures::headings());
     let mut faults = Vec::new();
     for row in CLIENTS.iter().filter(|row| words.is_empty() || words.iter().any(|word| row.name.contains(*word))) {
         let figures = measure::measure(row);

@@ -134,8 +134,24 @@ fn cost(process: Process, round: &mut Round) -> (f64, Option<u16>) {
 }
 
 impl Figures {
-    pub(crate) const HEADINGS: &str = "client                    each of      service ns  beside ns   times  most  status  KiB/connection    most  \
-         peak MiB  p50 ms  p99 ms  refused";
+    pub(crate) fn headings() -> String {
+        format!(
+            "{:25} {:10} {:>12} {:>10} {:>7} {:>5} {:>7} {:>15} {:>7} {:>9} {:>7} {:>7} {:>8}",
+            "client",
+            "each",
+            "service ns",
+            "beside ns",
+            "times",
+            "most",
+            "status",
+            "KiB/connection",
+            "most",
+            "peak MiB",
+            "p50 ms",
+            "p99 ms",
+            "refused"
+        )
+    }
 
     pub(crate) fn line(&self, client: &HostileClient) -> String {
         let figure = |figure: f64, digits| if figure.is_nan() { "-".into() } else { format!("{figure:.digits$}") };
