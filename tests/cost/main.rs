@@ -53,11 +53,12 @@ fn main() -> ExitCode {
     let began = Instant::now();
     let quiet = measure::quiet();
     println!("The honest neighbour alone: {}", told(&quiet));
-    println!("{}", Figures::headings());
+    println!("{} {:>5}", Figures::headings(), "s");
     let mut faults = Vec::new();
     for row in CLIENTS.iter().filter(|row| words.is_empty() || words.iter().any(|word| row.name.contains(*word))) {
+        let row_began = Instant::now();
         let figures = measure::measure(row);
-        println!("{}", figures.line(row));
+        println!("{} {:5.1}", figures.line(row), row_began.elapsed().as_secs_f64());
         faults.extend(figures.faults(row).into_iter().map(|fault| format!("{}: {fault}", row.name)));
     }
     println!("{} s, {} faults", began.elapsed().as_secs(), faults.len());
