@@ -1,12 +1,13 @@
 """How `lobule serve` bears too much, bad and long: Python's standard library is all it needs.
 
     python3 tests/bench/endurance.py overload [--seconds 60]    ten times what it can do
-    python3 tests/bench/endurance.py soak [--seconds 1800]      good and hostile requests, mixed
+    python3 tests/bench/endurance.py soak [--seconds 1800]      good and hostile requests, mixed (hostile.py)
     python3 tests/bench/endurance.py restarts [--count 100]     stopped and started again under load
     python3 tests/bench/endurance.py slow [--count 200]         clients that send a byte a second
 
-prints one JSON object. Lobule must have been built: `cargo build --release`. Where there are two cores the service has
-one and the clients the other, so that neither takes the other's time.
+prints one JSON object, and exits with 1 where it says that the run has not passed. Lobule must have been built: `cargo
+build --release`. Where there are two cores the service has one and the clients the other, so that neither takes the
+other's time.
 """
 
 import argparse
@@ -23,12 +24,16 @@ import threading
 import time
 from pathlib import Path
 
-from load import Client, post, together
+import hostile
+from load import Client, together
 from processes import free_port
 
 CORES = os.sched_getaffinity(0)
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "tests/fixtures/tissue.png"
+REST = 10  # longer than the service waits for a silent client in the soak
+GROWTH_MIB = 5
+MEMORY_MIB = 512  # for which the limits of the soak are chosen
 
 
 class Service:
@@ -93,7 +98,8 @@ def overload(arguments):
     peak = (before["goodput"] + after["goodput"]) / 2
     bound = (16 + 1) / peak * 1e3
     return {"before": before, "offered_per_second": pace, "flood": flood, "after": after,
-            "goodput_ratio": flood["goodput"] / peak, "queue_bound_ms": bound,
+            "goodput_ratio": flood["goodput"] / peak, "passed": flood["goodput"] >= 0.9 * peak,
+            "queue_bound_ms": bound,
             "p99_by_bound": flood["p99_ms"] / bound, "peak_memory_mib": memory, "back_after_s": back}
 
 
@@ -127,43 +133,13 @@ def run(service, pace, clients, seconds):
             "p50_ms": statistics.median(times) * 1e3, "p99_ms": times[len(times) * 99 // 100] * 1e3}
 
 
-HEAD = "POST /predict HTTP/1.1\r\nHost: x\r\n"
-
-
-def hostile():
-    """One hostile request: what is sent, and whether the connection is held open for a while."""
-    image = bytearray(PICTURE.read_bytes())
-    kind = random.randrange(9)
-    if kind == 0:  # a damaged image
-        for _ in range(20):
-            image[random.randrange(len(image))] = random.randrange(256)
-    elif kind == 1:  # an image that is cut off
-        image = image[:random.randrange(1, len(image))]
-    elif kind == 2:  # noise
-        image = bytearray(random.randbytes(random.randrange(1, 100_000)))
-    elif kind == 3:  # a body that never comes
-        return f"{HEAD}Content-Length: 30000000\r\n\r\n".encode() + bytes(random.randrange(100_000)), True
-    elif kind == 4:  # chunks that are none
-        return f"{HEAD}Transfer-Encoding: chunked\r\n\r\nfffffff\r\n".encode() + bytes(1000), True
-    elif kind == 5:  # no HTTP
-        return random.randbytes(200), False
-    elif kind == 6:  # many fields
-        body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n" * 5000 + b"--x--\r\n"
-        head = f"{HEAD}Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {len(body)}\r\n\r\n"
-        return head.encode() + body, False
-    elif kind == 7:  # gone in the middle
-        message = post(PICTURE)
-        return message[:random.randrange(len(message))], False
-    else:  # HTTP/2 that stops after its beginning
-        return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + random.randbytes(50), False
-    return f"{HEAD}Content-Type: image/png\r\nContent-Length: {len(image)}\r\n\r\n".encode() + bytes(image), False
-
-
 def soak(arguments):
-    """Clients that ask properly and hostile ones, for long; each proper answer must be the right one."""
-    service = Service(arguments.lobule, "--read-timeout", "5")
+    """Clients that ask properly and hostile ones, for long; each proper answer must be the right one, and at rest the
+    memory at the end must be that at half the time."""
+    service = Service(arguments.lobule, "--read-timeout", "5", "--max-pixels", str(hostile.SIDE**2),
+                      "--upload-memory", str(MEMORY_MIB << 18))
     expected = json.loads(Client(service.port, PICTURE).request()[1])["probability_malignant"]
-    end = time.monotonic() + arguments.seconds
+    image = PICTURE.read_bytes()
     counts = {"right": 0, "wrong": 0, "refused": 0, "lost": 0, "hostile": 0}
     lock = threading.Lock()
 
@@ -182,41 +158,43 @@ def soak(arguments):
             right = status == 200 and json.loads(body)["probability_malignant"] == expected
             count("refused" if status == 503 else "right" if right else "wrong")
             time.sleep(random.random() / 20)
+        client.close()
 
     def bad():
         while time.monotonic() < end:
-            message, holds = hostile()
             try:
                 with socket.create_connection(("127.0.0.1", service.port), 10) as stream:
-                    stream.sendall(message)
-                    if holds:
-                        time.sleep(random.random() * 2)
-                    elif random.random() < 0.5:
-                        stream.recv(4096)
+                    hostile.send(stream, image)
             except OSError:
                 pass
             count("hostile")
             time.sleep(random.random() / 20)
 
-    memory = []
+    memory, at_rest = [], []
 
     def watch():
         while time.monotonic() < end:
             time.sleep(min(arguments.seconds / 60, max(0.0, end - time.monotonic())))
             memory.append(round(service.memory_mib(), 1))
 
-    together([good] * 3 + [bad] * 4 + [watch])
+    for _ in range(2):
+        end = time.monotonic() + arguments.seconds / 2
+        together([good] * 3 + [bad] * 4 + [watch])
+        time.sleep(REST)
+        at_rest.append(round(service.memory_mib(), 1))
+    peak = service.memory_mib("VmHWM")
     took, code = service.stop()
-    half = len(memory) // 2
-    return {"seconds": arguments.seconds, **counts, "panics": sum("panic" in line for line in service.log),
-            "memory_mib": memory, "memory_at_half_mib": memory[half], "memory_at_end_mib": memory[-1],
-            "stop_seconds": took, "exit_code": code}
+    panics = sum("panic" in line for line in service.log)
+    bounded = at_rest[1] - at_rest[0] <= GROWTH_MIB and peak <= MEMORY_MIB
+    return {"seconds": arguments.seconds, **counts, "panics": panics, "memory_mib": memory, "peak_memory_mib": peak,
+            "memory_at_half_mib": at_rest[0], "memory_at_end_mib": at_rest[1], "stop_seconds": took, "exit_code": code,
+            "passed": bounded and not (counts["wrong"] or counts["lost"] or panics or code)}
 
 
 def restarts(arguments):
     """The service is stopped and started again while clients go on asking on connections that they keep."""
     port = free_port()
-    stops, codes, lost, answered = [], [], 0, 0
+    stops, codes, lost, answered, refused = [], [], 0, 0, 0
     for _ in range(arguments.count):
         service = Service(arguments.lobule, port=port)
         counts = []
@@ -230,31 +208,34 @@ def restarts(arguments):
         stops.append(took)
         codes.append(code)
         answered += sum(count[0] for count in counts)
-        lost += sum(count[1] for count in counts)
-    return {"restarts": arguments.count, "answered": answered, "lost": lost, "longest_stop_s": max(stops),
-            "exit_codes": sorted(set(codes))}
+        refused += sum(count[1] for count in counts)
+        lost += sum(count[2] for count in counts)
+    return {"restarts": arguments.count, "answered": answered, "refused": refused, "lost": lost,
+            "longest_stop_s": max(stops), "exit_codes": sorted(set(codes)),
+            "passed": not lost and not refused and set(codes) == {0}}
 
 
 def until_gone(port):
-    """Asks until nobody listens; requests on accepted connections that were answered, and that were not."""
-    client, answered = Client(port, PICTURE), 0
+    """Asks until nobody listens; requests on accepted connections that were answered 200, otherwise, and not at all."""
+    client, answered, refused = Client(port, PICTURE), 0, 0
     while True:
         if client.socket is None:
             try:
                 client.socket = socket.create_connection(("127.0.0.1", port), 10)
             except OSError:
-                return answered, 0
+                return answered, refused, 0
         try:
-            client.request()
+            status, _ = client.request()
         except OSError:
-            return answered, 1
-        answered += 1
+            return answered, refused, 1
+        answered += status == 200
+        refused += status != 200
 
 
 def slow(arguments):
     """Clients that send a byte a second, and a proper one beside them."""
     service = Service(arguments.lobule)
-    head = f"{HEAD}Content-Type: image/png\r\nContent-Length: 1000000\r\n\r\n".encode()
+    head = f"{hostile.HEAD}Content-Type: image/png\r\nContent-Length: 1000000\r\n\r\n".encode()
     streams = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(arguments.count)]
     for stream in streams:
         stream.sendall(head)
@@ -284,6 +265,7 @@ def main():
     os.sched_setaffinity(0, {max(CORES)})
     result = {"overload": overload, "soak": soak, "restarts": restarts, "slow": slow}[arguments.what](arguments)
     print(json.dumps(result, indent=1))
+    sys.exit(not result.get("passed", True))
 
 
 if __name__ == "__main__":

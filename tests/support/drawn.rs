@@ -50,7 +50,7 @@ pub(crate) fn bomb() -> Vec<u8> {
     png
 }
 
-fn encode(image: RgbImage, format: ImageFormat) -> Vec<u8> {
+pub(crate) fn encode(image: RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     DynamicImage::from(image).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()

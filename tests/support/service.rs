@@ -78,6 +78,10 @@ impl Service {
         Self { child, address, log, reader: Some(reader) }
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         Call::new(method, &self.address, path)
     }
