@@ -2,9 +2,12 @@
 
 pub mod allocator;
 mod atomic_write;
+mod control_group;
+mod cores;
 mod memory;
 mod printable;
 
 pub use atomic_write::write_whole;
-pub use memory::{available_memory, cores};
+pub use cores::cores;
+pub use memory::available_memory;
 pub use printable::{printable, printable_lines, printable_path};
