@@ -197,8 +197,8 @@ impl Step {
     }
 }
 
-/// How long a thread looks before it sleeps: longer than two threads that run differ in a step, and shorter than going
-/// to sleep and being woken would pay for.
+/// How long a thread looks before it sleeps: longer than threads that run differ in a step, and far shorter than other
+/// work keeps a processor.
 const LOOK: Duration = Duration::from_micros(50);
 
 impl Progress {
@@ -352,7 +352,11 @@ mod tests {
         }
         let done = counts(1);
         let counted = done.clone();
-        team.run(1, move |mut worker| worker.step(3, |_| drop(counted[0].fetch_add(1, Ordering::SeqCst))));
+        team.run(1, move |mut worker| {
+            worker.step(3, |_| {
+                counted[0].fetch_add(1, Ordering::SeqCst);
+            });
+        });
         assert_eq!(done[0].load(Ordering::SeqCst), 3);
     }
 }
