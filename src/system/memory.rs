@@ -1,20 +1,13 @@
-//! What this machine has, for every room whose limits depend on it.
+//! How much memory this process can have.
 
 use std::fs;
-use std::path::{Component, Path};
-use std::thread;
+use std::path::Path;
 
-/// Threads that can run at the same time.
-pub fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
+use crate::system::control_group::Hierarchy;
 
 /// A version of Linux's control groups, and what its files are called.
 struct Groups {
-    /// Where the root of the groups is mounted.
-    mount: &'static str,
-    /// The controller that `/proc/self/cgroup` names in the line of the process's group.
-    controller: &'static str,
+    hierarchy: Hierarchy,
     limit: &'static str,
     used: &'static str,
     /// The line of `memory.stat` with the page cache that the kernel drops first.
@@ -23,15 +16,13 @@ struct Groups {
 
 const VERSIONS: [Groups; 2] = [
     Groups {
-        mount: "sys/fs/cgroup",
-        controller: "",
+        hierarchy: Hierarchy { mount: "sys/fs/cgroup", controller: "" },
         limit: "memory.max",
         used: "memory.current",
         inactive: "inactive_file ",
     },
     Groups {
-        mount: "sys/fs/cgroup/memory",
-        controller: "memory",
+        hierarchy: Hierarchy { mount: "sys/fs/cgroup/memory", controller: "memory" },
         limit: "memory.limit_in_bytes",
         used: "memory.usage_in_bytes",
         inactive: "total_inactive_file ",
@@ -48,22 +39,13 @@ fn available_below(root: &Path) -> Option<usize> {
     let meminfo = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let machine = line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok()? << 10;
-    let own = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    Some(VERSIONS.iter().filter_map(|groups| groups.left(root, &own)).fold(machine, usize::min))
+    Some(VERSIONS.iter().filter_map(|groups| groups.left(root)).fold(machine, usize::min))
 }
 
 impl Groups {
-    /// The least that any group from the process's own up to the root has left; `own` is `/proc/self/cgroup`.
-    fn left(&self, root: &Path, own: &str) -> Option<usize> {
-        let group = own.lines().find_map(|line| {
-            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
-            controllers.split(',').any(|name| name == self.controller).then(|| group.trim_start_matches('/'))
-        });
-        // In a container the path may be that on its host, of which nothing is there but the mount's root.
-        let group = Path::new(group.unwrap_or_default());
-        let inside = |path: &&Path| path.components().all(|part| matches!(part, Component::Normal(_)));
-        let mount = root.join(self.mount);
-        group.ancestors().filter(inside).filter_map(|group| self.left_in(&mount.join(group))).min()
+    /// The least that any group from the process's own up to the root has left.
+    fn left(&self, root: &Path) -> Option<usize> {
+        self.hierarchy.folders(root).iter().filter_map(|group| self.left_in(group)).min()
     }
 
     /// The limit without the working set, as Kubernetes calls what is used and cannot be dropped at once.

@@ -3,13 +3,16 @@
 
 pub mod allocator;
 mod atomic_write;
+mod control_group;
+mod cores;
 mod memory;
 mod open_file;
 mod open_files;
 mod printable;
 
 pub use atomic_write::write_whole;
-pub use memory::{available_memory, cores};
+pub use cores::cores;
+pub use memory::available_memory;
 pub use open_file::{no_file, open_file};
 pub use open_files::open_files_limit;
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};

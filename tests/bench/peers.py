@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-GROUPS = ["agreement", "latency", "training", "service", "decode"]
+GROUPS = ["agreement", "latency", "busy_neighbour", "training", "service", "decode"]
 
 
 def main():

@@ -1,7 +1,5 @@
 //! The convolution at the start, its norm and ReLU, and the maximum behind them, a line at a time.
 
-use std::ops::Range;
-
 use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::StemWeights;
@@ -52,15 +50,29 @@ impl FoldedStem {
 
     pub(crate) fn needs(&self, size: usize) -> Needs {
         let line = self.conv.output(size) * self.kernel.padded_columns();
-        let side = size + 2 * self.conv.padding;
-        Needs { bordered: side * side * COLOURS, lines: self.pool.kernel * line, ..Needs::default() }
+        Needs { lines: self.pool.kernel * line, ..Needs::default() }
     }
 
-    /// From an image of `size` pixels a side to the share's rows of the first block, `own`.
+    /// Numbers of an image of `size` pixels a side with the zeros around it that the convolution reads.
+    pub(crate) fn bordered(&self, size: usize) -> usize {
+        (size + 2 * self.conv.padding).pow(2) * COLOURS
+    }
+
+    /// Copies an image to where zeros surround it.
+    pub(crate) fn border(&self, image: &[f32], size: usize, bordered: &mut [f32]) {
+        let padding = self.conv.padding;
+        let (side, line) = (size + 2 * padding, size * COLOURS);
+        for (y, pixels) in image.chunks_exact(line).enumerate() {
+            let to = ((y + padding) * side + padding) * COLOURS;
+            bordered[to..to + line].copy_from_slice(pixels);
+        }
+    }
+
+    /// From a bordered image of `size` pixels a side to the share's rows of the first block, `own`.
     pub(crate) fn compute<S: Simd>(
         &self,
         simd: S,
-        image: &[f32],
+        bordered: &[f32],
         size: usize,
         own: &mut [f32],
         share: &Share,
@@ -70,13 +82,11 @@ impl FoldedStem {
         let line = side * self.kernel.padded_columns();
         let Share { plane, rows } = share;
         let mut next = (rows.start * self.pool.stride).saturating_sub(self.pool.padding);
-        let last = (rows.end.saturating_sub(1) * self.pool.stride + self.pool.kernel - self.pool.padding).min(side);
-        self.border(image, size, next..last, &mut scratch.bordered);
         for y in rows.clone() {
             let top = (y * self.pool.stride).saturating_sub(self.pool.padding);
             let bottom = (y * self.pool.stride + self.pool.kernel - self.pool.padding).min(side);
             for line_y in next.max(top)..bottom {
-                self.line(simd, size, line_y, scratch);
+                self.line(simd, bordered, size, line_y, &mut scratch.lines);
             }
             next = bottom;
             let lines = top..bottom;
@@ -85,26 +95,15 @@ impl FoldedStem {
         }
     }
 
-    /// Copies what these lines of the convolution see of the image to where zeros surround it.
-    fn border(&self, image: &[f32], size: usize, lines: Range<usize>, bordered: &mut [f32]) {
-        let Geometry { kernel, stride, padding } = self.conv;
-        let (side, line) = (size + 2 * padding, size * COLOURS);
-        let end = (lines.end.saturating_sub(1) * stride + kernel).saturating_sub(padding).min(size);
-        for y in (lines.start * stride).saturating_sub(padding)..end {
-            let to = ((y + padding) * side + padding) * COLOURS;
-            bordered[to..to + line].copy_from_slice(&image[y * line..][..line]);
-        }
-    }
-
     /// One line of the convolution, normed and cut at zero, to its place among the last few.
-    fn line<S: Simd>(&self, simd: S, size: usize, y: usize, scratch: &mut Scratch) {
+    fn line<S: Simd>(&self, simd: S, bordered: &[f32], size: usize, y: usize, lines: &mut [f32]) {
         let Geometry { kernel, stride, padding } = self.conv;
         let (side, columns) = (self.conv.output(size), self.kernel.padded_columns());
         let next = (size + 2 * padding) * COLOURS;
-        let line = &mut scratch.lines[y % self.pool.kernel * side * columns..][..side * columns];
+        let line = &mut lines[y % self.pool.kernel * side * columns..][..side * columns];
         for tile in tiles::<S>(side) {
             // The windows of neighbours overlap, and each is a piece of as many lines as the kernel has.
-            let data = &scratch.bordered[y * stride * next + tile.start * APART..];
+            let data = &bordered[y * stride * next + tile.start * APART..];
             let rows = Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next };
             let (matrix, offsets) = (self.kernel.matrix(0), offsets(tile, |x| x * columns));
             Product { rows, matrix, activation: Some(&self.norm), out: line, offsets }.compute(simd);

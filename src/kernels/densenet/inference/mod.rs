@@ -2,14 +2,14 @@
 //!
 //! In: the weights once, then images. Out: the global average of each tap. An [`InferenceBackbone`] is built for one
 //! size of images: batch norms become a scale and a shift, kernels are packed or transformed, every buffer is planned,
-//! and after the first images nothing is allocated. To candle it is one operator. A dense block is one buffer that each
+//! and after the first images next to nothing is allocated. To candle it is one operator. A dense block is one buffer that each
 //! layer adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3
 //! convolutions go through Winograd's transforms.
 //!
 //! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
 //! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both
-//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `thread_memory` and
-//! `team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
+//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `thread_memory`,
+//! `shared_buffer` and `thread_team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -18,10 +18,12 @@ mod folded_transition;
 mod gemm;
 mod plan;
 mod roofline;
+mod shared_buffer;
 mod thread_memory;
 mod thread_team;
 mod winograd_inference;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -83,7 +85,7 @@ pub(crate) struct BackboneWeights {
 
 /// A backbone that is ready for images of one size. Shared by reference between threads.
 pub(crate) struct InferenceBackbone {
-    plan: Box<dyn Walk>,
+    plan: Arc<dyn Walk>,
     team: Team,
     size: usize,
     taps: usize,
@@ -95,7 +97,7 @@ impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
     pub(crate) fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        let plan: Box<dyn Walk> = at_level!(level, simd => Box::new(Plan::new(simd, level, weights, size, team.size)?));
+        let plan: Arc<dyn Walk> = at_level!(level, simd => Arc::new(Plan::new(simd, level, weights, size, team.size)?));
         Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
     }
 
@@ -103,7 +105,7 @@ impl InferenceBackbone {
     fn taps(&self, image: &[f32], taps: &mut [f32]) {
         let alone = self.busy.fetch_add(1, Ordering::AcqRel) == 0;
         let _leaves = Leaves(&self.busy);
-        self.plan.walk(image, taps, alone.then_some(&self.team), None);
+        self.plan.clone().walk(image, taps, alone.then_some(&self.team), None);
     }
 
     /// Where the time of an image (size, size, 3) goes on one thread: medians of `rounds` walks by kind of layer.
@@ -114,7 +116,7 @@ impl InferenceBackbone {
         let (clock, mut taps) = (Clock::default(), vec![0.0; self.taps]);
         let mut walks: Vec<Vec<f64>> = Vec::new();
         for _ in 0..rounds.max(1) {
-            self.plan.walk(image, &mut taps, None, Some(&clock));
+            self.plan.clone().walk(image, &mut taps, None, Some(&clock));
             walks.push(clock.take());
         }
         let median = |layer: usize| {

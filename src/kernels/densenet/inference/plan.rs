@@ -1,11 +1,10 @@
 //! A network laid out for one size of images, and the walk of an image through it.
 //!
-//! Threads divide an image by rows of pixels. A thread owns its rows of a block's channels from the first layer to the
-//! last; only what a 3x3 convolution reads crosses to its neighbours, so a layer needs one wait: two bottleneck
-//! buffers take turns, and a thread that writes the next one disturbs nobody who still reads the last.
+//! Threads divide an image by bands: whole rows of pixels. Only what a 3x3 convolution reads crosses from band to band,
+//! so the second half of a layer and the first half of the next one are one step, and a band's way through both is one
+//! piece of it. Two bottleneck buffers take turns: a step reads one and writes the other.
 
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Result, bail};
 use rayon::prelude::*;
@@ -13,9 +12,11 @@ use rayon::prelude::*;
 use crate::kernels::densenet::inference::folded_dense::FoldedDense;
 use crate::kernels::densenet::inference::folded_stem::FoldedStem;
 use crate::kernels::densenet::inference::folded_transition::FoldedTransition;
+use crate::kernels::densenet::inference::gemm::Aligned;
 use crate::kernels::densenet::inference::roofline::Clock;
+use crate::kernels::densenet::inference::shared_buffer::Shared;
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share};
-use crate::kernels::densenet::inference::thread_team::{Shared, Team, Worker, alone};
+use crate::kernels::densenet::inference::thread_team::{MOST_PIECES, Team, Worker, alone};
 use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights};
 use crate::kernels::densenet::winograd::OUTPUTS;
 use crate::kernels::simd::{Level, Simd};
@@ -28,7 +29,7 @@ pub(crate) trait Walk: Send + Sync {
     /// Channels of all taps.
     fn taps(&self) -> usize;
     /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each kind of layer.
-    fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
+    fn walk(self: Arc<Self>, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
     /// Name and operations of what is timed, in the order of the clock's.
     fn layers(&self) -> Vec<(String, f64)>;
 }
@@ -40,7 +41,7 @@ pub(crate) struct Plan<S> {
     stem: FoldedStem,
     blocks: Vec<FoldedBlock>,
     /// Buffers that no image is using.
-    arenas: Mutex<Vec<Arena>>,
+    arenas: Mutex<Vec<Arc<Arena>>>,
 }
 
 struct FoldedBlock {
@@ -54,6 +55,8 @@ struct FoldedBlock {
 
 /// What one image needs.
 struct Arena {
+    /// The image with zeros around it; what is zero stays so.
+    image: Aligned<f32>,
     blocks: Vec<BlockBuffers>,
     scratch: Vec<Mutex<Scratch>>,
 }
@@ -83,12 +86,24 @@ impl<S: Simd> Plan<S> {
         Ok(Self { simd, size, threads, stem, blocks, arenas: Mutex::new(Vec::new()) })
     }
 
-    fn arena(&self) -> Arena {
-        let spare = self.arenas.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Arena {
-            blocks: self.blocks.iter().map(FoldedBlock::buffers).collect(),
-            scratch: (0..self.threads).map(|_| Mutex::new(self.scratch())).collect(),
+    /// Buffers that no image is using: of those that were given back, a helper that came too late may still hold some.
+    fn arena(&self) -> Arc<Arena> {
+        let mut spare = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = spare.iter_mut().position(|arena| Arc::get_mut(arena).is_some());
+        let free = free.map(|index| spare.swap_remove(index));
+        drop(spare);
+        free.unwrap_or_else(|| {
+            Arc::new(Arena {
+                image: Aligned::zeros(self.stem.bordered(self.size)),
+                blocks: self.blocks.iter().map(FoldedBlock::buffers).collect(),
+                scratch: (0..self.threads).map(|_| Mutex::new(self.scratch())).collect(),
+            })
         })
+    }
+
+    /// Steps of the way through the network: one into each block, and one for each of its layers.
+    fn steps(&self) -> usize {
+        self.blocks.iter().map(|block| 1 + block.layers.len()).sum()
     }
 
     fn scratch(&self) -> Scratch {
@@ -97,44 +112,52 @@ impl<S: Simd> Plan<S> {
         Scratch::new::<S>(layers.chain(transitions).fold(self.stem.needs(self.size), Needs::or))
     }
 
-    /// One thread's share of the walk.
-    fn work(&self, image: &[f32], arena: &Arena, worker: Worker<'_>, clock: Option<&Clock>) {
+    /// One thread's way through the network.
+    fn work(&self, arena: &Arena, mut worker: Worker<'_>, clock: Option<&Clock>) {
         let scratch = &mut *arena.scratch[worker.index].lock().unwrap_or_else(PoisonError::into_inner);
         let mut before: Option<(&FoldedBlock, &BlockBuffers)> = None;
         for (index, (block, buffers)) in self.blocks.iter().zip(&arena.blocks).enumerate() {
-            let first = TIMED * index;
-            let share = Share { plane: block.plane, rows: block.rows(worker) };
-            let Share { plane, rows } = &share;
-            // SAFETY: these rows are this thread's alone until the block's end, where all threads wait before any of
-            // them reads the others' rows. That goes for each `own` below, of which none outlives its statement.
-            let own = || unsafe { buffers.channels.write(plane.own(rows)) };
-            match before {
-                None => {
-                    let _running = Clock::start(clock, first);
-                    self.stem.compute(self.simd, image, self.size, own(), &share, scratch);
+            let (first, bands) = (TIMED * index, block.bands(worker.count));
+            // SAFETY: in a step a band's rows are touched by the piece alone that they belong to, but for the step into the
+            // next block, which reads all and writes none; and no step begins before all pieces of the one before are
+            // done. No borrow outlives its statement.
+            let own = |share: &Share| unsafe { buffers.channels.write(share.plane.own(&share.rows)) };
+            // SAFETY: as above; what the step reads of all bands is the other one of the two buffers.
+            let inner = |share: &Share, layer: usize| unsafe {
+                buffers.bottlenecks[layer % 2].write(share.plane.own_bordered(&share.rows))
+            };
+            let reduce = |layer: usize, share: &Share, scratch: &mut Scratch| {
+                if let Some(next) = block.layers.get(layer) {
+                    let _running = Clock::start(clock, first + 1);
+                    next.reduce(self.simd, own(share), inner(share, layer), share, scratch);
                 }
-                Some((FoldedBlock { transition: Some(transition), plane: from, .. }, source)) => {
-                    worker.wait();
-                    let _running = Clock::start(clock, first);
-                    // SAFETY: the wait has ended all writing to the block before.
-                    let source = unsafe { source.channels.read(source.channels.all()) };
-                    transition.compute(self.simd, source, *from, own(), &share, scratch);
+            };
+            worker.step(bands, |index| {
+                let share = &block.band(index, bands);
+                let running = Clock::start(clock, first);
+                match before {
+                    None => self.stem.compute(self.simd, &arena.image, self.size, own(share), share, scratch),
+                    Some((FoldedBlock { transition: Some(transition), plane, .. }, source)) => {
+                        // SAFETY: the block before is done, and nobody writes to it any more.
+                        let source = unsafe { source.channels.read(source.channels.all()) };
+                        transition.compute(self.simd, source, *plane, own(share), share, scratch);
+                    }
+                    Some(_) => {}
                 }
-                Some(_) => {}
-            }
-            for (layer, bottleneck) in block.layers.iter().zip(buffers.bottlenecks.iter().cycle()) {
-                // SAFETY: until the wait nobody reads this buffer: a thread that still reads the other one of the two
-                // has not been at this layer's wait, and those who read this one two layers ago have all been at
-                // the wait of the layer between.
-                let inner = unsafe { bottleneck.write(plane.own_bordered(rows)) };
-                let running = Clock::start(clock, first + 1);
-                layer.reduce(self.simd, own(), inner, &share, scratch);
                 drop(running);
-                worker.wait();
-                let _running = Clock::start(clock, first + 2);
-                // SAFETY: the next to write to this buffer does so behind the next layer's wait.
-                let inner = unsafe { bottleneck.read(bottleneck.all()) };
-                layer.expand(self.simd, inner, own(), &share, scratch);
+                reduce(0, share, scratch);
+            });
+            for (number, layer) in block.layers.iter().enumerate() {
+                worker.step(bands, |index| {
+                    let share = &block.band(index, bands);
+                    let running = Clock::start(clock, first + 2);
+                    let bottleneck = &buffers.bottlenecks[number % 2];
+                    // SAFETY: the step before has written to it, and this one writes to the other of the two.
+                    let inner = unsafe { bottleneck.read(bottleneck.all()) };
+                    layer.expand(self.simd, inner, own(share), share, scratch);
+                    drop(running);
+                    reduce(number + 1, share, scratch);
+                });
             }
             before = Some((block, buffers));
         }
@@ -165,16 +188,22 @@ impl<S: Simd> Walk for Plan<S> {
         layers
     }
 
-    fn walk(&self, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
-        let arena = self.arena();
+    fn walk(self: Arc<Self>, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
+        let mut arena = self.arena();
+        if let Some(arena) = Arc::get_mut(&mut arena) {
+            self.stem.border(image, self.size, &mut arena.image);
+        }
         match team {
-            Some(team) => team.run(|worker| self.work(image, &arena, worker, clock)),
-            None => alone(|worker| self.work(image, &arena, worker, clock)),
+            Some(team) => {
+                let (plan, arena) = (self.clone(), arena.clone());
+                team.run(self.steps(), move |worker| plan.work(&arena, worker, None));
+            }
+            None => alone(|worker| self.work(&arena, worker, clock)),
         }
         let mut rest = taps;
         for (block, buffers) in self.blocks.iter().zip(&arena.blocks).filter(|(block, _)| block.tap) {
             let (tap, behind) = rest.split_at_mut(block.channels);
-            // SAFETY: all threads are done.
+            // SAFETY: all steps are done.
             average(unsafe { buffers.channels.read(buffers.channels.all()) }, block.plane, tap);
             rest = behind;
         }
@@ -222,11 +251,25 @@ impl FoldedBlock {
         BlockBuffers { channels: Shared::zeros(height * width * stride), bottlenecks: [inner(), inner()] }
     }
 
-    /// The rows of pixels that a thread computes: whole tiles, where the layers go by tiles.
-    fn rows(&self, worker: Worker<'_>) -> Range<usize> {
-        let height = self.plane.height;
-        let step = if self.layers.iter().any(|layer| layer.by_tiles) { OUTPUTS } else { 1 };
-        let share = worker.share(height.div_ceil(step));
-        (share.start * step).min(height)..(share.end * step).min(height)
+    /// Into how many bands a team of so many threads divides the rows. One for each thread: in smaller ones the weights,
+    /// which each band reads, would come through the caches more often.
+    fn bands(&self, threads: usize) -> usize {
+        threads.min(MOST_PIECES).min(self.units())
+    }
+
+    /// A band of the rows of pixels: whole tiles, where the layers go by tiles.
+    fn band(&self, index: usize, bands: usize) -> Share {
+        let (height, units) = (self.plane.height, self.units());
+        let row = |band: usize| (band * units / bands * self.unit()).min(height);
+        Share { plane: self.plane, rows: row(index)..row(index + 1) }
+    }
+
+    /// Rows that are not divided.
+    fn unit(&self) -> usize {
+        if self.layers.iter().any(|layer| layer.by_tiles) { OUTPUTS } else { 1 }
+    }
+
+    fn units(&self) -> usize {
+        self.plane.height.div_ceil(self.unit())
     }
 }

@@ -60,8 +60,6 @@ pub(crate) struct Scratch {
     pub(crate) transformed: Aligned<f32>,
     /// For each position the products of a tile's rows.
     pub(crate) products: Aligned<f32>,
-    /// The image with zeros around it, as far as this thread needs it; what is zero stays so.
-    pub(crate) bordered: Aligned<f32>,
     /// The last lines of the stem's convolution.
     pub(crate) lines: Aligned<f32>,
 }
@@ -72,7 +70,6 @@ pub(crate) struct Needs {
     pub(crate) depth: usize,
     pub(crate) transformed: usize,
     pub(crate) products: usize,
-    pub(crate) bordered: usize,
     pub(crate) lines: usize,
 }
 
@@ -83,7 +80,6 @@ impl Needs {
             depth: self.depth.max(other.depth),
             transformed: self.transformed.max(other.transformed),
             products: self.products.max(other.products),
-            bordered: self.bordered.max(other.bordered),
             lines: self.lines.max(other.lines),
         }
     }
@@ -95,7 +91,6 @@ impl Scratch {
             strip: Strip::new(S::ROWS, needs.depth),
             transformed: Aligned::zeros(needs.transformed),
             products: Aligned::zeros(needs.products),
-            bordered: Aligned::zeros(needs.bordered),
             lines: Aligned::zeros(needs.lines),
         }
     }
