@@ -56,7 +56,7 @@ impl Frame {
             (12, _) => return Err("its 12 bits a sample are not read"),
             _ => return Err(HEADER),
         }
-        if width == 0 || !matches!(count, 1 | 3 | 4) || rest.len() != 3 * usize::from(count) {
+        if width == 0 || !matches!(count, 1..=4) || rest.len() != 3 * usize::from(count) {
             return Err(HEADER);
         }
         let samplings = || rest.chunks(3).map(|component| (u32::from(component[1] >> 4), u32::from(component[1] & 15)));

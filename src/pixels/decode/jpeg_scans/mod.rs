@@ -54,8 +54,8 @@ pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, Pixel
     layout.map_err(|lacks| PixelsError::Undecodable("JPEG", lacks.into()))
 }
 
-/// Walks over the markers and the scans between them.
-fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Checked<Layout> {
+/// Walks over the markers and the scans between them; the error is what the file lacks.
+pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Checked<Layout> {
     let mut size_is_allowed = Some(size_is_allowed);
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;

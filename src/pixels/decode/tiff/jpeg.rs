@@ -10,6 +10,7 @@ use zune_jpeg::JpegDecoder;
 
 use super::page::Page;
 use super::{PixelsError, refused};
+use crate::pixels::decode::jpeg_scans::{self, Layout};
 
 /// What a frame header says.
 struct Frame {
@@ -29,6 +30,13 @@ pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>,
     let fits = frame.width == page.chunk_width && (rows..=page.chunk_height).contains(&frame.height);
     if !fits || frame.components != page.samples_in_plane() {
         return Err(refused("a JPEG stream in it has another size or number of colours than its tags say"));
+    }
+    match jpeg_scans::walk(&stream, |_, _| true) {
+        Ok(Layout::Usual) => {}
+        Ok(Layout::Unusual) => {
+            return Err(refused("a JPEG stream in it samples its colours in a way that is not read"));
+        }
+        Err(lacks) => return Err(refused(format!("a JPEG stream in it is damaged ({lacks})"))),
     }
     let mut options = DecoderOptions::default()
         .set_max_width(frame.width as usize)
