@@ -108,6 +108,7 @@ fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
         ("confidence", percent(finding.confidence)),
         ("probability", percent(malignant)),
         ("decision", decision(finding)),
+        ("notes", finding.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
         ("threshold", threshold.to_string()),
         ("threshold_at", (100.0 * threshold).to_string()),
         ("width", (100.0 * malignant.get()).to_string()),
@@ -186,12 +187,19 @@ mod tests {
     use crate::diagnosis::Threshold;
     use crate::inference::Classification;
     use crate::model::Prediction;
+    use crate::pixels::Note;
 
     fn example(thumbnail: Option<&'static [u8]>, probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
-        let classification =
-            Classification { prediction, notes: Vec::new(), thumbnail: None, queue: none, decode, inference: none };
+        let classification = Classification {
+            prediction,
+            notes: vec![Note::TransparentOnWhite],
+            thumbnail: None,
+            queue: none,
+            decode,
+            inference: none,
+        };
         let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
         let finding = Finding::of(&classification, Threshold::HALF);
         let thumbnail = thumbnail.map(Bytes::from_static);
@@ -214,6 +222,7 @@ mod tests {
             "75.0%",
             "25.0%",
             "the decision is benign",
+            "Its transparent pixels were blended onto white.",
             "1.2 ms",
             "{&#34;&#60;&#34;: 1}",
             "The service failed on this request.",

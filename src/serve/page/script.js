@@ -146,6 +146,7 @@
       confidence: percent(answer.confidence),
       decision: `At a threshold of ${threshold} the decision is ${decision}: the probability of malignancy, ` +
         `${percent(probability)}, ${decision === "malignant" ? "reaches" : "is below"} it.`,
+      notes: answer.notes.join(" "),
       probability: percent(probability),
       threshold: String(threshold),
       decode: milliseconds(timings.decode),
