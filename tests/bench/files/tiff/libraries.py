@@ -37,7 +37,7 @@ def by_tifffile(random, small):
     depth = str(random.choice(["8", "8", "16"])) if colours != "palette" else "8"
     if colours in ("grey", "rgb") and random.random() < 0.3:
         depth = str(random.choice(["32", *FLOATS]))
-    compression = str(random.choice([code for code in CODES if is_written(code, colours, depth)]))
+    compression = str(random.choice([code for code in (*CODES, "jpeg", "jpeg") if is_written(code, colours, depth)]))
     words = ["tiff", colours, depth, compression]
     samples, values = drawn_samples(random, small, colours, depth)
     photometric, _, others = COLOURS[colours]
