@@ -34,6 +34,8 @@ def by_pillow(image):
     profile = image.info.get("icc_profile")
     upright = ImageOps.exif_transpose(image)
     has_alpha = upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info
+    if image.format == "BMP" and has_alpha and upright.getextrema()[3][1] == 0:  # bytes that are there for nothing
+        has_alpha = False
     rgb = upright.convert("RGBA" if has_alpha else "RGB")
     if profile and upright.mode in ("RGB", "RGBA"):
         rgb = ImageCms.profileToProfile(rgb, ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB)
