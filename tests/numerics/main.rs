@@ -3,6 +3,7 @@
 
 #[path = "../fixtures/draw.rs"]
 mod draw;
+mod decoded;
 mod drawing;
 mod formula;
 mod inference_walk;

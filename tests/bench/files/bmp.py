@@ -49,8 +49,8 @@ def draw(random, small):
     data = (rows if top_down else rows[::-1]).tobytes()
     if compression in (1, 2):
         data = run_lengths(numbers[::-1], bits)
-    name = f"bmp-{header}-{bits}{'-rle' * (compression in (1, 2))}{'-masks' * (compression == 3)}{'-top-down' * top_down}"
-    return name, file(header, width, -height if top_down else height, bits, compression, masks, palette, data)
+    name = f"bmp-{header}-{bits}{['', '-rle', '-rle', '-masks'][compression]}{'-top-down' * top_down}"
+    return name, file(header, width, -height if top_down else height, bits, compression, masks, palette, data), None
 
 
 def file(header, width, height, bits, compression, masks, palette, data):

@@ -1,5 +1,6 @@
 """Files as they come off a broken upload or a broken disk."""
 
+
 def damage(random, form, data):
     """What was done, and the damaged file."""
     kinds = ["cut", "hole of zeros", "hole of noise"]

@@ -24,6 +24,11 @@ def levels(values, bits):
     return numbers.astype(np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
 
 
+def rgb(values):
+    """Levels of 8 bits in three channels, of grey or of three colours."""
+    return np.broadcast_to(levels(values, 8), (*values.shape[:2], 3))
+
+
 def packed(rows, bits):
     """Rows (height, samples) of whole numbers as bytes, most significant bits first, each row padded to a byte."""
     if bits == 8:

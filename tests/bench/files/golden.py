@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from compare import FORMATS, tolerance
+from compare import drawn, tolerance
 from once_wrong import files
-from reference import reference
 
 COUNTS = {"png": 70, "jpeg": 45, "tiff": 150, "webp": 25, "bmp": 55}
 
@@ -34,8 +33,7 @@ def main():
     for number, (form, count) in enumerate(COUNTS.items()):
         random, kept = np.random.default_rng(number), 0
         while kept < count:
-            name, data = FORMATS[form].draw(random, small=True)
-            pixels = reference(data)
+            name, data, pixels = drawn(form, random, small=True)
             if pixels is not None and len(data) < 3000 and pixels.shape[1] > 4:
                 records.append(record(name, data, pixels))
                 kept += 1

@@ -1,5 +1,5 @@
-"""JPEG files as Pillow's libjpeg writes them: grey, colour and CMYK, every sampling, progressive, with restart marks and
-any orientation."""
+"""JPEG files as Pillow's libjpeg writes them: grey, colour and CMYK, every sampling, progressive, with restart marks
+and any orientation."""
 
 import io
 
@@ -24,7 +24,8 @@ def draw(random, small):
         options["exif"] = tags
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if mode == "L" else pixels, mode).save(file, "JPEG", **options)
-    words = ["jpeg", mode.lower(), *[name for name in ("progressive", "restart_marker_blocks", "exif") if options.get(name)]]
+    words = ["jpeg", mode.lower()]
+    words += [name for name in ("progressive", "restart_marker_blocks", "exif") if options.get(name)]
     if mode == "RGB":
         words.append(["444", "422", "420"][options["subsampling"]])
-    return "-".join(words), file.getvalue() + (b"trailing bytes" if random.random() < 0.1 else b"")
+    return "-".join(words), file.getvalue() + (b"trailing bytes" if random.random() < 0.1 else b""), None

@@ -39,7 +39,7 @@ def bmp_without_alpha(pixels, header):
     rows = np.dstack([pixels[..., ::-1], np.zeros((height, width), np.uint8)])[::-1].tobytes()
     info = struct.pack("<IiiHHIIiiII", header, width, height, 1, 32, 3, len(rows), 2835, 2835, 0, 0)
     info += struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
-    info += (b"BGRs" + bytes(48) if header >= 108 else b"") + (struct.pack("<IIII", 4, 0, 0, 0) if header == 124 else b"")
+    info += (b"BGRs" + bytes(48)) * (header >= 108) + struct.pack("<IIII", 4, 0, 0, 0) * (header == 124)
     return b"BM" + struct.pack("<IHHI", 14 + len(info) + len(rows), 0, 0, 14 + len(info)) + info + rows
 
 

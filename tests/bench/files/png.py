@@ -61,7 +61,7 @@ def draw(random, small):
     parts = np.array_split(np.frombuffer(data, np.uint8), int(random.integers(1, 4)))
     name = f"png-{['grey', '', 'rgb', 'palette', 'grey-alpha', '', 'rgba'][colour]}-{bits}{'-interlaced' * interlaced}"
     file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + before
-    return name, file + b"".join(chunk(b"IDAT", part.tobytes()) for part in parts) + chunk(b"IEND", b"")
+    return name, file + b"".join(chunk(b"IDAT", part.tobytes()) for part in parts) + chunk(b"IEND", b""), None
 
 
 def exif(orientation):

@@ -24,4 +24,4 @@ def draw(random, small):
         words.append("frames")
     file = io.BytesIO()
     image().save(file, "WEBP", **options)
-    return "-".join(words), file.getvalue()
+    return "-".join(words), file.getvalue(), None
