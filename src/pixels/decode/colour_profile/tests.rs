@@ -135,9 +135,12 @@ fn png_defines_colours_by_code_points_and_by_gamma() {
     let encode = |level: u8| (269.025 * (f64::from(level) / 255.0).powf(1.0 / 2.4) - 14.025).round() as u8;
     assert_stripes(&image, COLOURS.map(|colour| colour.map(encode)), 2, "linear light");
 
-    for (points, what) in
-        [([9, 16, 0, 1], "PQ"), ([9, 18, 0, 1], "HLG"), ([1, 13, 1, 1], "YCbCr"), ([0, 77, 0, 1], "reserved")]
-    {
+    for (points, what) in [
+        ([9, 16, 0, 1], "PQ"),
+        ([9, 18, 0, 1], "HLG"),
+        ([1, 13, 0, 0], "the narrow range"),
+        ([0, 77, 0, 1], "reserved"),
+    ] {
         let (image, notes) = decoded(&png_with_chunks(&[(b"cICP", &points)]));
         assert_eq!((image, notes), (stripes(), vec![Note::ProfileNotApplied]), "{what}");
     }
