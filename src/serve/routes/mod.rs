@@ -60,8 +60,8 @@ impl Route {
 
     /// The route at this address, which may end with one slash more than it has.
     fn at(path: &str) -> Option<Self> {
-        let is = |route: &Self| path == route.path() || path.strip_suffix('/') == Some(route.path());
-        Self::ALL.into_iter().find(is)
+        let path = path.strip_suffix('/').filter(|shorter| shorter.len() > 1).unwrap_or(path);
+        Self::ALL.into_iter().find(|route| path == route.path())
     }
 
     /// The methods that it takes, as `Allow` lists them.
