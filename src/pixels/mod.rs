@@ -19,7 +19,7 @@ pub use augment::{Dihedral, report_views};
 pub use colour_transfer::ColourStatistics;
 #[cfg(feature = "train")]
 pub(crate) use decode::read_bytes;
-pub use decode::{DecodeLimits, Decoded, FORMATS, Note, decode, panic_is_caught, read};
+pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
 pub use error::PixelsError;
 pub use image::RgbImage;
 pub use preprocess::Preprocess;

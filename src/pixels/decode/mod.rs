@@ -152,6 +152,11 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsErro
         .unwrap_or_else(|_| Err(PixelsError::Undecodable(name, "its content contradicts its header".into())))
 }
 
+/// Whether bytes begin as a file of one of [`FORMATS`] does.
+pub fn begins_as_image(bytes: &[u8]) -> bool {
+    format::detect(bytes).is_ok()
+}
+
 fn read_raster(
     bytes: &[u8],
     format: ImageFormat,

@@ -5,6 +5,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{GeneralPurpose, general_purpose::NO_PAD};
 
+use crate::pixels;
+
 /// The first bytes of a text that say whether it is an image.
 pub(super) const DECISIVE: usize = 128;
 
@@ -18,10 +20,9 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace())
 }
 
-/// Whether bytes begin as an image of a known format does. Text does not, although "BM" may begin both.
+/// Whether bytes begin as an image that is read does. Text does not, although "BM" may begin both.
 pub(super) fn begins_as_image(bytes: &[u8]) -> bool {
-    let is_big_tiff = bytes.starts_with(b"II\x2b\0") || bytes.starts_with(b"MM\0\x2b");
-    !is_text(bytes) && (is_big_tiff || image::guess_format(bytes).is_ok())
+    !is_text(bytes) && pixels::begins_as_image(bytes)
 }
 
 /// Where the base64 of an image begins in a text, by its first [`DECISIVE`] bytes.
