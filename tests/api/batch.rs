@@ -104,7 +104,7 @@ fn a_browser_gets_a_page_with_a_section_for_each_image() {
     for part in [
         "one.png",
         "&#60;two&#62;.png",
-        "The file is not an image",
+        "The file is text and not an image",
         "data-field=\"json\"",
         "the decision is",
         "data:image/jpeg",
