@@ -1,9 +1,9 @@
 //! Holds the numbers of the program to those of TensorFlow and Keras, which fixtures keep: no test needs Python.
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail as a test does")]
 
+mod decoded;
 #[path = "../fixtures/draw.rs"]
 mod draw;
-mod decoded;
 mod drawing;
 mod formula;
 mod inference_walk;
