@@ -17,11 +17,17 @@ pub enum PixelsError {
         found: String,
     },
 
-    /// The image is broken, or uses a variant of its format that is not read (HTTP 422).
+    /// The image is broken (HTTP 422).
     ///
     /// The format is the one that its first bytes announce.
     #[error("this {0} image cannot be decoded: {1}; check that the file is whole, or save it again as PNG")]
     Undecodable(&'static str, String),
+
+    /// The image may well be whole, and is of a kind that is not read (HTTP 422).
+    ///
+    /// The format is the one that its first bytes announce; the text says which kind, and what to do.
+    #[error("this {0} image is not read: {1}")]
+    Unsupported(&'static str, String),
 
     /// The encoded file is too large (HTTP 413).
     #[error("the file has {bytes} bytes, and at most {limit} are read; send a smaller or better compressed image")]

@@ -160,7 +160,7 @@ impl From<PixelsError> for HttpError {
     fn from(error: PixelsError) -> Self {
         let code = match error {
             PixelsError::UnknownFormat { .. } => Code::NotAnImage,
-            PixelsError::Undecodable { .. } => Code::UndecodableImage,
+            PixelsError::Undecodable { .. } | PixelsError::Unsupported { .. } => Code::UndecodableImage,
             PixelsError::TooManyBytes { .. }
             | PixelsError::TooManyPixels { .. }
             | PixelsError::TooMuchMemory { .. } => Code::TooLarge,

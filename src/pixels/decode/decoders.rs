@@ -19,9 +19,12 @@ pub(super) fn read(
     limits: &DecodeLimits,
 ) -> Result<Raster, PixelsError> {
     let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
-    let failed = |error: ImageError| match error {
+    let failed = |error: ImageError| match &error {
         ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
-        other => undecodable(&reason(&other)),
+        ImageError::Unsupported(_) => {
+            PixelsError::Unsupported(name, format!("{}; save it as PNG with 8 bits a channel", reason(&error)))
+        }
+        other => undecodable(&reason(other)),
     };
 
     let mut allowed = Limits::default();
@@ -43,8 +46,17 @@ pub(super) fn read(
         return Err(PixelsError::TooMuchMemory(limits.max_memory()));
     }
 
+    match format {
+        ImageFormat::WebP => webp::check(bytes).map_err(undecodable)?,
+        ImageFormat::Bmp if !bmp::has_all_pixels(bytes) => {
+            return Err(undecodable("its run lengths leave some of its pixels out"));
+        }
+        _ => {}
+    }
+
     // An image whose metadata are broken is still an image.
-    let mut orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
+    let mut orientation = Orientation::from_exif_chunk(webp::without_mark(&exif)).unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
     let mut samples = vec![0; decoder.total_bytes() as usize];
@@ -107,7 +119,7 @@ fn reason(error: &ImageError) -> String {
     let text = match error {
         ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the file ends too early".into(),
         ImageError::IoError(_) => "its content cannot be read".into(),
-        ImageError::Unsupported(error) => format!("it uses a variant that is not read ({error})"),
+        ImageError::Unsupported(error) => format!("it uses an unknown variant of its format ({error})"),
         ImageError::Decoding(error) => match std::error::Error::source(error) {
             Some(source) => source.to_string(),
             None => "its content is damaged".into(),

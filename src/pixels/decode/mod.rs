@@ -142,7 +142,8 @@ pub(crate) fn read_bytes(path: &Path, limits: &DecodeLimits) -> Result<Vec<u8>, 
 /// - [`PixelsError::TooManyBytes`], [`PixelsError::TooManyPixels`] and [`PixelsError::TooMuchMemory`] when it goes
 ///   beyond `limits`; nothing of its size has been allocated then.
 /// - [`PixelsError::UnknownFormat`] when the bytes do not begin as one of [`FORMATS`] does.
-/// - [`PixelsError::Undecodable`] when they do and still are no image.
+/// - [`PixelsError::Undecodable`] when they do and still are no image, and [`PixelsError::Unsupported`] when they are one
+///   of a kind that is not read.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
     if bytes.len() > limits.max_bytes {
         return Err(PixelsError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });

@@ -299,6 +299,25 @@ fn orientation_after_the_pixels_of_a_png_is_applied() {
     }
 }
 
+/// The file with a chunk of EXIF's data that states this orientation, begun as these bytes do.
+fn webp_with_orientation(webp: &[u8], start: &[u8], orientation: u8) -> Vec<u8> {
+    let exif =
+        [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let exif = [start, &exif].concat();
+    let header = [b"VP8X\x0A\0\0\0\x08\0\0\0".as_slice(), &[63, 0, 0, 31, 0, 0]].concat();
+    let body = [b"WEBP", &header[..], &webp[12..], b"EXIF", &(exif.len() as u32).to_le_bytes(), &exif].concat();
+    [b"RIFF", &(body.len() as u32).to_le_bytes()[..], &body].concat()
+}
+
+#[test]
+fn orientation_in_a_webp_is_applied_however_it_begins() {
+    let webp = encoded(flag(), ImageFormat::WebP);
+    for start in [&b""[..], b"Exif\0\0"] {
+        let upright = decoded(&webp_with_orientation(&webp, start, 6));
+        assert_eq!((upright.dimensions(), *upright.get_pixel(0, 0)), ((32, 64), GREEN), "{start:?}");
+    }
+}
+
 #[test]
 fn alpha_that_is_zero_everywhere_in_a_bitmap_means_none() {
     // The third to fifth version of the header, with a mask for alpha.

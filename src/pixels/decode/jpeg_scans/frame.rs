@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::huffman::Strides;
 use super::scan::{self, Band, Blocks, Extent, Part};
 use super::tables::{Kind, Tables};
-use super::{Checked, HEADER, Layout};
+use super::{Checked, Fault, HEADER, Layout};
 
 /// No coefficient of a block of 8x8 samples from -128 to 127 is larger.
 const LARGEST_COEFFICIENT: i32 = 1024;
@@ -47,21 +47,21 @@ struct Header {
 
 impl Frame {
     /// The frame of a header, and its width and height.
-    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Checked<(Self, (u32, u32))> {
-        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = segment else { return Err(HEADER) };
+    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Result<(Self, (u32, u32)), Fault> {
+        let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = segment else { return Err(HEADER.into()) };
         let (width, height) = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
         match (precision, height) {
             (8, 1..) => {}
-            (8, 0) => return Err("its height is not in its header"),
-            (12, _) => return Err("its 12 bits a sample are not read"),
-            _ => return Err(HEADER),
+            (8, 0) => return Err(Fault::NotRead("its height is not in its header")),
+            (12, _) => return Err(Fault::NotRead("it has 12 bits a sample")),
+            _ => return Err(HEADER.into()),
         }
         if width == 0 || !matches!(count, 1..=4) || rest.len() != 3 * usize::from(count) {
-            return Err(HEADER);
+            return Err(HEADER.into());
         }
         let samplings = || rest.chunks(3).map(|component| (u32::from(component[1] >> 4), u32::from(component[1] & 15)));
         if samplings().any(|(horizontal, vertical)| !(1..=4).contains(&horizontal) || !(1..=4).contains(&vertical)) {
-            return Err(HEADER);
+            return Err(HEADER.into());
         }
         let h_max = samplings().map(|(horizontal, _)| horizontal).max().unwrap_or(1);
         let v_max = samplings().map(|(_, vertical)| vertical).max().unwrap_or(1);

@@ -43,7 +43,8 @@ pub(super) enum Layout {
 /// Checks that the file has all the data of an image.
 ///
 /// # Errors
-/// [`PixelsError::TooManyPixels`] by the header alone, and [`PixelsError::Undecodable`] with what the file lacks.
+/// [`PixelsError::TooManyPixels`] by the header alone, [`PixelsError::Undecodable`] with what the file lacks, and
+/// [`PixelsError::Unsupported`].
 pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, PixelsError> {
     let mut size = Ok(());
     let layout = walk(bytes, |width, height| {
@@ -51,11 +52,30 @@ pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, Pixel
         size.is_ok()
     });
     size?;
-    layout.map_err(|lacks| PixelsError::Undecodable("JPEG", lacks.into()))
+    layout.map_err(|fault| match fault {
+        Fault::Damaged(lacks) => PixelsError::Undecodable("JPEG", lacks.into()),
+        Fault::NotRead(kind) => {
+            PixelsError::Unsupported("JPEG", format!("{kind}; save it as PNG or as an ordinary JPEG"))
+        }
+    })
 }
 
-/// Walks over the markers and the scans between them; the error is what the file lacks.
-pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Checked<Layout> {
+/// Why a JPEG is not decoded, as a clause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Damaged(&'static str),
+    /// It may be whole.
+    NotRead(&'static str),
+}
+
+impl From<&'static str> for Fault {
+    fn from(lacks: &'static str) -> Self {
+        Self::Damaged(lacks)
+    }
+}
+
+/// Walks over the markers and the scans between them.
+pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Result<Layout, Fault> {
     let mut size_is_allowed = Some(size_is_allowed);
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
@@ -77,21 +97,21 @@ pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool)
                 let allowed = size_is_allowed.take().ok_or(HEADER)?;
                 let (new, (width, height)) = Frame::parse(segment, marker == 0xC2)?;
                 if !allowed(width, height) {
-                    return Err(HEADER);
+                    return Err(HEADER.into());
                 }
                 frame = Some(new);
             }
-            0xC3 => return Err("it is a lossless JPEG, which is not read"),
-            0xC5..=0xC7 | 0xDE => return Err("it is a hierarchical JPEG, which is not read"),
-            0xC9..=0xCB | 0xCD..=0xCF => return Err("its arithmetic coding is not read"),
-            0xF7 | 0xF8 => return Err("it is a JPEG-LS, which is not read"),
+            0xC3 => return Err(Fault::NotRead("it is lossless")),
+            0xC5..=0xC7 | 0xDE => return Err(Fault::NotRead("it is hierarchical")),
+            0xC9..=0xCB | 0xCD..=0xCF => return Err(Fault::NotRead("its coding is arithmetic")),
+            0xF7 | 0xF8 => return Err(Fault::NotRead("it is a JPEG-LS")),
             0xC4 => tables.define_codes(segment)?,
             0xDB => tables.define_quantisation(segment)?,
             0xDD => tables.restart_interval = u32::from(u16_at(segment, 0).ok_or(HEADER)?),
             0xDA => {
                 scans += 1;
                 if scans > MOST_SCANS {
-                    return Err("it has more scans than are read");
+                    return Err(Fault::NotRead("it has more than 64 scans"));
                 }
                 at = frame.as_mut().ok_or(HEADER)?.walk_scan(segment, &tables, Bits::new(bytes, at))?;
             }
@@ -100,8 +120,8 @@ pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool)
     }
     match frame {
         Some(frame) if frame.is_complete() => Ok(frame.layout()),
-        Some(_) => Err(INCOMPLETE),
-        None => Err(HEADER),
+        Some(_) => Err(INCOMPLETE.into()),
+        None => Err(HEADER.into()),
     }
 }
 

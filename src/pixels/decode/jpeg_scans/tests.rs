@@ -50,7 +50,7 @@ fn limits() -> DecodeLimits {
 fn lacks(jpeg: &[u8]) -> Option<String> {
     match check(jpeg, &limits()) {
         Ok(_) => None,
-        Err(PixelsError::Undecodable("JPEG", lacks)) => Some(lacks),
+        Err(PixelsError::Undecodable("JPEG", lacks) | PixelsError::Unsupported("JPEG", lacks)) => Some(lacks),
         Err(other) => panic!("{other}"),
     }
 }
@@ -155,11 +155,11 @@ fn kinds_that_are_not_read_are_named() {
     let whole = encoded(waves(16, 16), ImageFormat::Jpeg);
     let frame = whole.windows(2).position(|pair| pair == b"\xFF\xC0").unwrap();
     for (at, value, words) in [
-        (1, 0xC3, "it is a lossless JPEG, which is not read"),
-        (1, 0xC5, "it is a hierarchical JPEG, which is not read"),
-        (1, 0xC9, "its arithmetic coding is not read"),
-        (1, 0xF7, "it is a JPEG-LS, which is not read"),
-        (4, 12, "its 12 bits a sample are not read"),
+        (1, 0xC3, "it is lossless; save it as PNG or as an ordinary JPEG"),
+        (1, 0xC5, "it is hierarchical; save it as PNG or as an ordinary JPEG"),
+        (1, 0xC9, "its coding is arithmetic; save it as PNG or as an ordinary JPEG"),
+        (1, 0xF7, "it is a JPEG-LS; save it as PNG or as an ordinary JPEG"),
+        (4, 12, "it has 12 bits a sample; save it as PNG or as an ordinary JPEG"),
         (6, 0, "its height is not in its header"),
     ] {
         let mut file = whole.clone();

@@ -4,14 +4,17 @@
 use std::borrow::Cow;
 use std::io::{self, Cursor, Read};
 
-use flate2::bufread::ZlibDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 use weezl::{BitOrder, LzwStatus};
 
 use super::colour::Colour;
 use super::compression::Compression;
 use super::page::Page;
 use super::ycbcr::Upsampled;
-use super::{PixelsError, jpeg, refused, webp};
+use super::{PixelsError, jpeg, not_read, refused, webp};
+
+/// Bytes that may stand behind a whole chunk before its stream ends.
+const SPARE: u64 = 64 << 10;
 
 /// Opens a chunk of one plane, of whose rows `rows` are needed.
 pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<dyn Read + 'a>, PixelsError> {
@@ -23,7 +26,7 @@ pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<d
     };
     let expanded: Box<dyn Read + 'a> = match page.compression {
         Compression::None => Box::new(Cursor::new(data)),
-        Compression::Deflate => Box::new(ZlibDecoder::new(Cursor::new(data))),
+        Compression::Deflate => Box::new(Deflate { data, inflater: Decompress::new(true) }),
         Compression::PackBits => Box::new(PackBits { data, at: 0, run: Run::Literal(0) }),
         Compression::Lzw => Box::new(Lzw::new(data)?),
         Compression::Jpeg | Compression::OldJpeg => {
@@ -47,13 +50,43 @@ pub(super) fn read_row(chunk: &mut dyn Read, row: &mut [u8]) -> Result<(), Pixel
     })
 }
 
-/// Checks a chunk of which all rows have been read: a checksum that stands behind them must be right.
+/// Checks a chunk of which all rows have been read, by what stands behind them: the stream must end there, and its
+/// checksum must be right. A stream that a hole was torn into goes on instead.
 ///
-/// What else comes is passed over, as other readers do, and so is a checksum that was cut off.
-pub(super) fn finish(mut chunk: Box<dyn Read + '_>) -> Result<(), PixelsError> {
-    match chunk.read(&mut [0]) {
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(refused("a strip or tile of it is damaged")),
-        _ => Ok(()),
+/// Rows below the image's last may be stored. An end and a checksum may lack where the data stop with the last row.
+pub(super) fn finish(mut chunk: Box<dyn Read + '_>, page: &Page<'_>) -> Result<(), PixelsError> {
+    if !matches!(page.compression, Compression::Deflate | Compression::Lzw) {
+        return Ok(());
+    }
+    let row = page.depth.bytes(page.chunk_width as usize * page.samples_in_plane()) as u64;
+    let most = row * u64::from(page.chunk_height) + SPARE;
+    let mut beyond = 0;
+    let mut passed_over = [0; 4096];
+    while beyond <= most {
+        match chunk.read(&mut passed_over) {
+            Ok(0) => return Ok(()),
+            Ok(count) => beyond += count as u64,
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && beyond == 0 => return Ok(()),
+            Err(_) => break,
+        }
+    }
+    Err(refused("a strip or tile of it is damaged"))
+}
+
+struct Deflate<'a> {
+    data: Cow<'a, [u8]>,
+    inflater: Decompress,
+}
+
+/// Data that stop before the stream's end are an error, which no other end is.
+impl Read for Deflate<'_> {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let (taken, given) = (self.inflater.total_in() as usize, self.inflater.total_out());
+        let status = self.inflater.decompress(&self.data[taken..], target, FlushDecompress::None)?;
+        match (self.inflater.total_out() - given) as usize {
+            0 if !target.is_empty() && status != Status::StreamEnd => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count),
+        }
     }
 }
 
@@ -67,12 +100,13 @@ impl<'a> Lzw<'a> {
     fn new(data: Cow<'a, [u8]>) -> Result<Self, PixelsError> {
         // Writers before TIFF 5.0 stored the first code, which clears the table, from its low bits on.
         if matches!(*data, [0, second, ..] if second & 1 == 1) {
-            return Err(refused("its compression, LZW as before TIFF 5.0, is not read"));
+            return Err(not_read("its compression is LZW as before TIFF 5.0"));
         }
         Ok(Self { data, at: 0, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8) })
     }
 }
 
+/// Data that stop before the code of the end are an error, which no other end is.
 impl Read for Lzw<'_> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         while !target.is_empty() {
@@ -81,8 +115,9 @@ impl Read for Lzw<'_> {
             match step.status {
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
                 Ok(_) if step.consumed_out > 0 => return Ok(step.consumed_out),
-                Ok(LzwStatus::Done | LzwStatus::NoProgress) => break,
-                Ok(LzwStatus::Ok) if step.consumed_in == 0 => break,
+                Ok(LzwStatus::Done) => break,
+                Ok(LzwStatus::NoProgress) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(LzwStatus::Ok) if step.consumed_in == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(LzwStatus::Ok) => (),
             }
         }

@@ -4,7 +4,7 @@ use super::compression::Compression;
 use super::directory::Directory;
 use super::samples::WHITE;
 use super::ycbcr::YCbCr;
-use super::{PixelsError, refused};
+use super::{PixelsError, not_read, refused};
 
 const PHOTOMETRIC: u16 = 262;
 const COLOUR_MAP: u16 = 320;
@@ -47,13 +47,13 @@ impl Colour {
             2 => Self::Rgb,
             3 => Self::Palette(palette(tags)?),
             5 if tags.small(INK_SET, 1)? == 1 => Self::Cmyk,
-            5 => return Err(refused("its inks are not cyan, magenta, yellow and black")),
+            5 => return Err(not_read("its inks are not cyan, magenta, yellow and black")),
             6 if samples == 1 => Self::BlackIsZero,
             6 => Self::YCbCr(YCbCr::read(tags, compression)?.into()),
             4 => return Err(refused("it is a mask for another image")),
-            8..=10 => return Err(refused("its colours are CIE L*a*b*, which is not read")),
-            32803 | 34892 => return Err(refused("it is the raw image of a camera, which is not read")),
-            other => return Err(refused(format!("its kind of colour (number {other}) is not read"))),
+            8..=10 => return Err(not_read("its colours are CIE L*a*b*")),
+            32803 | 34892 => return Err(not_read("it is the raw image of a camera")),
+            other => return Err(not_read(format!("its kind of colour has the number {other}"))),
         };
         // As many beside the colours as Pillow reads.
         let most_extra = if matches!(colour, Self::Rgb) { 3 } else { 1 };
@@ -71,7 +71,7 @@ impl Colour {
             _ => Alpha::None,
         };
         if alpha == Alpha::Premultiplied && !matches!(colour, Self::BlackIsZero | Self::Rgb) {
-            return Err(refused("its colours have been multiplied by its alpha in a way that is not read"));
+            return Err(not_read("its colours are not grey or RGB and have been multiplied by its alpha"));
         }
         Ok((colour, alpha))
     }

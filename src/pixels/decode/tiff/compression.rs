@@ -1,6 +1,6 @@
 //! The compressions of TIFF, and those that are read.
 
-use super::{PixelsError, refused};
+use super::{PixelsError, not_read};
 
 /// A compression that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,9 +38,9 @@ impl Compression {
             34925 => "LZMA",
             50000 => "ZSTD",
             50002 | 52546 => "JPEG XL",
-            _ => return Err(refused(format!("its compression (number {code}) is not read"))),
+            _ => return Err(not_read(format!("its compression has the number {code}"))),
         };
-        Err(refused(format!("its compression, {name}, is not read")))
+        Err(not_read(format!("its compression is {name}")))
     }
 
     /// Whether the predictor's tag means anything; libtiff ignores it elsewhere too.

@@ -9,8 +9,8 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::page::Page;
-use super::{PixelsError, refused};
-use crate::pixels::decode::jpeg_scans::{self, Layout};
+use super::{PixelsError, not_read, refused};
+use crate::pixels::decode::jpeg_scans::{self, Fault, Layout};
 
 /// What a frame header says.
 struct Frame {
@@ -34,9 +34,10 @@ pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>,
     match jpeg_scans::walk(&stream, |_, _| true) {
         Ok(Layout::Usual) => {}
         Ok(Layout::Unusual) => {
-            return Err(refused("a JPEG stream in it samples its colours in a way that is not read"));
+            return Err(not_read("a JPEG stream in it samples its colours in an unusual way"));
         }
-        Err(lacks) => return Err(refused(format!("a JPEG stream in it is damaged ({lacks})"))),
+        Err(Fault::Damaged(lacks)) => return Err(refused(format!("a JPEG stream in it is damaged ({lacks})"))),
+        Err(Fault::NotRead(kind)) => return Err(not_read(format!("of a JPEG stream in it, {kind}"))),
     }
     let mut options = DecoderOptions::default()
         .set_max_width(frame.width as usize)
@@ -77,15 +78,13 @@ fn append(data: &[u8], stream: &mut Vec<u8>) -> Result<Option<Frame>, PixelsErro
         match mark {
             0xC0..=0xC2 => {
                 let Some(&[8, h0, h1, w0, w1, components, ..]) = segment.get(4..) else {
-                    return Err(refused("a JPEG stream in it does not have 8 bits a sample"));
+                    return Err(not_read("a JPEG stream in it does not have 8 bits a sample"));
                 };
                 let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
                 frame = Some(Frame { width: side(w0, w1), height: side(h0, h1), components: components.into() });
             }
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                return Err(refused(
-                    "a JPEG stream in it is lossless, hierarchical or arithmetically coded, which is not read",
-                ));
+                return Err(not_read("a JPEG stream in it is lossless, hierarchical or arithmetically coded"));
             }
             _ => (),
         }

@@ -17,6 +17,8 @@ mod samples;
 mod webp;
 mod ycbcr;
 
+use std::fmt::Display;
+
 use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage, RgbaImage};
 
@@ -47,11 +49,8 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         (pixels, verdict) = draw(&page)?;
     }
     if matches!(verdict, Verdict::Unknown) {
-        return Err(refused(format!(
-            "its samples have {} bits, of which the highest are not used, so that their range is not known; save it \
-             with 8 bits a channel",
-            page.depth.bits
-        )));
+        let bits = page.depth.bits;
+        return Err(unknown_range(&format!("its samples have {bits} bits, of which the highest are not used")));
     }
     let image = if page.alpha == Alpha::None {
         RgbImage::from_raw(page.width, page.height, pixels).map(DynamicImage::ImageRgb8)
@@ -67,9 +66,22 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     })
 }
 
-/// A TIFF that is not read, and why, as a clause.
+/// A TIFF that is damaged, and how, as a clause.
 fn refused(reason: impl Into<String>) -> PixelsError {
     PixelsError::Undecodable("TIFF", reason.into())
+}
+
+/// A TIFF that may well be whole and is of a kind that is not read, and which, as a clause.
+fn not_read(kind: impl Display) -> PixelsError {
+    PixelsError::Unsupported("TIFF", format!("{kind}; save it as PNG"))
+}
+
+/// A TIFF that does not say which sample is white; `samples` is what they are, as a clause.
+fn unknown_range(samples: &str) -> PixelsError {
+    PixelsError::Unsupported(
+        "TIFF",
+        format!("{samples}, so that their range is not known; save it with 8 bits a channel"),
+    )
 }
 
 /// An image whose metadata is broken is still an image.
@@ -121,7 +133,7 @@ fn draw(page: &Page<'_>) -> Result<(Vec<u8>, Verdict), PixelsError> {
                     page.colour.paint(row, page.samples, page.alpha, target);
                 }
             }
-            chunks.into_iter().try_for_each(chunk::finish)?;
+            chunks.into_iter().try_for_each(|chunk| chunk::finish(chunk, page))?;
         }
     }
     Ok((pixels, range.verdict()))
@@ -130,7 +142,9 @@ fn draw(page: &Page<'_>) -> Result<(Vec<u8>, Verdict), PixelsError> {
 /// Turns the samples of a row into levels, except the indices of a palette.
 fn to_levels(page: &Page<'_>, range: &mut Range, row: &mut [u32]) -> Result<(), PixelsError> {
     if !matches!(page.colour, Colour::Palette(_)) {
-        return range.levels(row, page.samples, page.colour.samples());
+        // Colours that were multiplied by it are dark where it is, and have its range.
+        let alpha = usize::from(page.alpha == Alpha::Premultiplied);
+        return range.levels(row, page.samples, page.colour.samples() + alpha);
     }
     row.chunks_exact_mut(page.samples).try_for_each(|pixel| range.levels(&mut pixel[1..], 1, 0))
 }

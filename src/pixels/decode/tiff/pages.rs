@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::directory::{Directory, File};
-use super::{Note, PixelsError, refused};
+use super::{Note, PixelsError, not_read, refused};
 
 const NEW_SUBFILE_TYPE: u16 = 254;
 const SUBFILE_TYPE: u16 = 255;
@@ -14,15 +14,20 @@ const MOST_ENTRIES: usize = 1 << 20;
 
 /// The first directory that is neither a thumbnail nor a mask, and what is to be told of the others.
 ///
-/// A file of nothing but reduced images is read as its first, as other readers do, unless its image is elsewhere.
+/// A file of nothing but reduced images is read as its first, as other readers do, unless its image is elsewhere or was
+/// cut off.
 pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, Vec<Note>), PixelsError> {
     let mut chosen = None;
     let (mut pages, mut skipped) = (0, false);
     let (mut seen, mut entries) = (HashSet::new(), 0);
     let mut next = first;
+    let mut is_cut = false;
     // A chain that runs in a circle, or out of the file, ends there.
     while next != 0 && seen.insert(next) && entries < MOST_ENTRIES {
-        let Some(page) = file.directory(next) else { break };
+        let Some(page) = file.directory(next) else {
+            is_cut = true;
+            break;
+        };
         (next, entries) = (page.next, entries + page.len());
         if is_full(&page) {
             pages += 1;
@@ -35,7 +40,10 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
         let reduced = file.directory(first).ok_or_else(|| refused("it has no readable directory of its images"))?;
         // Cameras put the image below its thumbnail.
         if reduced.field(SUB_IFDS)?.is_some() {
-            return Err(refused("it has a thumbnail in place of an image; it may be the raw image of a camera"));
+            return Err(not_read("it has a thumbnail in place of an image, as raw images of cameras do"));
+        }
+        if is_cut {
+            return Err(refused("behind its thumbnail the file ends"));
         }
         return Ok((reduced, Vec::new()));
     };

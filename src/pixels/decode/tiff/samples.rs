@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::directory::Directory;
-use super::{PixelsError, refused};
+use super::{PixelsError, not_read, unknown_range};
 
 const BITS_PER_SAMPLE: u16 = 258;
 const MIN_SAMPLE_VALUE: [u16; 2] = [280, 340];
@@ -25,18 +25,18 @@ pub(super) struct Depth {
 impl Depth {
     pub(super) fn read(tags: &Directory<'_>, samples: u32) -> Result<Self, PixelsError> {
         let bits = same_for_all(tags, BITS_PER_SAMPLE, samples)?
-            .ok_or_else(|| refused("its samples have different numbers of bits"))?;
+            .ok_or_else(|| not_read("its samples have different numbers of bits"))?;
         let format = same_for_all(tags, SAMPLE_FORMAT, samples)?
-            .ok_or_else(|| refused("its samples are numbers of different kinds"))?;
+            .ok_or_else(|| not_read("its samples are numbers of different kinds"))?;
         let float = match format {
             1 | 4 => false,
             3 => true,
-            2 => return Err(refused("its samples are signed numbers, whose range is not known")),
-            _ => return Err(refused("its samples are complex numbers, or of no known kind")),
+            2 => return Err(unknown_range("its samples are signed numbers")),
+            _ => return Err(not_read("its samples are complex numbers, or of no known kind")),
         };
         let is_read = if float { matches!(bits, 16 | 32 | 64) } else { matches!(bits, 1..=16 | 32) };
         if !is_read {
-            return Err(refused(format!("samples of {bits} bits are not read")));
+            return Err(not_read(format!("its samples have {bits} bits")));
         }
         // Samples of 8 bits are taken as they are by everyone.
         let stated_white = if float || bits > 8 { stated_white(tags)? } else { None };
@@ -110,7 +110,7 @@ pub(super) struct Range {
     float: bool,
     white: u32,
     is_stated: bool,
-    /// The greatest sample of a colour so far.
+    /// The greatest sample of a colour so far, or of the alpha that multiplied it.
     greatest: u32,
 }
 
@@ -130,17 +130,15 @@ impl Range {
         Self { float: depth.float, white, is_stated: depth.stated_white.is_some(), greatest: 0 }
     }
 
-    /// Turns samples into levels from 0 to [`WHITE`]; of each pixel's samples the first few are colours.
-    pub(super) fn levels(&mut self, samples: &mut [u32], in_pixel: usize, colours: usize) -> Result<(), PixelsError> {
+    /// Turns samples into levels from 0 to [`WHITE`]; by the first few of each pixel's samples the range is judged.
+    pub(super) fn levels(&mut self, samples: &mut [u32], in_pixel: usize, judged: usize) -> Result<(), PixelsError> {
         if self.float {
             let white = self.white as f32;
             for sample in samples {
                 let value = f32::from_bits(*sample) / white;
                 // NaN is in no range.
                 if !(-1.0 / 255.0..=256.0 / 255.0).contains(&value) {
-                    return Err(refused(
-                        "its samples are floating-point numbers beyond 0 to 1, whose range is not known",
-                    ));
+                    return Err(unknown_range("its samples are floating-point numbers beyond 0 to 1"));
                 }
                 *sample = (value.clamp(0.0, 1.0) * WHITE as f32 + 0.5) as u32;
             }
@@ -151,8 +149,8 @@ impl Range {
             samples.iter_mut().for_each(|sample| *sample *= 257);
             return Ok(());
         }
-        let of_colours = samples.chunks_exact(in_pixel).flat_map(|pixel| &pixel[..colours]);
-        self.greatest = of_colours.fold(self.greatest, |greatest, &sample| greatest.max(sample));
+        let judged = samples.chunks_exact(in_pixel).flat_map(|pixel| &pixel[..judged]);
+        self.greatest = judged.fold(self.greatest, |greatest, &sample| greatest.max(sample));
         if white == WHITE {
             samples.iter_mut().for_each(|sample| *sample = (*sample).min(WHITE));
         } else {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use super::compression::Compression;
 use super::directory::Directory;
-use super::{PixelsError, refused};
+use super::{PixelsError, not_read, refused};
 
 const COEFFICIENTS: u16 = 529;
 const SUBSAMPLING: u16 = 530;
@@ -41,7 +41,7 @@ impl YCbCr {
             None => (Some(2), Some(2)),
         };
         let (Some(across @ (1 | 2 | 4)), Some(down @ (1 | 2 | 4))) = shared else {
-            return Err(refused("its chroma is subsampled in a way that is not read"));
+            return Err(not_read("its chroma is subsampled in an unusual way"));
         };
         let range = range.unwrap_or([0.0, 255.0, 128.0, 255.0, 128.0, 255.0]);
         Ok(Self::new(luma, range, (across as usize, down as usize)))
@@ -98,7 +98,11 @@ impl<R: Read> Upsampled<R> {
 impl<R: Read> Read for Upsampled<R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.at == self.rows.len() {
-            self.stored.read_exact(&mut self.blocks)?;
+            let count = self.stored.read(&mut self.blocks)?;
+            if count == 0 {
+                return Ok(0);
+            }
+            self.stored.read_exact(&mut self.blocks[count..])?;
             let (across, down) = self.shared;
             let size = across * down;
             let (pixels, _) = self.rows.as_chunks_mut::<3>();

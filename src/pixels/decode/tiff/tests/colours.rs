@@ -76,6 +76,14 @@ fn fewer_bits_than_are_stored_are_refused_unless_a_tag_states_white() {
 }
 
 #[test]
+fn the_range_of_colours_is_known_by_the_alpha_that_multiplied_them() {
+    let page = |alpha| Page::new(2, 1, 1, 2, words(&[200, 400, 0, alpha])).short(258, 16).short(338, 1);
+    assert_eq!(pixels(&page(65535).file()), [128, 128, 128, 2, 0, 0, 0, 255]);
+    refuses(page(4095), "range is not known");
+    refuses(page(65535).short(338, 2), "range is not known");
+}
+
+#[test]
 fn palettes_have_levels_of_16_bits_or_of_8() {
     let page = |map: &[u64]| Page::new(2, 1, 3, 1, vec![0b0110_0000]).short(258, 2).with(320, SHORT, map);
     let wide = [0, 0xFFFF, 0x1234, 0, 0, 0x8000, 0xABCD, 0, 0, 0, 0xFF00, 0];

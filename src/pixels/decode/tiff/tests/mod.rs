@@ -27,7 +27,7 @@ fn pixels(file: &[u8]) -> Vec<u8> {
 /// The clause of a refusal.
 fn refusal(file: &[u8]) -> String {
     match read(file, &DecodeLimits::default()) {
-        Err(PixelsError::Undecodable("TIFF", reason)) => reason,
+        Err(PixelsError::Undecodable("TIFF", reason) | PixelsError::Unsupported("TIFF", reason)) => reason,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was read"),
     }

@@ -45,6 +45,55 @@ fn a_chunk_with_fewer_pixels_than_it_should_have_is_refused() {
 }
 
 #[test]
+fn a_stream_that_goes_on_behind_the_rows_and_does_not_end_is_refused() {
+    let compressed = |data: &[u8], code| Page { chunks: vec![data.to_vec()], ..page() }.short(259, code);
+    let longer = drawn(8, 16);
+    for (code, stream) in [(5, lzw(&longer)), (8, deflate(&longer))] {
+        assert_eq!(pixels(&compressed(&stream, code).file()), drawn(8, 8), "rows below the image may be stored");
+        for cut in 1..6 {
+            refuses(compressed(&stream[..stream.len() - cut], code), "damaged");
+        }
+        let mut torn = [&stream[..], &[0; 20]].concat();
+        let hole = torn.len() - 60;
+        torn[hole..hole + 30].fill(0xFF);
+        refuses(compressed(&torn, code), "damaged");
+    }
+    let endless = [drawn(8, 8), vec![0; 1 << 20]].concat();
+    refuses(compressed(&deflate(&endless), 8), "damaged");
+    refuses(compressed(&lzw(&endless), 5), "damaged");
+    let whole = lzw(&drawn(8, 8));
+    assert_eq!(pixels(&compressed(&whole[..whole.len() - 1], 5).file()), drawn(8, 8), "some write no code of the end");
+}
+
+#[test]
+fn a_file_cut_behind_its_thumbnail_is_refused() {
+    let thumbnail = Page::new(2, 2, RGB, 3, drawn(2, 2)).short(254, 1);
+    let file = Form::default().file(vec![thumbnail.clone(), page()]);
+    assert_eq!(pixels(&file), drawn(8, 8));
+    assert!(refusal(&file[..file.len() - 10]).contains("behind its thumbnail"));
+    assert_eq!(pixels(&thumbnail.file()), drawn(2, 2), "a file of nothing else");
+}
+
+#[test]
+fn what_to_do_depends_on_whether_the_file_may_be_whole() {
+    let sentence = |page: Page| read(&page.file(), &DecodeLimits::default()).err().unwrap().to_string();
+    assert_eq!(
+        sentence(page().short(259, 50000)),
+        "this TIFF image is not read: its compression is ZSTD; save it as PNG"
+    );
+    assert_eq!(
+        sentence(Page::new(1, 1, 1, 1, vec![9, 0]).short(258, 16)),
+        "this TIFF image is not read: its samples have 16 bits, of which the highest are not used, so that their range \
+         is not known; save it with 8 bits a channel"
+    );
+    assert_eq!(
+        sentence(Page { chunks: vec![vec![1]], ..page() }),
+        "this TIFF image cannot be decoded: a strip or tile of it ends too early; check that the file is whole, or save \
+         it again as PNG"
+    );
+}
+
+#[test]
 fn limits_are_checked_before_anything_is_decoded() {
     let limits = DecodeLimits { max_pixels: 63, ..DecodeLimits::default() };
     assert!(matches!(read(&page().file(), &limits), Err(PixelsError::TooManyPixels { width: 8, height: 8, .. })));
