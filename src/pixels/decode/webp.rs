@@ -32,13 +32,16 @@ pub(super) fn without_mark(exif: &[u8]) -> &[u8] {
     exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
 }
 
+/// Without it, what is wrong, as a clause.
+type Checked<T> = Result<T, &'static str>;
+
 const CUT: &str = "the file ends too early";
 const CONTRADICTION: &str = "its chunks contradict each other";
 
 /// Whether the chunks of the file fit into it and into each other; the error is what is wrong, as a clause.
 ///
 /// Its compressed data have no checksum: a hole that leaves all headers alone shows as other pixels.
-pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
+pub(super) fn check(bytes: &[u8]) -> Checked<()> {
     let stated = number(bytes, 4..8).ok_or(CUT)? as usize;
     let mut body = bytes.get(12..stated.saturating_add(8)).ok_or(CUT)?;
     let is_extended = body.starts_with(b"VP8X");
@@ -57,7 +60,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), &'static str> {
 
 /// A frame of an animation, on a canvas of which the last column and row are given: where it is, how large it is, and
 /// chunks of its own.
-fn check_frame(frame: &[u8], canvas: Option<(u32, u32)>) -> Result<(), &'static str> {
+fn check_frame(frame: &[u8], canvas: Option<(u32, u32)>) -> Checked<()> {
     let place = |at: usize| number(frame, at..at + 3).ok_or(CONTRADICTION);
     let (left, top, last_column, last_row) = (place(0)? * 2, place(3)? * 2, place(6)?, place(9)?);
     let is_inside = canvas.is_some_and(|(column, row)| left + last_column <= column && top + last_row <= row);
@@ -73,7 +76,7 @@ fn check_frame(frame: &[u8], canvas: Option<(u32, u32)>) -> Result<(), &'static 
 }
 
 /// The name of a chunk, what it holds, and what comes after it.
-fn chunk(body: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
+fn chunk(body: &[u8]) -> Checked<(&[u8], &[u8], &[u8])> {
     let (kind, length) = body.get(..4).zip(number(body, 4..8)).ok_or(CONTRADICTION)?;
     let length = length as usize;
     let data = body.get(8..).and_then(|data| data.get(..length)).ok_or(CONTRADICTION)?;
@@ -84,7 +87,7 @@ fn chunk(body: &[u8]) -> Result<(&[u8], &[u8], &[u8]), &'static str> {
 }
 
 /// Width and height of an image's data; none of a chunk that holds other things.
-fn size(kind: &[u8], data: &[u8]) -> Result<Option<(u32, u32)>, &'static str> {
+fn size(kind: &[u8], data: &[u8]) -> Checked<Option<(u32, u32)>> {
     let is_lossy = match kind {
         b"VP8 " => true,
         b"VP8L" => false,
