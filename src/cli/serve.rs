@@ -16,7 +16,7 @@ use super::weights::WeightsArguments;
 use crate::model::Classifier;
 use crate::pixels::DecodeLimits;
 use crate::serve::{self, Config, Origin, ServeError, Token};
-use crate::system::allocator::{give_back, share_heap};
+use crate::system::allocator::{give_back, give_back_large_blocks, share_heap};
 use crate::system::available_memory;
 
 /// Arguments of `lobule serve`.
@@ -106,6 +106,7 @@ fn seconds() -> RangedU64ValueParser {
 pub(super) fn run(arguments: &ServeArguments) -> anyhow::Result<()> {
     // Before there are threads: a thread keeps the heap that it began with.
     share_heap();
+    give_back_large_blocks();
     let config = arguments.config()?;
     let classifier = Classifier::load(arguments.weights.path(), config.threads).map_err(ServeError::Model)?;
     // What the loading took and a service never needs again.

@@ -49,7 +49,9 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
     let mut builder = auto::Builder::new(StreamExecutor { open: Arc::clone(&open), service: Arc::clone(&service) });
     let answer = service_fn(move |request: Request<Incoming>| {
         let (service, request_is_open) = (Arc::clone(&service), OpenRequest::one_of(&open));
-        async move { Ok::<_, Infallible>(routes::answer(service, request, request_is_open).await) }
+        // hyper keeps the room of this future until the answer was taken, which may be long after it was given.
+        let answering = Box::pin(routes::answer(service, request, request_is_open));
+        async move { Ok::<_, Infallible>(answering.await) }
     });
 
     builder.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout).max_buf_size(MAX_HEADERS);
