@@ -17,8 +17,9 @@ use crate::serve::{routes, service::Service};
 /// Bytes of a request's headers on HTTP/1, and the most that is read at a time: a connection keeps that buffer.
 const MAX_HEADERS: usize = 32 << 10;
 
-/// Requests that one HTTP/2 connection may have open at a time.
-const MAX_STREAMS: u32 = 64;
+/// Requests that one HTTP/2 connection may have open at a time. Each takes some 6 KiB until its client has taken its
+/// answer, so that 1,024 connections with as many as they may have still fit into a small instance.
+const MAX_STREAMS: u32 = 48;
 
 /// Bytes of a request's headers on HTTP/2, where h2 reads up to four times as many before it closes the connection, and
 /// counts the CONTINUATION frames that they come in. Those of browsers have a few thousand.

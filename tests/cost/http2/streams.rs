@@ -5,7 +5,7 @@ use crate::client::{Round, Sent, hold};
 use crate::clients::{HELD, WINDOWS};
 
 /// Streams that a connection may have open at a time.
-const STREAMS: u32 = 64;
+const STREAMS: u32 = 48;
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
 
