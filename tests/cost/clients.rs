@@ -59,24 +59,24 @@ const fn holds(name: &'static str, open: Open, connections: u32, most_kib: Optio
 #[rustfmt::skip] // a line each
 pub(crate) const CLIENTS: &[HostileClient] = &[
     // Each byte wakes the service up: 20 to 30 us, of which the kernel takes most.
-    sends("drip of a preamble", drip::preamble, "byte", 2.0), // 25 to 32: the buffer was scanned again at each byte
-    sends("drip of part headers", drip::part_headers, "byte", 2.0), // 30 to 32: the same
+    sends("drip of a preamble", drip::preamble, "byte", 2.0), // 0.7; 25 to 32 when the buffer was scanned again at each byte
+    sends("drip of part headers", drip::part_headers, "byte", 2.0), // 0.6; 30 to 32 then
     sends("drip of a form's content", drip::form_content, "byte", 2.0), // 1.0 to 1.5
     sends("drip of a raw body", drip::raw_body, "byte", 2.0), // 0.8 to 1.1
-    HostileClient { // 0.6 to 1.1; 16 KiB
+    HostileClient { // 0.6 to 1.7; 18 KiB
         connections: SLOW, most_kib: IDLE_KIB,
-        ..sends("slow uploads", uploads::slow_uploads, "byte", 2.0)
+        ..sends("slow uploads", uploads::slow_uploads, "byte", 3.0)
     },
     // Bodies and forms in the smallest pieces.
     sends("one-byte chunks", uploads::one_byte_chunks, "byte", 3.0), // 1.5: each chunk is counted and kept
-    holds("held one-byte chunks", uploads::held_one_byte_chunks, 4, Some(16384.0)), // 79,865, of which 12,288 were sent
+    holds("held one-byte chunks", uploads::held_one_byte_chunks, 4, Some(16384.0)), // 2,058; 79,865 when each chunk was kept by itself
     sends("many parts", uploads::many_parts, "byte", 2.0), // 1.2 to 1.4: refused at the 33rd
     sends("many tiny files", uploads::many_tiny_files, "byte", 40.0), // 18 to 20: 64 errors are written
     holds("unread answers", uploads::unread_answers, 4, Some(16384.0)), // 5,700
     // As many pixels as may be, beside a photograph of as many: 120 ms.
     decodes("flat PNG", decoders::flat_png, 2.0), // 0.6
     decodes("interlaced PNG", decoders::interlaced_png, 2.0), // 1.0
-    decodes("turned PNG of 16 bits", decoders::turned_png_of_16_bits, 6.0), // 3.9 to 4.2: 8 bytes a pixel
+    decodes("turned PNG of 16 bits", decoders::turned_png_of_16_bits, 6.0), // 2.8: 8 bytes a pixel
     decodes("flat WebP", decoders::webp, 3.0), // 1.3
     decodes("JPEG of 95 scans", decoders::jpeg_of_95_scans, 6.0), // 3.0 to 3.3: each scan goes through all blocks
     decodes("JPEG of 694 scans", decoders::jpeg_of_694_scans, 6.0), // 1.6: refused at the 101st scan
