@@ -27,9 +27,9 @@ pub(crate) fn idle_http2(address: &str) -> Round {
     })
 }
 
-/// Connections that have sent 60 KiB of a request's headers.
+/// Connections that have sent nearly all that a request's headers may have.
 pub(crate) fn half_sent_headers(address: &str) -> Round {
-    let headers = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Filler: {}", "x".repeat(60 << 10));
+    let headers = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Filler: {}", "x".repeat(30 << 10));
     hold_many(HALF_SENT, || {
         let mut stream = connect(address);
         stream.write_all(headers.as_bytes()).unwrap();

@@ -38,6 +38,15 @@ pub(crate) fn webp(address: &str) -> Round {
     post(address, flat_webp(side()))
 }
 
+/// A photograph that is cut, and the mark of its end after eight million fill bytes.
+pub(crate) fn jpeg_of_fill_bytes(address: &str) -> Round {
+    let mut jpeg = ordinary(side());
+    jpeg.truncate(jpeg.len() / 2);
+    jpeg.resize(jpeg.len() + (8 << 20), 0xFF);
+    jpeg.push(0xD9);
+    post(address, jpeg)
+}
+
 /// As many scans as the decoder reads.
 pub(crate) fn jpeg_of_95_scans(address: &str) -> Round {
     post(address, progressive_jpeg(side() as u16, 95))

@@ -13,7 +13,7 @@ use moxcms::{
 use super::notes::Note;
 
 /// The largest profile that is read; those of printers, the largest there are, have 2 or 3 MB.
-const MOST_PROFILE_BYTES: usize = 4 << 20;
+pub(super) const MOST_PROFILE_BYTES: usize = 4 << 20;
 
 /// Where an image's colours are defined.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,6 +27,11 @@ pub(super) fn read(
         other => undecodable(&reason(other)),
     };
 
+    let chunks = if format == ImageFormat::Png { Chunks::read(bytes) } else { Chunks::default() };
+    if chunks.profile_is_too_large {
+        return Err(undecodable("its colour profile is larger than any that is read"));
+    }
+
     let mut allowed = Limits::default();
     allowed.max_alloc = Some(limits.max_memory());
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -67,7 +72,6 @@ pub(super) fn read(
     let mut notes = Vec::new();
     let colours = match format {
         ImageFormat::Png => {
-            let chunks = Chunks::read(bytes);
             notes.extend(chunks.is_animated.then_some(Note::FirstFrame));
             orientation = chunks.exif.and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
             chunks.colour_source(profile)

@@ -1,6 +1,19 @@
 //! What the chunks of a PNG say beside its pixels, where the decoder does not hand it on.
 
-use super::colour_profile::ColourSource;
+use std::io::{self, Read};
+
+use flate2::read::ZlibDecoder;
+
+use super::colour_profile::{ColourSource, MOST_PROFILE_BYTES};
+
+/// Whether a profile inflates to more than is read: the decoder would inflate and copy it as far as memory goes.
+fn is_too_large(chunk: &[u8]) -> bool {
+    // Its name ends with a zero, after which comes the number of the compression, which is always the same.
+    let Some(end) = chunk.iter().position(|&byte| byte == 0) else { return false };
+    let inflated = ZlibDecoder::new(chunk.get(end + 2..).unwrap_or_default());
+    let most = MOST_PROFILE_BYTES as u64;
+    io::copy(&mut inflated.take(most + 1), &mut io::sink()).is_ok_and(|bytes| bytes > most)
+}
 
 /// What is said of the pixels.
 #[derive(Default)]
@@ -11,6 +24,8 @@ pub(super) struct Chunks<'a> {
     chromaticities: Option<[f64; 8]>,
     /// It holds more than one frame.
     pub(super) is_animated: bool,
+    /// A profile in it is larger than any that is read.
+    pub(super) profile_is_too_large: bool,
     /// EXIF's data, which may stand after the pixels.
     pub(super) exif: Option<&'a [u8]>,
 }
@@ -39,6 +54,7 @@ impl<'a> Chunks<'a> {
                 b"acTL" if before_pixels => {
                     chunks.is_animated = data.first_chunk().is_some_and(|&frames| u32::from_be_bytes(frames) > 1);
                 }
+                b"iCCP" => chunks.profile_is_too_large |= is_too_large(data),
                 b"eXIf" => chunks.exif = Some(data),
                 _ => {}
             }

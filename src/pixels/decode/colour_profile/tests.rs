@@ -105,6 +105,14 @@ fn transparent_images_are_converted_and_keep_their_alpha() {
 }
 
 #[test]
+fn a_profile_that_inflates_beyond_any_is_refused_before_it_does() {
+    let mut deflated = flate2::write::ZlibEncoder::new(b"a name\0\0".to_vec(), flate2::Compression::best());
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 5 << 20), &mut deflated).unwrap();
+    let error = decode(&png_with_chunks(&[(b"iCCP", &deflated.finish().unwrap())]), &DecodeLimits::default());
+    assert!(error.unwrap_err().to_string().contains("colour profile is larger"));
+}
+
+#[test]
 fn what_is_srgb_already_keeps_every_byte() {
     let gamma = 45_455_u32.to_be_bytes();
     let linear = 100_000_u32.to_be_bytes();

@@ -76,6 +76,8 @@ impl<'a> Bits<'a> {
     fn refill_bytewise(&mut self) {
         while self.count < 56 {
             let byte = match self.data.get(self.at) {
+                // Once a marker was met it is not looked for again: the fill bytes before it may be many.
+                Some(0xFF) if self.padded > 0 => None,
                 Some(0xFF) => match after_fill(self.data, self.at) {
                     Some((0, next)) => {
                         self.at = next;

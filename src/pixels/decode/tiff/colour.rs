@@ -89,11 +89,6 @@ impl Colour {
         matches!(self, Self::WhiteIsZero | Self::BlackIsZero)
     }
 
-    /// Whether an ICC profile of the file can describe the red, green and blue that come out.
-    pub(super) fn keeps_profile(&self) -> bool {
-        !matches!(self, Self::Cmyk)
-    }
-
     /// Paints pixels, each of so many samples, as RGB, or as RGBA with straight alpha.
     pub(super) fn paint(&self, row: &[u32], samples: usize, alpha: Alpha, target: &mut [u8]) {
         match self {

@@ -60,7 +60,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     Ok(Raster {
         image: image.ok_or_else(|| refused("its size contradicts itself"))?,
         is_grey: page.colour.is_grey(),
-        colours: profile(&tags).filter(|_| page.colour.keeps_profile()).map(ColourSource::Profile),
+        colours: profile(&tags).map(ColourSource::Profile),
         orientation: orientation(&tags),
         notes,
     })

@@ -118,7 +118,7 @@ impl<'a> Page<'a> {
             jpeg_tables: tags.field(tag::JPEG_TABLES)?.map(|field| field.bytes),
             chunks,
         };
-        page.check()?;
+        page.check(limits)?;
         Ok(page)
     }
 
@@ -148,7 +148,15 @@ impl<'a> Page<'a> {
     }
 
     /// What decoding costs must be in proportion to the image and to the file.
-    fn check(&self) -> Result<(), PixelsError> {
+    fn check(&self, limits: &DecodeLimits) -> Result<(), PixelsError> {
+        let of_8_bits = self.depth.bits == 8 && !self.depth.float;
+        if !self.compression.is_of_bytes() && !of_8_bits {
+            return Err(refused("its strips or tiles are images of 8 bits a sample, and its tags say otherwise"));
+        }
+        let is_subsampled = matches!(&self.colour, Colour::YCbCr(ycbcr) if ycbcr.shared != (1, 1));
+        if is_subsampled && !(of_8_bits && self.samples == 3 && !self.planar) {
+            return Err(refused("its chroma is subsampled, and its samples are not three of 8 bits side by side"));
+        }
         if self.chunk_width == 0 || self.chunk_height == 0 {
             return Err(refused("its tiles have no size"));
         }
@@ -157,6 +165,12 @@ impl<'a> Page<'a> {
             .saturating_mul(u64::from(self.down()) * u64::from(self.chunk_height));
         if covered > 4 * pixels + (4 << 20) {
             return Err(refused("its tiles are far larger than the image"));
+        }
+        // An image inside a strip or tile is decoded as a whole: a sample takes 3 bytes, and the page's pixels up to 4.
+        let in_a_chunk = u64::from(self.chunk_width).saturating_mul(self.chunk_height.into());
+        let memory = in_a_chunk.saturating_mul(3 * self.samples_in_plane() as u64) + 4 * pixels;
+        if !self.compression.is_of_bytes() && memory > limits.max_memory() {
+            return Err(PixelsError::TooMuchMemory(limits.max_memory()));
         }
         let in_a_row = u64::from(self.chunk_width) * self.samples as u64;
         if in_a_row > MOST_IN_A_ROW {

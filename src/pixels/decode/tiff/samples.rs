@@ -145,7 +145,7 @@ impl Range {
             return Ok(());
         }
         let white = self.white;
-        if white == 255 {
+        if white == 255 && !self.is_stated {
             samples.iter_mut().for_each(|sample| *sample *= 257);
             return Ok(());
         }

@@ -70,6 +70,7 @@ fn fewer_bits_than_are_stored_are_refused_unless_a_tag_states_white() {
     assert_eq!(pixels(&page(&of_12_bits).short(281, 4095).file()), grey(&[0, 128, 255]));
     assert_eq!(pixels(&page(&of_12_bits).short(281, 65535).file()), grey(&[0, 8, 16]));
     refuses(page(&of_12_bits).short(281, 4000), "range is not known");
+    assert_eq!(pixels(&page(&[0, 32768, 65535]).short(281, 255).file()), grey(&[0, 128, 255]), "the tag is wrong");
     assert_eq!(pixels(&page(&[0, 2048, 4096]).file()), grey(&[0, 8, 16]));
     assert_eq!(pixels(&page(&[0, 32768, 65535]).short(281, 4095).file()), grey(&[0, 128, 255]), "the tag is wrong");
     assert_eq!(pixels(&Page::new(1, 1, 1, 1, vec![127]).short(281, 127).file()), grey(&[127]), "a statistic");
@@ -120,5 +121,9 @@ fn orientation_and_profile_are_handed_up() {
     assert_eq!((raster.orientation, raster.colours), (Orientation::Rotate90, Some(ColourSource::Profile(vec![7; 9]))));
     assert_eq!(decoded(&page.short(274, 99).file()).orientation, Orientation::NoTransforms);
     let inks = Page::new(1, 1, 5, 4, vec![0; 4]).with(34675, BYTE, &[7; 9]);
-    assert_eq!(decoded(&inks.file()).colours, None, "what describes inks does not describe the RGB made of them");
+    assert_eq!(
+        decoded(&inks.file()).colours,
+        Some(ColourSource::Profile(vec![7; 9])),
+        "a note will say that it is not applied"
+    );
 }

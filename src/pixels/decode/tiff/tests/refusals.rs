@@ -19,6 +19,9 @@ fn what_is_not_read_is_named() {
     refuses(Page::new(4, 1, 1, 5, vec![0; 20]), "5 samples");
     refuses(Page::new(4, 1, 5, 4, vec![0; 16]).short(332, 2), "inks");
     refuses(Page::new(8, 1, 6, 3, vec![0; 24]).with(530, SHORT, &[3, 1]), "subsampled");
+    refuses(Page::new(4, 4, 6, 3, vec![0; 99]).with(530, SHORT, &[2, 2]).with(258, SHORT, &[16; 3]), "three of 8 bits");
+    refuses(Page::new(4, 4, 6, 3, vec![0; 99]).with(530, SHORT, &[2, 2]).short(284, 2), "three of 8 bits");
+    refuses(Page::new(8, 8, 1, 1, vec![0; 64]).short(259, 7).short(258, 4), "8 bits a sample");
     let mut unnamed = page();
     unnamed.tags.retain(|(tag, _)| *tag != 262);
     refuses(unnamed, "what its samples mean");
