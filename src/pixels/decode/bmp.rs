@@ -1,20 +1,5 @@
 //! What the decoder of bitmaps passes over.
 
-use image::DynamicImage;
-
-use super::Note;
-
-/// Programs that write bitmaps of 32 bits often leave the last 8 alone: an alpha channel that is zero everywhere means
-/// none.
-pub(super) fn opaque_without_alpha(image: &mut DynamicImage) -> Option<Note> {
-    let DynamicImage::ImageRgba8(image) = image else { return None };
-    if image.pixels().any(|pixel| pixel.0[3] != 0) {
-        return None;
-    }
-    image.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
-    Some(Note::AlphaIgnored)
-}
-
 /// Whether each pixel of a bitmap with run lengths is stored. Codes that pass pixels over leave them at no level that
 /// the file states, and a file that was damaged has such codes too.
 pub(super) fn has_all_pixels(bytes: &[u8]) -> bool {

@@ -66,7 +66,7 @@ pub(super) fn read(
     let color = decoder.color_type();
     let mut samples = vec![0; decoder.total_bytes() as usize];
     decoder.read_image(&mut samples).map_err(failed)?;
-    let mut image =
+    let image =
         eight_bits(samples, color, width, height).ok_or_else(|| undecodable("it uses a variant that is not read"))?;
 
     let mut notes = Vec::new();
@@ -76,10 +76,7 @@ pub(super) fn read(
             orientation = chunks.exif.and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
             chunks.colour_source(profile)
         }
-        ImageFormat::Bmp => {
-            notes.extend(bmp::opaque_without_alpha(&mut image));
-            bmp::profile(bytes).map(|profile| ColourSource::Profile(profile.to_vec()))
-        }
+        ImageFormat::Bmp => bmp::profile(bytes).map(|profile| ColourSource::Profile(profile.to_vec())),
         _ => {
             notes.extend(webp::is_animated(bytes).then_some(Note::FirstFrame));
             profile.map(ColourSource::Profile)

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use flate2::read::ZlibDecoder;
+use flate2::{Crc, read::ZlibDecoder};
 
 use super::colour_profile::{ColourSource, MOST_PROFILE_BYTES};
 
@@ -41,8 +41,15 @@ impl<'a> Chunks<'a> {
             let (Some(kind), Some(data)) = (after.get(..4), after.get(4..).and_then(|data| data.get(..length))) else {
                 break;
             };
+            let is_whole = || {
+                let mut sum = Crc::new();
+                sum.update(&after[..4 + length]);
+                after.get(4 + length..).and_then(<[u8]>::first_chunk) == Some(&sum.sum().to_be_bytes())
+            };
             match kind {
                 b"IDAT" => before_pixels = false,
+                // The decoder passes over a chunk that is damaged and not needed.
+                _ if !is_whole() => {}
                 b"cICP" if before_pixels => chunks.code_points = data.try_into().ok(),
                 b"sRGB" if before_pixels => chunks.is_srgb = true,
                 b"gAMA" if before_pixels => chunks.gamma = data.try_into().ok().map(u32::from_be_bytes),

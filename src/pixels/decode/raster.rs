@@ -25,7 +25,8 @@ impl Raster {
         let Self { mut image, is_grey, colours, orientation, mut notes } = self;
         notes.extend(colours.and_then(|colours| to_srgb(&mut image, is_grey, &colours)));
         let image = match image {
-            DynamicImage::ImageRgba8(image) => {
+            DynamicImage::ImageRgba8(mut image) => {
+                notes.extend(opaque_without_alpha(&mut image));
                 let (image, note) = on_white(image);
                 notes.extend(note);
                 image
@@ -36,6 +37,16 @@ impl Raster {
         upright.apply_orientation(orientation);
         Decoded { image: upright.into_rgb8(), notes }
     }
+}
+
+/// Programs that write four samples a pixel often leave the last one alone: an alpha channel that is zero everywhere
+/// means none, where there are colours that it would hide.
+fn opaque_without_alpha(image: &mut RgbaImage) -> Option<Note> {
+    let is_without = image.pixels().all(|pixel| pixel.0[3] == 0) && image.pixels().any(|pixel| pixel.0 != [0; 4]);
+    if is_without {
+        image.pixels_mut().for_each(|pixel| pixel.0[3] = 255);
+    }
+    is_without.then_some(Note::AlphaIgnored)
 }
 
 /// Blends onto white, in the memory that the image has: `colour * alpha + white * (1 - alpha)`, rounded to the nearest

@@ -319,7 +319,13 @@ fn orientation_in_a_webp_is_applied_however_it_begins() {
 }
 
 #[test]
-fn alpha_that_is_zero_everywhere_in_a_bitmap_means_none() {
+fn alpha_that_is_zero_everywhere_means_none() {
+    let hidden = RgbaImage::from_pixel(3, 2, Rgba([60, 40, 20, 0]));
+    for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
+        let Decoded { image, notes } = decode(&encoded(hidden.clone(), format), &limits()).unwrap();
+        assert_eq!((image.get_pixel(1, 1).0, &notes[..]), ([60, 40, 20], &[Note::AlphaIgnored][..]), "{format:?}");
+    }
+
     // The third to fifth version of the header, with a mask for alpha.
     for header in [56, 108, 124_u8] {
         for alpha in [0, 128] {
@@ -342,7 +348,7 @@ fn alpha_that_is_zero_everywhere_in_a_bitmap_means_none() {
 
 #[test]
 fn notes_say_what_was_done() {
-    let clear = RgbaImage::from_pixel(4, 4, Rgba([1, 2, 3, 0]));
+    let clear = RgbaImage::from_pixel(4, 4, Rgba([0; 4]));
     let Decoded { image, notes } = decode(&encoded(clear, ImageFormat::Png), &limits()).unwrap();
     assert_eq!((image.get_pixel(0, 0), &notes[..]), (&WHITE, &[Note::TransparentOnWhite][..]));
     let png = encoded(flag(), ImageFormat::Png);

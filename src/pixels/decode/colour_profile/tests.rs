@@ -104,6 +104,13 @@ fn transparent_images_are_converted_and_keep_their_alpha() {
     assert_stripes(&DynamicImage::from(image).into_rgb8(), FROM_DISPLAY_P3, 2, "with alpha");
 }
 
+fn damaged_png_with_linear_gamma() -> Vec<u8> {
+    let mut png = png_with_chunks(&[(b"gAMA", &100_000_u32.to_be_bytes())]);
+    let at = png.windows(4).position(|kind| kind == b"gAMA").unwrap();
+    png[at + 8] ^= 1; // its checksum
+    png
+}
+
 #[test]
 fn a_profile_that_inflates_beyond_any_is_refused_before_it_does() {
     let mut deflated = flate2::write::ZlibEncoder::new(b"a name\0\0".to_vec(), flate2::Compression::best());
@@ -126,6 +133,7 @@ fn what_is_srgb_already_keeps_every_byte() {
         (png_with_chunks(&[(b"gAMA", &linear), (b"sRGB", &[0])]), "sRGB, which stands above gAMA"),
         (png_with_chunks(&[(b"cICP", &[1, 13, 0, 1]), (b"gAMA", &linear)]), "cICP, which stands above gAMA"),
         (png_with_chunks(&[(b"gAMA", &[0; 4])]), "a gAMA of nothing"),
+        (damaged_png_with_linear_gamma(), "a gAMA that is damaged"),
     ] {
         assert_eq!(decoded(&file), (stripes(), vec![]), "{what}");
     }
