@@ -11,6 +11,18 @@ pub(super) struct Hierarchy {
     pub(super) controller: &'static str,
 }
 
+/// A file system with these files, for tests.
+#[cfg(test)]
+pub(super) fn file_system<'a>(files: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = root.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    root
+}
+
 impl Hierarchy {
     /// The folders of the process's own group and of all above it, of a file system that begins at `root`. Some of them
     /// may not be there.

@@ -55,20 +55,15 @@ fn grant(group: &Path) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::control_group::file_system;
 
     /// A file system with a machine of these CPUs, of which the process may use 0 to 7, and with these files.
     fn cores(online: &str, files: &[(&str, &str)]) -> Option<usize> {
-        let root = tempfile::tempdir().unwrap();
         let machine = [
             ("proc/self/status", "Name:\tlobule\nCpus_allowed:\tff\nCpus_allowed_list:\t0-5,6-7\n"),
             ("sys/devices/system/cpu/online", online),
         ];
-        for (path, text) in machine.iter().chain(files) {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        cores_below(root.path())
+        cores_below(file_system(machine.iter().chain(files)).path())
     }
 
     #[test]

@@ -62,16 +62,12 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::control_group::file_system;
 
     /// A file system with a machine of 1000 KiB and with these files.
     fn available(files: &[(&str, &str)]) -> Option<usize> {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in [("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable:    1000 kB\n")].iter().chain(files) {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        available_below(root.path())
+        let machine = [("proc/meminfo", "MemTotal: 2000 kB\nMemAvailable:    1000 kB\n")];
+        available_below(file_system(machine.iter().chain(files)).path())
     }
 
     #[test]

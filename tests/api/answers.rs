@@ -24,6 +24,18 @@ fn reluctant(address: &str, text: &[u8]) -> TcpStream {
     stream
 }
 
+/// A batch of the same image so many times, sent by a browser's form.
+fn batch_for_a_page(images: usize, more_headers: &str) -> Vec<u8> {
+    let image = noise(330);
+    let body = form(&(0..images).map(|_| FormField::file("image", "a.png", &image)).collect::<Vec<_>>());
+    let head = format!(
+        "POST /predict/batch HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n{more_headers}Content-Type: \
+         multipart/form-data; boundary=frontier\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), &body].concat()
+}
+
 /// Whether the other side has ended the connection, however; what is still to be read does not matter.
 fn has_ended(mut stream: TcpStream) -> bool {
     match stream.read_to_end(&mut Vec::new()) {
@@ -35,15 +47,8 @@ fn has_ended(mut stream: TcpStream) -> bool {
 #[test]
 fn a_client_that_does_not_read_its_page_is_left_and_the_memory_is_given_back() {
     let service = Service::start(&["--min-send-rate", "200000"]);
-    let image = noise(330);
-    let body = form(&(0..29).map(|_| FormField::file("image", "a.png", &image)).collect::<Vec<_>>());
-    let head = format!(
-        "POST /predict/batch HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nContent-Type: multipart/form-data; \
-         boundary=frontier\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
+    let request = batch_for_a_page(29, "");
     let before = service.resident_bytes();
-    let request = [head.as_bytes(), &body].concat();
     let clients: Vec<_> = (0..4).map(|_| reluctant(&service.address, &request)).collect();
     // Each page has 29 thumbnails; the operating system takes some of them.
     let (mut most, mut resident) = (0.0_f64, 0);
@@ -70,14 +75,7 @@ fn a_client_that_does_not_read_its_page_is_left_and_the_memory_is_given_back() {
 #[test]
 fn a_client_that_reads_slowly_but_reads_gets_its_whole_page() {
     let service = Service::start(&["--min-send-rate", "20000"]);
-    let image = noise(330);
-    let body = form(&(0..12).map(|_| FormField::file("image", "a.png", &image)).collect::<Vec<_>>());
-    let head = format!(
-        "POST /predict/batch HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\nConnection: close\r\nContent-Type: \
-         multipart/form-data; boundary=frontier\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    let mut client = reluctant(&service.address, &[head.as_bytes(), &body].concat());
+    let mut client = reluctant(&service.address, &batch_for_a_page(12, "Connection: close\r\n"));
     let (mut page, mut piece) = (Vec::new(), [0; 8192]);
     loop {
         let length = client.read(&mut piece).unwrap();

@@ -3,11 +3,11 @@
 use std::io::{self, Cursor};
 
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::colour_profile::ColourSource;
 use super::png_chunks::Chunks;
-use super::raster::Raster;
+use super::raster::{Raster, image_of};
 use super::{DecodeLimits, Note, bmp, webp};
 use crate::pixels::PixelsError;
 
@@ -97,21 +97,15 @@ fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -
         samples.truncate(samples.len() / 2);
         samples.shrink_to_fit();
     }
-    match color {
-        ColorType::L8 | ColorType::L16 => {
-            let rgb = samples.iter().flat_map(|&grey| [grey; 3]).collect();
-            RgbImage::from_raw(width, height, rgb).map(DynamicImage::ImageRgb8)
-        }
+    let samples = match color {
+        ColorType::L8 | ColorType::L16 => samples.iter().flat_map(|&grey| [grey; 3]).collect(),
         ColorType::La8 | ColorType::La16 => {
-            let rgba = samples.chunks_exact(2).flat_map(|pixel| [pixel[0], pixel[0], pixel[0], pixel[1]]).collect();
-            RgbaImage::from_raw(width, height, rgba).map(DynamicImage::ImageRgba8)
+            samples.chunks_exact(2).flat_map(|pixel| [pixel[0], pixel[0], pixel[0], pixel[1]]).collect()
         }
-        ColorType::Rgb8 | ColorType::Rgb16 => RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8),
-        ColorType::Rgba8 | ColorType::Rgba16 => {
-            RgbaImage::from_raw(width, height, samples).map(DynamicImage::ImageRgba8)
-        }
-        _ => None,
-    }
+        ColorType::Rgb8 | ColorType::Rgb16 | ColorType::Rgba8 | ColorType::Rgba16 => samples,
+        _ => return None,
+    };
+    image_of(samples, width, height, color.has_alpha())
 }
 
 /// The decoder's reason in a few words of one line: it may go to whoever sent the image.

@@ -19,6 +19,15 @@ pub(super) struct Raster {
     pub(super) notes: Vec<Note>,
 }
 
+/// 8-bit samples as the image of a [`Raster`]: three a pixel, or four with alpha. None where there are fewer.
+pub(super) fn image_of(samples: Vec<u8>, width: u32, height: u32, has_alpha: bool) -> Option<DynamicImage> {
+    if has_alpha {
+        RgbaImage::from_raw(width, height, samples).map(DynamicImage::ImageRgba8)
+    } else {
+        RgbImage::from_raw(width, height, samples).map(DynamicImage::ImageRgb8)
+    }
+}
+
 impl Raster {
     /// The image in sRGB, without transparency and upright.
     pub(super) fn finish(self) -> Decoded {

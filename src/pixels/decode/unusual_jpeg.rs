@@ -4,12 +4,11 @@
 //! predecessor reads them all.
 
 use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage};
 use jpeg_decoder::{Decoder, PixelFormat};
 
 use super::DecodeLimits;
 use super::colour_profile::ColourSource;
-use super::raster::Raster;
+use super::raster::{Raster, image_of};
 use crate::pixels::PixelsError;
 
 /// Decodes a JPEG whose size and data were checked.
@@ -23,14 +22,14 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     let pixels = decoder.decode().map_err(|_| damaged())?;
     let info = decoder.info().ok_or_else(damaged)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
-    let image = match info.pixel_format {
-        PixelFormat::L8 => RgbImage::from_raw(width, height, pixels.iter().flat_map(|&grey| [grey; 3]).collect()),
-        PixelFormat::RGB24 => RgbImage::from_raw(width, height, pixels),
-        PixelFormat::CMYK32 => RgbImage::from_raw(width, height, from_cmyk(&pixels)),
-        PixelFormat::L16 => None,
+    let samples = match info.pixel_format {
+        PixelFormat::L8 => pixels.iter().flat_map(|&grey| [grey; 3]).collect(),
+        PixelFormat::RGB24 => pixels,
+        PixelFormat::CMYK32 => from_cmyk(&pixels),
+        PixelFormat::L16 => return Err(damaged()),
     };
     Ok(Raster {
-        image: DynamicImage::ImageRgb8(image.ok_or_else(damaged)?),
+        image: image_of(samples, width, height, false).ok_or_else(damaged)?,
         is_grey: info.pixel_format == PixelFormat::L8,
         colours: decoder.icc_profile().map(ColourSource::Profile),
         orientation: decoder.exif_data().and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms),

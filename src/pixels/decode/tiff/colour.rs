@@ -2,13 +2,12 @@
 
 use super::compression::Compression;
 use super::directory::Directory;
-use super::samples::WHITE;
+use super::samples::{BITS_PER_SAMPLE, WHITE};
 use super::ycbcr::YCbCr;
 use super::{PixelsError, not_read, refused};
 
 const PHOTOMETRIC: u16 = 262;
 const COLOUR_MAP: u16 = 320;
-const BITS_PER_SAMPLE: u16 = 258;
 const INK_SET: u16 = 332;
 const EXTRA_SAMPLES: u16 = 338;
 

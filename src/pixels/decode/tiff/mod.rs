@@ -20,7 +20,6 @@ mod ycbcr;
 use std::fmt::Display;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, RgbImage, RgbaImage};
 
 use self::colour::{Alpha, Colour};
 use self::directory::{Directory, File};
@@ -29,7 +28,7 @@ use self::predictor::Predictor;
 use self::samples::{Range, Verdict};
 use super::Note;
 use super::colour_profile::ColourSource;
-use super::raster::Raster;
+use super::raster::{Raster, image_of};
 use super::{DecodeLimits, PixelsError};
 
 const ORIENTATION: u16 = 274;
@@ -52,11 +51,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         let bits = page.depth.bits;
         return Err(unknown_range(&format!("its samples have {bits} bits, of which the highest are not used")));
     }
-    let image = if page.alpha == Alpha::None {
-        RgbImage::from_raw(page.width, page.height, pixels).map(DynamicImage::ImageRgb8)
-    } else {
-        RgbaImage::from_raw(page.width, page.height, pixels).map(DynamicImage::ImageRgba8)
-    };
+    let image = image_of(pixels, page.width, page.height, page.alpha != Alpha::None);
     Ok(Raster {
         image: image.ok_or_else(|| refused("its size contradicts itself"))?,
         is_grey: page.colour.is_grey(),

@@ -5,7 +5,7 @@ use half::f16;
 use super::directory::Directory;
 use super::{PixelsError, not_read, unknown_range};
 
-const BITS_PER_SAMPLE: u16 = 258;
+pub(super) const BITS_PER_SAMPLE: u16 = 258;
 const MIN_SAMPLE_VALUE: [u16; 2] = [280, 340];
 const MAX_SAMPLE_VALUE: [u16; 2] = [281, 341];
 const SAMPLE_FORMAT: u16 = 339;
@@ -130,8 +130,8 @@ impl Range {
         Self { float: depth.float, white, is_stated: depth.stated_white.is_some(), greatest: 0 }
     }
 
-    /// Turns samples into levels from 0 to [`WHITE`]; by the first few of each pixel's samples the range is judged.
-    pub(super) fn levels(&mut self, samples: &mut [u32], in_pixel: usize, judged: usize) -> Result<(), PixelsError> {
+    /// Turns samples into levels from 0 to [`WHITE`]; the first `colours` of each pixel's samples say how far the range goes.
+    pub(super) fn levels(&mut self, samples: &mut [u32], in_pixel: usize, colours: usize) -> Result<(), PixelsError> {
         if self.float {
             let white = self.white as f32;
             for sample in samples {
@@ -149,8 +149,8 @@ impl Range {
             samples.iter_mut().for_each(|sample| *sample *= 257);
             return Ok(());
         }
-        let judged = samples.chunks_exact(in_pixel).flat_map(|pixel| &pixel[..judged]);
-        self.greatest = judged.fold(self.greatest, |greatest, &sample| greatest.max(sample));
+        let colours = samples.chunks_exact(in_pixel).flat_map(|pixel| &pixel[..colours]);
+        self.greatest = colours.fold(self.greatest, |greatest, &sample| greatest.max(sample));
         if white == WHITE {
             samples.iter_mut().for_each(|sample| *sample = (*sample).min(WHITE));
         } else {
