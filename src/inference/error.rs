@@ -17,8 +17,6 @@ pub(crate) enum InferenceError {
     Decode(#[from] PixelsError),
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error("the network's margin is {0}")]
-    NotFinite(f64),
     /// The thread goes on with the next image.
     #[error("a panic while classifying an image: {0}")]
     Panicked(String),

@@ -209,16 +209,10 @@ impl Drop for ClosesQueue {
 fn work(classify: &Classify, queue: &Queue) {
     while let Some(Job { image, since, reply, .. }) = queue.next() {
         // A job owns nothing that another job sees, so nothing can be left half done.
-        let outcome = catch_unwind(AssertUnwindSafe(|| classify(image, since.elapsed()).and_then(finite)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| classify(image, since.elapsed())));
         // A client that has gone by now takes no answer.
         let _ = reply.send(outcome.unwrap_or_else(|panic| Err(InferenceError::Panicked(panic_message(&*panic)))));
     }
-}
-
-/// A network that overflows says nothing, and half a probability is not what it said.
-fn finite(classification: Classification) -> Outcome {
-    let margin = classification.prediction.margin;
-    if margin.is_finite() { Ok(classification) } else { Err(InferenceError::NotFinite(margin)) }
 }
 
 /// What a panic said.

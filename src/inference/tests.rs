@@ -44,15 +44,6 @@ async fn a_panic_is_that_images_alone_and_the_thread_goes_on() {
     assert!(inference.classify(image(b"x")).await.is_ok());
 }
 
-#[tokio::test]
-async fn a_margin_that_is_no_number_is_an_error_and_no_answer() {
-    for margin in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-        let inference = Inference::start_with(Arc::new(move |_, _| Ok(classification(margin))), 1, 1, LONG).unwrap();
-        let outcome = inference.classify(image(b"x")).await;
-        assert!(matches!(outcome, Err(InferenceError::NotFinite(_))), "{margin}: {outcome:?}");
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_refuses_and_a_client_that_goes_makes_room_at_once() {
     let (classify, gate, has_started, begun) = gated();

@@ -187,11 +187,14 @@ impl Classifier {
     /// after the other; none for a network without taps.
     ///
     /// # Errors
-    /// When the image has another size, or the network fails on it.
+    /// When the image has another size, or the network fails on it: half a probability is not what a NaN says.
     pub fn classify_with_taps(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
         let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
         let logits = logits.squeeze(0)?.to_vec1::<f32>()?;
         let prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
+        if !prediction.margin.is_finite() {
+            return Err(ModelError::NotFinite(prediction.margin));
+        }
         Ok((prediction, taps.map(|taps| joined(&taps)).transpose()?))
     }
 }
@@ -228,5 +231,15 @@ mod tests {
     fn a_classifier_is_shared_between_threads() {
         const fn shared<T: Send + Sync>() {}
         const { shared::<Classifier>() }
+    }
+
+    #[test]
+    fn a_network_whose_numbers_overflow_gives_an_error_and_no_answer() {
+        let mut file = WeightsFile::parse(BUILT_IN, "the built-in weights").unwrap();
+        let output = file.tensors.get_mut("classifier.output.weight").unwrap();
+        output.data.fill(f32::MAX);
+        let classifier = Classifier::from_bytes(&file.bytes().unwrap(), "a test", 1).unwrap();
+        let outcome = classifier.classify(&RgbImage::from_pixel(128, 128, image::Rgb([200, 120, 160])));
+        assert!(matches!(outcome, Err(ModelError::NotFinite(_))), "{outcome:?}");
     }
 }

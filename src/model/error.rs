@@ -70,6 +70,9 @@ pub enum ModelError {
         /// For example `NaN or infinity`.
         what: &'static str,
     },
+    /// The network's numbers overflowed on an image, so that it says nothing of it.
+    #[error("the network's margin is {0}: its numbers overflow on this image, as those of a training that diverged do")]
+    NotFinite(f64),
     /// An image could not be brought to a tensor.
     #[error(transparent)]
     Pixels(#[from] PixelsError),

@@ -149,9 +149,7 @@ impl From<InferenceError> for HttpError {
             ),
             InferenceError::Decode(error) => error.into(),
             InferenceError::Model(error) => error.into(),
-            InferenceError::NotFinite(_) | InferenceError::Panicked(_) | InferenceError::ThreadEnded => {
-                Self::internal(error.to_string())
-            }
+            InferenceError::Panicked(_) | InferenceError::ThreadEnded => Self::internal(error.to_string()),
         }
     }
 }
@@ -222,7 +220,7 @@ mod tests {
         for (error, reason) in [
             (HttpError::from(preprocess), "the mean of channel 2 is NaN"),
             (HttpError::from(InferenceError::Panicked("an empty image".into())), "an empty image"),
-            (HttpError::from(InferenceError::NotFinite(f64::NAN)), "the network's margin is NaN"),
+            (HttpError::from(ModelError::NotFinite(f64::NAN)), "the network's margin is NaN"),
         ] {
             assert_eq!((error.code, error.code.status().as_u16()), (Code::Internal, 500));
             assert!(error.log.is_some_and(|log| log.contains(reason)) && !error.detail.contains(reason));
