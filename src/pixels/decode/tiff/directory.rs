@@ -3,6 +3,46 @@
 
 use super::{PixelsError, refused};
 
+/// The numbers of the tags, by their names in the specification.
+pub(super) mod tag {
+    pub const NEW_SUBFILE_TYPE: u16 = 254;
+    pub const SUBFILE_TYPE: u16 = 255;
+    pub const WIDTH: u16 = 256;
+    pub const HEIGHT: u16 = 257;
+    pub const BITS_PER_SAMPLE: u16 = 258;
+    pub const COMPRESSION: u16 = 259;
+    pub const PHOTOMETRIC: u16 = 262;
+    pub const FILL_ORDER: u16 = 266;
+    pub const IMAGE_DESCRIPTION: u16 = 270;
+    pub const STRIP_OFFSETS: u16 = 273;
+    pub const ORIENTATION: u16 = 274;
+    pub const SAMPLES_PER_PIXEL: u16 = 277;
+    pub const ROWS_PER_STRIP: u16 = 278;
+    pub const STRIP_BYTE_COUNTS: u16 = 279;
+    pub const MIN_SAMPLE_VALUE: u16 = 280;
+    pub const MAX_SAMPLE_VALUE: u16 = 281;
+    pub const PLANAR_CONFIGURATION: u16 = 284;
+    pub const PREDICTOR: u16 = 317;
+    pub const COLOUR_MAP: u16 = 320;
+    pub const TILE_WIDTH: u16 = 322;
+    pub const TILE_HEIGHT: u16 = 323;
+    pub const TILE_OFFSETS: u16 = 324;
+    pub const TILE_BYTE_COUNTS: u16 = 325;
+    pub const SUB_IFDS: u16 = 330;
+    pub const INK_SET: u16 = 332;
+    pub const EXTRA_SAMPLES: u16 = 338;
+    pub const SAMPLE_FORMAT: u16 = 339;
+    pub const S_MIN_SAMPLE_VALUE: u16 = 340;
+    pub const S_MAX_SAMPLE_VALUE: u16 = 341;
+    pub const JPEG_TABLES: u16 = 347;
+    pub const JPEG_INTERCHANGE_FORMAT: u16 = 513;
+    pub const JPEG_INTERCHANGE_FORMAT_LENGTH: u16 = 514;
+    pub const YCBCR_COEFFICIENTS: u16 = 529;
+    pub const YCBCR_SUBSAMPLING: u16 = 530;
+    pub const REFERENCE_BLACK_WHITE: u16 = 532;
+    pub const ICC_PROFILE: u16 = 34675;
+}
+
 /// What libtiff reads too, so that no directory of a few bytes costs more than its file's size suggests.
 const MOST_ENTRIES: u64 = 4096;
 

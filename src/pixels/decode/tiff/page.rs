@@ -3,29 +3,9 @@
 
 use super::colour::{Alpha, Colour};
 use super::compression::Compression;
-use super::directory::{Directory, Field};
+use super::directory::{Directory, Field, tag};
 use super::samples::Depth;
 use super::{DecodeLimits, PixelsError, refused};
-
-mod tag {
-    pub(super) const WIDTH: u16 = 256;
-    pub(super) const HEIGHT: u16 = 257;
-    pub(super) const COMPRESSION: u16 = 259;
-    pub(super) const FILL_ORDER: u16 = 266;
-    pub(super) const STRIP_OFFSETS: u16 = 273;
-    pub(super) const SAMPLES: u16 = 277;
-    pub(super) const ROWS_PER_STRIP: u16 = 278;
-    pub(super) const STRIP_BYTES: u16 = 279;
-    pub(super) const PLANAR: u16 = 284;
-    pub(super) const PREDICTOR: u16 = 317;
-    pub(super) const TILE_WIDTH: u16 = 322;
-    pub(super) const TILE_HEIGHT: u16 = 323;
-    pub(super) const TILE_OFFSETS: u16 = 324;
-    pub(super) const TILE_BYTES: u16 = 325;
-    pub(super) const JPEG_TABLES: u16 = 347;
-    pub(super) const JPEG_OFFSET: u16 = 513;
-    pub(super) const JPEG_LENGTH: u16 = 514;
-}
 
 /// The most samples in a row: what is held beside the image is some rows of it.
 const MOST_IN_A_ROW: u64 = 4 << 20;
@@ -73,9 +53,9 @@ impl<'a> Page<'a> {
         }
         limits.check_pixels(width, height)?;
         let compression = Compression::read(tags.small(tag::COMPRESSION, 1)?)?;
-        let samples = tags.small(tag::SAMPLES, 1)?;
+        let samples = tags.small(tag::SAMPLES_PER_PIXEL, 1)?;
         let (colour, alpha) = Colour::read(tags, samples, compression)?;
-        let planar = samples > 1 && tags.small(tag::PLANAR, 1)? == 2;
+        let planar = samples > 1 && tags.small(tag::PLANAR_CONFIGURATION, 1)? == 2;
 
         let tiled = tags.field(tag::TILE_OFFSETS)?.is_some();
         let (chunk_width, chunk_height) = if tiled {
@@ -92,8 +72,11 @@ impl<'a> Page<'a> {
         let chunks = match whole_jpeg(tags)? {
             Some(jpeg) if compression == Compression::OldJpeg => Chunks::Whole(jpeg),
             _ => {
-                let (offsets, lengths) =
-                    if tiled { (tag::TILE_OFFSETS, tag::TILE_BYTES) } else { (tag::STRIP_OFFSETS, tag::STRIP_BYTES) };
+                let (offsets, lengths) = if tiled {
+                    (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
+                } else {
+                    (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
+                };
                 let offsets = tags.field(offsets)?.ok_or_else(|| refused("it does not say where its pixels are"))?;
                 Chunks::Listed { file: tags.file.bytes, offsets, lengths: tags.field(lengths)? }
             }
@@ -222,8 +205,8 @@ impl<'a> Page<'a> {
 
 /// Where an old-style JPEG image (TIFF 6.0, section 22) keeps everything in one stream.
 fn whole_jpeg<'a>(tags: &Directory<'a>) -> Result<Option<&'a [u8]>, PixelsError> {
-    let Some(offset) = tags.unsigned(tag::JPEG_OFFSET)? else { return Ok(None) };
-    let length = tags.unsigned(tag::JPEG_LENGTH)?.unwrap_or(u64::MAX);
+    let Some(offset) = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT)? else { return Ok(None) };
+    let length = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT_LENGTH)?.unwrap_or(u64::MAX);
     let stream = usize::try_from(offset).ok().and_then(|offset| tags.file.bytes.get(offset..)).unwrap_or_default();
     Ok(Some(&stream[..usize::try_from(length).unwrap_or(usize::MAX).min(stream.len())]))
 }

@@ -2,12 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::directory::{Directory, File};
+use super::directory::{Directory, File, tag};
 use super::{Note, PixelsError, not_read, refused};
-
-const NEW_SUBFILE_TYPE: u16 = 254;
-const SUBFILE_TYPE: u16 = 255;
-const SUB_IFDS: u16 = 330;
 
 /// Entries of all directories together that are looked at while pages are counted: a minute's stack of images has fewer.
 const MOST_ENTRIES: usize = 1 << 20;
@@ -39,7 +35,7 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
     let Some(chosen) = chosen else {
         let reduced = file.directory(first).ok_or_else(|| refused("it has no readable directory of its images"))?;
         // Cameras put the image below its thumbnail.
-        if reduced.field(SUB_IFDS)?.is_some() {
+        if reduced.field(tag::SUB_IFDS)?.is_some() {
             return Err(not_read("it has a thumbnail in place of an image, as raw images of cameras do"));
         }
         if is_cut {
@@ -61,5 +57,5 @@ fn is_full(page: &Directory<'_>) -> bool {
     const REDUCED_OR_MASK: u64 = 1 | 4;
     const OLD_REDUCED: u64 = 2;
     let value = |tag| page.unsigned(tag).ok().flatten().unwrap_or(0);
-    value(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK == 0 && value(SUBFILE_TYPE) != OLD_REDUCED
+    value(tag::NEW_SUBFILE_TYPE) & REDUCED_OR_MASK == 0 && value(tag::SUBFILE_TYPE) != OLD_REDUCED
 }

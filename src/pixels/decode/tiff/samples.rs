@@ -2,13 +2,8 @@
 
 use half::f16;
 
-use super::directory::Directory;
+use super::directory::{Directory, tag};
 use super::{PixelsError, not_read, unknown_range};
-
-pub(super) const BITS_PER_SAMPLE: u16 = 258;
-const MIN_SAMPLE_VALUE: [u16; 2] = [280, 340];
-const MAX_SAMPLE_VALUE: [u16; 2] = [281, 341];
-const SAMPLE_FORMAT: u16 = 339;
 
 /// White, of the levels that everything is brought to.
 pub(super) const WHITE: u32 = 65535;
@@ -24,9 +19,9 @@ pub(super) struct Depth {
 
 impl Depth {
     pub(super) fn read(tags: &Directory<'_>, samples: u32) -> Result<Self, PixelsError> {
-        let bits = same_for_all(tags, BITS_PER_SAMPLE, samples)?
+        let bits = same_for_all(tags, tag::BITS_PER_SAMPLE, samples)?
             .ok_or_else(|| not_read("its samples have different numbers of bits"))?;
-        let format = same_for_all(tags, SAMPLE_FORMAT, samples)?
+        let format = same_for_all(tags, tag::SAMPLE_FORMAT, samples)?
             .ok_or_else(|| not_read("its samples are numbers of different kinds"))?;
         let float = match format {
             1 | 4 => false,
@@ -98,10 +93,10 @@ fn stated_white(tags: &Directory<'_>) -> Result<Option<u32>, PixelsError> {
         let field = tags.field(tag)?.or(tags.field(of_any_kind)?);
         Ok(field.and_then(|field| field.real(0)))
     };
-    if value(MIN_SAMPLE_VALUE)?.unwrap_or(0.0) != 0.0 {
+    if value([tag::MIN_SAMPLE_VALUE, tag::S_MIN_SAMPLE_VALUE])?.unwrap_or(0.0) != 0.0 {
         return Ok(None);
     }
-    let white = value(MAX_SAMPLE_VALUE)?.unwrap_or(0.0);
+    let white = value([tag::MAX_SAMPLE_VALUE, tag::S_MAX_SAMPLE_VALUE])?.unwrap_or(0.0);
     Ok((8..=32).map(|bits| u32::MAX >> (32 - bits)).find(|&all_bits| f64::from(all_bits) == white))
 }
 
