@@ -132,6 +132,11 @@ impl<'a> File<'a> {
         Ok((file, first.ok_or_else(|| refused("its header is damaged"))?))
     }
 
+    /// How many bytes come before anything that an offset can point to.
+    pub(super) fn header_bytes(&self) -> usize {
+        if self.big { 16 } else { 8 }
+    }
+
     fn slice(&self, at: u64, length: u64) -> Option<&'a [u8]> {
         let start = usize::try_from(at).ok()?;
         self.bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)

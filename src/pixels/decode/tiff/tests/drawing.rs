@@ -95,9 +95,11 @@ impl Form {
             } else {
                 [tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS]
             };
-            tags.push((offsets, (if self.big { LONG8 } else { LONG }, places)));
-            if !tags.iter().any(|(tag, _)| *tag == counts) {
-                tags.push((counts, (LONG, lengths)));
+            let kind = if self.big { LONG8 } else { LONG };
+            for (tag, values) in [(offsets, (kind, places)), (counts, (LONG, lengths))] {
+                if !tags.iter().any(|(other, _)| *other == tag) {
+                    tags.push((tag, values));
+                }
             }
             tags.sort_by_key(|(tag, _)| *tag);
             let mut entries = self.number(tags.len() as u64, if self.big { 8 } else { 2 });

@@ -62,6 +62,88 @@ fn a_chunk_with_fewer_pixels_than_it_should_have_is_refused() {
     refuses(page().short(tag::ROWS_PER_STRIP, 4), "where all its strips");
 }
 
+/// PackBits without any repeats.
+fn literals(data: &[u8]) -> Vec<u8> {
+    data.chunks(128).flat_map(|run| [&[run.len() as u8 - 1], run].concat()).collect()
+}
+
+#[test]
+fn a_chunk_that_goes_on_beyond_the_file_is_refused_however_it_is_compressed() {
+    let image = drawn(8, 8);
+    let compressed = [
+        (5, lzw(&image)),
+        (8, deflate(&image)),
+        (32773, literals(&image)),
+        (32773, [literals(&image), vec![0; 40]].concat()),
+    ];
+    // The length of the only strip is raised, so that it ends as far behind the file.
+    let longer = |mut file: Vec<u8>, more: u32| {
+        let at = entry(&file, tag::STRIP_BYTE_COUNTS) + 8;
+        let length = u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+        let to_the_end = file.len() as u32 - 8;
+        file[at..at + 4].copy_from_slice(&if more == 0 { length } else { to_the_end + more }.to_le_bytes());
+        file
+    };
+    for (code, data) in compressed {
+        let file = Page { chunks: vec![data], ..page() }.short(tag::COMPRESSION, code).file();
+        assert_eq!(pixels(&longer(file.clone(), 0)), image, "{code}");
+        assert!(refusal(&longer(file.clone(), 1)).contains("the file ends before"), "{code}");
+        assert!(refusal(&longer(file, u32::MAX / 2)).contains("the file ends before"), "{code}");
+    }
+    assert_eq!(pixels(&longer(page().file(), 9)), image, "raw pixels in one strip");
+    let raw = page().in_strips(4, image.chunks(96).map(<[u8]>::to_vec).collect());
+    refuses(raw.with(tag::STRIP_BYTE_COUNTS, LONG, &[96, 9999]), "the file ends before");
+}
+
+#[test]
+fn a_packbits_chunk_that_was_cut_or_torn_is_refused() {
+    let data = literals(&drawn(8, 8));
+    let strip = |data: &[u8]| Page { chunks: vec![data.to_vec()], ..page() }.short(tag::COMPRESSION, 32773);
+    assert_eq!(pixels(&strip(&[&data[..], &[5; 300]].concat()).file()), drawn(8, 8), "bytes behind are passed over");
+    for cut in [1, 40, data.len() - 1] {
+        refuses(strip(&data[..data.len() - cut]), "ends too early");
+    }
+    let mut torn = data.clone();
+    torn[120..150].fill(0); // a hole in which each two zeros are one
+    refuses(strip(&torn), "ends too early");
+}
+
+#[test]
+fn a_tile_as_wide_as_the_image_has_the_rows_below_it_too() {
+    let tile = [drawn(16, 10), vec![9; 16 * 6 * 3]].concat();
+    let page = |tile: &[u8]| Page::new(16, 10, RGB, 3, Vec::new()).in_tiles(16, 16, vec![tile.to_vec()]);
+    assert_eq!(pixels(&page(&tile).file()), drawn(16, 10));
+    refuses(page(&tile[..tile.len() - 1]), "ends too early");
+    let packed = literals(&tile);
+    assert_eq!(pixels(&page(&packed).short(tag::COMPRESSION, 32773).file()), drawn(16, 10));
+    refuses(page(&packed[..packed.len() - 1]).short(tag::COMPRESSION, 32773), "ends too early");
+}
+
+#[test]
+fn pixels_do_not_lie_in_the_header() {
+    for big in [false, true] {
+        for offset in [0, 4, 7, 12, 15] {
+            let page = page().with(tag::STRIP_OFFSETS, LONG, &[offset]);
+            let file = Form { big, ..Form::default() }.file(vec![page]);
+            match read(&file, &DecodeLimits::default()) {
+                Ok(_) => assert!(!big && offset > 7, "{offset}"),
+                Err(_) => assert!(refusal(&file).contains("header") && (big || offset < 8), "{offset}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_must_be_copied_count_as_memory() {
+    let limits = DecodeLimits { max_pixels: 64, ..DecodeLimits::default() };
+    let most = limits.max_memory() as usize;
+    let strip = [drawn(8, 8), vec![0; most]].concat();
+    let plain = Page { chunks: vec![strip], ..page() };
+    assert!(read(&plain.clone().file(), &limits).is_ok());
+    let outcome = read(&plain.short(tag::FILL_ORDER, 2).file(), &limits);
+    assert!(matches!(outcome, Err(PixelsError::TooMuchMemory(_))));
+}
+
 #[test]
 fn a_stream_that_goes_on_behind_the_rows_and_does_not_end_is_refused() {
     let compressed = |data: &[u8], code| Page { chunks: vec![data.to_vec()], ..page() }.short(tag::COMPRESSION, code);
@@ -134,11 +216,14 @@ fn chunks_on_top_of_each_other_are_refused() {
     let mut file = Page::new(100, 100, 1, 1, Vec::new()).in_strips(1, vec![vec![5; 100]; 100]).file();
     let at = entry(&file, tag::STRIP_BYTE_COUNTS);
     let lengths = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
-    for length in file[lengths..lengths + 400].chunks_mut(4) {
-        length.copy_from_slice(&u32::MAX.to_le_bytes());
-    }
-    assert_eq!(pixels(&file), vec![5; 30_000], "a small file may say so");
-    let large = [file, vec![0; 1 << 20]].concat();
+    let mut stating = |length: u32| {
+        for place in file[lengths..lengths + 400].chunks_mut(4) {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+        file.clone()
+    };
+    assert_eq!(pixels(&stating(800)), vec![5; 30_000], "a small file may say so");
+    let large = [stating(60_000), vec![0; 1 << 20]].concat();
     assert!(refusal(&large).contains("on top of each other"));
 }
 
