@@ -43,6 +43,7 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
         }
         return Ok((reduced, Vec::new()));
     };
+    refuse_channels_as_pages(&chosen)?;
     let mut notes = Vec::new();
     if skipped {
         notes.push(Note::ThumbnailSkipped);
@@ -51,6 +52,28 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
         notes.push(Note::FirstOfPages(pages));
     }
     Ok((chosen, notes))
+}
+
+/// ImageJ and OME store the channels of an image as pages, each in grey, and say so in the description: what the first
+/// of them shows is not the image.
+fn refuse_channels_as_pages(page: &Directory<'_>) -> Result<(), PixelsError> {
+    let description = page.field(tag::IMAGE_DESCRIPTION).ok().flatten().map(|field| field.bytes).unwrap_or_default();
+    let description = String::from_utf8_lossy(description);
+    let channels = if description.starts_with("ImageJ=") {
+        description.lines().find_map(|line| line.strip_prefix("channels="))
+    } else if description.contains("<OME") {
+        description.split_once("SizeC=").and_then(|(_, value)| value.get(1..)?.split(['"', '\'']).next())
+    } else {
+        None
+    };
+    let channels = channels.and_then(|number| number.trim().parse().ok()).unwrap_or(1);
+    if channels > 1_u32 && page.small(tag::SAMPLES_PER_PIXEL, 1)? == 1 {
+        return Err(PixelsError::Unsupported(
+            "TIFF",
+            format!("its {channels} channels are stored as pages, each in grey; export it as RGB"),
+        ));
+    }
+    Ok(())
 }
 
 fn is_full(page: &Directory<'_>) -> bool {

@@ -86,6 +86,27 @@ fn a_chain_of_pages_that_runs_in_a_circle_ends() {
 }
 
 #[test]
+fn channels_that_are_stored_as_pages_are_refused() {
+    let described = |page: Page, text: &str| {
+        let bytes: Vec<u64> = text.bytes().map(u64::from).collect();
+        page.with(tag::IMAGE_DESCRIPTION, BYTE, &bytes)
+    };
+    let grey = Page::new(2, 1, 1, 1, vec![30, 60]);
+    let ome =
+        |channels| format!(r#"<?xml version="1.0"?><OME><Image><Pixels SizeC="{channels}" SizeT="1"/></Image></OME>"#);
+    for description in ["ImageJ=1.54f\nimages=3\nchannels=3\nmode=composite\n\0", &ome(3), &ome(3).replace('"', "'")] {
+        let page = described(grey.clone(), description);
+        let reason = refusal(&Form::default().file(vec![page, grey.clone(), grey.clone()]));
+        assert_eq!(reason, "its 3 channels are stored as pages, each in grey; export it as RGB", "{description}");
+    }
+    for description in ["ImageJ=1.54f\nimages=3\nslices=3\n", "channels=3", &ome(1), "SizeC=\"3\"", "<OME SizeC="] {
+        assert_eq!(pixels(&described(grey.clone(), description).file()), [30, 30, 30, 60, 60, 60], "{description}");
+    }
+    let colours = Page::new(1, 1, RGB, 3, vec![1, 2, 3]);
+    assert_eq!(pixels(&described(colours, &ome(3)).file()), [1, 2, 3], "the channels of one page");
+}
+
+#[test]
 fn predictors_are_undone() {
     let differences: Vec<u8> = [[10, 20, 30], [1, 255, 0], [1, 1, 226]].concat();
     let page = Page::new(3, 1, RGB, 3, deflate(&differences)).short(tag::COMPRESSION, 8).short(tag::PREDICTOR, 2);
@@ -168,6 +189,12 @@ fn jpeg_tiles_are_completed_by_the_tables_of_the_file() {
     let raw =
         decoded(&page.clone().short(tag::PHOTOMETRIC, RGB).in_tiles(16, 16, vec![left.clone(), left.clone()]).file());
     assert!(raw.image.into_rgb8().get_pixel(0, 0).0[0].abs_diff(84) <= 2, "the luma of the first colour");
+    // Its frame header says that the first component has four samples where the others have one.
+    let mut shared = left.clone();
+    let frame = shared.windows(2).position(|mark| mark == [0xFF, 0xC0]).unwrap();
+    shared[frame + 11] = 0x22;
+    let tiles = vec![shared, left.clone()];
+    refuses(page.clone().short(tag::PHOTOMETRIC, RGB).in_tiles(16, 16, tiles), "fewer samples of some colours");
     let cut = left[..left.len() - 12].to_vec();
     refuses(page.clone().in_tiles(16, 16, vec![left.clone(), cut]), "damaged");
     refuses(page.in_tiles(32, 32, vec![left]), "another size");
