@@ -52,6 +52,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     Ok(Raster {
         image: image.ok_or_else(|| refused("its size contradicts itself"))?,
         is_grey: page.colour.is_grey(),
+        is_deep: page.depth.bits > 8 || page.depth.float,
         colours: profile(&tags).map(ColourSource::Profile),
         orientation: orientation(&tags),
         notes,

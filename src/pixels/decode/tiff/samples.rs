@@ -114,7 +114,7 @@ pub(super) enum Verdict {
     Fits,
     /// There are samples above the white that the tags state, which is no white then.
     BeyondStated,
-    /// So dark that the bits of a camera or scanner were stored in more without being scaled.
+    /// So dark, and not black, that the bits of a camera or scanner were stored in more without being scaled.
     Unknown,
 }
 
@@ -160,7 +160,7 @@ impl Range {
     pub(super) fn verdict(&self) -> Verdict {
         if self.is_stated && self.greatest > self.white {
             Verdict::BeyondStated
-        } else if !self.is_stated && self.white >= WHITE && self.greatest <= self.white >> 4 {
+        } else if !self.is_stated && self.white >= WHITE && (1..=self.white >> 4).contains(&self.greatest) {
             Verdict::Unknown
         } else {
             Verdict::Fits

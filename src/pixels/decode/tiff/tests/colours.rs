@@ -102,6 +102,44 @@ fn fewer_bits_than_are_stored_are_refused_unless_a_tag_states_white() {
 }
 
 #[test]
+fn an_image_that_is_dark_for_more_than_8_bits_says_so() {
+    let side = 20;
+    let shades = |white: u32| (0..side * side).map(move |at| at as u32 * white / 399);
+    let grey = |bits, strip| Page::new(side, side, 1, 1, strip).short(tag::BITS_PER_SAMPLE, bits);
+    let notes = |page: Page| decoded(&page.file()).finish().notes;
+    let page = |white: u32, brightest: u32| {
+        let samples: Vec<u16> = shades(white).chain([brightest]).skip(1).map(|sample| sample as u16).collect();
+        grey(16, words(&samples))
+    };
+    for white in [4096, 8191, 16383] {
+        assert_eq!(notes(page(white, white)), [Note::Dark], "{white}");
+    }
+    assert_eq!(notes(page(4095, 65535)), [Note::Dark], "a hot pixel");
+    assert_eq!(notes(page(4095, 4095).short(tag::MAX_SAMPLE_VALUE, 65535)), [Note::Dark], "as it is stated");
+    assert_eq!(notes(page(4095, 4095).short(tag::MAX_SAMPLE_VALUE, 4095)), []);
+    assert_eq!(notes(page(16383, 16383).with(tag::S_MAX_SAMPLE_VALUE, SHORT, &[16383])), []);
+    for white in [18_000, 30_000, 65535] {
+        assert_eq!(notes(page(white, white)), [], "{white}");
+    }
+
+    let floats = |white: f32| {
+        let samples = shades(399).flat_map(|shade| (shade as f32 / 399.0 * white).to_le_bytes()).collect();
+        grey(32, samples).short(tag::SAMPLE_FORMAT, 3)
+    };
+    assert_eq!((notes(floats(0.06)), notes(floats(1.0))), (vec![Note::Dark], vec![]));
+    let of_8_bits = shades(10).map(|shade| shade as u8).collect();
+    assert_eq!(notes(grey(8, of_8_bits)), [], "their range is known");
+}
+
+#[test]
+fn black_is_black_in_any_depth() {
+    for (bits, bytes) in [(8, 1), (16, 2), (32, 4)] {
+        let page = Page::new(2, 2, 1, 1, vec![0; 4 * bytes]).short(tag::BITS_PER_SAMPLE, bits);
+        assert_eq!(pixels(&page.file()), [0; 12], "{bits} bits");
+    }
+}
+
+#[test]
 fn the_range_of_colours_is_known_by_the_alpha_that_multiplied_them() {
     let page = |alpha| {
         Page::new(2, 1, 1, 2, words(&[200, 400, 0, alpha])).short(tag::BITS_PER_SAMPLE, 16).short(tag::EXTRA_SAMPLES, 1)
