@@ -82,14 +82,17 @@ pub(super) fn read(
             profile.map(ColourSource::Profile)
         }
     };
-    Ok(Raster { image, is_grey: !color.has_color(), colours, orientation, notes })
+    Ok(Raster { image, is_grey: !color.has_color(), is_deep: is_deep(color), colours, orientation, notes })
+}
+
+fn is_deep(color: ColorType) -> bool {
+    matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
 }
 
 /// Samples of 8 or 16 bits as 8-bit RGB or RGBA, in the memory that they have already: a copy of a large image would
 /// take as much again.
 fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -> Option<DynamicImage> {
-    let deep = matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16);
-    if deep {
+    if is_deep(color) {
         for at in 0..samples.len() / 2 {
             let level = u32::from(u16::from_ne_bytes([samples[2 * at], samples[2 * at + 1]]));
             samples[at] = ((level * 255 + 32_767) / 65_535) as u8; // rounded to the nearest level

@@ -21,6 +21,12 @@ pub enum Note {
     /// A thumbnail or a mask stands before the image in its file.
     #[error("A thumbnail that stands before the image in its file was passed over.")]
     ThumbnailSkipped,
+    /// It is dark for samples of more than 8 bits, whose range may be larger than what was measured.
+    #[error(
+        "Its samples have more than 8 bits, and hardly a pixel is above a quarter of their range: it may be darker than it \
+         was meant to be."
+    )]
+    Dark,
     /// Its alpha channel is zero everywhere.
     #[error("Its alpha channel is zero everywhere and was ignored.")]
     AlphaIgnored,

@@ -355,6 +355,16 @@ fn notes_say_what_was_done() {
     let frames = png_chunk(b"acTL", &[0, 0, 0, 2, 0, 0, 0, 0]);
     let Decoded { image, notes } = decode(&[&png[..33], &frames, &png[33..]].concat(), &limits()).unwrap();
     assert_eq!((image, &notes[..]), (flag(), &[Note::FirstFrame][..]));
+    // 14 bits of a camera in the 16 of a PNG, and the same where they were scaled.
+    for (step, notes) in [(163, &[Note::Dark][..]), (655, &[])] {
+        let deep = image::ImageBuffer::from_fn(10, 10, |x, y| Luma([(y * 10 + x) as u16 * step]));
+        let clear = DynamicImage::ImageLuma16(deep.clone()).into_rgba16();
+        let mut clear = image::ImageBuffer::from_fn(20, 10, |x, y| *clear.get_pixel(x % 10, y));
+        clear.rows_mut().for_each(|row| row.skip(10).for_each(|pixel| *pixel = Rgba([65535, 65535, 65535, 0])));
+        assert_eq!(decode(&encoded(deep, ImageFormat::Png), &limits()).unwrap().notes, notes);
+        let seen = decode(&encoded(clear, ImageFormat::Png), &limits()).unwrap().notes;
+        assert_eq!(seen, [notes, &[Note::TransparentOnWhite]].concat(), "what is transparent is not looked at");
+    }
     for format in FORMATS_READ {
         assert_eq!(decode(&encoded(flag(), format), &limits()).unwrap().notes, [], "{format:?}");
     }

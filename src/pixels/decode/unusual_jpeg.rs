@@ -31,6 +31,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     Ok(Raster {
         image: image_of(samples, width, height, false).ok_or_else(damaged)?,
         is_grey: info.pixel_format == PixelFormat::L8,
+        is_deep: false,
         colours: decoder.icc_profile().map(ColourSource::Profile),
         orientation: decoder.exif_data().and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms),
         notes: Vec::new(),

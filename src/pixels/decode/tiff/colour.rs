@@ -1,15 +1,10 @@
 //! What samples mean: from the levels of a pixel to red, green and blue, and how its alpha is to be taken.
 
 use super::compression::Compression;
-use super::directory::Directory;
-use super::samples::{BITS_PER_SAMPLE, WHITE};
+use super::directory::{Directory, tag};
+use super::samples::WHITE;
 use super::ycbcr::YCbCr;
 use super::{PixelsError, not_read, refused};
-
-const PHOTOMETRIC: u16 = 262;
-const COLOUR_MAP: u16 = 320;
-const INK_SET: u16 = 332;
-const EXTRA_SAMPLES: u16 = 338;
 
 /// The colours of a pixel's first samples.
 pub(super) enum Colour {
@@ -39,13 +34,13 @@ impl Colour {
         samples: u32,
         compression: Compression,
     ) -> Result<(Self, Alpha), PixelsError> {
-        let photometric = tags.unsigned(PHOTOMETRIC)?;
+        let photometric = tags.unsigned(tag::PHOTOMETRIC)?;
         let colour = match photometric.ok_or_else(|| refused("it does not say what its samples mean"))? {
             0 => Self::WhiteIsZero,
             1 => Self::BlackIsZero,
             2 => Self::Rgb,
             3 => Self::Palette(palette(tags)?),
-            5 if tags.small(INK_SET, 1)? == 1 => Self::Cmyk,
+            5 if tags.small(tag::INK_SET, 1)? == 1 => Self::Cmyk,
             5 => return Err(not_read("its inks are not cyan, magenta, yellow and black")),
             6 if samples == 1 => Self::BlackIsZero,
             6 => Self::YCbCr(YCbCr::read(tags, compression)?.into()),
@@ -60,7 +55,7 @@ impl Colour {
         if samples < colours || samples > colours + most_extra {
             return Err(refused(format!("{samples} samples for each pixel do not fit its kind of colour")));
         }
-        let stated = tags.field(EXTRA_SAMPLES)?.and_then(|field| field.unsigned(0));
+        let stated = tags.field(tag::EXTRA_SAMPLES)?.and_then(|field| field.unsigned(0));
         let alpha = match stated {
             _ if samples == colours => Alpha::None,
             Some(1) => Alpha::Premultiplied,
@@ -139,8 +134,8 @@ fn to_8_bits(level: u32) -> u8 {
 /// The colours of an image with a palette. Levels have 16 bits, unless none is above 255: libtiff's rule for files of
 /// writers that knew no better.
 fn palette(tags: &Directory<'_>) -> Result<Vec<[u8; 3]>, PixelsError> {
-    let bits = tags.small(BITS_PER_SAMPLE, 1)?;
-    let map = tags.field(COLOUR_MAP)?.ok_or_else(|| refused("its palette is missing"))?;
+    let bits = tags.small(tag::BITS_PER_SAMPLE, 1)?;
+    let map = tags.field(tag::COLOUR_MAP)?.ok_or_else(|| refused("its palette is missing"))?;
     let colours = 1_usize << bits.min(16);
     if bits > 8 || map.len() < 3 * colours {
         return Err(refused("its palette does not have a colour for each value"));

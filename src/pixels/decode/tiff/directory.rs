@@ -3,6 +3,46 @@
 
 use super::{PixelsError, refused};
 
+/// The numbers of the tags, by their names in the specification.
+pub(super) mod tag {
+    pub(crate) const NEW_SUBFILE_TYPE: u16 = 254;
+    pub(crate) const SUBFILE_TYPE: u16 = 255;
+    pub(crate) const WIDTH: u16 = 256;
+    pub(crate) const HEIGHT: u16 = 257;
+    pub(crate) const BITS_PER_SAMPLE: u16 = 258;
+    pub(crate) const COMPRESSION: u16 = 259;
+    pub(crate) const PHOTOMETRIC: u16 = 262;
+    pub(crate) const FILL_ORDER: u16 = 266;
+    pub(crate) const IMAGE_DESCRIPTION: u16 = 270;
+    pub(crate) const STRIP_OFFSETS: u16 = 273;
+    pub(crate) const ORIENTATION: u16 = 274;
+    pub(crate) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(crate) const ROWS_PER_STRIP: u16 = 278;
+    pub(crate) const STRIP_BYTE_COUNTS: u16 = 279;
+    pub(crate) const MIN_SAMPLE_VALUE: u16 = 280;
+    pub(crate) const MAX_SAMPLE_VALUE: u16 = 281;
+    pub(crate) const PLANAR_CONFIGURATION: u16 = 284;
+    pub(crate) const PREDICTOR: u16 = 317;
+    pub(crate) const COLOUR_MAP: u16 = 320;
+    pub(crate) const TILE_WIDTH: u16 = 322;
+    pub(crate) const TILE_HEIGHT: u16 = 323;
+    pub(crate) const TILE_OFFSETS: u16 = 324;
+    pub(crate) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(crate) const SUB_IFDS: u16 = 330;
+    pub(crate) const INK_SET: u16 = 332;
+    pub(crate) const EXTRA_SAMPLES: u16 = 338;
+    pub(crate) const SAMPLE_FORMAT: u16 = 339;
+    pub(crate) const S_MIN_SAMPLE_VALUE: u16 = 340;
+    pub(crate) const S_MAX_SAMPLE_VALUE: u16 = 341;
+    pub(crate) const JPEG_TABLES: u16 = 347;
+    pub(crate) const JPEG_INTERCHANGE_FORMAT: u16 = 513;
+    pub(crate) const JPEG_INTERCHANGE_FORMAT_LENGTH: u16 = 514;
+    pub(crate) const YCBCR_COEFFICIENTS: u16 = 529;
+    pub(crate) const YCBCR_SUBSAMPLING: u16 = 530;
+    pub(crate) const REFERENCE_BLACK_WHITE: u16 = 532;
+    pub(crate) const ICC_PROFILE: u16 = 34675;
+}
+
 /// What libtiff reads too, so that no directory of a few bytes costs more than its file's size suggests.
 const MOST_ENTRIES: u64 = 4096;
 
@@ -90,6 +130,11 @@ impl<'a> File<'a> {
             _ => None,
         };
         Ok((file, first.ok_or_else(|| refused("its header is damaged"))?))
+    }
+
+    /// How many bytes come before anything that an offset can point to.
+    pub(super) fn header_bytes(&self) -> usize {
+        if self.big { 16 } else { 8 }
     }
 
     fn slice(&self, at: u64, length: u64) -> Option<&'a [u8]> {

@@ -8,6 +8,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::colour::Colour;
 use super::page::Page;
 use super::{PixelsError, not_read, refused};
 use crate::pixels::decode::jpeg_scans::{self, Fault, Layout};
@@ -17,6 +18,8 @@ struct Frame {
     width: u32,
     height: u32,
     components: usize,
+    /// Some components have fewer samples than others.
+    is_subsampled: bool,
 }
 
 /// The rows of a chunk, as they are or longer; 8 bits a sample.
@@ -30,6 +33,10 @@ pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>,
     let fits = frame.width == page.chunk_width && (rows..=page.chunk_height).contains(&frame.height);
     if !fits || frame.components != page.samples_in_plane() {
         return Err(refused("a JPEG stream in it has another size or number of colours than its tags say"));
+    }
+    // As libtiff does: libvips has written such tiles, whose colours are others than their tags say.
+    if frame.is_subsampled && !matches!(page.colour, Colour::YCbCr(_)) {
+        return Err(refused("a JPEG stream in it has fewer samples of some colours, which its tags do not allow"));
     }
     match jpeg_scans::walk(&stream, |_, _| true) {
         Ok(Layout::Usual) => {}
@@ -77,11 +84,18 @@ fn append(data: &[u8], stream: &mut Vec<u8>) -> Result<Option<Frame>, PixelsErro
         let (segment, behind) = rest.split_at_checked(2 + length).ok_or_else(damaged)?;
         match mark {
             0xC0..=0xC2 => {
-                let Some(&[8, h0, h1, w0, w1, components, ..]) = segment.get(4..) else {
+                let Some(&[8, h0, h1, w0, w1, components, ref of_each @ ..]) = segment.get(4..) else {
                     return Err(not_read("a JPEG stream in it does not have 8 bits a sample"));
                 };
                 let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
-                frame = Some(Frame { width: side(w0, w1), height: side(h0, h1), components: components.into() });
+                let factors = |component: &[u8; 3]| component[1];
+                let (of_each, _) = of_each.as_chunks();
+                frame = Some(Frame {
+                    width: side(w0, w1),
+                    height: side(h0, h1),
+                    components: components.into(),
+                    is_subsampled: of_each.windows(2).any(|pair| factors(&pair[0]) != factors(&pair[1])),
+                });
             }
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 return Err(not_read("a JPEG stream in it is lossless, hierarchical or arithmetically coded"));

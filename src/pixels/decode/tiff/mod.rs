@@ -22,7 +22,7 @@ use std::fmt::Display;
 use image::metadata::Orientation;
 
 use self::colour::{Alpha, Colour};
-use self::directory::{Directory, File};
+use self::directory::{Directory, File, tag};
 use self::page::Page;
 use self::predictor::Predictor;
 use self::samples::{Range, Verdict};
@@ -30,9 +30,6 @@ use super::Note;
 use super::colour_profile::ColourSource;
 use super::raster::{Raster, image_of};
 use super::{DecodeLimits, PixelsError};
-
-const ORIENTATION: u16 = 274;
-const ICC_PROFILE: u16 = 34675;
 
 /// Reads a TIFF file.
 ///
@@ -55,6 +52,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     Ok(Raster {
         image: image.ok_or_else(|| refused("its size contradicts itself"))?,
         is_grey: page.colour.is_grey(),
+        is_deep: page.depth.bits > 8 || page.depth.float,
         colours: profile(&tags).map(ColourSource::Profile),
         orientation: orientation(&tags),
         notes,
@@ -81,12 +79,12 @@ fn unknown_range(samples: &str) -> PixelsError {
 
 /// An image whose metadata is broken is still an image.
 fn orientation(tags: &Directory<'_>) -> Orientation {
-    let stated = tags.unsigned(ORIENTATION).ok().flatten().and_then(|value| u8::try_from(value).ok());
+    let stated = tags.unsigned(tag::ORIENTATION).ok().flatten().and_then(|value| u8::try_from(value).ok());
     stated.and_then(Orientation::from_exif).unwrap_or(Orientation::NoTransforms)
 }
 
 fn profile(tags: &Directory<'_>) -> Option<Vec<u8>> {
-    Some(tags.field(ICC_PROFILE).ok()??.bytes.to_vec())
+    Some(tags.field(tag::ICC_PROFILE).ok()??.bytes.to_vec())
 }
 
 /// All pixels, as RGB or RGBA of 8 bits.

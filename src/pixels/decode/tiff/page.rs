@@ -3,29 +3,9 @@
 
 use super::colour::{Alpha, Colour};
 use super::compression::Compression;
-use super::directory::{Directory, Field};
+use super::directory::{Directory, Field, File, tag};
 use super::samples::Depth;
 use super::{DecodeLimits, PixelsError, refused};
-
-mod tag {
-    pub(super) const WIDTH: u16 = 256;
-    pub(super) const HEIGHT: u16 = 257;
-    pub(super) const COMPRESSION: u16 = 259;
-    pub(super) const FILL_ORDER: u16 = 266;
-    pub(super) const STRIP_OFFSETS: u16 = 273;
-    pub(super) const SAMPLES: u16 = 277;
-    pub(super) const ROWS_PER_STRIP: u16 = 278;
-    pub(super) const STRIP_BYTES: u16 = 279;
-    pub(super) const PLANAR: u16 = 284;
-    pub(super) const PREDICTOR: u16 = 317;
-    pub(super) const TILE_WIDTH: u16 = 322;
-    pub(super) const TILE_HEIGHT: u16 = 323;
-    pub(super) const TILE_OFFSETS: u16 = 324;
-    pub(super) const TILE_BYTES: u16 = 325;
-    pub(super) const JPEG_TABLES: u16 = 347;
-    pub(super) const JPEG_OFFSET: u16 = 513;
-    pub(super) const JPEG_LENGTH: u16 = 514;
-}
 
 /// The most samples in a row: what is held beside the image is some rows of it.
 const MOST_IN_A_ROW: u64 = 4 << 20;
@@ -49,6 +29,8 @@ pub(super) struct Page<'a> {
     /// Each sample has chunks of its own.
     pub planar: bool,
     pub big_endian: bool,
+    /// Its chunks are tiles, which go on beyond its edges; strips end with it.
+    tiled: bool,
     pub chunk_width: u32,
     pub chunk_height: u32,
     pub jpeg_tables: Option<&'a [u8]>,
@@ -57,7 +39,7 @@ pub(super) struct Page<'a> {
 
 enum Chunks<'a> {
     Listed {
-        file: &'a [u8],
+        file: File<'a>,
         offsets: Field<'a>,
         lengths: Option<Field<'a>>,
     },
@@ -73,9 +55,9 @@ impl<'a> Page<'a> {
         }
         limits.check_pixels(width, height)?;
         let compression = Compression::read(tags.small(tag::COMPRESSION, 1)?)?;
-        let samples = tags.small(tag::SAMPLES, 1)?;
+        let samples = tags.small(tag::SAMPLES_PER_PIXEL, 1)?;
         let (colour, alpha) = Colour::read(tags, samples, compression)?;
-        let planar = samples > 1 && tags.small(tag::PLANAR, 1)? == 2;
+        let planar = samples > 1 && tags.small(tag::PLANAR_CONFIGURATION, 1)? == 2;
 
         let tiled = tags.field(tag::TILE_OFFSETS)?.is_some();
         let (chunk_width, chunk_height) = if tiled {
@@ -92,10 +74,13 @@ impl<'a> Page<'a> {
         let chunks = match whole_jpeg(tags)? {
             Some(jpeg) if compression == Compression::OldJpeg => Chunks::Whole(jpeg),
             _ => {
-                let (offsets, lengths) =
-                    if tiled { (tag::TILE_OFFSETS, tag::TILE_BYTES) } else { (tag::STRIP_OFFSETS, tag::STRIP_BYTES) };
+                let (offsets, lengths) = if tiled {
+                    (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
+                } else {
+                    (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
+                };
                 let offsets = tags.field(offsets)?.ok_or_else(|| refused("it does not say where its pixels are"))?;
-                Chunks::Listed { file: tags.file.bytes, offsets, lengths: tags.field(lengths)? }
+                Chunks::Listed { file: tags.file, offsets, lengths: tags.field(lengths)? }
             }
         };
         let (chunk_width, chunk_height) =
@@ -113,6 +98,7 @@ impl<'a> Page<'a> {
             bits_reversed: compression.is_of_bytes() && tags.small(tag::FILL_ORDER, 1)? == 2,
             planar,
             big_endian: tags.file.big_endian,
+            tiled,
             chunk_width,
             chunk_height,
             jpeg_tables: tags.field(tag::JPEG_TABLES)?.map(|field| field.bytes),
@@ -140,11 +126,11 @@ impl<'a> Page<'a> {
         if self.planar { 1 } else { self.samples }
     }
 
-    /// Rows of the chunks in this row of chunks that are stored: strips end with the image, tiles go on.
+    /// How many rows each chunk in this row of chunks must have: tiles of bytes all of theirs, and images in strips or
+    /// tiles, which know when they are whole, those of the page.
     pub(super) fn rows_stored(&self, row_of_chunks: u32) -> u32 {
-        let is_strip = self.chunk_width == self.width;
         let left = self.height - row_of_chunks * self.chunk_height;
-        if is_strip { left.min(self.chunk_height) } else { self.chunk_height }
+        if self.tiled && self.compression.is_of_bytes() { self.chunk_height } else { left.min(self.chunk_height) }
     }
 
     /// What decoding costs must be in proportion to the image and to the file.
@@ -166,12 +152,6 @@ impl<'a> Page<'a> {
         if covered > 4 * pixels + (4 << 20) {
             return Err(refused("its tiles are far larger than the image"));
         }
-        // An image inside a strip or tile is decoded as a whole: a sample takes 3 bytes, and the page's pixels up to 4.
-        let in_a_chunk = u64::from(self.chunk_width).saturating_mul(self.chunk_height.into());
-        let memory = in_a_chunk.saturating_mul(3 * self.samples_in_plane() as u64) + 4 * pixels;
-        if !self.compression.is_of_bytes() && memory > limits.max_memory() {
-            return Err(PixelsError::TooMuchMemory(limits.max_memory()));
-        }
         let in_a_row = u64::from(self.chunk_width) * self.samples as u64;
         if in_a_row > MOST_IN_A_ROW {
             return Err(refused(format!("it is {} pixels wide, which is more than is read", self.width)));
@@ -179,7 +159,27 @@ impl<'a> Page<'a> {
         if self.jpeg_tables.is_some_and(|tables| tables.len() > MOST_JPEG_TABLES) {
             return Err(refused("its JPEG tables are too long"));
         }
-        let Chunks::Listed { file, offsets, lengths } = &self.chunks else { return Ok(()) };
+        let largest = self.largest_chunk(pixels)?;
+        // The page's pixels take up to 4 bytes. An image inside a strip or tile is decoded as a whole, whose samples take 3
+        // bytes, and 1 while the chunks of other planes are decoded; streams of JPEG and reversed bits are copied.
+        let in_a_chunk = u64::from(self.chunk_width).saturating_mul(self.chunk_height.into());
+        let (decoded, copies) = match self.compression.is_of_bytes() {
+            true => (0, if self.bits_reversed { self.planes() } else { 0 }),
+            false => (in_a_chunk.saturating_mul((2 * self.samples_in_plane() + self.samples) as u64), 1),
+        };
+        let memory = (4 * pixels).saturating_add(decoded).saturating_add(copies as u64 * largest);
+        if memory > limits.max_memory() {
+            return Err(PixelsError::TooMuchMemory(limits.max_memory()));
+        }
+        Ok(())
+    }
+
+    /// The bytes of the largest chunk; an error where they cannot be those of a whole image of so many pixels.
+    fn largest_chunk(&self, pixels: u64) -> Result<u64, PixelsError> {
+        let (file, offsets, lengths) = match &self.chunks {
+            Chunks::Whole(jpeg) => return Ok(jpeg.len() as u64),
+            Chunks::Listed { file, offsets, lengths } => (file, offsets, lengths),
+        };
         let count = u64::from(self.across()) * u64::from(self.down()) * self.planes() as u64;
         if (offsets.len() as u64) < count || lengths.is_some_and(|lengths| (lengths.len() as u64) < count) {
             return Err(refused("it does not say where all its strips or tiles are"));
@@ -188,14 +188,15 @@ impl<'a> Page<'a> {
         if count > pixels * self.planes() as u64 / 256 + (16 << 10) {
             return Err(refused("it is cut into too many strips or tiles"));
         }
-        let mut total = 0;
+        let (mut total, mut largest) = (0, 0);
         for index in 0..count as usize {
-            total += self.data(index)?.len() as u64;
-            if total > 4 * file.len() as u64 + (1 << 20) {
+            let length = self.data(index)?.len() as u64;
+            (total, largest) = (total + length, largest.max(length));
+            if total > 4 * file.bytes.len() as u64 + (1 << 20) {
                 return Err(refused("its strips or tiles lie on top of each other"));
             }
         }
-        Ok(())
+        Ok(largest)
     }
 
     /// The bytes of a chunk, as they are stored.
@@ -205,25 +206,31 @@ impl<'a> Page<'a> {
             Chunks::Listed { file, offsets, lengths } => (file, offsets, lengths),
         };
         let missing = || refused("the file ends before its pixels do");
-        let offset = offsets.unsigned(index).and_then(|offset| usize::try_from(offset).ok()).ok_or_else(missing)?;
-        let data = file.get(offset..).ok_or_else(missing)?;
-        // The length is not always told, nor always right; decoders stop when they have all pixels.
-        let length = match lengths {
-            Some(lengths) => lengths.unsigned(index).and_then(|length| usize::try_from(length).ok()),
-            None if offsets.len() == 1 => None,
-            None => return Err(refused("it does not say how long its strips or tiles are")),
-        };
-        if length == Some(0) {
-            return Err(refused("one of its strips or tiles is empty"));
+        let number = |field: &Field<'_>| field.unsigned(index).and_then(|number| usize::try_from(number).ok());
+        let offset = number(offsets).ok_or_else(missing)?;
+        if offset < file.header_bytes() {
+            return Err(refused("one of its strips or tiles lies on top of the file's header"));
         }
-        Ok(&data[..length.unwrap_or(usize::MAX).min(data.len())])
+        let data = file.bytes.get(offset..).ok_or_else(missing)?;
+        let is_alone = offsets.len() == 1;
+        match lengths {
+            None if is_alone => Ok(data),
+            None => Err(refused("it does not say how long its strips or tiles are")),
+            Some(lengths) => match number(lengths) {
+                Some(0) => Err(refused("one of its strips or tiles is empty")),
+                Some(length) if length <= data.len() => Ok(&data[..length]),
+                // Raw pixels in one strip end where the image does, whatever is told of them; libtiff does so too.
+                _ if is_alone && self.compression == Compression::None => Ok(data),
+                _ => Err(missing()),
+            },
+        }
     }
 }
 
 /// Where an old-style JPEG image (TIFF 6.0, section 22) keeps everything in one stream.
 fn whole_jpeg<'a>(tags: &Directory<'a>) -> Result<Option<&'a [u8]>, PixelsError> {
-    let Some(offset) = tags.unsigned(tag::JPEG_OFFSET)? else { return Ok(None) };
-    let length = tags.unsigned(tag::JPEG_LENGTH)?.unwrap_or(u64::MAX);
+    let Some(offset @ 1..) = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT)? else { return Ok(None) };
+    let length = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT_LENGTH)?.unwrap_or(u64::MAX);
     let stream = usize::try_from(offset).ok().and_then(|offset| tags.file.bytes.get(offset..)).unwrap_or_default();
     Ok(Some(&stream[..usize::try_from(length).unwrap_or(usize::MAX).min(stream.len())]))
 }

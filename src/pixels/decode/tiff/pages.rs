@@ -2,12 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::directory::{Directory, File};
+use super::directory::{Directory, File, tag};
 use super::{Note, PixelsError, not_read, refused};
-
-const NEW_SUBFILE_TYPE: u16 = 254;
-const SUBFILE_TYPE: u16 = 255;
-const SUB_IFDS: u16 = 330;
 
 /// Entries of all directories together that are looked at while pages are counted: a minute's stack of images has fewer.
 const MOST_ENTRIES: usize = 1 << 20;
@@ -39,7 +35,7 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
     let Some(chosen) = chosen else {
         let reduced = file.directory(first).ok_or_else(|| refused("it has no readable directory of its images"))?;
         // Cameras put the image below its thumbnail.
-        if reduced.field(SUB_IFDS)?.is_some() {
+        if reduced.field(tag::SUB_IFDS)?.is_some() {
             return Err(not_read("it has a thumbnail in place of an image, as raw images of cameras do"));
         }
         if is_cut {
@@ -47,6 +43,7 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
         }
         return Ok((reduced, Vec::new()));
     };
+    refuse_channels_as_pages(&chosen)?;
     let mut notes = Vec::new();
     if skipped {
         notes.push(Note::ThumbnailSkipped);
@@ -57,9 +54,31 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
     Ok((chosen, notes))
 }
 
+/// ImageJ and OME store the channels of an image as pages, each in grey, and say so in the description: what the first
+/// of them shows is not the image.
+fn refuse_channels_as_pages(page: &Directory<'_>) -> Result<(), PixelsError> {
+    let description = page.field(tag::IMAGE_DESCRIPTION).ok().flatten().map(|field| field.bytes).unwrap_or_default();
+    let description = String::from_utf8_lossy(description);
+    let channels = if description.starts_with("ImageJ=") {
+        description.lines().find_map(|line| line.strip_prefix("channels="))
+    } else if description.contains("<OME") {
+        description.split_once("SizeC=").and_then(|(_, value)| value.get(1..)?.split(['"', '\'']).next())
+    } else {
+        None
+    };
+    let channels = channels.and_then(|number| number.trim().parse().ok()).unwrap_or(1);
+    if channels > 1_u32 && page.small(tag::SAMPLES_PER_PIXEL, 1)? == 1 {
+        return Err(PixelsError::Unsupported(
+            "TIFF",
+            format!("its {channels} channels are stored as pages, each in grey; export it as RGB"),
+        ));
+    }
+    Ok(())
+}
+
 fn is_full(page: &Directory<'_>) -> bool {
     const REDUCED_OR_MASK: u64 = 1 | 4;
     const OLD_REDUCED: u64 = 2;
     let value = |tag| page.unsigned(tag).ok().flatten().unwrap_or(0);
-    value(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK == 0 && value(SUBFILE_TYPE) != OLD_REDUCED
+    value(tag::NEW_SUBFILE_TYPE) & REDUCED_OR_MASK == 0 && value(tag::SUBFILE_TYPE) != OLD_REDUCED
 }

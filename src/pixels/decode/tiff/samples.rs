@@ -2,13 +2,8 @@
 
 use half::f16;
 
-use super::directory::Directory;
+use super::directory::{Directory, tag};
 use super::{PixelsError, not_read, unknown_range};
-
-pub(super) const BITS_PER_SAMPLE: u16 = 258;
-const MIN_SAMPLE_VALUE: [u16; 2] = [280, 340];
-const MAX_SAMPLE_VALUE: [u16; 2] = [281, 341];
-const SAMPLE_FORMAT: u16 = 339;
 
 /// White, of the levels that everything is brought to.
 pub(super) const WHITE: u32 = 65535;
@@ -24,9 +19,9 @@ pub(super) struct Depth {
 
 impl Depth {
     pub(super) fn read(tags: &Directory<'_>, samples: u32) -> Result<Self, PixelsError> {
-        let bits = same_for_all(tags, BITS_PER_SAMPLE, samples)?
+        let bits = same_for_all(tags, tag::BITS_PER_SAMPLE, samples)?
             .ok_or_else(|| not_read("its samples have different numbers of bits"))?;
-        let format = same_for_all(tags, SAMPLE_FORMAT, samples)?
+        let format = same_for_all(tags, tag::SAMPLE_FORMAT, samples)?
             .ok_or_else(|| not_read("its samples are numbers of different kinds"))?;
         let float = match format {
             1 | 4 => false,
@@ -98,10 +93,10 @@ fn stated_white(tags: &Directory<'_>) -> Result<Option<u32>, PixelsError> {
         let field = tags.field(tag)?.or(tags.field(of_any_kind)?);
         Ok(field.and_then(|field| field.real(0)))
     };
-    if value(MIN_SAMPLE_VALUE)?.unwrap_or(0.0) != 0.0 {
+    if value([tag::MIN_SAMPLE_VALUE, tag::S_MIN_SAMPLE_VALUE])?.unwrap_or(0.0) != 0.0 {
         return Ok(None);
     }
-    let white = value(MAX_SAMPLE_VALUE)?.unwrap_or(0.0);
+    let white = value([tag::MAX_SAMPLE_VALUE, tag::S_MAX_SAMPLE_VALUE])?.unwrap_or(0.0);
     Ok((8..=32).map(|bits| u32::MAX >> (32 - bits)).find(|&all_bits| f64::from(all_bits) == white))
 }
 
@@ -119,7 +114,7 @@ pub(super) enum Verdict {
     Fits,
     /// There are samples above the white that the tags state, which is no white then.
     BeyondStated,
-    /// So dark that the bits of a camera or scanner were stored in more without being scaled.
+    /// So dark, and not black, that the bits of a camera or scanner were stored in more without being scaled.
     Unknown,
 }
 
@@ -165,7 +160,7 @@ impl Range {
     pub(super) fn verdict(&self) -> Verdict {
         if self.is_stated && self.greatest > self.white {
             Verdict::BeyondStated
-        } else if !self.is_stated && self.white >= WHITE && self.greatest <= self.white >> 4 {
+        } else if !self.is_stated && self.white >= WHITE && (1..=self.white >> 4).contains(&self.greatest) {
             Verdict::Unknown
         } else {
             Verdict::Fits

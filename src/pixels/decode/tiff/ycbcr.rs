@@ -3,12 +3,8 @@
 use std::io::{self, Read};
 
 use super::compression::Compression;
-use super::directory::Directory;
+use super::directory::{Directory, tag};
 use super::{PixelsError, not_read, refused};
-
-const COEFFICIENTS: u16 = 529;
-const SUBSAMPLING: u16 = 530;
-const REFERENCE_BLACK_WHITE: u16 = 532;
 
 /// How three samples of 8 bits become red, green and blue.
 pub(super) struct YCbCr {
@@ -30,13 +26,13 @@ impl YCbCr {
         if compression.is_jpeg() {
             return Ok(Self::new([0.299, 0.587, 0.114], [0.0, 255.0, 128.0, 255.0, 128.0, 255.0], (1, 1)));
         }
-        let luma = numbers(COEFFICIENTS, 3)?.and_then(|luma| <[f32; 3]>::try_from(luma).ok());
+        let luma = numbers(tag::YCBCR_COEFFICIENTS, 3)?.and_then(|luma| <[f32; 3]>::try_from(luma).ok());
         let luma = luma.unwrap_or([0.299, 0.587, 0.114]);
         if luma[1] == 0.0 {
             return Err(refused("its coefficients of YCbCr cannot be used"));
         }
-        let range = numbers(REFERENCE_BLACK_WHITE, 6)?.and_then(|range| <[f32; 6]>::try_from(range).ok());
-        let shared = match tags.field(SUBSAMPLING)? {
+        let range = numbers(tag::REFERENCE_BLACK_WHITE, 6)?.and_then(|range| <[f32; 6]>::try_from(range).ok());
+        let shared = match tags.field(tag::YCBCR_SUBSAMPLING)? {
             Some(field) => (field.unsigned(0), field.unsigned(1)),
             None => (Some(2), Some(2)),
         };

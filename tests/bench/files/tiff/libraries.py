@@ -203,6 +203,8 @@ def by_libvips(random, small):
     words += ["predictor2"] * has_predictor
     if compression == "jpeg":
         options |= {"Q": int(random.integers(70, 97)), "rgbjpeg": bool(random.random() < 0.3)}
+        if options["rgbjpeg"] and "tile" in options:
+            options["Q"] = max(options["Q"], 90)  # below that libvips writes YCbCr and says RGB, which libtiff refuses
     if random.random() < 0.2:
         options["bigtiff"] = True
         words.append("bigtiff")

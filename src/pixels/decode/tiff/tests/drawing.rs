@@ -1,5 +1,7 @@
 //! A writer of TIFF files as the tests need them: any tags, any bytes as strips or tiles, right or wrong.
 
+use super::tag;
+
 /// The type and the values of a tag.
 pub(super) type Values = (u16, Vec<u64>);
 
@@ -28,9 +30,15 @@ pub(super) struct Form {
 impl Page {
     /// An image in one strip, its samples of 8 bits.
     pub(super) fn new(width: u64, height: u64, photometric: u64, samples: u64, strip: Vec<u8>) -> Self {
-        let tags = [(256, width), (257, height), (262, photometric), (277, samples), (278, height)];
+        let tags = [
+            (tag::WIDTH, width),
+            (tag::HEIGHT, height),
+            (tag::PHOTOMETRIC, photometric),
+            (tag::SAMPLES_PER_PIXEL, samples),
+            (tag::ROWS_PER_STRIP, height),
+        ];
         let mut tags: Vec<_> = tags.map(|(tag, value)| (tag, (LONG, vec![value]))).into();
-        tags.push((258, (SHORT, vec![8; samples as usize])));
+        tags.push((tag::BITS_PER_SAMPLE, (SHORT, vec![8; samples as usize])));
         Self { tags, chunks: vec![strip], tiled: false }
     }
 
@@ -47,12 +55,12 @@ impl Page {
 
     pub(super) fn in_tiles(mut self, width: u64, height: u64, tiles: Vec<Vec<u8>>) -> Self {
         (self.tiled, self.chunks) = (true, tiles);
-        self.short(322, width).short(323, height)
+        self.short(tag::TILE_WIDTH, width).short(tag::TILE_HEIGHT, height)
     }
 
     pub(super) fn in_strips(mut self, rows: u64, strips: Vec<Vec<u8>>) -> Self {
         self.chunks = strips;
-        self.short(278, rows)
+        self.short(tag::ROWS_PER_STRIP, rows)
     }
 
     /// The file of this page alone, little-endian.
@@ -82,10 +90,16 @@ impl Form {
                 file.extend(chunk);
             }
             let lengths = chunks.iter().map(|chunk| chunk.len() as u64).collect();
-            let [offsets, counts] = if tiled { [324, 325] } else { [273, 279] };
-            tags.push((offsets, (if self.big { LONG8 } else { LONG }, places)));
-            if !tags.iter().any(|(tag, _)| *tag == counts) {
-                tags.push((counts, (LONG, lengths)));
+            let [offsets, counts] = if tiled {
+                [tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS]
+            } else {
+                [tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS]
+            };
+            let kind = if self.big { LONG8 } else { LONG };
+            for (tag, values) in [(offsets, (kind, places)), (counts, (LONG, lengths))] {
+                if !tags.iter().any(|(other, _)| *other == tag) {
+                    tags.push((tag, values));
+                }
             }
             tags.sort_by_key(|(tag, _)| *tag);
             let mut entries = self.number(tags.len() as u64, if self.big { 8 } else { 2 });

@@ -76,6 +76,12 @@ fn each(chunks: Vec<Vec<u8>>, compress: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8
     chunks.iter().map(|chunk| compress(chunk)).collect()
 }
 
+/// Where the entry of a tag stands in a little-endian file that is no BigTIFF and has it as 32-bit numbers.
+fn entry(file: &[u8], tag: u16) -> usize {
+    let start = [tag, LONG].map(u16::to_le_bytes);
+    file.windows(4).position(|bytes| bytes == start.as_flattened()).unwrap()
+}
+
 /// Samples of 16 bits, little-endian.
 fn words(levels: &[u16]) -> Vec<u8> {
     levels.iter().flat_map(|level| level.to_le_bytes()).collect()
