@@ -6,7 +6,7 @@ use image::metadata::Orientation;
 pub(super) const MOST_TEXT_BYTES: usize = 1 << 20;
 
 /// What EXIF's data say, which may begin with a mark as they do in a JPEG; else what XMP says.
-pub(super) fn orientation(exif: &[u8], xmp: &[u8]) -> Orientation {
+pub(super) fn find(exif: &[u8], xmp: &[u8]) -> Orientation {
     let exif = exif.strip_prefix(b"Exif\0\0").unwrap_or(exif);
     Orientation::from_exif_chunk(exif).or_else(|| from_xmp(xmp)).unwrap_or(Orientation::NoTransforms)
 }

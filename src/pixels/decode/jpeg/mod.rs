@@ -13,9 +13,8 @@ mod unusual;
 use image::ImageFormat;
 use jpeg_decoder::ColorTransform;
 
-use super::orientation::orientation;
 use super::raster::Raster;
-use super::{DecodeLimits, Note, decoders};
+use super::{DecodeLimits, Note, decoders, orientation};
 use crate::pixels::PixelsError;
 
 pub(super) use scans::{Fault, Layout, Shape, walk};
@@ -33,7 +32,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     } else {
         unusual::read(bytes, colours, limits)?
     };
-    raster.orientation = orientation(&header.exif, header.xmp);
+    raster.orientation = orientation::find(&header.exif, header.xmp);
     // A profile for inks is not applied, and one for other colours is not this image's.
     if header.components.len() == 4 && raster.colours.take().is_some() {
         raster.notes.push(Note::ProfileNotApplied);
