@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `segments` | the segments between the marks |
 //! | `scans` | whether the file has all its data |
+//! | `narrow` | those of a few columns, whose chroma libjpeg does not smooth |
 //! | `unusual` | the files that the `image` crate's decoder gets wrong |
 
+mod narrow;
 mod scans;
 mod segments;
 mod unusual;
@@ -27,7 +29,9 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
     let Some(colours) = header.colours() else {
         return Err(PixelsError::Unsupported("JPEG", "which colours it means is not known; save it as PNG".into()));
     };
-    let mut raster = if layout == Layout::Usual && header.is_usual(colours) {
+    let mut raster = if header.is_narrow(colours) {
+        header.read_narrow(bytes, limits)?
+    } else if layout == Layout::Usual && header.is_usual(colours) {
         decoders::read(bytes, ImageFormat::Jpeg, "JPEG", limits)?
     } else {
         unusual::read(bytes, colours, limits)?
@@ -43,8 +47,13 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
 /// What stands before the first scan.
 #[derive(Default)]
 struct Header<'a> {
+    /// Where its frame header is.
+    frame: usize,
+    width: u16,
     /// The name of each component.
     components: Vec<u8>,
+    /// How each is sampled, across in the upper four bits and down in the lower ones.
+    samplings: Vec<u8>,
     is_jfif: bool,
     /// Adobe's number for the colours that the components mean.
     adobe: Option<u8>,
@@ -59,7 +68,10 @@ impl<'a> Header<'a> {
         let mut at = 2;
         while let Some(segment) = next_segment(bytes, at).filter(|segment| segment.marker != 0xDA) {
             match (segment.marker, segment.data) {
-                (0xC0..=0xC2, [_, _, _, _, _, _, components @ ..]) => {
+                (0xC0..=0xC2, [_, _, _, w1, w0, _, components @ ..]) => {
+                    header.frame = segment.place.0;
+                    header.width = u16::from_be_bytes([*w1, *w0]);
+                    header.samplings = components.iter().copied().skip(1).step_by(3).collect();
                     header.components = components.iter().copied().step_by(3).collect();
                 }
                 (0xE0, [b'J', b'F', b'I', b'F', 0, rest @ ..]) => header.is_jfif |= rest.len() >= 9,
@@ -90,6 +102,23 @@ impl<'a> Header<'a> {
             ([_, _, _, _], ..) => ColorTransform::YCCK,
             _ => return None,
         })
+    }
+
+    /// Whether the chroma of two columns is repeated and not smoothed.
+    fn is_narrow(&self, colours: ColorTransform) -> bool {
+        let is_shared = matches!(self.samplings[..], [0x21 | 0x22, 0x11, 0x11]);
+        colours == ColorTransform::YCbCr && is_shared && self.width <= 4
+    }
+
+    fn read_narrow(&self, bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
+        let mut bytes = bytes.to_vec();
+        if self.width == 3 {
+            bytes[self.frame + 8] = 4; // the last column is there, and is one of those that are needed
+        }
+        let mut raster = unusual::read(&bytes, ColorTransform::RGB, limits)?;
+        let image = narrow::repeat_chroma(&raster.image.into_rgb8(), self.width.into(), self.samplings[0] == 0x22);
+        raster.image = image.into();
+        Ok(raster)
     }
 
     /// Whether the usual decoder takes the components for these colours: it does not ask whether the file is JFIF, and

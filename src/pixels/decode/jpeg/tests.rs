@@ -2,8 +2,20 @@
 
 use moxcms::ColorProfile;
 
-use crate::pixels::decode::tests::{BLUE, CMYK_JPEG, GREEN, RED, encoded, flag};
+use crate::pixels::decode::tests::{BLUE, CMYK_JPEG, GREEN, RED, encoded, flag, from_hex};
 use crate::pixels::decode::{DecodeLimits, Decoded, Note, PixelsError, decode};
+
+/// Three columns whose chroma is halved in both directions.
+// im = Image.new("RGB", (3, 40), "#f00"); im.paste("#00f", (2, 0, 3, 40)); im.paste("#0c0", (0, 17, 2, 40))
+// im.save("narrow.jpg", quality=60, optimize=True)
+const NARROW: &str = "ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c1e17202e2931\
+    302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffdb0043010e0e0e131113261515264f352d35\
+    4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4fffc00011\
+    080028000303012200021101031101ffc40017000100030000000000000000000000000000010306ffc4002210000201010803000000\
+    0000000000000000010205030434358182b1b2212272ffc40017010100030000000000000000000000000001000406ffc40020110001\
+    030402030000000000000000000001000203053472b10411313371ffda000c03010002110311003f00c4df7173d3802fb8b9e9c03794\
+    eb38b16e8239f752e47655d588a8d52d94524bd7c2f9409ad66b6db7aa014cb28716e82a1112e6349f3d04ad66b6db7aa001299650e2\
+    dd0443eb6fc0bfffd9";
 
 const XMP: &str = "http://ns.adobe.com/xap/1.0/\0";
 
@@ -125,4 +137,25 @@ fn orientation_is_of_the_first_exif_else_of_xmp() {
     let end = [b"Exif\0\0", end].concat();
     let image = decode(&with_segments(&jpeg, &[(0xE1, begin), (0xE1, &end)]), &limits()).unwrap().image;
     assert_near(image.get_pixel(3, 3).0, BLUE.0, "EXIF in two segments");
+}
+
+#[test]
+fn chroma_of_two_columns_is_repeated_as_libjpeg_does() {
+    let image = decode(&from_hex(NARROW), &limits()).unwrap().image;
+    assert_eq!(image.dimensions(), (3, 40));
+    // By libjpeg, around the edges of the colours.
+    for (y, want) in [
+        (15, [[253, 0, 0], [252, 0, 0], [4, 1, 255]]),
+        (16, [[16, 132, 0], [31, 147, 0], [18, 0, 228]]),
+        (17, [[42, 158, 0], [52, 168, 9], [30, 0, 240]]),
+        (18, [[42, 185, 17], [47, 190, 22], [25, 0, 246]]),
+    ] {
+        for (x, want) in (0..).zip(want) {
+            let got = image.get_pixel(x, y).0;
+            assert!(
+                got.iter().zip(want).all(|(got, want): (_, u8)| got.abs_diff(want) <= 4),
+                "{x} {y}: {got:?}, {want:?}"
+            );
+        }
+    }
 }
