@@ -8,10 +8,11 @@ use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, Imag
 use super::colour_profile::ColourSource;
 use super::png_chunks::Chunks;
 use super::raster::{Raster, image_of};
+use super::webp::Feature;
 use super::{DecodeLimits, Note, bmp, webp};
 use crate::pixels::PixelsError;
 
-/// Reads an image of one of these formats, of which `name` is the name.
+/// Reads an image of one of these formats, of which `name` is the name. Of a JPEG it is not turned upright.
 pub(super) fn read(
     bytes: &[u8],
     format: ImageFormat,
@@ -28,9 +29,8 @@ pub(super) fn read(
     };
 
     let chunks = if format == ImageFormat::Png { Chunks::read(bytes) } else { Chunks::default() };
-    if chunks.profile_is_too_large {
-        return Err(undecodable("its colour profile is larger than any that is read"));
-    }
+    chunks.check()?;
+    let bytes = &*chunks.decodable(bytes);
 
     let mut allowed = Limits::default();
     allowed.max_alloc = Some(limits.max_memory());
@@ -59,9 +59,11 @@ pub(super) fn read(
         _ => {}
     }
 
-    // An image whose metadata are broken is still an image.
-    let exif = decoder.exif_metadata().ok().flatten().unwrap_or_default();
-    let mut orientation = Orientation::from_exif_chunk(webp::without_mark(&exif)).unwrap_or(Orientation::NoTransforms);
+    let orientation = match format {
+        ImageFormat::Png => chunks.orientation(),
+        ImageFormat::WebP => webp::orientation(bytes, &mut decoder),
+        _ => Orientation::NoTransforms,
+    };
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
     let mut samples = vec![0; decoder.total_bytes() as usize];
@@ -73,12 +75,11 @@ pub(super) fn read(
     let colours = match format {
         ImageFormat::Png => {
             notes.extend(chunks.is_animated.then_some(Note::FirstFrame));
-            orientation = chunks.exif.and_then(Orientation::from_exif_chunk).unwrap_or(orientation);
             chunks.colour_source(profile)
         }
         ImageFormat::Bmp => bmp::profile(bytes).map(|profile| ColourSource::Profile(profile.to_vec())),
         _ => {
-            notes.extend(webp::is_animated(bytes).then_some(Note::FirstFrame));
+            notes.extend(webp::announces(bytes, Feature::Animation).then_some(Note::FirstFrame));
             profile.map(ColourSource::Profile)
         }
     };

@@ -21,8 +21,11 @@ const EXPORT: &str = "export the field of view as PNG or TIFF";
 const UNPACK: &str = "unpack it and send the images in it";
 const IMAGE_ITSELF: &str = "send the image file itself";
 
+const AS_TEXT: &str = "images that were transferred as text are";
+const AS_IT_IS: &str = "send the file as it is, in binary mode";
+
 /// The formats that are told from others and not read: where in a file, which bytes, what it is, and what to do.
-const NOT_READ: [(usize, &[u8], &str, &str); 62] = [
+const NOT_READ: [(usize, &[u8], &str, &str); 68] = [
     (0, b"GIF8", "GIF images are", SAVE),
     (4, b"ftypavif", "AVIF images are", SAVE),
     (4, b"ftypavis", "AVIF images are", SAVE),
@@ -80,6 +83,13 @@ const NOT_READ: [(usize, &[u8], &str, &str); 62] = [
     (0, b"7z\xBC\xAF\x27\x1C", "7z archives are", UNPACK),
     (0, b"Rar!", "RAR archives are", UNPACK),
     (257, b"ustar", "tar archives are", UNPACK),
+    // The first is a PNG's start without its carriage return, the others have more of them, or what is no UTF-8 replaced.
+    (0, b"\x89PNG\n\x1a\n", AS_TEXT, AS_IT_IS),
+    (0, b"\x89PNG\r\r\n\x1a\r\n", AS_TEXT, AS_IT_IS),
+    (0, b"\xEF\xBF\xBDPNG", AS_TEXT, AS_IT_IS),
+    (0, b"\xC2\x89PNG", AS_TEXT, AS_IT_IS),
+    (0, b"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", AS_TEXT, AS_IT_IS),
+    (0, b"\xC3\xBF\xC3\x98\xC3\xBF", AS_TEXT, AS_IT_IS),
     (0, b"data:", "data URLs are", IMAGE_ITSELF),
     (0, b"iVBORw0KGgo", "images in base64 are", IMAGE_ITSELF),
     (0, b"/9j/", "images in base64 are", IMAGE_ITSELF),
@@ -166,6 +176,15 @@ mod tests {
             (b"RIFF\x10\0\0\0AVI LIST", "videos are not read"),
             (b"  \n<!DOCTYPE HTML><html>", "the file is an HTML page and not an image"),
             (b"{\"image\": \"a.png\"}", "the file is JSON and not an image"),
+            (b"\x89PNG\n\x1a\n\0\0\0", "images that were transferred as text are not read, so send the file as it is"),
+            ("\u{FFFD}PNG\r\n\x1a\n".as_bytes(), "images that were transferred as text are not read"),
+            ("\u{89}PNG\r\n\x1a\n".as_bytes(), "images that were transferred as text are not read"),
+            (b"\x89PNG\r\r\n\x1a\r\n\0\0", "images that were transferred as text are not read"),
+            ("ÿØÿà\0\x10JFIF".as_bytes(), "images that were transferred as text are not read"),
+            (
+                "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\0\x10JFIF".as_bytes(),
+                "images that were transferred as text are not read",
+            ),
             (b"data:image/png;base64,iVBORw0KGgo", "data URLs are not read, so send the image file itself"),
             ("Sehr geehrte Frau Müller".as_bytes(), "the file is text and not an image"),
             (b"RIFF\x10\0\0\0WAVEfmt ", "the file is not an image of a known format"),

@@ -9,8 +9,9 @@
 //! |---|---|
 //! | `format` | what a file is by its first bytes, and the names of what is not read |
 //! | `raster` | what the reader of a format gives, and how it becomes the image: colours, alpha, orientation |
-//! | `decoders` | PNG, JPEG, WebP and BMP by the image crate's decoders; `png_chunks`, `webp` and `bmp` read what these pass over, `unusual_jpeg` the JPEGs that they get wrong |
-//! | `jpeg_scans` | whether a JPEG has all its data |
+//! | `decoders` | PNG, JPEG, WebP and BMP by the image crate's decoders; `png_chunks`, `webp` and `bmp` read what these pass over |
+//! | `jpeg` | whether a JPEG has all its data, which colours it means, and the JPEGs that `decoders` gets wrong |
+//! | `orientation` | which way up an image is |
 //! | `tiff` | TIFF |
 //! | `colour_profile` | from the colours of a profile to sRGB |
 //! | `notes` | what an answer says of what was done |
@@ -30,13 +31,13 @@ mod bmp;
 mod colour_profile;
 mod decoders;
 mod format;
-mod jpeg_scans;
+mod jpeg;
 mod notes;
+mod orientation;
 mod panics;
 mod png_chunks;
 mod raster;
 mod tiff;
-mod unusual_jpeg;
 mod webp;
 
 pub use notes::Note;
@@ -166,10 +167,7 @@ fn read_raster(
 ) -> Result<Raster, PixelsError> {
     match format {
         ImageFormat::Tiff => tiff::read(bytes, limits),
-        ImageFormat::Jpeg => match jpeg_scans::check(bytes, limits)? {
-            jpeg_scans::Layout::Usual => decoders::read(bytes, format, name, limits),
-            jpeg_scans::Layout::Unusual => unusual_jpeg::read(bytes, limits),
-        },
+        ImageFormat::Jpeg => jpeg::read(bytes, limits),
         _ => decoders::read(bytes, format, name, limits),
     }
 }

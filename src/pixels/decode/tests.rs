@@ -8,10 +8,10 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
-const RED: Rgb<u8> = Rgb([255, 0, 0]);
-const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
-const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
-const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
+pub(super) const RED: Rgb<u8> = Rgb([255, 0, 0]);
+pub(super) const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
+pub(super) const BLUE: Rgb<u8> = Rgb([0, 0, 255]);
+pub(super) const WHITE: Rgb<u8> = Rgb([255, 255, 255]);
 
 const FORMATS_READ: [ImageFormat; 5] =
     [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Jpeg];
@@ -31,7 +31,7 @@ pub(super) fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Ve
 }
 
 /// Wide, with a quarter of each colour: red and blue above, green and white below.
-fn flag() -> RgbImage {
+pub(super) fn flag() -> RgbImage {
     RgbImage::from_fn(64, 32, |x, y| match (x < 32, y < 16) {
         (true, true) => RED,
         (false, true) => BLUE,
@@ -58,7 +58,7 @@ pub(super) fn from_hex(text: &str) -> Vec<u8> {
 /// A CMYK JPEG as Adobe writes it (inverted): red above, black below.
 // im = Image.new("CMYK", (16, 16)); im.paste((0, 255, 255, 0), (0, 0, 16, 8)); im.paste((0, 0, 0, 255), (0, 8, 16, 16))
 // im.save("cmyk.jpg", quality=90)
-const CMYK_JPEG: &[u8] = include_bytes!("../../../tests/fixtures/cmyk.jpg");
+pub(super) const CMYK_JPEG: &[u8] = include_bytes!("../../../tests/fixtures/cmyk.jpg");
 
 pub(super) fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind, data].concat();

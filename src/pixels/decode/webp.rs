@@ -2,6 +2,11 @@
 
 use std::ops::Range;
 
+use image::ImageDecoder;
+use image::metadata::Orientation;
+
+use super::orientation;
+
 /// Width and height of the largest lossy frame inside a WebP; (0, 0) when it holds no such frame.
 ///
 /// The decoder believes the canvas size until it has decoded such a frame, which may be far larger. It is looked for by
@@ -20,16 +25,26 @@ pub(super) fn largest_frame(bytes: &[u8]) -> (u32, u32) {
         .unwrap_or_default()
 }
 
-/// Whether the header announces an animation.
-pub(super) fn is_animated(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"RIFF")
-        && bytes.get(12..16) == Some(b"VP8X")
-        && bytes.get(20).is_some_and(|flags| flags & 2 != 0)
+/// What the header of an extended file may announce; chunks that it does not announce are not there.
+#[derive(Clone, Copy)]
+pub(super) enum Feature {
+    Animation = 2,
+    Xmp = 4,
+    Exif = 8,
 }
 
-/// What the decoder hands on of EXIF's data begins as they do in a JPEG where some writers put them; without that.
-pub(super) fn without_mark(exif: &[u8]) -> &[u8] {
-    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
+/// Whether the header announces it.
+pub(super) fn announces(bytes: &[u8], feature: Feature) -> bool {
+    bytes.starts_with(b"RIFF")
+        && bytes.get(12..16) == Some(b"VP8X")
+        && bytes.get(20).is_some_and(|flags| flags & feature as u8 != 0)
+}
+
+/// Which way up the image is. One whose metadata are broken is still an image.
+pub(super) fn orientation(bytes: &[u8], decoder: &mut impl ImageDecoder) -> Orientation {
+    let exif = decoder.exif_metadata().ok().flatten().filter(|_| announces(bytes, Feature::Exif));
+    let xmp = decoder.xmp_metadata().ok().flatten().filter(|_| announces(bytes, Feature::Xmp));
+    orientation::find(&exif.unwrap_or_default(), &xmp.unwrap_or_default())
 }
 
 /// Without it, what is wrong, as a clause.

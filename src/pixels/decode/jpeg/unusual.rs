@@ -1,24 +1,25 @@
-//! JPEGs whose components are sampled or sent in an unusual way.
+//! JPEGs whose components are sampled, sent or mixed into colours in an unusual way.
 //!
 //! The decoder of the `image` crate gives other pixels for some of them, or panics, and reads some not at all; its
 //! predecessor reads them all.
 
 use image::metadata::Orientation;
-use jpeg_decoder::{Decoder, PixelFormat};
+use jpeg_decoder::{ColorTransform, Decoder, PixelFormat};
 
-use super::DecodeLimits;
-use super::colour_profile::ColourSource;
-use super::raster::{Raster, image_of};
 use crate::pixels::PixelsError;
+use crate::pixels::decode::DecodeLimits;
+use crate::pixels::decode::colour_profile::ColourSource;
+use crate::pixels::decode::raster::{Raster, image_of};
 
-/// Decodes a JPEG whose size and data were checked.
+/// Decodes a JPEG whose size and data were checked, with components that mean these colours.
 ///
 /// # Errors
 /// [`PixelsError::Undecodable`].
-pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
+pub(super) fn read(bytes: &[u8], colours: ColorTransform, limits: &DecodeLimits) -> Result<Raster, PixelsError> {
     let damaged = || PixelsError::Undecodable("JPEG", "its content is damaged".into());
     let mut decoder = Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(usize::try_from(limits.max_memory()).unwrap_or(usize::MAX));
+    decoder.set_color_transform(colours);
     let pixels = decoder.decode().map_err(|_| damaged())?;
     let info = decoder.info().ok_or_else(damaged)?;
     let (width, height) = (u32::from(info.width), u32::from(info.height));
@@ -33,7 +34,7 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         is_grey: info.pixel_format == PixelFormat::L8,
         is_deep: false,
         colours: decoder.icc_profile().map(ColourSource::Profile),
-        orientation: decoder.exif_data().and_then(Orientation::from_exif_chunk).unwrap_or(Orientation::NoTransforms),
+        orientation: Orientation::NoTransforms,
         notes: Vec::new(),
     })
 }

@@ -12,12 +12,13 @@ mod huffman;
 mod scan;
 mod tables;
 
-use bits::{Bits, after_fill};
+use bits::Bits;
 use frame::Frame;
 use tables::Tables;
 
-use super::DecodeLimits;
+use super::segments::{Segment, next_segment, u16_at};
 use crate::pixels::PixelsError;
+use crate::pixels::decode::DecodeLimits;
 
 /// Without it, what a file lacks, as a clause.
 type Checked<T> = Result<T, &'static str>;
@@ -33,11 +34,21 @@ const MOST_SCANS: usize = 64;
 
 /// How the components are sampled and sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(in crate::pixels::decode) enum Layout {
     /// 4:4:4, 4:2:2, 4:4:0 or 4:2:0, in one scan or progressive: what nearly all encoders write.
     Usual,
     /// Any other.
     Unusual,
+}
+
+/// What a frame header says first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::pixels::decode) struct Shape {
+    pub(in crate::pixels::decode) width: u32,
+    pub(in crate::pixels::decode) height: u32,
+    pub(in crate::pixels::decode) components: usize,
+    /// Some components have fewer samples than others.
+    pub(in crate::pixels::decode) is_subsampled: bool,
 }
 
 /// Checks that the file has all the data of an image.
@@ -47,7 +58,7 @@ pub(super) enum Layout {
 /// [`PixelsError::Unsupported`].
 pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, PixelsError> {
     let mut size = Ok(());
-    let layout = walk(bytes, |width, height| {
+    let layout = walk(bytes, |Shape { width, height, .. }| {
         size = limits.check_pixels(width, height);
         size.is_ok()
     });
@@ -62,7 +73,7 @@ pub(super) fn check(bytes: &[u8], limits: &DecodeLimits) -> Result<Layout, Pixel
 
 /// Why a JPEG is not decoded, as a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::pixels::decode) enum Fault {
     Damaged(&'static str),
     /// It may be whole.
     NotRead(&'static str),
@@ -75,28 +86,22 @@ impl From<&'static str> for Fault {
 }
 
 /// Walks over the markers and the scans between them.
-pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool) -> Result<Layout, Fault> {
-    let mut size_is_allowed = Some(size_is_allowed);
+pub(in crate::pixels::decode) fn walk(bytes: &[u8], is_allowed: impl FnOnce(Shape) -> bool) -> Result<Layout, Fault> {
+    let mut is_allowed = Some(is_allowed);
     let mut tables = Tables::default();
     let mut frame: Option<Frame> = None;
     let mut scans = 0;
     let mut at = 2;
     loop {
-        let (marker, next) = next_marker(bytes, at).ok_or(TOO_SHORT)?;
-        at = next;
+        let Segment { marker, data: segment, place } = next_segment(bytes, at).ok_or(TOO_SHORT)?;
+        at = place.1;
         match marker {
             0xD9 => break,
-            0x01 | 0xD0..=0xD8 => continue,
-            _ => {}
-        }
-        let segment = segment(bytes, at).ok_or(TOO_SHORT)?;
-        at += 2 + segment.len();
-        match marker {
             0xC0..=0xC2 => {
-                // The size is checked once, before anything is allocated for it.
-                let allowed = size_is_allowed.take().ok_or(HEADER)?;
-                let (new, (width, height)) = Frame::parse(segment, marker == 0xC2)?;
-                if !allowed(width, height) {
+                // The shape is checked once, before anything is allocated for it.
+                let is_allowed = is_allowed.take().ok_or(HEADER)?;
+                let (new, shape) = Frame::parse(segment, marker == 0xC2)?;
+                if !is_allowed(shape) {
                     return Err(HEADER.into());
                 }
                 frame = Some(new);
@@ -123,27 +128,6 @@ pub(super) fn walk(bytes: &[u8], size_is_allowed: impl FnOnce(u32, u32) -> bool)
         Some(_) => Err(INCOMPLETE.into()),
         None => Err(HEADER.into()),
     }
-}
-
-/// The next marker, past bytes that belong to no segment, and the place after it.
-fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
-    loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
-        match after_fill(bytes, at)? {
-            (0, next) => at = next,
-            found => return Some(found),
-        }
-    }
-}
-
-/// What a segment holds after its length.
-fn segment(bytes: &[u8], at: usize) -> Option<&[u8]> {
-    let length = usize::from(u16_at(bytes, at)?);
-    bytes.get(at + 2..at + length)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes.get(at..)?.first_chunk().map(|&pair| u16::from_be_bytes(pair))
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the segments between the scans of a JPEG define.
 
 use super::huffman::Codes;
-use super::{Checked, HEADER, MOST_SCANS, u16_at};
+use super::{Checked, HEADER, MOST_SCANS};
+use crate::pixels::decode::jpeg::segments::u16_at;
 
 /// What is defined where a scan begins.
 #[derive(Default)]

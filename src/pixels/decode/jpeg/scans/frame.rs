@@ -4,7 +4,7 @@ use super::bits::Bits;
 use super::huffman::Strides;
 use super::scan::{self, Band, Blocks, Extent, Part};
 use super::tables::{Kind, Tables};
-use super::{Checked, Fault, HEADER, Layout};
+use super::{Checked, Fault, HEADER, Layout, Shape};
 
 /// No coefficient of a block of 8x8 samples from -128 to 127 is larger.
 const LARGEST_COEFFICIENT: i32 = 1024;
@@ -46,8 +46,8 @@ struct Header {
 }
 
 impl Frame {
-    /// The frame of a header, and its width and height.
-    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Result<(Self, (u32, u32)), Fault> {
+    /// The frame of a header, and its shape.
+    pub(super) fn parse(segment: &[u8], is_progressive: bool) -> Result<(Self, Shape), Fault> {
         let &[precision, h1, h0, w1, w0, count, ref rest @ ..] = segment else { return Err(HEADER.into()) };
         let (width, height) = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
         match (precision, height) {
@@ -76,8 +76,10 @@ impl Frame {
             missing: [UNSENT; 64],
             nonzero: Vec::new(),
         };
-        let components = rest.chunks(3).zip(samplings()).map(component).collect();
-        Ok((Self { is_progressive, components, mcus: mcus_wide * mcus_high, is_split: false }, (width, height)))
+        let components: Vec<_> = rest.chunks(3).zip(samplings()).map(component).collect();
+        let is_subsampled = samplings().any(|sampling| sampling != (h_max, v_max));
+        let shape = Shape { width, height, components: components.len(), is_subsampled };
+        Ok((Self { is_progressive, components, mcus: mcus_wide * mcus_high, is_split: false }, shape))
     }
 
     /// Whether all bits of all coefficients were sent.

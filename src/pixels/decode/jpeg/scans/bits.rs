@@ -1,6 +1,7 @@
 //! The bits of entropy-coded data, up to the next marker.
 
 use super::{Checked, DAMAGED, TOO_SHORT};
+use crate::pixels::decode::jpeg::segments::after_fill;
 
 /// Reads bits, the highest first, and undoes the stuffing of `0xFF 0x00`.
 ///
@@ -139,11 +140,4 @@ impl<'a> Bits<'a> {
         }
         Ok(())
     }
-}
-
-/// The byte after a `0xFF` and its fill bytes, and the place after that.
-pub(super) fn after_fill(data: &[u8], at: usize) -> Option<(u8, usize)> {
-    let rest = data.get(at..)?;
-    let fill = rest.iter().position(|&byte| byte != 0xFF)?;
-    Some((rest[fill], at + fill + 1))
 }
