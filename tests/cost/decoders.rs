@@ -47,14 +47,14 @@ pub(crate) fn jpeg_of_fill_bytes(address: &str) -> Round {
     post(address, jpeg)
 }
 
-/// As many scans as the decoder reads.
-pub(crate) fn jpeg_of_95_scans(address: &str) -> Round {
-    post(address, progressive_jpeg(side() as u16, 95))
+/// As many scans as are read, one for each coefficient.
+pub(crate) fn jpeg_of_64_scans(address: &str) -> Round {
+    post(address, progressive_jpeg(side() as u16, 0))
 }
 
 /// As many scans as a grey JPEG can have.
 pub(crate) fn jpeg_of_694_scans(address: &str) -> Round {
-    post(address, progressive_jpeg(side() as u16, 694))
+    post(address, progressive_jpeg(side() as u16, 10))
 }
 
 pub(crate) fn tiff_of_65000_strips(address: &str) -> Round {

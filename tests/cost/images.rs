@@ -65,8 +65,9 @@ pub(crate) fn flat_webp(side: u32) -> Vec<u8> {
     encode(RgbImage::new(side, side), ImageFormat::WebP)
 }
 
-/// A grey progressive JPEG of so many scans, each of a few bytes: all blocks of a scan lie in runs of nothing.
-pub(crate) fn progressive_jpeg(side: u16, scans: usize) -> Vec<u8> {
+/// A grey progressive JPEG with a scan for each coefficient's upper bits and one for each of so many lower bits: 64 scans
+/// and 63 for each such bit. Each has a few bytes: all blocks of a scan lie in runs of nothing.
+pub(crate) fn progressive_jpeg(side: u16, lower_bits: u8) -> Vec<u8> {
     let segment = |kind: u8, content: &[u8]| {
         let length = (content.len() as u16 + 2).to_be_bytes();
         [&[0xFF, kind], length.as_slice(), content].concat()
@@ -83,10 +84,9 @@ pub(crate) fn progressive_jpeg(side: u16, scans: usize) -> Vec<u8> {
     let mut jpeg =
         [vec![0xFF, 0xD8], segment(0xDB, &[[0].as_slice(), &[1; 64]].concat()), segment(0xC2, &frame)].concat();
     jpeg.extend([table(0x00, 0), table(0x10, RUN), scan([0, 0, 0], blocks.div_ceil(8))].concat());
-    // Each coefficient's upper bits, and then one bit more of each in turn.
-    let first = (1..64).map(|at| [at, at, 10]);
-    let more = (0..10).rev().flat_map(|bit| (1..64).map(move |at| [at, at, (bit + 1) << 4 | bit]));
-    for band in first.chain(more).take(scans - 1) {
+    let first = (1..64).map(|at| [at, at, lower_bits]);
+    let more = (0..lower_bits).rev().flat_map(|bit| (1..64).map(move |at| [at, at, (bit + 1) << 4 | bit]));
+    for band in first.chain(more) {
         jpeg.extend(scan(band, (blocks.div_ceil(16_384) * 15).div_ceil(8)));
     }
     [jpeg, vec![0xFF, 0xD9]].concat()

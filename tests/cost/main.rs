@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         let row_began = Instant::now();
         let figures = measure::measure(row);
         println!("{} {:5.1}", figures.line(row), row_began.elapsed().as_secs_f64());
-        faults.extend(figures.faults(row).into_iter().map(|fault| format!("{}: {fault}", row.name)));
+        faults.extend(figures.faults(row, &quiet).into_iter().map(|fault| format!("{}: {fault}", row.name)));
     }
     println!("{} s, {} faults", began.elapsed().as_secs(), faults.len());
     for fault in &faults {
