@@ -67,8 +67,12 @@ pub(crate) fn tiff_of_tiny_tiles(address: &str) -> Round {
     post(address, FlatTiff { width: side(), height: side(), piece: [16, 16], tiled: true }.bytes())
 }
 
-/// A million strips of a pixel each.
+/// As many strips of a pixel each as are read.
 pub(crate) fn tiff_of_one_pixel_strips(address: &str) -> Round {
+    post(address, FlatTiff { width: 1, height: 16_448, piece: [1, 1], tiled: false }.bytes())
+}
+
+pub(crate) fn tiff_of_a_million_strips(address: &str) -> Round {
     post(address, FlatTiff { width: 1, height: 1_000_000, piece: [1, 1], tiled: false }.bytes())
 }
 
