@@ -8,6 +8,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -65,6 +66,8 @@ struct Queue {
     arrived: Condvar,
     /// A permit for each image that waits or is being classified.
     permits: Semaphore,
+    /// Images that wait for a permit, as those of batches may.
+    before_it: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -109,7 +112,12 @@ impl Inference {
 
     fn start_with(classify: Arc<Classify>, threads: usize, queue: usize, wait_timeout: Duration) -> io::Result<Self> {
         let permits = Semaphore::new(threads.saturating_add(queue).min(Semaphore::MAX_PERMITS));
-        let queue = Arc::new(Queue { jobs: Mutex::default(), arrived: Condvar::new(), permits });
+        let queue = Arc::new(Queue {
+            jobs: Mutex::default(),
+            arrived: Condvar::new(),
+            permits,
+            before_it: AtomicUsize::new(0),
+        });
         for number in 1..=threads.max(1) {
             let (classify, queue) = (Arc::clone(&classify), Arc::clone(&queue));
             thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*classify, &queue))?;
@@ -130,7 +138,10 @@ impl Inference {
 
     /// As [`Self::classify`], but waits for room in the queue as long as for a thread.
     pub(crate) async fn classify_when_there_is_room(&self, image: EncodedImage) -> Outcome {
-        match timeout(self.wait_timeout, self.queue.permits.acquire()).await {
+        let waiting = WaitsForRoom::counted_in(&self.queue.before_it);
+        let permit = timeout(self.wait_timeout, self.queue.permits.acquire()).await;
+        drop(waiting);
+        match permit {
             Ok(Ok(permit)) => self.classify_with(permit, image).await,
             _ => Err(InferenceError::WaitTimeout),
         }
@@ -147,8 +158,9 @@ impl Inference {
         answered.unwrap_or(Err(InferenceError::ThreadEnded))
     }
 
+    /// Images that wait for a thread, in the queue or for room in it.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.lock().waiting.len()
+        self.queue.lock().waiting.len() + self.queue.before_it.load(Ordering::Relaxed)
     }
 }
 
@@ -193,6 +205,22 @@ impl QueueEntry<'_> {
 impl Drop for QueueEntry<'_> {
     fn drop(&mut self) {
         self.withdraw();
+    }
+}
+
+/// An image that waits for room in the queue.
+struct WaitsForRoom<'a>(&'a AtomicUsize);
+
+impl<'a> WaitsForRoom<'a> {
+    fn counted_in(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for WaitsForRoom<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -62,6 +62,7 @@ async fn a_full_queue_refuses_and_a_client_that_goes_makes_room_at_once() {
     assert!(inference.has_room().is_err());
     let mut waiting = Box::pin(inference.classify_when_there_is_room(image(b"")));
     assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err(), "it waits for room in the queue");
+    assert_eq!(inference.waiting(), 2, "and is counted with those in it");
 
     drop(abandoned);
     assert!(timeout(Duration::from_millis(1), &mut waiting).await.is_err(), "it is in the queue and waits");

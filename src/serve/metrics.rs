@@ -124,7 +124,11 @@ impl Metrics {
         let what = "Time of a prediction's steps: read, queue, decode, inference";
         registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
         registry.register("predictions", "Images that were classified, by label", self.predictions.clone());
-        registry.register("queue_waiting", "Images that wait for a thread", self.waiting.clone());
+        registry.register(
+            "queue_waiting",
+            "Images that wait for a thread, or for room in the queue",
+            self.waiting.clone(),
+        );
         registry.register("requests_in_flight", "Requests that are being answered", self.in_flight.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
         let what = "Connections that were closed because too many were open";

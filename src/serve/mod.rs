@@ -67,8 +67,11 @@ pub fn run<S>(config: Config, classifier: Classifier, signals: impl FnOnce() -> 
 where
     S: AsyncFnMut() -> &'static str,
 {
+    // Uploads are decoded by no more threads at a time than images are.
+    let decoding_threads = config.threads.max(1);
     let service = service::Service::start(config, classifier)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Start)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.enable_all().max_blocking_threads(decoding_threads).build().map_err(ServeError::Start)?;
     let outcome = runtime.block_on(async { server::serve(service, signals().map_err(ServeError::Start)?).await });
     // Whatever still runs now has had its time.
     runtime.shutdown_background();

@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::oneshot;
 
 use super::pending_request::PendingRequest;
-use super::upload::Share;
+use super::upload::Reservation;
 
 /// The body of an answer.
 pub(super) struct OutgoingBody {
@@ -27,18 +27,23 @@ pub(super) struct OutgoingBody {
 /// The bytes of an answer that are not sent yet.
 pub(super) struct OutgoingBytes {
     bytes: Bytes,
-    request: PendingRequest,
-    _share: Share,
+    /// Until this is dropped.
+    request: Option<PendingRequest>,
+    _reservation: Reservation,
     _dropped: oneshot::Sender<Infallible>,
 }
 
 impl OutgoingBody {
-    /// The answer to a request, which has its status and takes this share of the memory.
-    pub(super) fn new(bytes: Bytes, mut request: PendingRequest, share: Share) -> Self {
+    /// The answer to a request, which has its status and takes this reservation of the memory.
+    pub(super) fn new(bytes: Bytes, mut request: PendingRequest, reservation: Reservation) -> Self {
         request.open.answered(bytes.len());
         let (sender, dropped) = oneshot::channel();
         let ended = bytes.is_empty();
-        Self { bytes: Some(OutgoingBytes { bytes, request, _share: share, _dropped: sender }), dropped, ended }
+        Self {
+            bytes: Some(OutgoingBytes { bytes, request: Some(request), _reservation: reservation, _dropped: sender }),
+            dropped,
+            ended,
+        }
     }
 }
 
@@ -83,12 +88,16 @@ impl Buf for OutgoingBytes {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
-        self.request.open.sent(count);
+        if let Some(request) = &mut self.request {
+            request.open.sent(count);
+        }
     }
 }
 
 impl Drop for OutgoingBytes {
     fn drop(&mut self) {
-        self.request.end(self.bytes.is_empty());
+        if let Some(request) = self.request.take() {
+            request.end(self.bytes.is_empty());
+        }
     }
 }

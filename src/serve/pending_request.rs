@@ -13,7 +13,8 @@ use hyper::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Response, StatusCode, Version, http::request::Parts};
-use tokio::time::Instant;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
 
 use super::error::{HttpError, Problem};
 use super::metrics::Phases;
@@ -27,6 +28,9 @@ use super::upload::content_length;
 
 /// An answer of so few bytes is sent however full the memory is, for it may be the one that says so.
 const ALWAYS_SENT: usize = 2 << 10;
+
+/// How long the system of a client that has gone may take to say so when it is sent an answer.
+const RESET_TIME: Duration = Duration::from_secs(1);
 
 /// A request that is being answered. Dropped before its answer was sent, it counts and logs that the client has gone.
 pub(super) struct PendingRequest {
@@ -45,7 +49,8 @@ pub(super) struct PendingRequest {
     began: Instant,
     /// Its answer's status and length, and what the log says beyond them; once there is an answer.
     answer: Option<(StatusCode, u64, Option<String>)>,
-    logged: bool,
+    /// How long it took until the operating system had all of the answer; once it has.
+    took: Option<Duration>,
 }
 
 impl PendingRequest {
@@ -67,7 +72,7 @@ impl PendingRequest {
             request_bytes: content_length(headers),
             began: Instant::now(),
             answer: None,
-            logged: false,
+            took: None,
             service,
         }
     }
@@ -93,17 +98,17 @@ impl PendingRequest {
             Ok(reply) => (reply, None),
             Err(error) => (self.problem(&error, page::problem), error.log),
         };
-        let share = self.service.memory.share();
-        if !share.take(reply.body().len()) {
+        let reservation = self.service.memory.reservation();
+        if !reservation.take(reply.body().len()) {
             if reply.body().len() > ALWAYS_SENT {
                 reply = self.problem(&HttpError::overloaded(), page::bare_problem);
                 note = Some("there was no memory for the answer".into());
             }
-            share.take_anyway(reply.body().len());
+            reservation.take_anyway(reply.body().len());
         }
         let bytes = self.complete(&mut reply);
         self.answer = Some((reply.status(), bytes, note));
-        reply.map(|body| OutgoingBody::new(body, self, share))
+        reply.map(|body| OutgoingBody::new(body, self, reservation))
     }
 
     /// An error as problem+json (RFC 9457), or as a page with the same sentence.
@@ -153,10 +158,29 @@ impl PendingRequest {
         length
     }
 
-    /// Says what became of the answer: whether all of it was sent.
-    pub(super) fn end(&mut self, was_sent: bool) {
+    /// Says what became of the answer: whether all of it was sent. The operating system takes it also for a client
+    /// that has closed its connection, whose system then resets that. A client that has closed its sending side alone
+    /// resets nothing. One whose system is out of reach cannot be told from it.
+    pub(super) fn end(mut self, was_sent: bool) {
+        self.took = was_sent.then(|| self.began.elapsed());
+        if was_sent
+            && self.open.client_has_stopped_sending()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if timeout(RESET_TIME, self.open.reset()).await.is_ok() {
+                    self.answer.take();
+                }
+            });
+        }
+    }
+
+    /// Logs what became of the request.
+    fn log_end(&mut self) {
         match self.answer.take() {
-            Some((status, bytes, note)) if was_sent => self.log(status.as_u16(), Some(bytes), note.as_deref()),
+            Some((status, bytes, note)) if self.took.is_some() => {
+                self.log(status.as_u16(), Some(bytes), note.as_deref());
+            }
             // The status that proxies log for this.
             Some(_) => self.log(499, None, Some("the client has not taken its answer")),
             None if thread::panicking() => self.log(500, None, Some("a panic while the answer was finished")),
@@ -166,9 +190,8 @@ impl PendingRequest {
 
     /// Counts the request and logs its one line.
     fn log(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
-        self.logged = true;
         let Self { service, method, route, request_id, phases, trace, request_bytes, .. } = self;
-        let total = self.began.elapsed();
+        let total = self.took.unwrap_or_else(|| self.began.elapsed());
         service.metrics.in_flight.dec();
         service.metrics.answered(route, status, total, phases);
         let [read_ms, queue_ms, decode_ms, inference_ms] = phases.named().map(|(_, time)| time.map(milliseconds));
@@ -197,8 +220,6 @@ impl PendingRequest {
 
 impl Drop for PendingRequest {
     fn drop(&mut self) {
-        if !self.logged {
-            self.end(false);
-        }
+        self.log_end();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage};
+use tokio::sync::Semaphore;
 
 use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
@@ -19,6 +20,9 @@ pub(super) struct Service {
     pub(super) config: Config,
     pub(super) classifier: Arc<Classifier>,
     pub(super) inference: Inference,
+    /// A permit for each batch that is being classified. Of each as many images as there are threads wait for room in
+    /// the queue, so that all of them together are no more than may wait in it, and one batch's more.
+    pub(super) batches: Semaphore,
     /// What uploads and unsent answers take together.
     pub(super) memory: MemoryLimit,
     pub(super) metrics: Metrics,
@@ -38,10 +42,11 @@ impl Service {
         let Config { limits, threads, queue, queue_timeout, .. } = config;
         let inference = Inference::start(Arc::clone(&classifier), limits, threads, queue, queue_timeout);
         let inference = inference.map_err(ServeError::Start)?;
+        let batches = Semaphore::new((1 + queue / threads.max(1)).min(Semaphore::MAX_PERMITS));
         let memory = MemoryLimit::new(config.upload_memory);
         let metrics = Metrics::new(classifier.id(), config.request_timeout);
         log_limits(&config);
-        Ok(Self { config, classifier, inference, memory, metrics, shutting_down: AtomicBool::new(false) })
+        Ok(Self { config, classifier, inference, batches, memory, metrics, shutting_down: AtomicBool::new(false) })
     }
 
     /// From here on the service says that it is not ready, and closes each connection with its next answer.

@@ -1,8 +1,10 @@
 //! `POST /predict/batch`: several images, each with a result or an error of its own.
 
+use std::io::Write;
+
 use image::ImageFormat;
 
-use super::client::FormField;
+use super::client::{FormField, form, raw, read_answer};
 use super::drawn::{grey, large, noise, truncated};
 use super::service::Service;
 
@@ -70,6 +72,28 @@ fn a_batch_that_is_larger_than_the_queue_waits_for_it() {
     let entries = answer["predictions"].as_array().unwrap();
     assert!(entries.iter().all(|entry| entry["label"].is_string()), "{answer}");
     assert_eq!(entries.len(), 24);
+}
+
+#[test]
+fn batches_that_come_together_are_as_many_as_there_is_room_for_and_each_of_these_is_answered_whole() {
+    let service = Service::start(&["--threads", "1", "--queue", "1"]);
+    let image = large();
+    let body = form(&(0..4).map(|_| FormField::file("image", "a.png", &image)).collect::<Vec<_>>());
+    let head = format!(
+        "POST /predict/batch HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=frontier\r\n\
+         Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    // All of them are let in while nothing waits, and then all of them have come.
+    let (most, rest) = body.split_at(body.len() - 6);
+    let mut clients: Vec<_> = (0..5).map(|_| raw(&service.address, &[head.as_bytes(), most].concat())).collect();
+    service.wait_for_metric("lobule_upload_memory_bytes", |bytes| bytes == 5.0 * most.len() as f64);
+    clients.iter_mut().for_each(|client| client.write_all(rest).unwrap());
+    let answers: Vec<_> = clients.iter_mut().map(read_answer).collect();
+    let (answered, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.starts_with("HTTP/1.1 200"));
+    assert_eq!((answered.len(), refused.len()), (2, 3), "{answers:?}");
+    assert!(answered.iter().all(|answer| answer.matches("\"label\"").count() == 4), "{answers:?}");
+    assert!(refused.iter().all(|answer| answer.contains("503") && answer.contains("retry-after: 1")), "{answers:?}");
 }
 
 #[test]

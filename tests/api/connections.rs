@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use super::client::{READY, predict_head, raw, read_answer, read_to_the_end};
 use super::drawn::{large, noise};
@@ -79,10 +80,69 @@ fn a_client_that_goes_is_logged_and_its_waiting_image_is_not_classified() {
         let head = predict_head(image.len()).replace("Host: x", &format!("Host: x\r\nX-Request-Id: {id}"));
         raw(&service.address, &[head.as_bytes(), image].concat())
     };
-    let mut first = send(&large(), "first");
-    let second = send(&large(), "second");
-    second.shutdown(Shutdown::Both).unwrap();
+    // A reset throws away what its system has not handed over yet, so the request is on its way before.
+    let (large, image) = (large(), noise(16));
+    let head = predict_head(image.len()).replace("Host: x", "Host: x\r\nX-Request-Id: second");
+    let mut second = raw(&service.address, &[head.as_bytes(), &image[1..]].concat());
+    service.wait_for_metric("lobule_upload_memory_bytes", |bytes| bytes > 0.0);
+    let mut firsts: Vec<_> = (0..6).map(|_| send(&large, "first")).collect();
+    service.wait_for_metric("lobule_queue_waiting", |waiting| waiting >= 2.0);
+    second.write_all(&image[..1]).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    reset(second);
     let line = service.wait_for_log("second");
     assert!(line.contains("status=499") && !line.contains("inference_ms"), "{line}");
-    assert!(read_answer(&mut first).starts_with("HTTP/1.1 200"));
+    // Until it is sent something, a client that closes in order may be one that waits for its answer.
+    let third = send(&noise(16), "third");
+    third.shutdown(Shutdown::Both).unwrap();
+    let line = service.wait_for_log("third");
+    assert!(line.contains("status=499") && line.contains("the client has gone"), "{line}");
+    assert!(firsts.iter_mut().all(|first| read_answer(first).starts_with("HTTP/1.1 200")));
+}
+
+/// Ends a connection as a program does that is killed before it has read everything.
+fn reset(stream: TcpStream) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    runtime.block_on(async { tokio::net::TcpStream::from_std(stream).unwrap().set_zero_linger().unwrap() });
+}
+
+#[test]
+fn a_client_that_sends_no_more_gets_its_answers() {
+    let service = Service::start(&[]);
+    let image = noise(16);
+    let predict = [predict_head(image.len()).as_bytes(), &image].concat();
+    for (what, requests, statuses) in [
+        ("one request", predict.clone(), ["200"].as_slice()),
+        ("two requests", [&predict[..], READY].concat(), &["200", "200"]),
+        ("a request that takes a while", [predict_head(large().len()).as_bytes(), &large()].concat(), &["200"]),
+        ("half of a body", predict[..predict.len() - 9].to_vec(), &["400"]),
+    ] {
+        let stream = raw(&service.address, &requests);
+        stream.shutdown(Shutdown::Write).unwrap();
+        let answers = read_to_the_end(stream);
+        let found: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
+        assert_eq!(found, statuses, "{what}: {answers}");
+    }
+    service.wait_for_metric("lobule_requests_total{route=\"/predict\",status=\"400\"}", |count| count == 1.0);
+    assert_eq!(service.metric("lobule_requests_total{route=\"/predict\",status=\"499\"}"), 0.0);
+}
+
+#[test]
+fn a_client_that_goes_while_it_sends_is_no_mistake_of_its_own() {
+    let service = Service::start(&[]);
+    let chunked = "POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nhalf";
+    let form = "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: multipart/form-data; \
+                boundary=x\r\n\r\n--x\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\nhalf";
+    let mut gone = 0.0;
+    for begin in [predict_head(1000) + "half", chunked.to_owned(), form.to_owned()] {
+        for go in [reset as fn(TcpStream), drop] {
+            let stream = raw(&service.address, begin.as_bytes());
+            service.wait_for_metric("lobule_upload_memory_bytes", |bytes| bytes > 0.0);
+            go(stream);
+            gone += 1.0;
+            service.wait_for_metric("lobule_requests_total{route=\"/predict\",status=\"499\"}", |count| count == gone);
+        }
+    }
+    assert!(!service.log().contains("status=400"), "{}", service.log());
 }

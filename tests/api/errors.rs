@@ -54,6 +54,8 @@ fn each_mistake_has_its_status_and_its_code() {
         ("a threshold of nothing", threshold("threshold="), 400, "bad_threshold"),
         ("a threshold of NaN", threshold("threshold=NaN"), 400, "bad_threshold"),
         ("two thresholds", threshold("threshold=.2&threshold=.3"), 400, "bad_threshold"),
+        ("a parameter that is not known", threshold("treshold=.7"), 400, "bad_request"),
+        ("one more of a batch", service.batch().query("threshold=.7&x=1").image("not looked at"), 400, "bad_request"),
         ("text that is named as an image", predict().file("image", "slide.png", b"text"), 415, "not_an_image"),
         ("JSON", predict().body("application/json", "{\"image\": 1}"), 415, "unsupported_media_type"),
         ("half an image", predict().file("image", "slide.png", &truncated()), 422, "undecodable_image"),
@@ -67,11 +69,15 @@ fn too_many_pixels_or_fields_are_413() {
     let service = Service::start(&["--max-pixels", "4000"]);
     assert_eq!(service.predict().image(noise(63)).send().status, 200);
     let fields: Vec<_> = (0..40).map(|_| FormField::text("a", "b")).collect();
+    let text = |bytes: usize| FormField::text("a", &"b".repeat(bytes));
+    let image = FormField::file("image", "a.png", &noise(8));
+    assert_eq!(service.predict().form(&[text(65_500), text(30), text(6), image]).send().status, 200);
     for (what, call) in [
         ("64x64 pixels, one row more than allowed", service.predict().image(noise(64))),
         ("60,000x60,000 pixels in a header", service.predict().image(bomb())),
         ("40 fields", service.predict().form(&fields)),
         ("much text", service.predict().form(&[FormField::text("a", &"b".repeat(70_000))])),
+        ("a little more text than may be", service.predict().form(&[text(65_500), text(30), text(7)])),
     ] {
         assert_eq!(call.send().problem(), (413, "too_large".into()), "{what}");
     }

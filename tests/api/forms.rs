@@ -170,8 +170,19 @@ fn an_image_as_text_is_decoded_where_that_is_plainly_meant() {
         assert_eq!(answer.status, 200, "{what}: {answer:?}");
         assert_eq!(answer.json()["confidence"], expected, "{what}");
     }
-    let damaged = plain[..200].to_owned() + "!" + &plain[200..];
-    assert_eq!(predict().body("text/plain", damaged).send().problem(), (422, "undecodable_image".into()));
+    for (damage, said) in [("!", "a character after 200 letters"), (" ", "a space after 200 letters")] {
+        let damaged = plain[..200].to_owned() + damage + &plain[200..];
+        let answer = predict().body("text/plain", damaged.clone()).send();
+        assert_eq!(answer.problem(), (422, "undecodable_image".into()));
+        assert!(detail(&answer).contains(said), "{answer:?}");
+        let fields = [FormField::text("a", &plain), FormField::text("b", &damaged), FormField::text("c", &plain)];
+        let answer = service.batch().form(&fields).send().json();
+        let entries = answer["predictions"].as_array().unwrap();
+        assert!(entries[0]["label"].is_string() && entries[2]["label"].is_string(), "{answer}");
+        assert!(entries[1]["error"]["detail"].as_str().unwrap().contains(said), "{answer}");
+    }
+    let lines = plain.as_bytes().chunks(60).map(|line| [line, b"\n"].concat()).collect::<Vec<_>>().concat();
+    assert_eq!(predict().body("text/plain", lines).send().status, 200);
 }
 
 #[test]

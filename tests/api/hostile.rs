@@ -93,6 +93,13 @@ fn lengths_that_contradict_each_other_are_refused_and_nothing_is_smuggled() {
         let answer = read_to_the_end(raw(&service.address, text.as_bytes()));
         assert!(answer.starts_with("HTTP/1.1 400"), "{what}: {answer}");
     }
+    // What the chunks hold is compressed, and is not taken for the image, nor for the next request.
+    let image = noise(8);
+    let chunks = [format!("{:x}\r\n", image.len()).as_bytes(), &image, b"\r\n0\r\n\r\n", READY_AND_CLOSE].concat();
+    let head = "POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n";
+    let answer = read_to_the_end(raw(&service.address, &[head.as_bytes(), &chunks].concat()));
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("A Transfer-Encoding other than"), "{answer}");
+    assert!(answer.contains("HTTP/1.1 200"), "the connection goes on: {answer}");
     // With both, chunked counts (RFC 9112, 6.3), and the connection must not go on as if nothing had been.
     let both = format!(
         "POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {long}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"

@@ -64,7 +64,7 @@ fn the_threshold_moves_the_decision_and_not_the_label() {
     let service = Service::start(&[]);
     let ask = |query: &str| service.predict().query(query).image(noise(32)).send();
     let malignant = probability(&ask(""));
-    let (low, high) = (ask("threshold=0"), ask("threshold=1&other=x"));
+    let (low, high) = (ask("threshold=0"), ask("threshold=1"));
     assert_eq!((probability(&low), probability(&high)), (malignant, malignant));
     assert_eq!((&low.json()["decision"], &low.json()["threshold"]), (&Value::from("malignant"), &Value::from(0.0)));
     assert_eq!((&high.json()["decision"], &high.json()["threshold"]), (&Value::from("benign"), &Value::from(1.0)));

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 
 use super::client::{Round, Sent, connect, exchange, hold};
 use super::clients::{HALF_SENT, IDLE};
-use super::http2::frames;
 use super::support::client::{READY, READY_AND_CLOSE, read_answer};
+use super::support::frames;
 
 /// Connections of HTTP/1 that have had an answer and ask no more.
 pub(crate) fn idle_http1(address: &str) -> Round {

@@ -47,14 +47,14 @@ pub(crate) fn jpeg_of_fill_bytes(address: &str) -> Round {
     post(address, jpeg)
 }
 
-/// As many scans as the decoder reads.
-pub(crate) fn jpeg_of_95_scans(address: &str) -> Round {
-    post(address, progressive_jpeg(side() as u16, 95))
+/// As many scans as are read, one for each coefficient.
+pub(crate) fn jpeg_of_64_scans(address: &str) -> Round {
+    post(address, progressive_jpeg(side() as u16, 0))
 }
 
 /// As many scans as a grey JPEG can have.
 pub(crate) fn jpeg_of_694_scans(address: &str) -> Round {
-    post(address, progressive_jpeg(side() as u16, 694))
+    post(address, progressive_jpeg(side() as u16, 10))
 }
 
 pub(crate) fn tiff_of_65000_strips(address: &str) -> Round {
@@ -67,8 +67,12 @@ pub(crate) fn tiff_of_tiny_tiles(address: &str) -> Round {
     post(address, FlatTiff { width: side(), height: side(), piece: [16, 16], tiled: true }.bytes())
 }
 
-/// A million strips of a pixel each.
+/// As many strips of a pixel each as are read.
 pub(crate) fn tiff_of_one_pixel_strips(address: &str) -> Round {
+    post(address, FlatTiff { width: 1, height: 16_448, piece: [1, 1], tiled: false }.bytes())
+}
+
+pub(crate) fn tiff_of_a_million_strips(address: &str) -> Round {
     post(address, FlatTiff { width: 1, height: 1_000_000, piece: [1, 1], tiled: false }.bytes())
 }
 

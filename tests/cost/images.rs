@@ -65,31 +65,45 @@ pub(crate) fn flat_webp(side: u32) -> Vec<u8> {
     encode(RgbImage::new(side, side), ImageFormat::WebP)
 }
 
-/// A grey progressive JPEG of so many scans, each of a few bytes: all blocks of a scan lie in runs of nothing.
-pub(crate) fn progressive_jpeg(side: u16, scans: usize) -> Vec<u8> {
+/// A grey progressive JPEG with a scan for each coefficient's upper bits and one for each of so many lower bits: 64 scans
+/// and 63 for each such bit. Each has a few bytes: all blocks of a scan lie in runs of nothing.
+pub(crate) fn progressive_jpeg(side: u16, lower_bits: u8) -> Vec<u8> {
     let segment = |kind: u8, content: &[u8]| {
         let length = (content.len() as u16 + 2).to_be_bytes();
         [&[0xFF, kind], length.as_slice(), content].concat()
     };
-    // A table with one code, a 0, for one symbol.
-    let table = |id: u8, symbol: u8| segment(0xC4, &[&[id, 1], [0; 15].as_slice(), &[symbol]].concat());
+    // A table with two codes: 0 for the first symbol, 10 for the second.
+    let table = |id: u8, symbols: [u8; 2]| segment(0xC4, &[&[id, 1, 1], [0; 14].as_slice(), &symbols].concat());
     let size = side.to_be_bytes();
     let frame = [&[8], size.as_slice(), &size, &[1, 1, 0x11, 0]].concat();
     let blocks = usize::from(side.div_ceil(8)).pow(2);
-    let scan = |[first, last, bits]: [u8; 3], data: usize| {
-        [segment(0xDA, &[1, 1, 0, first, last, bits]), vec![0; data]].concat()
+    let scan = |[first, last, bits]: [u8; 3], data: &[bool]| {
+        [segment(0xDA, &[1, 1, 0, first, last, bits]), bytes_of_scan(data)].concat()
     };
-    const RUN: u8 = 0xE0; // 16,384 blocks and what the next 14 bits say: none
+    // Runs of 16,384 blocks and what the next 14 bits say, which is none, and a last one of those that are left.
+    const RUN: u8 = 0xE0;
+    let left = blocks % 16_384;
+    let bits_of_left = left.max(1).ilog2();
+    let mut runs = vec![false; blocks / 16_384 * 15];
+    if left > 0 {
+        runs.extend([true, false].into_iter().chain((0..bits_of_left).rev().map(|bit| left >> bit & 1 == 1)));
+    }
     let mut jpeg =
         [vec![0xFF, 0xD8], segment(0xDB, &[[0].as_slice(), &[1; 64]].concat()), segment(0xC2, &frame)].concat();
-    jpeg.extend([table(0x00, 0), table(0x10, RUN), scan([0, 0, 0], blocks.div_ceil(8))].concat());
-    // Each coefficient's upper bits, and then one bit more of each in turn.
-    let first = (1..64).map(|at| [at, at, 10]);
-    let more = (0..10).rev().flat_map(|bit| (1..64).map(move |at| [at, at, (bit + 1) << 4 | bit]));
-    for band in first.chain(more).take(scans - 1) {
-        jpeg.extend(scan(band, (blocks.div_ceil(16_384) * 15).div_ceil(8)));
+    let tables = [table(0x00, [0, 1]), table(0x10, [RUN, (bits_of_left as u8) << 4])].concat();
+    jpeg.extend([tables, scan([0, 0, 0], &vec![false; blocks])].concat());
+    let first = (1..64).map(|at| [at, at, lower_bits]);
+    let more = (0..lower_bits).rev().flat_map(|bit| (1..64).map(move |at| [at, at, (bit + 1) << 4 | bit]));
+    for band in first.chain(more) {
+        jpeg.extend(scan(band, &runs));
     }
     [jpeg, vec![0xFF, 0xD9]].concat()
+}
+
+/// The bits of a scan, filled up with ones, and a zero behind each byte of ones.
+fn bytes_of_scan(bits: &[bool]) -> Vec<u8> {
+    let byte = |bits: &[bool]| (0..8).fold(0, |byte, at| byte << 1 | u8::from(bits.get(at).copied().unwrap_or(true)));
+    bits.chunks(8).map(byte).flat_map(|byte| if byte == 0xFF { vec![0xFF, 0] } else { vec![byte] }).collect()
 }
 
 /// A grey TIFF whose strips or tiles are all the same few bytes of deflate.

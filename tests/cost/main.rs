@@ -6,7 +6,7 @@
 //! cargo test --test cost -- drip TIFF  # those that have one of these words in their names
 //! ```
 //!
-//! It prints a table and fails where a client costs more than its ceiling ([`clients::CLIENTS`]), where the service
+//! It prints a table and fails where a client, twice, costs more than its ceiling ([`clients::CLIENTS`]), where the service
 //! takes more than its memory, or where an honest neighbour is answered wrongly. Ceilings are ratios of CPU times taken
 //! side by side, so they hold on a slow machine as on a fast one. The figures are the kernel's, so it runs on Linux
 //! only; it is no part of a plain `cargo test`, whose other tests would take the cores while it measures.
@@ -57,9 +57,17 @@ fn main() -> ExitCode {
     let mut faults = Vec::new();
     for row in CLIENTS.iter().filter(|row| words.is_empty() || words.iter().any(|word| row.name.contains(*word))) {
         let row_began = Instant::now();
-        let figures = measure::measure(row);
-        println!("{} {:5.1}", figures.line(row), row_began.elapsed().as_secs_f64());
-        faults.extend(figures.faults(row).into_iter().map(|fault| format!("{}: {fault}", row.name)));
+        let mut found = Vec::new();
+        // What other programs do to a figure, they do not do twice.
+        for _ in 0..2 {
+            let figures = measure::measure(row);
+            println!("{} {:5.1}", figures.line(row), row_began.elapsed().as_secs_f64());
+            found = figures.faults(row, &quiet);
+            if found.is_empty() {
+                break;
+            }
+        }
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", row.name)));
     }
     println!("{} s, {} faults", began.elapsed().as_secs(), faults.len());
     for fault in &faults {

@@ -59,6 +59,22 @@ impl Finding {
     }
 }
 
+/// Letters that are repeated of a parameter's name.
+const REPEATED: usize = 40;
+
+/// Refuses a parameter of the query that is not known: a misspelt one would be passed over in silence.
+///
+/// # Errors
+/// 400 with its name.
+pub(super) fn check_parameters(query: Option<&str>) -> Result<(), HttpError> {
+    let mut names = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).map(|(name, _)| name);
+    let Some(name) = names.find(|name| name != "threshold") else { return Ok(()) };
+    let name: String = name.chars().take(REPEATED).collect();
+    let detail =
+        format!("The query has a parameter that is not known: {name:?}. Known is threshold, as ?threshold=0.5.");
+    Err(HttpError::new(Code::BadRequest, detail))
+}
+
 /// The threshold that the query or a form's field asks for.
 ///
 /// # Errors
@@ -104,8 +120,7 @@ mod tests {
             threshold_of(query, &fields).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code)
         };
         assert_eq!(asked(None, &[]), Ok(None));
-        assert_eq!(asked(Some("other=1"), &[]), Ok(None));
-        assert_eq!(asked(Some("other=1&threshold=0.25"), &[]), Ok(Some(0.25)));
+        assert_eq!(asked(Some("threshold=0.25"), &[]), Ok(Some(0.25)));
         assert_eq!(asked(Some("threshold=%30%2e5"), &[]), Ok(Some(0.5)));
         assert_eq!(asked(None, &["0.25"]), Ok(Some(0.25)));
         assert_eq!(asked(Some("threshold=0.50"), &["0.5"]), Ok(Some(0.5)));
@@ -116,5 +131,25 @@ mod tests {
             assert_eq!(asked(None, &[bad]), Err(Code::BadThreshold), "{bad}");
         }
         assert_eq!(asked(Some("threshold=.1&threshold=.2"), &[]), Err(Code::BadThreshold));
+    }
+
+    #[test]
+    fn a_parameter_that_is_not_known_is_named_and_one_that_is_long_is_not_repeated() {
+        for known in [None, Some(""), Some("&"), Some("threshold=high"), Some("%74hreshold=1&threshold=2")] {
+            assert!(check_parameters(known).is_ok(), "{known:?}");
+        }
+        let long = "x".repeat(1000);
+        for (query, named) in [
+            ("treshold=.7", "\"treshold\""),
+            ("threshold=.7&heatmap=true", "\"heatmap\""),
+            ("=1", "\"\""),
+            ("a%0A%22b", r#""a\n\"b""#),
+            (&long, &long[..REPEATED]),
+        ] {
+            let error = check_parameters(Some(query)).unwrap_err();
+            assert_eq!(error.code, Code::BadRequest);
+            assert!(error.detail.contains(named) && error.detail.contains("?threshold=0.5"), "{}", error.detail);
+            assert!(error.detail.len() < 200 && error.log.is_none());
+        }
     }
 }

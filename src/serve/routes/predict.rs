@@ -8,16 +8,16 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::decision::{Finding, threshold_of};
+use super::decision::{Finding, check_parameters, threshold_of};
 use crate::diagnosis::{RESEARCH_USE, Threshold};
 use crate::inference::{Classification, EncodedImage, InferenceError};
 use crate::model::ModelId;
-use crate::serve::error::{HttpError, Problem};
+use crate::serve::error::{Code, HttpError, Problem};
 use crate::serve::page;
 use crate::serve::pending_request::PendingRequest;
 use crate::serve::reply::{Reply, html, json};
 use crate::serve::service::Service;
-use crate::serve::upload::{self, Expected, File, RequestBody, Share, Upload};
+use crate::serve::upload::{self, Damage, Expected, File, RequestBody, Reservation, Upload};
 
 /// Answers `POST /predict`: one image.
 ///
@@ -30,9 +30,12 @@ pub(super) async fn predict(
     pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let (threshold, upload) = read(service, request, body, Expected::One, pending).await?;
-    let Some(File { name, content }) = upload.files.into_iter().next() else {
+    let Some(File { name, content, damage }) = upload.files.into_iter().next() else {
         return Err(HttpError::internal("an upload without a file"));
     };
+    if let Some(damage) = damage {
+        return Err(HttpError::new(Code::UndecodableImage, damage));
+    }
     let image = EncodedImage { content, wants_thumbnail: pending.wants_page };
     let classification = service.inference.classify(image).await?;
     count(service, pending, &classification);
@@ -61,16 +64,23 @@ pub(super) async fn batch(
     pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let expected = Expected::AtMost(service.config.batch);
+    if service.batches.available_permits() == 0 {
+        return Err(HttpError::overloaded());
+    }
     let (threshold, upload) = read(service, request, body, expected, pending).await?;
-    let (names, images): (Vec<_>, Vec<_>) = upload.files.into_iter().map(|file| (file.name, file.content)).unzip();
+    let permit = service.batches.try_acquire().map_err(|_| HttpError::overloaded())?;
+    let (names, images): (Vec<_>, Vec<_>) = (upload.files.into_iter())
+        .map(|File { name, content, damage }| (name, damage.map_or(Ok(content), Err)))
+        .unzip();
     let classifications = classify_all(service, images, pending).await;
+    drop(permit);
     for classification in classifications.iter().flatten() {
         count(service, pending, classification);
     }
 
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
     let outcomes: Vec<Result<(Finding, Option<Bytes>), HttpError>> = (classifications.into_iter())
-        .map(|outcome| outcome.map(|it| (Finding::of(&it, threshold), it.thumbnail)).map_err(HttpError::from))
+        .map(|outcome| outcome.map(|it| (Finding::of(&it, threshold), it.thumbnail)))
         .collect();
     for note in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.log.as_deref()) {
         tracing::error!(request_id, note, "an image of a batch was not classified");
@@ -106,6 +116,7 @@ async fn read(
     pending: &mut PendingRequest,
 ) -> Result<(Threshold, Upload), HttpError> {
     let query = request.uri.query();
+    check_parameters(query)?;
     threshold_of(query, &[])?;
     service.inference.has_room()?;
     let upload = upload::read(&request.headers, body, expected, &service.memory, &service.config).await?;
@@ -118,15 +129,24 @@ async fn read(
 /// time of the request is nearly up, what is not classified by then has an error of its own.
 async fn classify_all(
     service: &Service,
-    images: Vec<Bytes>,
+    images: Vec<Result<Bytes, Damage>>,
     pending: &PendingRequest,
-) -> Vec<Result<Classification, InferenceError>> {
+) -> Vec<Result<Classification, HttpError>> {
     let last = pending.deadline() - time_for_the_answer(service.config.request_timeout);
-    let thumbnails = service.memory.share();
+    let thumbnails = service.memory.reservation();
     // When the client has gone, the set is dropped and ends its tasks.
     let mut running = JoinSet::new();
-    let mut outcomes: Vec<_> = images.iter().map(|_| Err(InferenceError::ThreadEnded)).collect();
-    let mut images = images.into_iter().enumerate();
+    let (mut outcomes, mut whole) = (Vec::new(), Vec::new());
+    for (index, image) in images.into_iter().enumerate() {
+        outcomes.push(Err(match image {
+            Ok(content) => {
+                whole.push((index, content));
+                InferenceError::ThreadEnded.into()
+            }
+            Err(damage) => HttpError::new(Code::UndecodableImage, damage),
+        }));
+    }
+    let mut images = whole.into_iter();
     loop {
         while running.len() < service.config.threads
             && Instant::now() < last
@@ -140,12 +160,14 @@ async fn classify_all(
             });
         }
         match running.join_next().await {
-            Some(Ok((index, outcome))) => outcomes[index] = outcome.map(|it| in_memory(it, &thumbnails)),
+            Some(Ok((index, outcome))) => {
+                outcomes[index] = outcome.map(|it| in_memory(it, &thumbnails)).map_err(HttpError::from)
+            }
             Some(Err(error)) => tracing::error!(%error, "a task of a batch has ended early"),
             None => break,
         }
     }
-    images.for_each(|(index, _)| outcomes[index] = Err(InferenceError::OutOfTime));
+    images.for_each(|(index, _)| outcomes[index] = Err(InferenceError::OutOfTime.into()));
     outcomes
 }
 
@@ -155,7 +177,7 @@ fn time_for_the_answer(request_timeout: Duration) -> Duration {
 }
 
 /// A classification whose thumbnail has its part of the memory, or none where there is no more.
-fn in_memory(mut classification: Classification, thumbnails: &Share) -> Classification {
+fn in_memory(mut classification: Classification, thumbnails: &Reservation) -> Classification {
     classification.thumbnail =
         classification.thumbnail.filter(|jpeg| thumbnails.take(jpeg.len())).map(|jpeg| thumbnails.keep(jpeg));
     classification

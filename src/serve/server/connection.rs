@@ -44,9 +44,10 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
     // An answer is written as a whole; there is nothing to wait for.
     let _ = stream.set_nodelay(true);
     let read_timeout = service.config.read_timeout;
-    let open = OpenRequests::new();
-    let mut busy = open.count.subscribe();
-    let stream = TokioIo::new(TimedStream::new(stream, Arc::clone(&service)));
+    let stream = TimedStream::new(stream, Arc::clone(&service));
+    let open = OpenRequests::new(stream.client());
+    let (mut busy, client) = (open.count.subscribe(), Arc::clone(&open));
+    let stream = TokioIo::new(stream);
     let mut builder = auto::Builder::new(StreamExecutor { open: Arc::clone(&open), service: Arc::clone(&service) });
     let answer = service_fn(move |request: Request<Incoming>| {
         let (service, request_is_open) = (Arc::clone(&service), OpenRequest::one_of(&open));
@@ -56,6 +57,9 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
     });
 
     builder.http1().timer(TokioTimer::new()).header_read_timeout(read_timeout).max_buf_size(MAX_HEADERS);
+    // A client may close its sending side when its request is sent, as `nc -N` does. Until something is sent to it, one
+    // that has closed both sides looks the same, so that its request is answered too, within the time for a request.
+    builder.http1().half_close(true);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(MAX_STREAMS).max_header_list_size(MAX_HEADER_LIST);
     builder.http2().keep_alive_interval(PING_EVERY).keep_alive_timeout(read_timeout);
     builder.http2().initial_stream_window_size(MAX_UNREAD).initial_connection_window_size(MAX_UNREAD);
@@ -81,5 +85,7 @@ pub(super) async fn serve(stream: TcpStream, service: Arc<Service>, watcher: Wat
             }
         }
         () = silence => tracing::debug!("a connection was closed that had no request for long"),
+        // hyper itself does not look while a request is being answered, unless half-closed connections end at once.
+        () = client.reset() => tracing::debug!("a connection was reset by its client"),
     }
 }

@@ -4,10 +4,14 @@
 //! one stream's window shut while others flow, and hyper and h2 would hold that answer as long as the connection lives.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use hyper::rt::Executor;
+use tokio::io::Interest;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -18,11 +22,18 @@ use crate::serve::service::Service;
 pub(super) struct OpenRequests {
     pub(super) count: watch::Sender<usize>,
     unsent: AtomicUsize,
+    client: Arc<OwnedReadHalf>,
 }
 
 impl OpenRequests {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { count: watch::Sender::new(0), unsent: AtomicUsize::new(0) })
+    pub(super) fn new(client: Arc<OwnedReadHalf>) -> Arc<Self> {
+        Arc::new(Self { count: watch::Sender::new(0), unsent: AtomicUsize::new(0), client })
+    }
+
+    /// Waits until the client resets its connection, as a program that ends does, or its system when something comes
+    /// for one that has gone.
+    pub(super) async fn reset(&self) {
+        let _ = self.client.ready(Interest::ERROR).await;
     }
 }
 
@@ -50,6 +61,18 @@ impl OpenRequest {
     pub(in crate::serve) fn sent(&mut self, bytes: usize) {
         self.unsent -= bytes;
         self.open.unsent.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether the client sends nothing more on this connection: it has gone, or only waits for its answers.
+    pub(in crate::serve) fn client_has_stopped_sending(&self) -> bool {
+        let state = pin!(self.open.client.ready(Interest::READABLE));
+        let state = state.poll(&mut Context::from_waker(Waker::noop()));
+        matches!(state, Poll::Ready(Ok(state)) if state.is_read_closed())
+    }
+
+    /// Waits until the client resets its connection.
+    pub(in crate::serve) async fn reset(&self) {
+        self.open.reset().await;
     }
 }
 

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Sleep, sleep};
 
 use crate::serve::service::Service;
@@ -19,7 +20,9 @@ use crate::serve::service::Service;
 pub(super) const SEND_BUFFER: u32 = 64 << 10;
 
 pub(super) struct TimedStream {
-    stream: TcpStream,
+    /// Shared with those who wait for the client to go.
+    reading: Arc<OwnedReadHalf>,
+    writing: OwnedWriteHalf,
     service: Arc<Service>,
     /// The end of the time for what is to be written, from when the operating system first took nothing of it until
     /// it has taken all.
@@ -28,7 +31,13 @@ pub(super) struct TimedStream {
 
 impl TimedStream {
     pub(super) fn new(stream: TcpStream, service: Arc<Service>) -> Self {
-        Self { stream, service, end: None }
+        let (reading, writing) = stream.into_split();
+        Self { reading: Arc::new(reading), writing, service, end: None }
+    }
+
+    /// The side that the client sends on, to see what becomes of the client.
+    pub(super) fn client(&self) -> Arc<OwnedReadHalf> {
+        Arc::clone(&self.reading)
     }
 
     /// What a write of so many bytes came to, unless its time is up. That a client takes a byte now and then gains it
@@ -51,20 +60,27 @@ impl TimedStream {
         ready!(end.as_mut().poll(context));
         self.service.metrics.slow_readers.inc();
         // Closed in order, the operating system would go on to offer the client what it holds.
-        let _ = self.stream.set_zero_linger();
+        let _ = self.writing.as_ref().set_zero_linger();
         Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, "the client does not read")))
     }
 }
 
 impl AsyncRead for TimedStream {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let stream: &TcpStream = (*self.reading).as_ref();
+        loop {
+            ready!(stream.poll_read_ready(context))?;
+            match stream.try_read_buf(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(|_| ())),
+            }
+        }
     }
 }
 
 impl AsyncWrite for TimedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let written = Pin::new(&mut self.writing).poll_write(context, bytes);
         self.in_time(context, bytes.len(), written)
     }
 
@@ -73,19 +89,19 @@ impl AsyncWrite for TimedStream {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let written = Pin::new(&mut self.writing).poll_write_vectored(context, slices);
         self.in_time(context, slices.iter().map(|slice| slice.len()).sum(), written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.writing.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        Pin::new(&mut self.writing).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(&mut self.writing).poll_shutdown(context)
     }
 }

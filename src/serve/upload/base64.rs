@@ -13,6 +13,9 @@ pub(super) const DECISIVE: usize = 128;
 /// Letters that are decoded at a time; three bytes for four of them.
 const PIECE: usize = 4096;
 
+/// What is wrong with the base64 of an image, as a client reads it.
+pub(in crate::serve) type Damage = String;
+
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, NO_PAD.with_decode_allow_trailing_bits(true));
 
 /// Whether bytes begin as text of ASCII does.
@@ -36,24 +39,30 @@ pub(super) fn begin_of_base64(text: &[u8]) -> Option<usize> {
     } else {
         blank
     };
-    (starts_with(b"data:image/") || begins_as_image(&decode(head[begin..].to_vec()))).then_some(begin)
+    (starts_with(b"data:image/") || begins_as_image(&decode(head.to_vec(), begin).0)).then_some(begin)
 }
 
-/// Decodes base64 of either alphabet, with or without line breaks and padding, in the memory that the text takes. What
-/// follows a damage is left out, so that the image is cut and refused as such, in a batch by itself.
-pub(super) fn decode(mut text: Vec<u8>) -> Vec<u8> {
-    let mut letters = 0;
-    for at in 0..text.len() {
+/// Decodes the base64 that begins here, of either alphabet, with or without line breaks and padding, in the memory that
+/// the text takes. What follows a damage is left out.
+pub(super) fn decode(mut text: Vec<u8>, begin: usize) -> (Vec<u8>, Option<Damage>) {
+    let (mut letters, mut damage) = (0, None);
+    for at in begin..text.len() {
         text[letters] = match text[at] {
             b'\r' | b'\n' | b'\t' => continue,
             b'-' => b'+',
             b'_' => b'/',
             letter if letter.is_ascii_alphanumeric() || matches!(letter, b'+' | b'/') => letter,
-            _ => break,
+            other => {
+                damage = damage_by(other, letters).filter(|_| !text[at..].trim_ascii().is_empty());
+                break;
+            }
         };
         letters += 1;
     }
-    letters -= usize::from(letters % 4 == 1); // one letter more than whole bytes have
+    if letters % 4 == 1 {
+        letters -= 1;
+        damage.get_or_insert_with(|| format!("The base64 of this image ends within a byte, after {letters} letters."));
+    }
     let (mut bytes, mut piece) = (0, [0; PIECE / 4 * 3]);
     for begin in (0..letters).step_by(PIECE) {
         let end = letters.min(begin + PIECE);
@@ -63,7 +72,21 @@ pub(super) fn decode(mut text: Vec<u8>) -> Vec<u8> {
     }
     text.truncate(bytes);
     text.shrink_to_fit();
-    text
+    (text, damage)
+}
+
+/// What is wrong where a character stands that is no letter of base64; nothing at the padding, with which it ends.
+fn damage_by(character: u8, letters: usize) -> Option<Damage> {
+    match character {
+        b'=' => None,
+        b' ' => Some(format!(
+            "The base64 of this image has a space after {letters} letters. Lines may be broken, but not by spaces; \
+             where it was a plus sign, write that as %2B."
+        )),
+        _ => {
+            Some(format!("The base64 of this image has a character after {letters} letters that base64 does not have."))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -79,13 +102,21 @@ mod tests {
         for length in (0..70).chain([PIECE / 4 * 3 - 1, 10_000]) {
             let bytes: Vec<u8> = (0..length).map(|i| (i * 7 + i / 256) as u8).collect();
             let padded = BASE64_STANDARD.encode(&bytes);
-            assert_eq!(decode(padded.clone().into()), bytes);
-            assert_eq!(decode(BASE64_URL_SAFE_NO_PAD.encode(&bytes).into()), bytes);
+            let whole = (bytes, None);
+            assert_eq!(decode(padded.clone().into(), 0), whole);
+            assert_eq!(decode(format!("data:,{padded} \n").into(), 6), whole);
+            assert_eq!(decode(BASE64_URL_SAFE_NO_PAD.encode(&whole.0).into(), 0), whole);
             let lines: Vec<_> = padded.as_bytes().chunks(76).collect();
-            assert_eq!(decode(lines.join(&b"\r\n"[..])), bytes);
+            assert_eq!(decode(lines.join(&b"\r\n"[..]), 0), whole);
         }
-        assert_eq!(decode(b"QUJD!UJD".to_vec()), b"ABC");
-        assert_eq!(decode(b"QUJDR".to_vec()), b"ABC");
+        for (damaged, what) in [
+            ("QUJD!UJD", "a character after 4 letters"),
+            ("QUJD UJD", "a space after 4 letters"),
+            ("QUJDR", "within a byte, after 4 letters"),
+        ] {
+            let (bytes, damage) = decode(damaged.into(), 0);
+            assert!(bytes == b"ABC" && damage.as_ref().is_some_and(|its| its.contains(what)), "{damaged}: {damage:?}");
+        }
     }
 
     #[test]

@@ -7,10 +7,10 @@ use hyper::header::HeaderValue;
 use multra::{Constraints, Multipart, SizeLimit};
 
 use super::base64::{DECISIVE, begin_of_base64, decode};
+use super::field_headers::FieldHeaders;
 use super::parameters::{parameter, parameters};
-use super::part::Part;
 use super::selection::Selection;
-use super::{BoxedError, Expected, File, too_large, unreadable};
+use super::{BoxedError, Expected, File, off_the_loop, too_large, unreadable};
 use crate::serve::config::Config;
 use crate::serve::error::{Code, HttpError};
 
@@ -56,35 +56,31 @@ pub(super) async fn select(
 
     let mut selection = Selection::new(expected);
     while let Some(mut field) = form.next_field().await.map_err(broken)? {
-        let part = Part::of(field.headers());
-        if part.says_file() {
-            part.check(field.headers())?;
+        let headers = FieldHeaders::of(field.headers());
+        if headers.says_file() {
+            headers.check(field.headers())?;
         }
         let (mut content, mut is_file) = (Vec::new(), None);
         while let Some(chunk) = field.chunk().await.map_err(broken)? {
             content.extend_from_slice(&chunk);
-            if is_file.is_none() && content.len() >= DECISIVE {
-                is_file = Some(part.is_file(&content));
-                selection.add_text(if is_file == Some(false) { content.len() } else { 0 })?;
-            } else if is_file == Some(false) {
-                selection.add_text(chunk.len())?;
+            if content.len() >= DECISIVE && !*is_file.get_or_insert_with(|| headers.is_file(&content)) {
+                selection.check_text(content.len())?;
             }
         }
-        let is_file = is_file.unwrap_or_else(|| part.is_file(&content));
-        if part.is_base64() {
-            content = decode(content);
-        } else if is_file && let Some(begin) = begin_of_base64(&content) {
-            content.drain(..begin);
-            content = decode(content);
+        let is_file = is_file.unwrap_or_else(|| headers.is_file(&content));
+        let begin = if headers.is_base64() { Some(0) } else { begin_of_base64(&content).filter(|_| is_file) };
+        let mut damage = None;
+        if let Some(begin) = begin {
+            (content, damage) = off_the_loop(content.len(), move || decode(content, begin)).await?;
         }
         if !is_file {
-            selection.add_field(part.field.as_deref(), &content)?;
-        } else if content.is_empty() && part.file_name.is_none() {
+            selection.add_field(headers.field.as_deref(), &content)?;
+        } else if content.is_empty() && headers.file_name.is_none() {
             selection.add_nothing()?;
         } else {
             content.shrink_to_fit();
-            let (is_document, name) = (part.is_document(), part.file_name);
-            selection.add_file(File { name, content: content.into() }, is_document)?;
+            let (is_document, name) = (headers.is_document(), headers.file_name);
+            selection.add_file(File { name, content: content.into(), damage }, is_document)?;
         }
     }
     Ok(selection)

@@ -23,7 +23,7 @@ pub const MAX_BYTES: usize = 128 << 10;
 pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> Result<Vec<Bytes>, u16> {
     let mut config = Config::for_machine(Some(1), None);
     (config.max_body_bytes, config.batch) = (MAX_BYTES, 8);
-    let memory = MemoryLimit::new(2 * MAX_BYTES); // a form of the old kind is decoded beside itself
+    let memory = MemoryLimit::new(3 * MAX_BYTES); // a form of the old kind is decoded beside itself, in two steps
     let headers = HeaderValue::from_bytes(content_type).map(|value| HeaderMap::from_iter([(CONTENT_TYPE, value)]));
     let expected = if several { Expected::AtMost(config.batch) } else { Expected::One };
     let most_polls = 2 * pieces.len() + 8;

@@ -29,19 +29,19 @@ impl MemoryLimit {
         self.taken.load(Ordering::Relaxed)
     }
 
-    pub(in crate::serve) fn share(&self) -> Share {
-        Share { memory: self.clone(), taken: AtomicUsize::new(0) }
+    pub(in crate::serve) fn reservation(&self) -> Reservation {
+        Reservation { memory: self.clone(), taken: AtomicUsize::new(0) }
     }
 }
 
 /// What one upload or answer has taken; it is given back when this is dropped.
 #[derive(Debug)]
-pub(in crate::serve) struct Share {
+pub(in crate::serve) struct Reservation {
     memory: MemoryLimit,
     taken: AtomicUsize,
 }
 
-impl Share {
+impl Reservation {
     /// Takes more; `false` when there is not so much.
     pub(in crate::serve) fn take(&self, bytes: usize) -> bool {
         let more = |taken: usize| taken.checked_add(bytes).filter(|taken| *taken <= self.memory.limit);
@@ -58,7 +58,7 @@ impl Share {
         self.taken.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// These bytes, which keep their part of this share until the last copy of them is dropped.
+    /// These bytes, which keep their part of this reservation until the last copy of them is dropped.
     pub(in crate::serve) fn keep(&self, bytes: Bytes) -> Bytes {
         let part = bytes.len().min(self.taken.load(Ordering::Relaxed));
         self.taken.fetch_sub(part, Ordering::Relaxed);
@@ -66,16 +66,16 @@ impl Share {
     }
 }
 
-impl Drop for Share {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.memory.taken.fetch_sub(*self.taken.get_mut(), Ordering::Relaxed);
     }
 }
 
-/// Bytes with their part of a share.
+/// Bytes with their part of a reservation.
 struct Kept {
     bytes: Bytes,
-    _part: Share,
+    _part: Reservation,
 }
 
 impl AsRef<[u8]> for Kept {
@@ -84,10 +84,10 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// A body whose bytes are added to a share as they arrive.
+/// A body whose bytes are added to a reservation as they arrive.
 pub(super) struct Counted<B> {
     pub(super) body: B,
-    pub(super) share: Arc<Share>,
+    pub(super) reservation: Arc<Reservation>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ impl<B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin> Body for Counted<B>
             other => return Poll::Ready(other.map(|outcome| outcome.map_err(Into::into))),
         };
         let bytes = frame.data_ref().map_or(0, Bytes::len);
-        Poll::Ready(Some(if self.share.take(bytes) { Ok(frame) } else { Err(MemoryUsedUp.into()) }))
+        Poll::Ready(Some(if self.reservation.take(bytes) { Ok(frame) } else { Err(MemoryUsedUp.into()) }))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -131,35 +131,38 @@ mod tests {
     async fn what_arrives_is_taken_until_the_upload_is_dropped_and_beyond_the_limit_nothing_is() {
         let limit = MemoryLimit::new(10);
         let upload = || {
-            let share = Arc::new(limit.share());
-            (Counted { body: Full::new(Bytes::from_static(b"123456")), share: Arc::clone(&share) }, share)
+            let reservation = Arc::new(limit.reservation());
+            (
+                Counted { body: Full::new(Bytes::from_static(b"123456")), reservation: Arc::clone(&reservation) },
+                reservation,
+            )
         };
-        let (body, share) = upload();
+        let (body, reservation) = upload();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "123456");
         assert_eq!(limit.taken(), 6);
         let (body, second) = upload();
         assert!(body.collect().await.unwrap_err().is::<MemoryUsedUp>());
         drop(second);
         assert_eq!(limit.taken(), 6, "what was not taken is not given back");
-        drop(share);
+        drop(reservation);
         assert_eq!(limit.taken(), 0);
     }
 
     #[test]
     fn bytes_keep_their_part_and_what_must_be_said_is_taken_beyond_the_limit() {
         let limit = MemoryLimit::new(10);
-        let share = limit.share();
-        assert!(share.take(8) && !share.take(3));
-        let image = share.keep(Bytes::from_static(b"12345"));
+        let reservation = limit.reservation();
+        assert!(reservation.take(8) && !reservation.take(3));
+        let image = reservation.keep(Bytes::from_static(b"12345"));
         let copy = image.slice(1..);
-        drop(share);
+        drop(reservation);
         assert_eq!(limit.taken(), 5, "the form around the image is given back");
         drop(image);
         assert_eq!(limit.taken(), 5);
         drop(copy);
         assert_eq!(limit.taken(), 0);
-        let share = limit.share();
-        share.take_anyway(12);
-        assert!(limit.taken() == 12 && !limit.share().take(1));
+        let reservation = limit.reservation();
+        reservation.take_anyway(12);
+        assert!(limit.taken() == 12 && !limit.reservation().take(1));
     }
 }

@@ -6,21 +6,23 @@
 //!
 //! | | |
 //! |---|---|
-//! | `form`, `part`, `parameters` | multipart/form-data, what the headers of a part say, and how clients write them |
+//! | `form`, `field_headers`, `parameters` | multipart/form-data, what the headers of a field say, and how clients write them |
 //! | `raw` | a body that is an image |
 //! | `base64` | images as text |
 //! | `selection` | which of what came is classified, and how much may come beside it |
 //! | `memory_limit`, `body` | what all uploads may take together; what is left unread of one |
 
 use std::error::Error;
-use std::mem;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::{iter, mem};
 
 use bytes::Bytes;
 use http_body_util::{LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::body::Body;
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::config::Config;
@@ -29,19 +31,20 @@ use memory_limit::{BoxedError, Counted, MemoryUsedUp};
 
 mod base64;
 mod body;
+mod field_headers;
 mod form;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod memory_limit;
 mod parameters;
-mod part;
 mod raw;
 mod selection;
 #[cfg(test)]
 mod tests;
 
+pub(super) use base64::Damage;
 pub(super) use body::RequestBody;
-pub(super) use memory_limit::{MemoryLimit, Share};
+pub(super) use memory_limit::{MemoryLimit, Reservation};
 
 /// How to send an image, for whoever did not.
 pub(super) const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself, whose \
@@ -64,6 +67,8 @@ pub(super) struct File {
     pub(super) name: Option<String>,
     /// Its bytes, which give their part of the memory back when the last copy of them is dropped.
     pub(super) content: Bytes,
+    /// What is wrong with the base64 that they came in: they are not all of it.
+    pub(super) damage: Option<Damage>,
 }
 
 /// How many images a request may bring.
@@ -87,22 +92,23 @@ pub(super) async fn read(
     memory: &MemoryLimit,
     config: &Config,
 ) -> Result<Upload, HttpError> {
+    refuse_transfer_encoding(headers)?;
     refuse_content_encoding(headers.get_all(CONTENT_ENCODING))?;
     let packing = Packing::of(headers)?;
     if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
         return Err(too_large(config));
     }
-    let share = Arc::new(memory.share());
-    let body = Counted { body: Limited::new(body, config.max_body_bytes), share: Arc::clone(&share) };
+    let reservation = Arc::new(memory.reservation());
+    let body = Counted { body: Limited::new(body, config.max_body_bytes), reservation: Arc::clone(&reservation) };
     let reading = async {
         let selection = match packing {
-            Packing::Raw(kind) => raw::select(raw::collect(body, config).await?, kind, expected, &share),
+            Packing::Raw(kind) => raw::select(raw::collect(body, config).await?, kind, expected, &reservation).await,
             Packing::Form(boundary) => form::select(body, boundary, expected, config).await,
         };
         selection?.finish()
     };
     let (mut files, fields) = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
-    files.iter_mut().for_each(|file| file.content = share.keep(mem::take(&mut file.content)));
+    files.iter_mut().for_each(|file| file.content = reservation.keep(mem::take(&mut file.content)));
     Ok(Upload { files, fields })
 }
 
@@ -123,7 +129,7 @@ impl Packing {
             "text/plain" => Ok(Self::Raw(raw::Kind::Text)),
             // The decoder names these two, which people send.
             "" | "application/pdf" | "application/dicom" => Ok(Self::Raw(raw::Kind::Bytes)),
-            kind if part::is_bytes(kind) || kind.starts_with("image/") => Ok(Self::Raw(raw::Kind::Bytes)),
+            kind if field_headers::is_bytes(kind) || kind.starts_with("image/") => Ok(Self::Raw(raw::Kind::Bytes)),
             kind => {
                 let what = if kind == "application/json" { "JSON" } else { "A body of this content type" };
                 Err(HttpError::new(Code::UnsupportedMediaType, format!("{what} is not read. {HOW}.")))
@@ -137,6 +143,16 @@ fn essence(value: &HeaderValue) -> String {
     let value = value.as_bytes();
     let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
     String::from_utf8_lossy(value[..end].trim_ascii()).to_ascii_lowercase()
+}
+
+/// Refuses a body that hyper has taken out of its chunks and that is compressed all the same (RFC 9112, 6.1).
+fn refuse_transfer_encoding(headers: &HeaderMap) -> Result<(), HttpError> {
+    let codings = headers.get_all(TRANSFER_ENCODING).iter().map(essence).collect::<Vec<_>>().join(",");
+    if ["", "chunked"].contains(&codings.as_str()) {
+        return Ok(());
+    }
+    let detail = "A Transfer-Encoding other than chunked is not read. Send the image as it is.";
+    Err(HttpError::new(Code::BadRequest, detail))
 }
 
 /// Refuses what is compressed, with the header that RFC 7694 wants: images are compressed already, and what they unpack
@@ -179,6 +195,31 @@ fn unreadable(error: &(dyn Error + Send + Sync + 'static), config: &Config) -> H
     if error.is::<MemoryUsedUp>() {
         return HttpError::overloaded();
     }
-    let broken = HttpError::new(Code::BadRequest, "The request's body ended before it was complete. Send it again.");
-    HttpError { log: Some(error.to_string()), ..broken }
+    let first: &(dyn Error + 'static) = error;
+    let mut causes = iter::successors(Some(first), |&error| error.source());
+    let kind = causes.find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let detail = match kind {
+        Some(ErrorKind::InvalidInput | ErrorKind::InvalidData) => {
+            "The chunks in which the request's body came are not well-formed. Send it again."
+        }
+        // So it is for a client that has gone, too: hyper has met the end of what it sends, or a reset. Whether anybody
+        // reads this shows when it is sent, and the pending request says so.
+        _ => "The request's body ended before it was complete. Send it again.",
+    };
+    HttpError { log: Some(error.to_string()), ..HttpError::new(Code::BadRequest, detail) }
+}
+
+/// Bytes that may be decoded where requests are read: what takes a tenth of a millisecond.
+const AT_ONCE: usize = 64 << 10;
+
+/// Does work on so many bytes, of which others shall not have to wait for the end: more than a few are left to the
+/// threads beside the event loop.
+async fn off_the_loop<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HttpError> {
+    if bytes <= AT_ONCE {
+        return Ok(work());
+    }
+    spawn_blocking(work).await.map_err(|error| HttpError::internal(format!("while a body was decoded: {error}")))
 }

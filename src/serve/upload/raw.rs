@@ -5,9 +5,9 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 
 use super::base64::{DECISIVE, begin_of_base64, begins_as_image, decode, is_text};
-use super::memory_limit::{BoxedError, Share};
+use super::memory_limit::{BoxedError, Reservation};
 use super::selection::Selection;
-use super::{Expected, File, HOW, no_image, unreadable};
+use super::{Expected, File, HOW, no_image, off_the_loop, unreadable};
 use crate::serve::config::Config;
 use crate::serve::error::{Code, HttpError};
 
@@ -43,25 +43,26 @@ pub(super) async fn collect(
 ///
 /// # Errors
 /// 400 when there is none, 415 when the body is plainly something else, and those of a [`Selection`].
-pub(super) fn select(
+pub(super) async fn select(
     mut content: Vec<u8>,
     kind: Kind,
     expected: Expected,
-    share: &Share,
+    reservation: &Reservation,
 ) -> Result<Selection, HttpError> {
     // A body is not a form's field that somebody may have left empty: without bytes there is no image.
     if content.is_empty() {
         return Err(no_image("The body is empty."));
     }
     let mut selection = Selection::new(expected);
+    let mut damage = None;
     if let Some(begin) = begin_of_base64(&content) {
-        content.drain(..begin);
-        content = decode(content);
+        (content, damage) = off_the_loop(content.len(), move || decode(content, begin)).await?;
     } else if kind == Kind::OldForm && is_text(&content) {
-        if !share.take(content.len()) {
-            return Err(HttpError::overloaded()); // what is decoded is as large again
+        // A field is as large again while its plus signs are replaced, and once more when its escapes have been.
+        if !reservation.take(content.len().saturating_mul(2)) {
+            return Err(HttpError::overloaded());
         }
-        select_fields(&content, &mut selection)?;
+        let selection = off_the_loop(content.len(), move || select_fields(&content, selection)).await??;
         return if selection.has_files() {
             Ok(selection)
         } else {
@@ -72,25 +73,27 @@ pub(super) fn select(
     } else if content.starts_with(PNG_WITHOUT_LINE_BREAKS) {
         return Err(not_an_image("The body is a PNG without its line breaks, which curl -d and --data take out."));
     }
-    selection.add_file(File { name: None, content: content.into() }, false)?;
+    selection.add_file(File { name: None, content: content.into(), damage }, false)?;
     Ok(selection)
 }
 
 /// The fields of a form of the old kind, in which an image can only be text. In such a form a space is a `+` that was
 /// not encoded, and base64 has no spaces.
-fn select_fields(content: &[u8], selection: &mut Selection) -> Result<(), HttpError> {
+fn select_fields(content: &[u8], mut selection: Selection) -> Result<Selection, HttpError> {
+    let restore = |text: &mut [u8]| text.iter_mut().filter(|byte| **byte == b' ').for_each(|byte| *byte = b'+');
     for (name, value) in form_urlencoded::parse(content) {
-        let letters = |text: &[u8]| text.iter().map(|&byte| if byte == b' ' { b'+' } else { byte }).collect::<Vec<_>>();
-        let head = letters(&value.as_bytes()[..value.len().min(DECISIVE)]);
+        let mut head = value.as_bytes()[..value.len().min(DECISIVE)].to_vec();
+        restore(&mut head);
         if let Some(begin) = begin_of_base64(&head) {
-            let content = decode(letters(&value.as_bytes()[begin..]));
-            selection.add_file(File { name: None, content: content.into() }, false)?;
+            let mut text = value.into_owned().into_bytes();
+            restore(&mut text);
+            let (content, damage) = decode(text, begin);
+            selection.add_file(File { name: None, content: content.into(), damage }, false)?;
         } else {
-            selection.add_text(value.len())?;
             selection.add_field(Some(&name), value.as_bytes())?;
         }
     }
-    Ok(())
+    Ok(selection)
 }
 
 fn not_an_image(what: &str) -> HttpError {

@@ -81,17 +81,18 @@ impl Selection {
     /// # Errors
     /// 413 when there are too many.
     pub(super) fn add_field(&mut self, name: Option<&str>, value: &[u8]) -> Result<(), HttpError> {
+        self.check_text(value.len())?;
+        self.text_bytes += value.len();
         self.fields.push((name.unwrap_or_default().to_owned(), String::from_utf8_lossy(value).into_owned()));
         self.add_other()
     }
 
-    /// Counts bytes of a field that is no file, before they are all there.
+    /// Checks that there may be so many bytes of one more field that is no file, before they are all there.
     ///
     /// # Errors
     /// 413 when there are too many.
-    pub(super) fn add_text(&mut self, bytes: usize) -> Result<(), HttpError> {
-        self.text_bytes = self.text_bytes.saturating_add(bytes);
-        if self.text_bytes <= TEXT_BYTES {
+    pub(super) fn check_text(&self, bytes: usize) -> Result<(), HttpError> {
+        if self.text_bytes.saturating_add(bytes) <= TEXT_BYTES {
             return Ok(());
         }
         let detail = format!(

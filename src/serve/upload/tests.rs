@@ -3,8 +3,8 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
 
+use http_body_util::BodyExt;
 use hyper::body::Frame;
 
 use super::selection::Selection;
@@ -97,33 +97,47 @@ fn a_form_is_read_when_its_last_boundary_is_there_and_what_follows_is_not_waited
     assert!(give(&mut reader, &feed, b"\r\n epilogue").is_ready());
 }
 
+/// Whether work is left to another thread: a first look at its future finds it not done.
+fn is_left_to_others<T>(work: impl Future<Output = T>) -> bool {
+    pin!(work).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+#[tokio::test]
+async fn much_base64_is_decoded_by_another_thread() {
+    use ::base64::prelude::{BASE64_STANDARD, Engine};
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+    let memory = MemoryLimit::new(1 << 20);
+    for (bytes, expected) in [(30_000, false), (60_000, true)] {
+        let text = BASE64_STANDARD.encode([PNG, &vec![7; bytes]].concat());
+        let form = format!("{HEAD}Content-Transfer-Encoding: base64\r\n\r\n{text}\r\n--x--\r\n");
+        let fields = format!("image={}", text.replace('+', "%2B"));
+        for (content, kind) in [(text, raw::Kind::Text), (fields, raw::Kind::OldForm)] {
+            let reservation = memory.reservation();
+            let selecting = raw::select(content.into(), kind, Expected::One, &reservation);
+            assert_eq!(is_left_to_others(selecting), expected, "{bytes} {kind:?}");
+        }
+        let (config, body) = (config(), http_body_util::Full::from(form).map_err(BoxedError::from));
+        assert_eq!(is_left_to_others(form::select(body, "x".to_owned(), Expected::One, &config)), expected, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_of_the_old_kind_counts_for_what_it_takes_while_it_is_decoded() {
+    let body = b"image=iVBORw0KGgo".to_vec();
+    for (memory, expected) in [(2 * body.len() - 1, Some(Code::Overloaded)), (2 * body.len(), None)] {
+        let reservation = MemoryLimit::new(memory).reservation();
+        let selected = raw::select(body.clone(), raw::Kind::OldForm, Expected::One, &reservation).await;
+        assert_eq!(selected.err().map(|error| error.code), expected);
+    }
+}
+
 #[test]
-fn a_byte_costs_the_same_however_much_has_come_before() {
-    let head = format!("{HEAD}\r\n");
-    for drip in ["a", "\r", "\r\n--"] {
-        let mut cost = [0, 8, 31].map(|mebibytes| {
-            let config = config();
-            let feed = Feed::default();
-            let mut reader = pin!(form::select(feed.clone(), "x".to_owned(), Expected::One, &config));
-            let mut reader: Reader<'_> = reader.as_mut();
-            assert!(give(&mut reader, &feed, head.as_bytes()).is_pending());
-            for _ in 0..mebibytes * 16 {
-                assert!(give(&mut reader, &feed, &[b'a'; 65_000]).is_pending());
-            }
-            let mut bytes = drip.bytes().cycle();
-            let mut drip = || {
-                let began = Instant::now();
-                for byte in bytes.by_ref().take(500) {
-                    assert!(give(&mut reader, &feed, &[byte]).is_pending());
-                }
-                began.elapsed()
-            };
-            (0..10).map(|_| drip()).min().unwrap()
-        });
-        println!("500 bytes of {drip:?} after 0, 8 and 31 MiB: {cost:?}");
-        let least = cost[0].max(Duration::from_micros(50));
-        cost.sort();
-        assert!(cost[2] < 4 * least, "{drip:?}: {cost:?}");
+fn what_is_compressed_in_its_chunks_is_refused() {
+    let read = |lines: &[(&'static str, &str)]| refuse_transfer_encoding(&headers(lines)).map_err(|error| error.code);
+    assert_eq!(read(&[]), Ok(()));
+    assert_eq!(read(&[("transfer-encoding", "Chunked ")]), Ok(()));
+    for coding in ["gzip, chunked", "chunked, chunked", "gzip"] {
+        assert_eq!(read(&[("transfer-encoding", coding)]), Err(Code::BadRequest), "{coding}");
     }
 }
 

@@ -1,10 +1,11 @@
 //! Clients that send frames as fast as they are read; where the service closes the connection, they open another.
 
-use super::frames::{
-    CONTINUATION, Connection, DATA, END_HEADERS, END_STREAM, HEADERS, NEWEST, PING, RST_STREAM, SETTINGS, frame, get,
-    headers, indexed, literal, post, setting,
-};
+use super::connection::Connection;
 use crate::client::{Round, Sent};
+use crate::support::frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NEWEST, PING, RST_STREAM, SETTINGS, frame, get, headers,
+    indexed, literal, post, setting,
+};
 
 /// Frames of a round.
 const FRAMES: usize = 256;

@@ -1,13 +1,12 @@
 //! Clients that keep as many streams open as they may.
 
-use super::frames::{Connection, END_STREAM, WINDOW_UPDATE, frame, get, headers, literal, post};
+use super::connection::Connection;
 use crate::client::{Round, Sent, hold};
 use crate::clients::{HELD, WINDOWS};
+use crate::support::frames::{END_STREAM, INITIAL_WINDOW_SIZE, get, headers, literal, post, window};
 
 /// Streams that a connection may have open at a time.
 const STREAMS: u32 = 48;
-
-const INITIAL_WINDOW_SIZE: u16 = 4;
 
 /// Documents that are asked for byte by byte: a frame each.
 pub(crate) fn small_windows(address: &str) -> Round {
@@ -15,8 +14,7 @@ pub(crate) fn small_windows(address: &str) -> Round {
     const BYTES: u32 = 4000;
     let address = address.to_owned();
     let (mut connection, mut left) = (ask_without_a_window(&address), BYTES);
-    let update = |stream: u32| frame(WINDOW_UPDATE, 0, stream, &1_u32.to_be_bytes());
-    let updates: Vec<u8> = (0..STREAMS).flat_map(|index| update(2 * index + 1)).collect();
+    let updates: Vec<u8> = (0..STREAMS).flat_map(|index| window(2 * index + 1, 1)).collect();
     Box::new(move || {
         if left == 0 || connection.exchange(&updates).is_err() {
             (connection, left) = (ask_without_a_window(&address), BYTES);
@@ -33,7 +31,7 @@ pub(crate) fn closed_windows(address: &str) -> Round {
 
 fn ask_without_a_window(address: &str) -> Connection {
     let mut connection = Connection::open(address, &[(INITIAL_WINDOW_SIZE, 0)]);
-    let mut requests = frame(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+    let mut requests = window(0, 1 << 30);
     for _ in 0..STREAMS {
         let stream = connection.new_stream();
         requests.extend(headers(stream, END_STREAM, &get("/openapi.json")));

@@ -1,4 +1,4 @@
-//! What the headers of a form's part say: whether it is a file, of which name and type, and how it is encoded.
+//! What the headers of a form's field say: whether it is a file, of which name and type, and how it is encoded.
 
 use hyper::HeaderMap;
 use hyper::header::{CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
@@ -14,7 +14,7 @@ const NAME_BYTES: usize = 1024;
 const CONTENT_TRANSFER_ENCODING: HeaderName = HeaderName::from_static("content-transfer-encoding");
 
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct FieldHeaders {
     /// The name of its field.
     pub(super) field: Option<String>,
     /// The name of its file, unless that is empty or cannot be read.
@@ -25,7 +25,7 @@ pub(super) struct Part {
     transfer_encoding: String,
 }
 
-impl Part {
+impl FieldHeaders {
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let disposition =
             headers.get(CONTENT_DISPOSITION).map(|value| parameters(value.as_bytes())).unwrap_or_default();
