@@ -2,7 +2,7 @@
 
 use super::bits::Bits;
 use super::huffman::Strides;
-use super::scan::{self, Band, Blocks, Extent, Part};
+use super::scan::{self, Band, Blocks, Extent, ScanComponent};
 use super::tables::{Kind, Tables};
 use super::{Checked, Fault, HEADER, Layout, Shape};
 
@@ -118,22 +118,22 @@ impl Frame {
             }
         }
         let is_alone = header.chosen.len() == 1;
-        let part = |&(index, selector): &(usize, u8)| {
+        let component = |&(index, selector): &(usize, u8)| {
             let component = &self.components[index];
             let step = i32::from(tables.mean_step(component.quantisation)?.max(1));
-            Ok(Part {
+            Ok(ScanComponent {
                 means: means.get(usize::from(selector >> 4)).and_then(Option::as_ref),
                 others: others.get(usize::from(selector & 15)).and_then(Option::as_ref),
                 blocks: if is_alone { 1 } else { component.horizontal * component.vertical },
                 largest_mean: LARGEST_COEFFICIENT / step + 2,
             })
         };
-        let parts = header.chosen.iter().map(part).collect::<Checked<Vec<_>>>()?;
+        let components = header.chosen.iter().map(component).collect::<Checked<Vec<_>>>()?;
         let extent = self.extent(&header, tables);
         match (self.is_progressive, header.high) {
-            (false, _) => scan::sequential(&mut bits, &parts, extent),
-            (true, 0) => scan::first_means(&mut bits, &parts, extent, header.low),
-            (true, _) => scan::refined_means(&mut bits, &parts, extent),
+            (false, _) => scan::sequential(&mut bits, &components, extent),
+            (true, 0) => scan::first_means(&mut bits, &components, extent, header.low),
+            (true, _) => scan::refined_means(&mut bits, &components, extent),
         }
     }
 

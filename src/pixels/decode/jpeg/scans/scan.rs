@@ -5,7 +5,7 @@ use super::huffman::{Codes, Strides};
 use super::{Checked, DAMAGED};
 
 /// A component within a scan.
-pub(super) struct Part<'a> {
+pub(super) struct ScanComponent<'a> {
     pub(super) means: Option<&'a Codes>,
     pub(super) others: Option<&'a Strides>,
     /// Blocks of it in each MCU.
@@ -51,16 +51,16 @@ fn difference(bits: &mut Bits, codes: &Codes) -> Checked<i32> {
 }
 
 /// A scan of a sequential image.
-pub(super) fn sequential(bits: &mut Bits, parts: &[Part], extent: Extent) -> Checked<usize> {
+pub(super) fn sequential(bits: &mut Bits, components: &[ScanComponent], extent: Extent) -> Checked<usize> {
     extent.for_each(bits, |bits, first, end| {
         let mut means = [0_i32; 4];
         for _ in first..end {
-            for (part, mean) in parts.iter().zip(&mut means) {
-                let (Some(codes), Some(others)) = (part.means, part.others) else { return Err(DAMAGED) };
-                for _ in 0..part.blocks {
+            for (component, mean) in components.iter().zip(&mut means) {
+                let (Some(codes), Some(others)) = (component.means, component.others) else { return Err(DAMAGED) };
+                for _ in 0..component.blocks {
                     bits.refill();
                     *mean += difference(bits, codes)?;
-                    if mean.abs() > part.largest_mean {
+                    if mean.abs() > component.largest_mean {
                         return Err(DAMAGED);
                     }
                     others.skip_block(bits)?;
@@ -73,16 +73,16 @@ pub(super) fn sequential(bits: &mut Bits, parts: &[Part], extent: Extent) -> Che
 }
 
 /// The first scan of the means of a progressive image.
-pub(super) fn first_means(bits: &mut Bits, parts: &[Part], extent: Extent, low: u8) -> Checked<usize> {
+pub(super) fn first_means(bits: &mut Bits, components: &[ScanComponent], extent: Extent, low: u8) -> Checked<usize> {
     extent.for_each(bits, |bits, first, end| {
         let mut means = [0_i32; 4];
         for _ in first..end {
-            for (part, mean) in parts.iter().zip(&mut means) {
-                let Some(codes) = part.means else { return Err(DAMAGED) };
-                for _ in 0..part.blocks {
+            for (component, mean) in components.iter().zip(&mut means) {
+                let Some(codes) = component.means else { return Err(DAMAGED) };
+                for _ in 0..component.blocks {
                     bits.refill();
                     *mean += difference(bits, codes)?;
-                    if mean.abs() > (part.largest_mean >> low) + 1 {
+                    if mean.abs() > (component.largest_mean >> low) + 1 {
                         return Err(DAMAGED);
                     }
                 }
@@ -94,8 +94,8 @@ pub(super) fn first_means(bits: &mut Bits, parts: &[Part], extent: Extent, low: 
 }
 
 /// A scan that gives the means of a progressive image one more bit.
-pub(super) fn refined_means(bits: &mut Bits, parts: &[Part], extent: Extent) -> Checked<usize> {
-    let blocks = parts.iter().map(|part| part.blocks).sum();
+pub(super) fn refined_means(bits: &mut Bits, components: &[ScanComponent], extent: Extent) -> Checked<usize> {
+    let blocks = components.iter().map(|component| component.blocks).sum();
     extent.for_each(bits, |bits, first, end| {
         for _ in first..end {
             bits.skip_many(blocks);
