@@ -30,7 +30,11 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         return Err(PixelsError::Unsupported("JPEG", "which colours it means is not known; save it as PNG".into()));
     };
     let mut raster = if header.is_narrow(colours) {
-        header.read_narrow(bytes, limits)?
+        let mut raster = header.read_narrow(bytes, limits)?;
+        let mut image = raster.image.into_rgb8();
+        narrow::to_rgb(&mut image);
+        raster.image = image.into();
+        raster
     } else if layout == Layout::Usual && header.is_usual(colours) {
         decoders::read(bytes, ImageFormat::Jpeg, "JPEG", limits)?
     } else {
@@ -42,6 +46,14 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         raster.notes.push(Note::ProfileNotApplied);
     }
     Ok(raster)
+}
+
+/// The Y, Cb and Cr of a stream whose data were checked, three bytes a pixel, where it has so few columns that chroma is
+/// repeated; none where it is smoothed.
+pub(super) fn narrow_components(bytes: &[u8]) -> Option<Result<Vec<u8>, PixelsError>> {
+    let header = Header::read(bytes);
+    let read = || Ok(header.read_narrow(bytes, &DecodeLimits::default())?.image.into_bytes());
+    header.is_narrow(ColorTransform::YCbCr).then(read)
 }
 
 /// What stands before the first scan.
@@ -110,14 +122,15 @@ impl<'a> Header<'a> {
         colours == ColorTransform::YCbCr && is_shared && self.width <= 4
     }
 
+    /// Reads an image that [`Self::is_narrow`] as Y, Cb and Cr.
     fn read_narrow(&self, bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
         let mut bytes = bytes.to_vec();
         if self.width == 3 {
             bytes[self.frame + 8] = 4; // the last column is there, and is one of those that are needed
         }
         let mut raster = unusual::read(&bytes, ColorTransform::RGB, limits)?;
-        let image = narrow::repeat_chroma(&raster.image.into_rgb8(), self.width.into(), self.samplings[0] == 0x22);
-        raster.image = image.into();
+        let smoothed = raster.image.into_rgb8();
+        raster.image = narrow::repeat_chroma(&smoothed, self.width.into(), self.samplings[0] == 0x22).into();
         Ok(raster)
     }
 
@@ -134,4 +147,4 @@ impl<'a> Header<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

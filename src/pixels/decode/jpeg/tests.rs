@@ -8,7 +8,7 @@ use crate::pixels::decode::{DecodeLimits, Decoded, Note, PixelsError, decode};
 /// Three columns whose chroma is halved in both directions.
 // im = Image.new("RGB", (3, 40), "#f00"); im.paste("#00f", (2, 0, 3, 40)); im.paste("#0c0", (0, 17, 2, 40))
 // im.save("narrow.jpg", quality=60, optimize=True)
-const NARROW: &str = "ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c1e17202e2931\
+pub(in crate::pixels::decode) const NARROW: &str = "ffd8ffe000104a46494600010100000100010000ffdb0043000d090a0b0a080d0b0a0b0e0e0d0f13201513121213271c1e17202e2931\
     302e292d2c333a4a3e333646372c2d405741464c4e525352323e5a615a50604a51524fffdb0043010e0e0e131113261515264f352d35\
     4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4fffc00011\
     080028000303012200021101031101ffc40017000100030000000000000000000000000000010306ffc4002210000201010803000000\

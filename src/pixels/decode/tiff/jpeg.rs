@@ -11,7 +11,7 @@ use zune_jpeg::JpegDecoder;
 use super::colour::Colour;
 use super::page::Page;
 use super::{PixelsError, not_read, refused};
-use crate::pixels::decode::jpeg::{Fault, Layout, Shape, next_segment, walk};
+use crate::pixels::decode::jpeg::{Fault, Layout, Shape, narrow_components, next_segment, walk};
 
 /// The rows of a chunk, as they are or longer; 8 bits a sample.
 pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>, PixelsError> {
@@ -43,6 +43,9 @@ pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>,
         }
         Err(Fault::Damaged(lacks)) => return Err(refused(format!("a JPEG stream in it is damaged ({lacks})"))),
         Err(Fault::NotRead(kind)) => return Err(not_read(format!("of a JPEG stream in it, {kind}"))),
+    }
+    if let Some(pixels) = narrow_components(&stream) {
+        return pixels.map_err(|_| damaged());
     }
     let mut options = DecoderOptions::default()
         .set_max_width(shape.width as usize)

@@ -5,6 +5,8 @@ use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, RgbImage};
 
 use super::*;
+use crate::pixels::decode::jpeg::tests::NARROW;
+use crate::pixels::decode::tests::from_hex;
 
 #[test]
 fn tiles_may_go_beyond_the_edges_however_they_are_compressed() {
@@ -198,6 +200,16 @@ fn jpeg_tiles_are_completed_by_the_tables_of_the_file() {
     let cut = left[..left.len() - 12].to_vec();
     refuses(page.clone().in_tiles(16, 16, vec![left.clone(), cut]), "damaged");
     refuses(page.in_tiles(32, 32, vec![left]), "another size");
+}
+
+#[test]
+fn chroma_of_few_columns_is_repeated_as_in_a_jpeg_alone() {
+    let jpeg = from_hex(NARROW);
+    let alone = crate::pixels::decode(&jpeg, &DecodeLimits::default()).unwrap().image;
+    let page = Page::new(3, 40, 6, 3, jpeg).short(tag::COMPRESSION, 7);
+    let image = decoded(&page.file()).image.into_rgb8();
+    let differ = |(found, other): (&u8, &u8)| found.abs_diff(*other) > 2;
+    assert!(!image.iter().zip(alone.iter()).any(differ), "{:?} {:?}", image.as_raw(), alone.as_raw());
 }
 
 #[test]
