@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 128 << 10;
 ///
 /// # Panics
 /// When the parser breaks one of its promises, among them that it looks at each piece twice at most.
-pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> Result<Vec<Bytes>, u16> {
+pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> Result<Vec<Vec<u8>>, u16> {
     let mut config = Config::for_machine(Some(1), None);
     (config.max_body_bytes, config.batch) = (MAX_BYTES, 8);
     let memory = MemoryLimit::new(3 * MAX_BYTES); // a form of the old kind is decoded beside itself, in two steps
@@ -39,14 +39,15 @@ pub fn read_upload(content_type: &[u8], pieces: Vec<Vec<u8>>, several: bool) -> 
             reading.as_mut().poll(context)
         });
         let upload = counted.await;
-        upload.map(|upload| upload.files.iter().map(|file| file.content.clone()).collect::<Vec<_>>())
+        // Copies, for the files themselves keep their part of the memory.
+        upload.map(|upload| upload.files.iter().map(|file| file.content.to_vec()).collect::<Vec<_>>())
     });
     assert_eq!(memory.taken(), 0, "what was taken is given back");
     let outcome = outcome.map_err(|error| error.code.status().as_u16());
     match &outcome {
         Ok(files) => {
             assert!(!files.is_empty() && files.len() <= if several { config.batch } else { 1 });
-            assert!(files.iter().map(Bytes::len).sum::<usize>() <= MAX_BYTES);
+            assert!(files.iter().map(Vec::len).sum::<usize>() <= MAX_BYTES);
         }
         Err(status) => assert!((400..500).contains(status), "{status}"),
     }
