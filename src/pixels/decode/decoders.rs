@@ -25,7 +25,7 @@ pub(super) fn read(
         ImageError::Unsupported(_) => {
             PixelsError::Unsupported(name, format!("{}; save it as PNG with 8 bits a channel", reason(&error)))
         }
-        other => undecodable(&reason(other)),
+        other => undecodable(reason(other)),
     };
 
     let chunks = if format == ImageFormat::Png { Chunks::read(bytes) } else { Chunks::default() };
@@ -112,19 +112,16 @@ fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -
     image_of(samples, width, height, color.has_alpha())
 }
 
-/// The decoder's reason in a few words of one line: it may go to whoever sent the image.
-fn reason(error: &ImageError) -> String {
-    const LONGEST: usize = 120;
-    let text = match error {
-        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the file ends too early".into(),
-        ImageError::IoError(_) => "its content cannot be read".into(),
-        ImageError::Unsupported(error) => format!("it uses an unknown variant of its format ({error})"),
+/// Why an image is not decoded, in words of ours, for whoever sent it: those of the libraries are for programmers.
+fn reason(error: &ImageError) -> &'static str {
+    match error {
+        ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => "the file ends too early",
+        ImageError::IoError(_) => "its content cannot be read",
+        ImageError::Unsupported(_) => "it uses an unknown variant of its format",
         ImageError::Decoding(error) => match std::error::Error::source(error) {
-            Some(source) => source.to_string(),
-            None => "its content is damaged".into(),
+            Some(source) if source.to_string().contains("CRC") => "a checksum in it does not fit the data",
+            _ => "its content is damaged",
         },
-        _ => "its content contradicts its header".into(),
-    };
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect();
-    line.trim_end_matches(['.', ' ']).to_owned()
+        _ => "its content contradicts its header",
+    }
 }
