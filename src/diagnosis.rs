@@ -120,6 +120,11 @@ impl Threshold {
         self.0.get()
     }
 
+    /// The margin whose probability it is; infinite at 0 and 1.
+    pub fn margin(self) -> f64 {
+        (self.get() / (1.0 - self.get())).ln()
+    }
+
     /// The decision at this threshold.
     pub fn decide(self, malignant: Probability) -> Label {
         if malignant >= self.0 { Label::Malignant } else { Label::Benign }

@@ -11,6 +11,7 @@ use crate::evaluate::controls::Control;
 use crate::evaluate::metrics::decisions::{Confusion, Scored, nll};
 use crate::evaluate::metrics::intervals::mean_of_all;
 use crate::evaluate::metrics::ranking::{roc_auc, roc_auc_within};
+use crate::evaluate::metrics::selective::{augrc, aurc};
 use crate::evaluate::metrics::{Metric, PerMetric, Source};
 use crate::evaluate::predictions::{Margins, Predictions};
 use crate::model::Prediction;
@@ -216,6 +217,14 @@ impl<'a> Subset<'a> {
             Source::Metrics(_) => None,
         };
         PerMetric::of(metric).derived()
+    }
+
+    pub(crate) fn aurc(&self) -> Option<f64> {
+        aurc(&self.scored, self.threshold)
+    }
+
+    pub(crate) fn augrc(&self) -> Option<f64> {
+        augrc(&self.scored, self.threshold)
     }
 
     pub(crate) fn within_strata(&self) -> Option<f64> {

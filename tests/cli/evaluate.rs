@@ -14,7 +14,8 @@ use crate::train::{places, small_training};
 
 /// The names that other programs rely on.
 const FIELDS: &str = "\
-    n accuracy precision recall specificity f1 nll brier ece roc_auc pr_auc confusion patient_recognition_rate \
+    n accuracy precision recall specificity f1 balanced_accuracy mcc nll brier ece ece_debiased \
+    roc_auc pr_auc aurc augrc confusion patient_recognition_rate \
     within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases setting";
 
 #[test]

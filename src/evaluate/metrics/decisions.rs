@@ -68,17 +68,17 @@ pub(crate) fn brier(scored: &[Scored]) -> Option<f64> {
     (!scored.is_empty()).then(|| scored.iter().map(distance).sum::<f64>() / scored.len() as f64)
 }
 
-/// The expected calibration error: images are put into 15 equally wide bins by their probability of malignancy, and in
-/// each the mean probability is held against the share that is malignant.
-pub(crate) fn ece(scored: &[Scored]) -> Option<f64> {
-    const BINS: usize = 15;
-    let mut bins = [0.0; BINS];
-    for Scored { truth, prediction } in scored {
-        let probability = prediction.probability_malignant.get();
-        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
-        bins[bin] += probability - truth.index() as f64;
-    }
-    (!scored.is_empty()).then(|| bins.iter().map(|bin: &f64| bin.abs()).sum::<f64>() / scored.len() as f64)
+/// The mean of recall and specificity.
+pub(crate) fn balanced_accuracy(Confusion { tp, fn_, fp, tn }: Confusion) -> Option<f64> {
+    Some(f64::midpoint(ratio(tp, tp + fn_)?, ratio(tn, tn + fp)?))
+}
+
+/// Matthews's correlation coefficient of decisions and truth, from -1 to 1; none where all images are of one class or
+/// are called so.
+pub(crate) fn matthews(Confusion { tp, fn_, fp, tn }: Confusion) -> Option<f64> {
+    let [tp, fn_, fp, tn] = [tp, fn_, fp, tn].map(|count| count as f64);
+    let product = (tp + fp) * (tp + fn_) * (tn + fp) * (tn + fn_);
+    (product > 0.0).then(|| (tp * tn - fp * fn_) / product.sqrt())
 }
 
 #[cfg(test)]
@@ -111,9 +111,8 @@ pub(crate) mod tests {
     // tn, fp, fn, tp = confusion_matrix(truth, call).ravel()
     // accuracy_score(truth, call), precision_score(truth, call), recall_score(truth, call),
     // recall_score(truth, call, pos_label=0), f1_score(truth, call), log_loss(truth, p), roc_auc_score(truth, margin),
-    // average_precision_score(truth, margin), brier_score_loss(truth, p)
-    // b = np.minimum((p * 15).astype(int), 14)
-    // sum((b == k).mean() * abs(p[b == k].mean() - np.array(truth)[b == k].mean()) for k in set(b))
+    // average_precision_score(truth, margin), brier_score_loss(truth, p), balanced_accuracy_score(truth, call),
+    // matthews_corrcoef(truth, call)
     #[test]
     fn figures_are_those_of_scikit_learn() {
         let half = Figures::of_decisions(&ten(), Threshold::HALF);
@@ -128,11 +127,14 @@ pub(crate) mod tests {
         near(half.get(Metric::RocAuc), 0.76);
         near(half.get(Metric::PrAuc), 0.7783333333333333);
         near(half.get(Metric::Brier), 0.19298563811372743);
-        near(half.get(Metric::Ece), 0.1885844492333152);
+        near(half.get(Metric::BalancedAccuracy), 0.7);
+        near(half.get(Metric::Mcc), 0.408248290463863);
 
         let higher = Figures::of_decisions(&ten(), Threshold::new(0.6).unwrap());
         assert_eq!(higher.confusion, Confusion { tp: 2, fn_: 3, fp: 1, tn: 4 });
         near(higher.get(Metric::F1), 0.5);
+        near(higher.get(Metric::BalancedAccuracy), 0.6);
+        near(higher.get(Metric::Mcc), 0.2182178902359924);
         for metric in [Metric::Nll, Metric::RocAuc] {
             assert_eq!(higher.get(metric), half.get(metric), "{metric:?}");
         }
@@ -165,7 +167,7 @@ pub(crate) mod tests {
         let json = |scored: &[Scored]| serde_json::to_string(&Figures::of_decisions(scored, Threshold::HALF)).unwrap();
         let benign = json(&[scored(Label::Benign, -1.0)]);
         assert!(benign.starts_with(
-            r#"{"n":1,"accuracy":1.0,"precision":null,"recall":null,"specificity":1.0,"f1":null,"nll":0.31326168751822286,"brier":0.07232948812851325,"ece":0.2689414213699951,"roc_auc":null,"pr_auc":null,"confusion":{"tp":0,"fn":0,"fp":0,"tn":1},"#
+            r#"{"n":1,"accuracy":1.0,"precision":null,"recall":null,"specificity":1.0,"f1":null,"balanced_accuracy":null,"mcc":null,"nll":0.31326168751822286,"brier":0.07232948812851325,"ece":0.2689414213699951,"ece_debiased":0.2689414213699951,"roc_auc":null,"pr_auc":null,"confusion":{"tp":0,"fn":0,"fp":0,"tn":1},"#
         ));
         assert!(json(&[]).starts_with(r#"{"n":0,"accuracy":null,"#));
         let lost =

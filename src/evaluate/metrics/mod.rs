@@ -6,14 +6,17 @@
 //! (`decisions.rs`, `ranking.rs`, or `figures.rs` for what needs more than margins). Its names stand in that row alone;
 //! text, Markdown, CSV, JSON, figures and weights files take them from it.
 
+pub(crate) mod calibration;
 pub(crate) mod decisions;
 pub(crate) mod intervals;
 pub(crate) mod ranking;
+pub(crate) mod selective;
 
 use std::ops::Index;
 
 use crate::evaluate::figures::Subset;
-use crate::evaluate::metrics::decisions::{Confusion, Scored, brier, ece, nll, ratio};
+use crate::evaluate::metrics::calibration::{ece, ece_debiased};
+use crate::evaluate::metrics::decisions::{Confusion, Scored, balanced_accuracy, brier, matthews, nll, ratio};
 use crate::evaluate::metrics::ranking::{average_precision, roc_auc};
 
 /// What the table says of a metric.
@@ -83,19 +86,32 @@ table! {
     /// The harmonic mean of precision and recall.
     F1 = Row { weights_file: Some("f1"), compared: true,
         ..row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_))) };
+    /// The mean of recall and specificity.
+    BalancedAccuracy = row("balanced_accuracy", "balanced accuracy", Decisions(|_, c| balanced_accuracy(c)));
+    /// Matthews's correlation coefficient, from -1 to 1.
+    Mcc = Row { title: Some("Matthews correlation (MCC)"), ..row("mcc", "MCC", Decisions(|_, c| matthews(c))) };
     /// The mean negative log-likelihood in nats, whatever the threshold.
     Nll = Row { title: Some("log loss (NLL)"), weights_file: Some("nll"), compared: true, cost: true,
         ..row("nll", "loss (NLL)", Decisions(|scored, _| nll(scored))) };
     /// The mean squared distance of the probability of malignancy from 0 or 1, whatever the threshold.
     Brier = Row { cost: true, ..row("brier", "Brier score", Decisions(|scored, _| brier(scored))) };
-    /// The expected calibration error in 15 equally wide bins, whatever the threshold.
+    /// The expected calibration error in 15 bins of as many images each, whatever the threshold.
     Ece = Row { title: Some("calibration error (ECE)"), cost: true,
         ..row("ece", "ECE", Decisions(|scored, _| ece(scored))) };
+    /// The same without what chance alone adds to it.
+    EceDebiased = Row { title: Some("calibration error, debiased"), cost: true,
+        ..row("ece_debiased", "ECE debiased", Decisions(|scored, _| ece_debiased(scored))) };
     /// The area under the ROC curve, ties counted half, whatever the threshold.
     RocAuc = Row { weights_file: Some("roc_auc"), compared: true,
         ..row("roc_auc", "ROC AUC", Decisions(|scored, _| roc_auc(scored))) };
     /// The area under the curve of precision over recall (average precision), whatever the threshold.
     PrAuc = row("pr_auc", "PR AUC", Decisions(|scored, _| average_precision(scored)));
+    /// The mean share of wrong decisions among the images that are answered, over all coverages from the surest on.
+    Aurc = Row { title: Some("area under risk-coverage (AURC)"), cost: true,
+        ..row("aurc", "AURC", Images(|images| images.aurc())) };
+    /// The mean share of all images that are answered and wrong, over all coverages from the surest on.
+    Augrc = Row { title: Some("generalised AURC (AUGRC)"), cost: true,
+        ..row("augrc", "AUGRC", Images(|images| images.augrc())) };
     /// The mean over cases of the share of a case's images that are called what they are.
     PatientRecognitionRate =
         row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
