@@ -24,7 +24,8 @@ pub use error::ModelError;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{InferenceNetwork, Mode, Network, Pass, TrainingPass};
 pub use operating_point::{
-    AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName, SensitivitySpecificity,
+    AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
+    SensitivitySpecificity,
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};

@@ -234,7 +234,8 @@ mod tests {
         let bytes = sound.bytes().unwrap();
         assert_eq!(WeightsFile::parse(&bytes, "a test").unwrap().metadata, sound.metadata);
 
-        let refused = |file: &WeightsFile| WeightsFile::parse(&file.bytes().unwrap(), "a test").unwrap_err().to_string();
+        let refused =
+            |file: &WeightsFile| WeightsFile::parse(&file.bytes().unwrap(), "a test").unwrap_err().to_string();
         let twice = refused(&file(&[(PointName::Sensitive, 0.5), (PointName::Sensitive, 0.25)]));
         assert!(twice.contains("its operating point sensitive is there twice"), "{twice}");
         // Numbers and names that no writer of ours leaves: JSON has no NaN, and what is too large is no f64.
