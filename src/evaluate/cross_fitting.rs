@@ -166,7 +166,7 @@ mod tests {
         };
         let few = predictions(case(1, 4, 1.0).chain(case(2, 4, 4.0)));
         let many = predictions(case(1, 40, 1.0).chain(case(2, 4, 4.0)));
-        let [few, many] = [few, many].map(|predictions| Fit::of(&[predictions]).unwrap());
+        let [few, many] = [few, many].map(|predictions| Fit::of(&[predictions]).unwrap().temperature);
         assert_eq!(few, many);
     }
 
