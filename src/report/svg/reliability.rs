@@ -38,7 +38,7 @@ pub(crate) fn reliability(what: &str, before: &[Bin], after: Option<&[Bin]>) -> 
     }
     let notes = [
         "Bins of as many images each, by probability; on the dashed line as many are malignant as the probability says. \
-         Lines: to the bin's gap.",
+         Upright lines are the gaps.",
         RESEARCH_USE,
     ];
     for (note, y) in notes.into_iter().zip([height - 32.0, height - 14.0]) {
@@ -78,7 +78,7 @@ impl Panel<'_> {
         }
         svg.line(&[(left, bottom), (right, TOP)], DIAGONAL);
         svg.line(&[(left, TOP), (left, bottom), (right, bottom)], AXIS);
-        svg.text((left - 44.0, TOP - 14.0), Anchor::Start, SMALL, "share");
+        svg.text((left - 8.0, TOP - 14.0), Anchor::End, SMALL, "malignant");
         svg.text((f64::midpoint(left, right), bottom + 34.0), Anchor::Middle, TEXT, "probability of malignancy");
         let place = |bin: &Bin| -> Place { (across.at(bin.probability), up.at(bin.malignant)) };
         for bin in self.bins {
@@ -98,7 +98,7 @@ impl Panel<'_> {
             self.bins.iter().fold((0, usize::MAX), |(most, fewest), bin| (bin.n.max(most), bin.n.min(fewest)));
         for bin in self.bins {
             let height = (BARS - 12.0) * bin.n as f64 / most.max(1) as f64;
-            svg.rectangle((across.at(bin.probability) - 3.0, base - height), 6.0, height, self.fill);
+            svg.rectangle((across.at(bin.probability) - 2.0, base - height), 4.0, height, self.fill);
         }
         svg.line(&[(self.left, base), (self.left + SIDE, base)], AXIS);
         let words = match (most, fewest == most) {
