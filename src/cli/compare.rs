@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::Args;
 
 use crate::cli::output::{self, Format};
+use crate::report::svg;
+use crate::system::write_whole;
 use crate::train::compare_runs;
 
 /// Arguments of `lobule compare`.
@@ -23,11 +26,22 @@ pub struct CompareArguments {
     /// Also draw the metrics side by side and the confusion matrices.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
+    /// Also draw how far probabilities are right, before and after calibration by the other runs.
+    #[arg(long, value_name = "FILE.svg", requires = "pool")]
+    reliability: Option<PathBuf>,
 }
 
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
-    let figure = arguments.figure.as_deref();
-    figure.map(output::check_writable).transpose()?;
+    let [figure, reliability] = [&arguments.figure, &arguments.reliability].map(Option::as_deref);
+    [figure, reliability].into_iter().flatten().try_for_each(output::check_writable)?;
     let comparison = compare_runs(&arguments.runs, arguments.pool)?;
+    if let Some(path) = reliability {
+        let crossed = comparison.pooled.as_ref().and_then(|pooled| pooled.cross_fitted.as_ref());
+        let crossed = crossed.context("there is nothing to calibrate by: the other runs of some run lack a class")?;
+        let [before, after] = &crossed.reliability;
+        let what = format!("{} runs, each calibrated by the others", crossed.fits.len());
+        let figure = svg::reliability(&what, before, Some(after));
+        write_whole(path, figure.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     output::show(&comparison, arguments.format, figure)
 }

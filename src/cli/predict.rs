@@ -4,16 +4,17 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
 use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::breakhis::walk::{self, Found};
-use crate::cli::output;
 use crate::cli::weights::WeightsArguments;
-use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
+use crate::cli::{Arguments, output};
+use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::predictions::digits;
-use crate::model::Classifier;
+use crate::model::{AskedThreshold, Classifier, DecisionPoint, PointName};
 use crate::pixels::{DecodeLimits, Decoded, Note, read};
 use crate::system::{path_for_programs, printable_path};
 
@@ -28,9 +29,10 @@ pub struct PredictArguments {
     /// How the answers are printed.
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Call an image malignant from this probability of malignancy on; without it, the network's own threshold.
-    #[arg(long, value_name = "NUMBER")]
-    threshold: Option<Threshold>,
+    /// Call an image malignant from this probability of malignancy on, or at an operating point of the weights file
+    /// (balanced, sensitive); without it, the network's own threshold.
+    #[arg(long, value_name = "NUMBER|NAME")]
+    threshold: Option<AskedThreshold>,
     /// Images, and folders whose images are found at any depth.
     #[arg(required = true, value_name = "IMAGE|DIR")]
     inputs: Vec<PathBuf>,
@@ -51,12 +53,16 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     let (images, mut failed) = find_images(&arguments.inputs);
     let total = images.len() + failed;
     let classifier = arguments.weights.classifier()?;
-    let threshold = arguments.threshold.unwrap_or_else(|| classifier.threshold());
+    let point = classifier.metadata().decision_point(arguments.threshold);
+    // What the arguments alone cannot say is wrong is wrong use all the same.
+    let point = point.unwrap_or_else(|error| {
+        Arguments::command().error(ErrorKind::InvalidValue, format!("--threshold: {error}")).exit()
+    });
     let layout = Layout::new(arguments.format, &images);
 
     let mut answered = 0;
     for chunk in images.chunks(AT_ONCE) {
-        let answers: Vec<_> = chunk.par_iter().map(|path| predict(&classifier, path, threshold)).collect();
+        let answers: Vec<_> = chunk.par_iter().map(|path| predict(&classifier, path, point)).collect();
         let mut text = String::new();
         for answer in answers {
             match answer {
@@ -123,7 +129,7 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     (images, failed)
 }
 
-fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow::Result<Answer> {
+fn predict(classifier: &Classifier, path: &Path, point: DecisionPoint) -> anyhow::Result<Answer> {
     let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
     let prediction = classifier.classify(&image).with_context(|| printable_path(path))?;
     Ok(Answer {
@@ -131,8 +137,9 @@ fn predict(classifier: &Classifier, path: &Path, threshold: Threshold) -> anyhow
         label: prediction.label(),
         confidence: prediction.confidence().rounded(),
         probability_malignant: prediction.probability_malignant.rounded(),
-        decision: threshold.decide(prediction.probability_malignant).lower(),
-        threshold: threshold.get(),
+        decision: point.threshold.decide(prediction.probability_malignant).lower(),
+        threshold: point.threshold.get(),
+        operating_point: point.name,
         notes,
     })
 }
@@ -147,6 +154,9 @@ struct Answer {
     probability_malignant: f64,
     decision: &'static str,
     threshold: f64,
+    /// The name that the threshold was asked for by, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operating_point: Option<PointName>,
     notes: Vec<Note>,
 }
 

@@ -11,7 +11,7 @@ use crate::evaluate::controls::Control;
 use crate::evaluate::metrics::decisions::{Confusion, Scored, nll};
 use crate::evaluate::metrics::intervals::mean_of_all;
 use crate::evaluate::metrics::ranking::{roc_auc, roc_auc_within};
-use crate::evaluate::metrics::selective::{augrc, aurc};
+use crate::evaluate::metrics::selective::{augrc, aurc, error_left};
 use crate::evaluate::metrics::{Metric, PerMetric, Source};
 use crate::evaluate::predictions::{Margins, Predictions};
 use crate::model::Prediction;
@@ -225,6 +225,10 @@ impl<'a> Subset<'a> {
 
     pub(crate) fn augrc(&self) -> Option<f64> {
         augrc(&self.scored, self.threshold)
+    }
+
+    pub(crate) fn error_left(&self) -> Option<f64> {
+        error_left(&self.scored, self.threshold, 0.2)
     }
 
     pub(crate) fn within_strata(&self) -> Option<f64> {

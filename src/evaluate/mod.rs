@@ -6,6 +6,7 @@
 
 pub mod comparison;
 mod controls;
+mod cross_fitting;
 mod evaluation;
 mod exchange;
 mod figures;
@@ -17,10 +18,14 @@ mod subject;
 
 pub use controls::Control;
 pub(crate) use controls::spectrum::RINGS;
+pub use cross_fitting::{CrossFitted, Fit};
 pub use evaluation::{Evaluation, Group, Section, Setting, TrainedOnThese};
 pub use figures::{ControlFigures, Figures, ShiftFigures};
+#[cfg(feature = "cli")]
+pub(crate) use metrics::calibration::Bin;
 pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
+pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
 pub use observe::Shifted;
 #[cfg(feature = "cli")]

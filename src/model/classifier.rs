@@ -90,7 +90,7 @@ pub struct Classifier {
 }
 
 /// The weights file that is built into the program.
-static BUILT_IN: &[u8] = include_bytes!("../../weights/lobule.safetensors");
+pub(super) static BUILT_IN: &[u8] = include_bytes!("../../weights/lobule.safetensors");
 
 impl Classifier {
     /// The network that is built into the program from `weights/`, on as many threads as the machine runs at a time.

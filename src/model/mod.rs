@@ -11,6 +11,7 @@ mod classifier;
 mod error;
 mod frozen_backbone;
 mod networks;
+mod operating_point;
 mod parameters;
 mod safetensors;
 mod topology;
@@ -22,6 +23,10 @@ pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{InferenceNetwork, Mode, Network, Pass, TrainingPass};
+pub use operating_point::{
+    AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
+    SensitivitySpecificity,
+};
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{FORMAT, Metadata, Provenance, WeightsFile, read_start};

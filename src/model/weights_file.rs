@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::safetensors::{encode, parse, read_described_tensors, write_bytes};
-use crate::model::{Architecture, ModelError, Role, StoredTensors};
+use crate::model::{Architecture, Calibration, ModelError, OperatingPoint, Role, StoredTensors};
 use crate::pixels::Preprocess;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
+/// Operating points and calibration have not raised it: a program that does not know them passes over their fields and
+/// gives the same probabilities, because it has always divided by the temperature; it only refuses their names.
 pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
@@ -38,6 +40,12 @@ pub struct Metadata {
     pub temperature: f64,
     /// The operating point of decisions.
     pub threshold: Threshold,
+    /// Other thresholds, by name; each name once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operating_points: Vec<OperatingPoint>,
+    /// How the temperature and the operating points were found; none where nobody looked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// What it was trained on, and how.
     pub provenance: Provenance,
     /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say
@@ -99,6 +107,7 @@ impl WeightsFile {
         if !(metadata.temperature.is_finite() && metadata.temperature > 0.0) {
             return Err(broken(format!("its temperature is {}", metadata.temperature)));
         }
+        metadata.check_points().map_err(broken)?;
         metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
         metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
         Ok(Self { metadata, tensors })

@@ -8,7 +8,7 @@ use crate::evaluate::comparison::{
 use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric};
 use crate::report::evaluation::{cells_of_control, header_of_controls};
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
-use crate::report::{Results, svg};
+use crate::report::{Results, calibration, svg};
 
 impl Results for Comparison {
     fn sections(&self) -> Vec<Section> {
@@ -29,13 +29,15 @@ impl Results for Comparison {
     }
 
     /// A record a run, and further ones for each mean, standard deviation, difference and end of its interval, for each
-    /// control on the images of each run, and for the predictions of all runs together; `kind` names which of these it is.
+    /// control on the images of each run, and for the predictions of all runs together, before and after calibration; `kind` names which of these it is.
     fn records(&self) -> Records {
         let mut columns = vec!["kind", "run", "recipe", "split", "shared_cases", "part", "seed", "seeds", "n"];
         columns.extend(Metric::OF_REPORT.map(Metric::key));
         columns.extend(["tn", "fp", "fn", "tp"]);
         columns.extend(Metric::beside_the_report().map(Metric::key));
         columns.push("control");
+        columns.push(Metric::Specificity.key());
+        columns.extend(calibration::METRICS.iter().filter(|metric| !metric.is_compared()).map(|metric| metric.key()));
         let runs = self.runs().map(record_of_run);
         let means = self.groups.iter().flat_map(records_of_mean);
         let effects = self.effects.iter().flat_map(records_of_effect);
@@ -128,7 +130,7 @@ fn effects(comparison: &Comparison) -> Option<Section> {
 }
 
 fn pooled(pooled: &Pooled) -> Vec<Section> {
-    let Pooled { runs, cases, figures, intervals, means, mean_intervals, controls } = pooled;
+    let Pooled { runs, cases, figures, intervals, means, mean_intervals, cross_fitted, controls } = pooled;
     let rows = Metric::compared().map(|metric| {
         let ends = intervals[metric].map_or_else(|| "undefined".to_owned(), |ends| interval(Some(ends)));
         let mean = match Metric::AREAS.contains(&metric) {
@@ -144,6 +146,7 @@ fn pooled(pooled: &Pooled) -> Vec<Section> {
     );
     let header = ["figure", "value", "95 % interval over cases", "mean of the runs", "95 % over cases"];
     let mut sections = vec![Section::table(title, 1, header, rows)];
+    sections.extend(cross_fitted.iter().flat_map(calibration::cross_fitted));
     if !controls.is_empty() {
         let rows = controls.iter().flat_map(|PooledControl { control, figures, means }| {
             [control_row([], control, figures), control_row([], &"  mean of the runs", means)]
@@ -198,7 +201,7 @@ fn records_of_controls(run: &ComparedRun) -> impl Iterator<Item = Record> {
 }
 
 fn records_of_pooled(pooled: &Pooled) -> Vec<Record> {
-    let Pooled { figures, intervals, means, mean_intervals, controls, .. } = pooled;
+    let Pooled { figures, intervals, means, mean_intervals, cross_fitted, controls, .. } = pooled;
     let n = || ("n", Cell::from(figures.n));
     let (low, high) = (|ends: Interval| ends.map(|(low, _)| low), |ends: Interval| ends.map(|(_, high)| high));
     let mut records = vec![
@@ -209,6 +212,8 @@ fn records_of_pooled(pooled: &Pooled) -> Vec<Record> {
         record("mean_of_runs_low", [n()].into_iter().chain(cells(|metric| low(mean_intervals[metric])))),
         record("mean_of_runs_high", [n()].into_iter().chain(cells(|metric| high(mean_intervals[metric])))),
     ];
+    let calibrations = cross_fitted.iter().flat_map(calibration::records);
+    records.extend(calibrations.map(|(kind, cells)| record(kind, cells)));
     for PooledControl { control, figures, means } in controls {
         for (kind, figures) in [("pooled_control", figures), ("mean_of_runs_control", means)] {
             let about = [n(), ("control", control.key().into())];

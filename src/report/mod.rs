@@ -5,6 +5,7 @@
 //! results are a file with the sections, records and figure that every format takes.
 
 mod audit;
+mod calibration;
 mod comparison;
 mod cross_validation;
 mod csv;

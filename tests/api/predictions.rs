@@ -3,6 +3,8 @@
 use std::thread;
 
 use image::ImageFormat;
+use lobule::diagnosis::{Probability, Threshold};
+use lobule::model::{BeforeAfter, Calibration, OperatingPoint, PointName, WeightsFile};
 use serde_json::Value;
 
 use super::client::{Answer, FormField};
@@ -69,6 +71,63 @@ fn the_threshold_moves_the_decision_and_not_the_label() {
     assert_eq!((&low.json()["decision"], &low.json()["threshold"]), (&Value::from("malignant"), &Value::from(0.0)));
     assert_eq!((&high.json()["decision"], &high.json()["threshold"]), (&Value::from("benign"), &Value::from(1.0)));
     assert_eq!(low.json()["label"], high.json()["label"]);
+}
+
+#[test]
+fn an_operating_point_is_asked_for_by_name_where_the_network_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let weights = dir.path().join("points.safetensors");
+    let built_in = include_bytes!("../../weights/lobule.safetensors");
+    let mut file = WeightsFile::parse(built_in, "the built-in weights").unwrap();
+    let half = Probability::new(0.5).unwrap();
+    let point = |(name, threshold)| {
+        let threshold = Threshold::new(threshold).unwrap();
+        OperatingPoint { name, threshold, sensitivity: half, specificity: half }
+    };
+    file.metadata.operating_points = [(PointName::Balanced, 0.5), (PointName::Sensitive, 0.0625)].map(point).to_vec();
+    let both = BeforeAfter { before: 0.5, after: 0.25 };
+    file.metadata.calibration = Some(Calibration {
+        method: "By hand.".to_owned(),
+        images: 10,
+        cases: 5,
+        folds: 2,
+        seeds: vec![1],
+        ece: both,
+        nll: both,
+        sensitive_cross_fitted: None,
+    });
+    file.write(&weights).unwrap();
+    let service = Service::start(&["--weights", weights.to_str().unwrap()]);
+
+    let image = noise(32);
+    let asked = service.predict().query("threshold=sensitive").image(image.clone()).send().json();
+    assert_eq!((&asked["threshold"], &asked["operating_point"]), (&0.0625.into(), &"sensitive".into()));
+    let form = [FormField::text("threshold", "sensitive"), FormField::file("image", "a.png", &image)];
+    let entry = &service.batch().form(&form).send().json()["predictions"][0];
+    assert_eq!((&entry["threshold"], &entry["operating_point"]), (&0.0625.into(), &"sensitive".into()));
+    for query in ["", "threshold=0.0625"] {
+        let answer = service.predict().query(query).image(image.clone()).send().json();
+        assert!(answer.get("operating_point").is_none(), "{answer}");
+    }
+    let model = service.get("/model").send().json();
+    assert_eq!(
+        (&model["operating_points"][1]["name"], &model["calibration"]["cases"]),
+        (&"sensitive".into(), &5.into())
+    );
+    let page = service.predict().header("accept", "text/html").query("threshold=sensitive").image(image.clone()).send();
+    assert!(page.body.contains("This is the operating point sensitive."));
+    assert!(service.get("/").header("accept", "text/html").send().body.contains("<option value=\"sensitive\">"));
+
+    file.metadata.operating_points.clear();
+    file.metadata.calibration = None;
+    file.write(&weights).unwrap();
+    let service = Service::start(&["--weights", weights.to_str().unwrap()]);
+    let refused = service.predict().query("threshold=sensitive").image("not looked at").send();
+    assert_eq!(refused.problem(), (400, "bad_threshold".into()));
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("it has none, only its threshold of 0.5"), "{detail}");
+    let model = service.get("/model").send().json();
+    assert_eq!((model["operating_points"].as_array().map(Vec::len), &model["calibration"]), (Some(0), &Value::Null));
 }
 
 #[test]

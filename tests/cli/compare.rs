@@ -245,5 +245,18 @@ fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     assert_eq!(cell("pooled", "n"), 24.0);
     assert!(cell("pooled_low", "nll") < cell("pooled", "nll") && cell("pooled", "nll") < cell("pooled_high", "nll"));
     assert!((cell("mean_of_runs", "within_strata") - (0.9167 + 1.0) / 2.0).abs() < 1e-3, "{table}");
+    assert!((cell("uncalibrated", "nll") - cell("pooled", "nll")).abs() < 1e-9, "{table}");
+    assert!(cell("calibrated", "ece") != cell("uncalibrated", "ece") && cell("sensitive", "specificity") <= 1.0);
+    assert!(output.contains("Calibration: each run's images") && output.contains("\ntemperatures: "), "{output}");
+    let figure = root.path().join("reliability.svg");
+    printed(&["compare", "--pool", "--reliability", text(&figure), paths[0], paths[1]]);
+    let figure = std::fs::read_to_string(figure).unwrap();
+    assert!(
+        figure.contains("2 runs, each calibrated by the others") && figure.contains(">calibrated: ECE "),
+        "{figure}"
+    );
+    assert!(complaint(&["compare", "--reliability", "f.svg", paths[0]]).contains("--pool"));
+    let alone = complaint(&["compare", "--pool", "--reliability", "f.svg", paths[0]]);
+    assert!(alone.contains("nothing to calibrate by"), "{alone}");
     assert_eq!((cell("pooled_control", "roc_auc"), cell("mean_of_runs_control", "changed")), (0.5, 1.0));
 }

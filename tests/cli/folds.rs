@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use lobule::model::Metadata;
+use lobule::diagnosis::Threshold;
+use lobule::model::{Calibration, Metadata, PointName};
 
 use crate::support::{complaint, lobule, printed, small_network, text};
 use crate::train::{RESULTS, metadata, places, small_training, stopped};
@@ -169,6 +170,10 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
     fs::rename(&unfinished, &hidden).unwrap();
     assert!(complaint(&carrying).contains("has not ended"));
     fs::rename(&hidden, &unfinished).unwrap();
+    let predictions = folds.join("repeat-2/fold-1/validation-predictions.csv");
+    fs::rename(&predictions, &hidden).unwrap();
+    assert!(complaint(&carrying).contains("has lost its validation-predictions.csv"));
+    fs::rename(&hidden, &predictions).unwrap();
     let other = complaint(&best(&out, 2, &["--all", "--cross-validation", text(&folds)]));
     assert!(other.contains("trained by other settings") && other.contains("recipe.epochs = 2, and not 1"), "{other}");
     assert!(!out.exists(), "nothing was made");
@@ -177,12 +182,15 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
     let messages = String::from_utf8_lossy(&messages);
     assert!(messages.contains("nothing was held out, so nothing was measured"), "{messages}");
     let weights = out.join("weights.safetensors");
-    let Metadata { provenance, figures, .. } = metadata(&out);
+    let carried = metadata(&out);
+    let Metadata { provenance, figures, .. } = &carried;
     let over = "trained on all; figures by cross-validation over 12 cases in 2 folds, the mean of 2 repeats";
     assert_eq!(provenance.split, over);
     assert!(figures.contains_key("cross_validated_roc_auc") && figures.contains_key("cross_validated_nll"));
     assert!(figures.keys().all(|name| name.starts_with("cross_validated_")), "{figures:?}");
     assert!(provenance.data.contains("trained on 60 of 12 cases"), "{}", provenance.data);
+    assert_is_calibrated(&carried);
+    assert_eq!((metadata(&folds.join("repeat-1/fold-0")).temperature, carried.temperature == 1.0), (1.0, false));
 
     let history = fs::read_to_string(out.join("history.csv")).unwrap();
     assert!(history.lines().nth(1).unwrap().ends_with(",,,,,,"), "{history}");
@@ -197,10 +205,23 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
     let plain = work.path().join("plain");
     printed(&best(&plain, 1, &["--all"]));
     let bytes = fs::read(plain.join("weights.safetensors")).unwrap();
-    let Metadata { provenance, figures, .. } = metadata(&plain);
+    let Metadata { provenance, figures, temperature, operating_points, calibration, .. } = metadata(&plain);
+    assert_eq!((temperature, operating_points.len(), calibration), (1.0, 0, None));
     assert_eq!((provenance.split.as_str(), figures.len()), ("trained on all; nothing was held out", 0));
     printed(&best(&plain, 1, &["--all", "--resume"]));
     assert_eq!(fs::read(plain.join("weights.safetensors")).unwrap(), bytes);
+}
+
+/// What two repeats of two folds of 60 images of 12 cases leave in the file that is trained on all of them.
+fn assert_is_calibrated(Metadata { figures, operating_points, calibration, .. }: &Metadata) {
+    let [balanced, sensitive] = &operating_points[..] else { panic!("{operating_points:?}") };
+    assert_eq!((balanced.name, sensitive.name), (PointName::Balanced, PointName::Sensitive));
+    assert_eq!(balanced.threshold, Threshold::HALF);
+    assert!(sensitive.sensitivity.get() >= 0.95, "{sensitive:?}");
+    let Calibration { images, cases, folds, seeds, ece, nll, method, .. } = calibration.as_ref().unwrap();
+    assert_eq!((*images, *cases, *folds, &seeds[..]), (60, 12, 2, &[1, 2][..]));
+    assert!((nll.before - figures["cross_validated_nll"]).abs() < 1e-9, "{nll:?}");
+    assert!(ece.before != ece.after && method.contains("each case weighs the same"), "{ece:?} {method}");
 }
 
 #[test]

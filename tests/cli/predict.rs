@@ -5,9 +5,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use lobule::diagnosis::{Probability, Threshold};
+use lobule::model::{OperatingPoint, PointName, WeightsFile};
 use serde_json::Value;
 
-use crate::support::{complaint, draw, json, lobule, printed, text};
+use crate::support::{complaint, draw, json, lobule, printed, small_network, text};
 
 const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
 
@@ -86,6 +88,42 @@ fn the_threshold_moves_the_decision_and_nothing_else() {
         assert_eq!(low[same], high[same]);
     }
     assert!(complaint(&["predict", "--threshold", "1.5", text(dir.path())]).contains("between 0 and 1"));
+}
+
+#[test]
+fn an_operating_point_is_asked_for_by_its_name_and_one_that_there_is_not_is_wrong_use() {
+    let dir = tempfile::tempdir().unwrap();
+    draw(&dir.path().join("images/a.png"), 100);
+    let images = dir.path().join("images");
+    let plain = small_network(dir.path());
+    let mut file = WeightsFile::parse(&fs::read(&plain).unwrap(), "a test").unwrap();
+    let threshold = Threshold::new(0.0625).unwrap();
+    let half = Probability::new(0.5).unwrap();
+    let point = OperatingPoint { name: PointName::Sensitive, threshold, sensitivity: half, specificity: half };
+    file.metadata.operating_points = vec![point];
+    let with_point = dir.path().join("with-point.safetensors");
+    file.write(&with_point).unwrap();
+
+    let ask = |weights: &Path, threshold: &str| {
+        let weights = ["predict", "--format", "json", "--weights", text(weights)];
+        [&weights[..], &["--threshold", threshold, text(&images)]].concat().into_iter().map(str::to_owned).collect()
+    };
+    let by_name: Vec<String> = ask(&with_point, "sensitive");
+    let answer = json(&by_name);
+    assert_eq!((&answer["threshold"], &answer["operating_point"]), (&0.0625.into(), &"sensitive".into()));
+    let by_number: Vec<String> = ask(&with_point, "0.0625");
+    assert!(json(&by_number).get("operating_point").is_none());
+    for (weights, asked, message) in [
+        (&plain, "sensitive", "has no operating point sensitive: it has none, only its threshold of 0.5"),
+        (&with_point, "balanced", "has no operating point balanced: it has sensitive (0.0625), and takes any number"),
+        (&with_point, "high", "no name of an operating point (balanced, sensitive)"),
+    ] {
+        let arguments: Vec<String> = ask(weights, asked);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let output = lobule(&arguments).assert().code(2).get_output().clone();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(message) && output.stdout.is_empty(), "{stderr}");
+    }
 }
 
 #[test]

@@ -98,6 +98,8 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         preprocess: Preprocess::imagenet(),
         temperature: 1.0,
         threshold: Threshold::HALF,
+        operating_points: Vec::new(),
+        calibration: None,
         provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),

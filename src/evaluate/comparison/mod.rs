@@ -11,7 +11,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use crate::breakhis::Part;
 use crate::diagnosis::Threshold;
 use crate::evaluate::metrics::intervals::{mean_of_all, of_means, over_cases};
-use crate::evaluate::{Control, ControlFigures, Figures, Interval, Metric, PerMetric, Predictions};
+use crate::evaluate::{Control, ControlFigures, CrossFitted, Figures, Interval, Metric, PerMetric, Predictions};
 
 /// What the split of a run keeps apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,6 +115,8 @@ pub struct Pooled {
     pub means: PerMetric<Option<f64>>,
     /// Their 95 % intervals over cases.
     pub mean_intervals: PerMetric<Interval>,
+    /// What calibration is worth, each run's images calibrated by the other runs; none where these lack a class.
+    pub cross_fitted: Option<CrossFitted>,
     /// The controls on the same images, as far as all runs' predictions hold them.
     pub controls: Vec<PooledControl>,
 }
@@ -147,6 +149,7 @@ impl Pooled {
             intervals: over_cases(&together, threshold),
             means: PerMetric::of(|metric| Metric::AREAS.contains(&metric).then(|| mean(metric)).flatten()),
             mean_intervals: of_means(predictions, threshold),
+            cross_fitted: CrossFitted::of(predictions),
             controls: ControlFigures::all(&together).into_iter().map(control).collect(),
         }
     }

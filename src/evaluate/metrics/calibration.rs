@@ -88,18 +88,20 @@ fn mean_over(bins: &[Bin], of: impl Fn(&Bin) -> f64) -> Option<f64> {
 }
 
 /// The temperature that the margins are divided by for the least loss (Guo et al., "On Calibration of Modern Neural
-/// Networks", ICML 2017), from [`TEMPERATURES`]; none where one class is missing.
-pub(crate) fn fitted_temperature(scored: &[Scored]) -> Option<f64> {
+/// Networks", ICML 2017), from [`TEMPERATURES`]; `weights` say how much each image counts. None where one class is
+/// missing.
+pub(crate) fn fitted_temperature(scored: &[Scored], weights: &[f64]) -> Option<f64> {
     let both = Label::ALL.iter().all(|label| scored.iter().any(|image| image.truth == *label));
     if !both || scored.iter().any(|image| !image.prediction.margin.is_finite()) {
         return None;
     }
     // The loss is convex in the reciprocal of the temperature, so its slope changes sign once.
     let slope = |scale: f64| -> f64 {
-        let of = |Scored { truth, prediction }: &Scored| {
-            (Probability::from_margin(prediction.margin * scale).get() - truth.index() as f64) * prediction.margin
+        let of = |(Scored { truth, prediction }, weight): (&Scored, &f64)| {
+            let probability = Probability::from_margin(prediction.margin * scale).get();
+            weight * (probability - truth.index() as f64) * prediction.margin
         };
-        scored.iter().map(of).sum()
+        scored.iter().zip(weights).map(of).sum()
     };
     let (mut low, mut high) = (1.0 / TEMPERATURES.1, 1.0 / TEMPERATURES.0);
     for _ in 0..100 {
@@ -150,6 +152,8 @@ mod tests {
     /// print(both(m10, t10))
     /// loss = lambda m, t: lambda T: np.logaddexp(0, np.where(t, -m, m) / T).mean()
     /// print([minimize_scalar(loss(*a), bounds=(.05, 20), method="bounded", options={"xatol": 1e-12}).x for a in ((m, t), (m10, t10))])
+    /// w = np.array([1, 2, 3, 1, 2, 3, 1, 2, 3, 1]); weighted = lambda T: np.average(np.logaddexp(0, np.where(t10, -m10, m10) / T), weights=w)
+    /// print(minimize_scalar(weighted, bounds=(.05, 20), method="bounded", options={"xatol": 1e-12}).x)
     /// ```
     #[test]
     fn errors_and_temperatures_are_those_of_scipy() {
@@ -157,8 +161,13 @@ mod tests {
         near(ece_debiased(&tied()), 0.26145807417593264);
         near(ece(&ten()), 0.18858444923331516);
         near(ece_debiased(&ten()), 0.07217901263554222);
-        for (images, golden) in [(tied(), 1.1704798463828276), (ten(), 1.8201620192419183)] {
-            let found = fitted_temperature(&images).unwrap();
+        let weights = [1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0, 2.0, 3.0, 1.0];
+        for (images, weights, golden) in [
+            (tied(), &[1.0; 60][..], 1.1704798463828276),
+            (ten(), &[1.0; 10], 1.8201620192419183),
+            (ten(), &weights, 2.2897151640488422),
+        ] {
+            let found = fitted_temperature(&images, weights).unwrap();
             assert!((found - golden).abs() < 1e-5, "{found} is not {golden}");
         }
     }
@@ -168,9 +177,13 @@ mod tests {
         let mut turned = tied();
         turned.reverse();
         assert_eq!(bins(&turned), bins(&tied()));
-        assert_eq!((ece(&[]), ece_debiased(&[]), fitted_temperature(&[])), (None, None, None));
+        assert_eq!((ece(&[]), ece_debiased(&[]), fitted_temperature(&[], &[])), (None, None, None));
         assert_eq!(ece(&[scored(Label::Benign, f64::NAN)]), None);
-        assert_eq!(fitted_temperature(&[scored(Label::Benign, 1.0)]), None, "one class has no best temperature");
+        assert_eq!(
+            fitted_temperature(&[scored(Label::Benign, 1.0)], &[1.0]),
+            None,
+            "one class has no best temperature"
+        );
         near(ece(&[scored(Label::Malignant, 1e4), scored(Label::Benign, -1e4)]), 0.0);
     }
 
@@ -187,6 +200,6 @@ mod tests {
         let share = images.iter().filter(|image| (image.prediction.margin > 0.0) == (image.truth == Label::Malignant));
         let odds = share.count() as f64 / images.len() as f64;
         let golden = 2.0 * 3.0_f64.ln() / (odds / (1.0 - odds)).ln();
-        near(fitted_temperature(&images), golden);
+        near(fitted_temperature(&images, &[1.0; 400]), golden);
     }
 }

@@ -44,6 +44,23 @@ impl Confusion {
         }
         counts
     }
+
+    /// The counts of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        let Self { tp, fn_, fp, tn } = other;
+        Self { tp: self.tp + tp, fn_: self.fn_ + fn_, fp: self.fp + fp, tn: self.tn + tn }
+    }
+
+    /// Malignant images that are called so; none without any.
+    pub fn sensitivity(self) -> Option<f64> {
+        ratio(self.tp, self.tp + self.fn_)
+    }
+
+    /// Benign images that are called so; none without any.
+    pub fn specificity(self) -> Option<f64> {
+        ratio(self.tn, self.tn + self.fp)
+    }
 }
 
 /// A share; none of nothing.
@@ -69,8 +86,8 @@ pub(crate) fn brier(scored: &[Scored]) -> Option<f64> {
 }
 
 /// The mean of recall and specificity.
-pub(crate) fn balanced_accuracy(Confusion { tp, fn_, fp, tn }: Confusion) -> Option<f64> {
-    Some(f64::midpoint(ratio(tp, tp + fn_)?, ratio(tn, tn + fp)?))
+pub(crate) fn balanced_accuracy(confusion: Confusion) -> Option<f64> {
+    Some(f64::midpoint(confusion.sensitivity()?, confusion.specificity()?))
 }
 
 /// Matthews's correlation coefficient of decisions and truth, from -1 to 1; none where all images are of one class or

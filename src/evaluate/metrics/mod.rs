@@ -79,10 +79,10 @@ table! {
         ..row("precision", "precision", Decisions(|_, c| ratio(c.tp, c.tp + c.fp))) };
     /// Images called malignant among the malignant: the sensitivity.
     Recall = Row { title: Some("recall (sensitivity)"), weights_file: Some("recall"), compared: true,
-        ..row("recall", "recall", Decisions(|_, c| ratio(c.tp, c.tp + c.fn_))) };
+        ..row("recall", "recall", Decisions(|_, c| c.sensitivity())) };
     /// Images called benign among the benign.
     Specificity = Row { weights_file: Some("specificity"),
-        ..row("specificity", "specificity", Decisions(|_, c| ratio(c.tn, c.tn + c.fp))) };
+        ..row("specificity", "specificity", Decisions(|_, c| c.specificity())) };
     /// The harmonic mean of precision and recall.
     F1 = Row { weights_file: Some("f1"), compared: true,
         ..row("f1", "F1", Decisions(|_, c| ratio(2 * c.tp, 2 * c.tp + c.fp + c.fn_))) };
@@ -112,6 +112,10 @@ table! {
     /// The mean share of all images that are answered and wrong, over all coverages from the surest on.
     Augrc = Row { title: Some("generalised AURC (AUGRC)"), cost: true,
         ..row("augrc", "AUGRC", Images(|images| images.augrc())) };
+    /// The share of wrong decisions once the fifth of the images that are least sure is not answered, over that share
+    /// before.
+    ErrorLeft = Row { title: Some("error left, least sure 20 % not answered"), cost: true,
+        ..row("error_left", "error left", Images(|images| images.error_left())) };
     /// The mean over cases of the share of a case's images that are called what they are.
     PatientRecognitionRate =
         row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnosis::Label;
+use crate::diagnosis::{Label, Threshold};
 use crate::evaluate::Stratum;
 use crate::evaluate::metrics::decisions::Scored;
 
@@ -76,10 +76,24 @@ pub(crate) fn average_precision(scored: &[Scored]) -> Option<f64> {
     (right > 0).then(|| sum / right as f64)
 }
 
+/// Of a hundred malignant images so many reach the sensitive threshold.
+pub const SENSITIVITY_PERCENT: usize = 95;
+
+/// The largest threshold that [`SENSITIVITY_PERCENT`] of the malignant images reach, at least; none without any.
+pub(crate) fn sensitive_threshold(scored: &[Scored]) -> Option<Threshold> {
+    let malignant = scored.iter().filter(|image| image.truth == Label::Malignant);
+    let mut probabilities: Vec<f64> = malignant.map(|image| image.prediction.probability_malignant.get()).collect();
+    probabilities.sort_unstable_by(f64::total_cmp);
+    let reach = (probabilities.len() * SENSITIVITY_PERCENT).div_ceil(100);
+    // Images that are equally probable reach it together, so a tie only adds to them.
+    let lowest = probabilities.get(probabilities.len() - reach)?;
+    Threshold::new(*lowest).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::metrics::decisions::tests::ten;
+    use crate::evaluate::metrics::decisions::tests::{scored, ten};
 
     fn stratum(magnification: u32) -> Option<Stratum> {
         Some(Stratum { magnification, width: 700 })
@@ -108,5 +122,24 @@ mod tests {
         assert_eq!(roc_auc_within(&ten(), &pure), None);
         assert_eq!(roc_auc_within(&ten(), &[None; 10]), None);
         assert_eq!(average_precision(&[]), None);
+    }
+
+    /// ```python
+    /// i = np.arange(40)
+    /// for s in 0, 1:
+    ///     m = np.concatenate([(i + s) // 3 - 6, [3, -9, 0]]); t = np.repeat([1, 0], [40, 3])
+    ///     _, tpr, th = roc_curve(t, 1 / (1 + np.exp(-m)), drop_intermediate=False); print(repr(th[tpr >= .95].max()))
+    /// ```
+    #[test]
+    fn the_sensitive_threshold_is_the_largest_that_is_reached_by_enough_with_ties() {
+        for (shift, golden) in [(0, 0.0024726231566347743), (1, 0.0066928509242848554)] {
+            let malignant = (0..40).map(|index| scored(Label::Malignant, f64::from((index + shift) / 3 - 6)));
+            let benign = [3.0, -9.0, 0.0].map(|margin| scored(Label::Benign, margin));
+            let found = sensitive_threshold(&malignant.chain(benign).collect::<Vec<_>>()).unwrap().get();
+            assert!((found - golden).abs() < 1e-12, "{found} is not {golden}");
+        }
+        assert_eq!(sensitive_threshold(&[scored(Label::Benign, 1.0)]), None);
+        let certain = [scored(Label::Malignant, 1e4), scored(Label::Malignant, 1e4)];
+        assert_eq!(sensitive_threshold(&certain).map(Threshold::get), Some(1.0));
     }
 }

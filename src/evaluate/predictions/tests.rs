@@ -47,14 +47,18 @@ fn of_text(text: &str) -> Result<Predictions, EvaluateError> {
 
 #[test]
 fn a_file_of_four_columns_is_read_and_what_needs_more_is_undefined() {
-    let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nSOB_M_DC-14-2-40-001.png,malignant,1,0.731\n";
+    let rows = "SOB_B_F-14-1-40-001.png,benign,-1,0.269\nSOB_M_DC-14-2-40-001.png,malignant,1,0.731\n\
+                SOB_B_F-14-3-40-001.png,benign,0.5,0.622\n";
     let predictions = of_text(&format!("filename,truth,margin,probability_malignant\n{rows}")).unwrap();
     let figures = Figures::of(&predictions, &predictions.all(), Threshold::HALF);
     for metric in Metric::ALL {
         let needs_no_more = metric as usize <= Metric::PatientRecognitionRate as usize;
         assert_eq!(figures.get(metric).is_some(), needs_no_more, "{metric:?}");
     }
-    assert_eq!((figures.get(Metric::RocAuc), figures.get(Metric::PatientRecognitionRate)), (Some(1.0), Some(1.0)));
+    assert_eq!(
+        (figures.get(Metric::RocAuc), figures.get(Metric::PatientRecognitionRate)),
+        (Some(1.0), Some(2.0 / 3.0))
+    );
 }
 
 #[test]

@@ -8,6 +8,9 @@
 pub(crate) mod comparison;
 pub(crate) mod curves;
 pub(crate) mod evaluation;
+mod reliability;
+
+pub(crate) use reliability::reliability;
 
 use std::fmt::Write as _;
 

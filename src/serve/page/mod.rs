@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{config::Config, error::HttpError, routes::Finding};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE};
-use crate::model::ModelId;
+use crate::model::{ModelId, OperatingPoint};
 use crate::pixels::FORMATS;
 use template::fill;
 
@@ -20,6 +20,7 @@ mod template;
 
 const LAYOUT: &str = include_str!("layout.html");
 const HOME: &str = include_str!("home.html");
+const POINTS: &str = include_str!("points.html");
 const TOKEN: &str = include_str!("token.html");
 const RESULT: &str = include_str!("result.html");
 const FAILURE: &str = include_str!("failed_image.html");
@@ -43,7 +44,7 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The page with the form.
-pub(super) fn home(model: &ModelId, config: &Config) -> String {
+pub(super) fn home(model: &ModelId, points: &[OperatingPoint], config: &Config) -> String {
     let max_bytes = config.limits.max_bytes.min(config.max_body_bytes);
     let content = [
         ("formats", FORMATS),
@@ -51,12 +52,28 @@ pub(super) fn home(model: &ModelId, config: &Config) -> String {
         ("max_bytes", &max_bytes.to_string()),
         ("most", &config.batch.to_string()),
         ("token", if config.token.is_some() { TOKEN } else { "" }),
+        ("points", &choice(points)),
         ("model", &model.name),
         ("version", &model.version),
         ("blank_result", &fill::<&str>(RESULT, &[])),
         ("script", SCRIPT),
     ];
     layout(STYLE, "Lobule", &fill(HOME, &content))
+}
+
+/// The form's field for the operating point, where there are several to choose from.
+fn choice(points: &[OperatingPoint]) -> String {
+    let option = |OperatingPoint { name, threshold, sensitivity, specificity }: &OperatingPoint| {
+        let words = format!(
+            "{name}: from {} on; finds {} of the malignant images, and calls {} of the benign ones benign",
+            threshold.get(),
+            percent(*sensitivity),
+            percent(*specificity)
+        );
+        fill("<option value=\"{{name}}\">{{words}}</option>", &[("name", name.key()), ("words", &words)])
+    };
+    let options: String = points.iter().map(option).collect();
+    if points.len() > 1 { fill(POINTS, &[("options", options)]) } else { String::new() }
 }
 
 /// One image's section of a page of results.
@@ -151,8 +168,10 @@ fn layout(style: &str, title: &str, content: &str) -> String {
 /// The decision in plain words; `script.js` says it in the same ones.
 fn decision(finding: &Finding) -> String {
     let relation = if finding.decision == Label::Malignant { "reaches" } else { "is below" };
+    let named =
+        finding.operating_point.map_or_else(String::new, |name| format!(" This is the operating point {name}."));
     format!(
-        "At a threshold of {} the decision is {}: the probability of malignancy, {}, {relation} it.",
+        "At a threshold of {} the decision is {}: the probability of malignancy, {}, {relation} it.{named}",
         finding.threshold.get(),
         finding.decision.lower(),
         percent(finding.probability_malignant)
@@ -186,10 +205,14 @@ mod tests {
 
     use crate::diagnosis::Threshold;
     use crate::inference::Classification;
-    use crate::model::Prediction;
+    use crate::model::{DecisionPoint, PointName, Prediction};
     use crate::pixels::Note;
 
     fn example(thumbnail: Option<&'static [u8]>, probability: f64) -> String {
+        example_at(Threshold::HALF.into(), thumbnail, probability)
+    }
+
+    fn example_at(point: DecisionPoint, thumbnail: Option<&'static [u8]>, probability: f64) -> String {
         let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
         let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
         let classification = Classification {
@@ -201,7 +224,7 @@ mod tests {
             inference: none,
         };
         let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
-        let finding = Finding::of(&classification, Threshold::HALF);
+        let finding = Finding::of(&classification, point);
         let thumbnail = thumbnail.map(Bytes::from_static);
         let (name, thumbnail) = (Some("<i>a.png"), thumbnail.as_ref());
         let broken = HttpError::internal("");
@@ -238,6 +261,37 @@ mod tests {
     }
 
     #[test]
+    fn the_form_offers_the_operating_points_and_the_result_names_the_one_that_was_asked_for() {
+        let (card, config) = (
+            ModelId { name: String::new(), version: String::new(), sha256: String::new() },
+            Config::for_machine(None, None),
+        );
+        let point = |name, threshold: f64, sensitivity: f64| OperatingPoint {
+            name,
+            threshold: Threshold::new(threshold).unwrap(),
+            sensitivity: Probability::new(sensitivity).unwrap(),
+            specificity: Probability::new(0.625).unwrap(),
+        };
+        let points = [point(PointName::Balanced, 0.5, 0.875), point(PointName::Sensitive, 0.25, 0.95)];
+        let page = home(&card, &points, &config);
+        for part in [
+            "<select id=\"threshold\" name=\"threshold\"",
+            "<option value=\"balanced\">balanced: from 0.5 on; finds 87.5% of",
+            "<option value=\"sensitive\">sensitive: from 0.25 on; finds 95.0% of the malignant images, and calls 62.5% of",
+        ] {
+            assert!(page.contains(part), "{part} is missing");
+        }
+        for few in [&points[..1], &[]] {
+            assert!(!home(&card, few, &config).contains("<select"), "there is nothing to choose");
+        }
+        let named = DecisionPoint { threshold: points[1].threshold, name: Some(PointName::Sensitive) };
+        let result = example_at(named, None, 0.3);
+        assert!(result.contains("At a threshold of 0.25 the decision is malignant"));
+        assert!(result.contains("This is the operating point sensitive."));
+        assert!(!example(None, 0.3).contains("operating point"));
+    }
+
+    #[test]
     fn a_thumbnail_stands_within_the_page() {
         assert!(example(Some(b"\xff\xd8\xff"), 0.5).contains("<img src=\"data:image/jpeg;base64,/9j/\" alt=\"The"));
         assert!(!example(None, 0.5).contains("<img"));
@@ -255,9 +309,9 @@ mod tests {
         let policy = POLICY.to_str().unwrap();
         let card = ModelId { name: String::new(), version: String::new(), sha256: String::new() };
         let guarded = Config { token: Some("x".parse().unwrap()), ..Config::for_machine(None, None) };
-        let page = home(&card, &guarded);
+        let page = home(&card, &[], &guarded);
         assert!(page.contains("id=\"token\""));
-        let page = home(&card, &Config { token: None, ..guarded });
+        let page = home(&card, &[], &Config { token: None, ..guarded });
         assert!(!page.contains("id=\"token\""));
         for tag in ["style", "script"] {
             let (_, rest) = page.split_once(&format!("<{tag}>")).unwrap();

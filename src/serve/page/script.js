@@ -5,6 +5,7 @@
   const form = document.getElementById("upload");
   const inputs = [document.getElementById("image"), document.getElementById("camera")];
   const token = document.getElementById("token");
+  const threshold = document.getElementById("threshold");
   const drop = form.querySelector(".drop");
   const list = document.getElementById("chosen");
   const button = form.querySelector("button");
@@ -145,7 +146,8 @@
       label: answer.label,
       confidence: percent(answer.confidence),
       decision: `At a threshold of ${threshold} the decision is ${decision}: the probability of malignancy, ` +
-        `${percent(probability)}, ${decision === "malignant" ? "reaches" : "is below"} it.`,
+        `${percent(probability)}, ${decision === "malignant" ? "reaches" : "is below"} it.` +
+        (answer.operating_point ? ` This is the operating point ${answer.operating_point}.` : ""),
       notes: answer.notes.join(" "),
       probability: percent(probability),
       threshold: String(threshold),
@@ -186,6 +188,7 @@
     const request = new XMLHttpRequest();
     const body = new FormData();
     body.append("image", file);
+    if (threshold) body.append("threshold", threshold.value);
     request.open("POST", "/predict");
     request.setRequestHeader("Accept", "application/json");
     if (token) request.setRequestHeader("Authorization", `Bearer ${token.value}`);

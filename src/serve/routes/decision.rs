@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::inference::Classification;
+use crate::model::{AskedThreshold, DecisionPoint, Metadata, PointName};
 use crate::pixels::Note;
 use crate::serve::error::{Code, HttpError};
 use crate::serve::reply::milliseconds;
@@ -21,6 +22,9 @@ pub(in crate::serve) struct Finding {
     #[serde(serialize_with = "lower")]
     pub(in crate::serve) decision: Label,
     pub(in crate::serve) threshold: Threshold,
+    /// The name that the threshold was asked for by, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::serve) operating_point: Option<PointName>,
     /// What was done to the image before it was classified.
     pub(in crate::serve) notes: Vec<Note>,
     pub(in crate::serve) timings_ms: Timings,
@@ -43,7 +47,8 @@ pub(in crate::serve) struct Timings {
 }
 
 impl Finding {
-    pub(in crate::serve) fn of(classification: &Classification, threshold: Threshold) -> Self {
+    pub(in crate::serve) fn of(classification: &Classification, point: DecisionPoint) -> Self {
+        let DecisionPoint { threshold, name } = point;
         let Classification { prediction, notes, queue, decode, inference, .. } = classification;
         let [decode, queue, inference] = [decode, queue, inference].map(|time| milliseconds(*time));
         let timings_ms = Timings { decode, queue, inference };
@@ -53,6 +58,7 @@ impl Finding {
             probability_malignant: prediction.probability_malignant,
             decision: threshold.decide(prediction.probability_malignant),
             threshold,
+            operating_point: name,
             notes: notes.clone(),
             timings_ms,
         }
@@ -78,8 +84,18 @@ pub(super) fn check_parameters(query: Option<&str>) -> Result<(), HttpError> {
 /// The threshold that the query or a form's field asks for.
 ///
 /// # Errors
-/// 400 when it is not one number from 0 to 1, or they do not agree.
-pub(super) fn threshold_of(query: Option<&str>, fields: &[(String, String)]) -> Result<Option<Threshold>, HttpError> {
+/// 400 when it is not one number from 0 to 1 or one name, when they do not agree, and when the network has no operating
+/// point of the name.
+pub(super) fn point_of(
+    query: Option<&str>,
+    fields: &[(String, String)],
+    network: &Metadata,
+) -> Result<DecisionPoint, HttpError> {
+    let asked = threshold_of(query, fields)?;
+    network.decision_point(asked).map_err(|error| bad_threshold(&format!("A threshold cannot be taken: {error}.")))
+}
+
+fn threshold_of(query: Option<&str>, fields: &[(String, String)]) -> Result<Option<AskedThreshold>, HttpError> {
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let asked = only_threshold(query, "The query's threshold")?;
     let in_form = fields.iter().map(|(name, value)| (name.into(), value.into()));
@@ -95,12 +111,14 @@ pub(super) fn threshold_of(query: Option<&str>, fields: &[(String, String)]) -> 
 fn only_threshold<'a>(
     pairs: impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)>,
     what: &str,
-) -> Result<Option<Threshold>, HttpError> {
+) -> Result<Option<AskedThreshold>, HttpError> {
     let mut asked = pairs.filter(|(name, _)| name == "threshold").map(|(_, value)| value);
     let Some(value) = asked.next() else { return Ok(None) };
     match value.parse() {
         Ok(threshold) if asked.next().is_none() => Ok(Some(threshold)),
-        _ => Err(bad_threshold(&format!("{what} is not one number from 0 to 1."))),
+        _ => Err(bad_threshold(&format!(
+            "{what} is not one number from 0 to 1, nor one name of an operating point, balanced or sensitive."
+        ))),
     }
 }
 
@@ -114,11 +132,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_threshold_is_one_number_from_0_to_1_or_absent() {
+    fn a_threshold_is_one_number_from_0_to_1_or_one_name_or_absent() {
         let asked = |query: Option<&str>, form: &[&str]| {
             let fields: Vec<_> = form.iter().map(|value| ("threshold".to_owned(), (*value).to_owned())).collect();
-            threshold_of(query, &fields).map(|threshold| threshold.map(Threshold::get)).map_err(|error| error.code)
+            let number = |asked| match asked {
+                AskedThreshold::Number(threshold) => threshold.get(),
+                AskedThreshold::Named(name) => f64::from(name as u8) + 10.0,
+            };
+            threshold_of(query, &fields).map(|asked| asked.map(number)).map_err(|error| error.code)
         };
+        assert_eq!(asked(Some("threshold=sensitive"), &["sensitive"]), Ok(Some(11.0)));
+        assert_eq!(asked(Some("threshold=sensitive"), &["balanced"]), Err(Code::BadThreshold));
+        assert_eq!(asked(Some("threshold=balanced"), &["0.5"]), Err(Code::BadThreshold), "ask once for it");
         assert_eq!(asked(None, &[]), Ok(None));
         assert_eq!(asked(Some("threshold=0.25"), &[]), Ok(Some(0.25)));
         assert_eq!(asked(Some("threshold=%30%2e5"), &[]), Ok(Some(0.5)));

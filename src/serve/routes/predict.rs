@@ -8,10 +8,10 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::decision::{Finding, check_parameters, threshold_of};
-use crate::diagnosis::{RESEARCH_USE, Threshold};
+use super::decision::{Finding, check_parameters, point_of};
+use crate::diagnosis::RESEARCH_USE;
 use crate::inference::{Classification, EncodedImage, InferenceError};
-use crate::model::ModelId;
+use crate::model::{DecisionPoint, ModelId};
 use crate::serve::error::{Code, HttpError, Problem};
 use crate::serve::page;
 use crate::serve::pending_request::PendingRequest;
@@ -29,7 +29,7 @@ pub(super) async fn predict(
     body: RequestBody,
     pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
-    let (threshold, upload) = read(service, request, body, Expected::One, pending).await?;
+    let (point, upload) = read(service, request, body, Expected::One, pending).await?;
     let Some(File { name, content, damage }) = upload.files.into_iter().next() else {
         return Err(HttpError::internal("an upload without a file"));
     };
@@ -40,7 +40,7 @@ pub(super) async fn predict(
     let classification = service.inference.classify(image).await?;
     count(service, pending, &classification);
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
-    let answer = Answer { found: Finding::of(&classification, threshold), model, request_id, notice: RESEARCH_USE };
+    let answer = Answer { found: Finding::of(&classification, point), model, request_id, notice: RESEARCH_USE };
     if !pending.wants_page {
         return json(&answer);
     }
@@ -67,7 +67,7 @@ pub(super) async fn batch(
     if service.batches.available_permits() == 0 {
         return Err(HttpError::overloaded());
     }
-    let (threshold, upload) = read(service, request, body, expected, pending).await?;
+    let (point, upload) = read(service, request, body, expected, pending).await?;
     let permit = service.batches.try_acquire().map_err(|_| HttpError::overloaded())?;
     let (names, images): (Vec<_>, Vec<_>) = (upload.files.into_iter())
         .map(|File { name, content, damage }| (name, damage.map_or(Ok(content), Err)))
@@ -80,7 +80,7 @@ pub(super) async fn batch(
 
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
     let outcomes: Vec<Result<(Finding, Option<Bytes>), HttpError>> = (classifications.into_iter())
-        .map(|outcome| outcome.map(|it| (Finding::of(&it, threshold), it.thumbnail)))
+        .map(|outcome| outcome.map(|it| (Finding::of(&it, point), it.thumbnail)))
         .collect();
     for note in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.log.as_deref()) {
         tracing::error!(request_id, note, "an image of a batch was not classified");
@@ -114,15 +114,15 @@ async fn read(
     body: RequestBody,
     expected: Expected,
     pending: &mut PendingRequest,
-) -> Result<(Threshold, Upload), HttpError> {
+) -> Result<(DecisionPoint, Upload), HttpError> {
     let query = request.uri.query();
     check_parameters(query)?;
-    threshold_of(query, &[])?;
+    let network = service.classifier.metadata();
+    point_of(query, &[], network)?;
     service.inference.has_room()?;
     let upload = upload::read(&request.headers, body, expected, &service.memory, &service.config).await?;
     pending.phases.read = Some(pending.elapsed());
-    let threshold = threshold_of(query, &upload.fields)?.unwrap_or(service.classifier.threshold());
-    Ok((threshold, upload))
+    Ok((point_of(query, &upload.fields, network)?, upload))
 }
 
 /// Classifies images, as many at a time as there are threads: more would only keep others out of the queue. When the

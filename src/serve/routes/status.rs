@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
-use crate::model::{Architecture, ModelId, Provenance};
+use crate::model::{Architecture, Calibration, ModelId, OperatingPoint, Provenance};
 use crate::pixels::Preprocess;
 use crate::serve::error::{Code, HttpError};
 use crate::serve::page;
@@ -29,7 +29,7 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
 pub(super) fn home(service: &Service, pending: &PendingRequest) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
     if pending.wants_page {
-        return Ok(html(page::home(model, &service.config)));
+        return Ok(html(page::home(model, &service.classifier.metadata().operating_points, &service.config)));
     }
     #[derive(Serialize)]
     struct Status<'a> {
@@ -59,6 +59,8 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         preprocess: &'a Preprocess,
         temperature: f64,
         thresholds: BTreeMap<&'static str, Threshold>,
+        operating_points: &'a [OperatingPoint],
+        calibration: Option<&'a Calibration>,
         figures: &'a BTreeMap<String, f64>,
         provenance: &'a Provenance,
         intended_use: &'static str,
@@ -73,6 +75,8 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         preprocess: &metadata.preprocess,
         temperature: metadata.temperature,
         thresholds: BTreeMap::from([("default", metadata.threshold)]),
+        operating_points: &metadata.operating_points,
+        calibration: metadata.calibration.as_ref(),
         figures: &metadata.figures,
         provenance: &metadata.provenance,
         intended_use: INTENDED_USE,

@@ -7,9 +7,11 @@ use std::path::Path;
 use crate::breakhis::{Folds, Part, Split};
 use crate::evaluate::mean_of_all;
 use crate::train::fit::check_validation;
+use crate::train::run::compare_runs::pooled;
 use crate::train::run::cross_validation::{folder_of, runs_of};
+use crate::train::run::file_calibration::{FileCalibration, Repeat};
 use crate::train::run::single_run::{Carried, Job, Trainer, named_figures};
-use crate::train::{RunConfig, RunFolder, TrainError, compare_runs};
+use crate::train::{RunConfig, RunFolder, TrainError};
 
 /// The run's job, with the figures of a cross-validation where there is one.
 pub(super) fn job(trainer: &Trainer<'_>, cross_validation: Option<&Path>) -> Result<Job, TrainError> {
@@ -27,6 +29,7 @@ impl Carried {
     fn read(dir: &Path, trainer: &Trainer<'_>) -> Result<Self, TrainError> {
         let start = trainer.start()?;
         let mut repeats: Vec<BTreeMap<String, f64>> = Vec::new();
+        let mut calibrated = Vec::new();
         let mut over = String::new();
         for number in 1.. {
             let folder = folder_of(dir, number);
@@ -39,13 +42,11 @@ impl Carried {
             let fit = folds.held_out(0).images(trainer.dataset, Part::Train);
             fit.map_err(|error| TrainError::from(error).within(path.display()))?;
             let runs = runs_of(&folder, &folds);
-            for run in &runs {
-                check(run, trainer, &start)?;
-            }
-            if let Some(pooled) = compare_runs(&runs, true)?.pooled {
-                over = format!("{} cases in {} folds", pooled.cases, runs.len());
-                repeats.push(named_figures("cross_validated", &pooled.figures));
-            }
+            let seeds = runs.iter().map(|run| check(run, trainer, &start)).collect::<Result<Vec<u64>, _>>()?;
+            let (pooled, predictions) = pooled(&runs)?;
+            over = format!("{} cases in {} folds", pooled.cases, runs.len());
+            repeats.push(named_figures("cross_validated", &pooled.figures));
+            calibrated.push(Repeat { seed: seeds.first().copied().unwrap_or_default(), pooled, predictions });
         }
         let Some((first, rest)) = repeats.split_first() else {
             return Err(TrainError::unusable(
@@ -60,12 +61,12 @@ impl Carried {
         // A figure that is not defined in one of the repeats has no mean.
         let mean = |name: &String| mean_of_all(repeats.iter().map(|figures| figures.get(name).copied()));
         let figures = first.keys().filter_map(|name| Some((name.clone(), mean(name)?))).collect();
-        Ok(Self { figures, over })
+        Ok(Self { figures, over, calibration: FileCalibration::of(&calibrated) })
     }
 }
 
-/// Refuses a fold that has not ended, or was trained by other settings.
-fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<(), TrainError> {
+/// The seed of a fold; refuses one that has not ended, or was trained by other settings.
+fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<u64, TrainError> {
     if !RunFolder::has_ended(run) {
         return Err(TrainError::unusable(
             run,
@@ -75,5 +76,6 @@ fn check(run: &Path, trainer: &Trainer<'_>, start: &str) -> Result<(), TrainErro
     }
     let before = RunConfig::read(&run.join("config.toml"))?;
     let now = RunConfig { start: start.to_owned(), recipe: trainer.config.recipe.clone(), ..before.clone() };
-    now.same_as(&before, run, "was trained by other settings, so its figures say nothing of this training")
+    now.same_as(&before, run, "was trained by other settings, so its figures say nothing of this training")?;
+    Ok(before.seed)
 }

@@ -22,6 +22,13 @@ pub fn compare_runs(folders: &[PathBuf], pooled: bool) -> Result<Comparison, Tra
     Ok(Comparison::of(runs, pooled))
 }
 
+/// The predictions of runs together, and each run's own; refuses what [`compare_runs`] refuses to pool.
+pub(super) fn pooled(folders: &[PathBuf]) -> Result<(Pooled, Vec<Predictions>), TrainError> {
+    let read = folders.iter().map(|folder| read_run(folder)).collect::<Result<Vec<_>, _>>()?;
+    let (runs, predictions): (Vec<ComparedRun>, Vec<_>) = read.into_iter().unzip();
+    Ok((pool(&runs, &predictions)?, predictions))
+}
+
 /// All predictions together, and the runs' means.
 fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
     if let Some([first, other]) = runs.array_windows().find(|[first, other]| !first.has_the_recipe_of(other)) {
@@ -72,7 +79,12 @@ fn read_predictions(folder: &Path, split: &Split) -> Result<(Part, Predictions),
     let files = [Part::Test, Part::Validation].map(|part| (part, folder.join(format!("{part}-predictions.csv"))));
     let Some((part, path)) = files.into_iter().find(|(_, path)| path.exists()) else {
         let reason = match folder.join("weights.safetensors").exists() {
-            true => "was trained on all images, so there are none to compare it by",
+            true if [Part::Validation, Part::Test].iter().all(|part| split.count(*part) == 0) => {
+                "was trained on all images, so there are none to compare it by"
+            }
+            true => {
+                "has lost its validation-predictions.csv or test-predictions.csv; put it back, or train the run again"
+            }
             false => {
                 "has no predictions, because its training has not ended; the command that began it goes on with it when \
                  --resume is added"

@@ -145,6 +145,8 @@ impl RunFolder {
             preprocess: recipe.preprocess,
             temperature: 1.0,
             threshold: Threshold::HALF,
+            operating_points: Vec::new(),
+            calibration: None,
             provenance,
             trained_on,
             figures,

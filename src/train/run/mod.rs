@@ -8,6 +8,7 @@ mod checkpoint;
 mod compare_runs;
 pub(crate) mod config;
 mod cross_validation;
+mod file_calibration;
 pub(crate) mod folder;
 mod memory_estimate;
 mod single_run;

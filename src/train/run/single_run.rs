@@ -9,6 +9,7 @@ use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::train::fit::{check_classes, fit};
+use crate::train::run::file_calibration::FileCalibration;
 use crate::train::run::memory_estimate::check_memory;
 use crate::train::samples::Samples;
 use crate::train::{Config, HeldOut, Progress, RunConfig, RunFolder, Start, State, TrainError};
@@ -36,6 +37,8 @@ pub(super) struct Carried {
     pub(super) figures: BTreeMap<String, f64>,
     /// Over what, in words.
     pub(super) over: String,
+    /// The temperature and the operating points that its predictions give; none where it lacks a class.
+    pub(super) calibration: Option<FileCalibration>,
 }
 
 /// A run that has ended.
@@ -205,6 +208,9 @@ impl<'a> Trainer<'a> {
         let kept = state.kept(recipe)?;
         let epoch = kept.epoch.figures.epoch;
         let mut file = folder.weights_file(kept, carried.map(|carried| carried.figures.clone()).unwrap_or_default());
+        if let Some(calibration) = carried.and_then(|carried| carried.calibration.as_ref()) {
+            calibration.put_into(&mut file.metadata);
+        }
         let mut measured = None;
         if !(validation.is_empty() && test.is_empty()) {
             let threads = rayon::current_num_threads();
