@@ -9,6 +9,7 @@
 mod architecture;
 mod classifier;
 mod error;
+mod explanation;
 mod frozen_backbone;
 mod networks;
 mod parameters;
@@ -20,8 +21,9 @@ pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors,
 pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
+pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
-pub use networks::{InferenceNetwork, Mode, Network, Pass, TrainingPass};
+pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{FORMAT, Metadata, Provenance, WeightsFile, read_start};
