@@ -18,6 +18,9 @@ const MALIGNANT: [f32; 3] = [178.0, 24.0, 43.0];
 /// How much of a pixel is colour at the ends of the scale; the tissue stays visible below it.
 const OPACITY: f32 = 0.72;
 
+/// The grey that black becomes.
+const DARKEST: f32 = 70.0;
+
 /// Rows of the scale below the image: white, the bar, and the ticks.
 const GAP: u32 = 8;
 const BAR: u32 = 12;
@@ -62,7 +65,7 @@ fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
     let unit = 1.0 / (heatmap.range() as f32).max(f32::MIN_POSITIVE);
     let values = heatmap.at_size(width, height);
     for ((pixel, below), value) in drawn.pixels_mut().zip(image.pixels()).zip(&values) {
-        *pixel = coloured(luminance(below), value * unit);
+        *pixel = coloured(lightened(luminance(below)), value * unit);
     }
     let last = width.saturating_sub(1);
     for x in 0..width {
@@ -82,6 +85,11 @@ fn coloured(grey: f32, value: f32) -> Rgb<u8> {
     let colour = if value < 0.0 { BENIGN } else { MALIGNANT };
     let opacity = OPACITY * value.abs().min(1.0);
     Rgb(colour.map(|channel| (grey + opacity * (channel - grey)).round() as u8))
+}
+
+/// Dark tissue would swallow the colours.
+fn lightened(grey: f32) -> f32 {
+    DARKEST + grey * (255.0 - DARKEST) / 255.0
 }
 
 /// Rec. 709's, of sRGB's own numbers.

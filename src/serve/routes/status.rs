@@ -29,7 +29,7 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
 pub(super) fn home(service: &Service, pending: &PendingRequest) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
     if pending.wants_page {
-        return Ok(html(page::home(model, &service.config)));
+        return Ok(html(page::home(model, &service.config, service.classifier.can_explain())));
     }
     #[derive(Serialize)]
     struct Status<'a> {
