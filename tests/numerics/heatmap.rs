@@ -92,8 +92,9 @@ const CASCADE: [&[&str]; 11] = [
     &["features.conv0.", "features.norm0."],
 ];
 
-/// The most that maps of randomised layers may agree with the original's, as the mean of the absolute rank
-/// correlations: about twice what is measured, and a map that did not look at the weights would have 1.
+/// The most that maps of randomised layers may agree with the originals, as the mean of the absolute rank correlations.
+/// Measured are .49 where the output layer alone is random, .40 with the layer before it, and .21 to .31 from the taps'
+/// layers down; a map that did not look at the weights would have 1.
 const MOST_AGREEMENT: f64 = 0.6;
 
 /// Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018: a map that explains the network changes with its
