@@ -21,6 +21,7 @@
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
 //! | [`kernels`] | operators and whole layers in vector instructions, some with gradients | |
 //! | [`model`] | the networks in candle, the classifier, the weights file | |
+//! | [`explain`] | where a network looked: a heatmap, and its colours on the image | |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit | `train` |
 //! | [`evaluate`] | metrics, predictions, controls and comparisons | `train` |
 //! | [`train`] | recipes, the fit loop, the folders of runs | `train` |
@@ -40,7 +41,7 @@
 //!
 //! # Rules of the house
 //!
-//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate → model → kernels. `breakhis` and `pixels`
+//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain → model → kernels. `breakhis` and `pixels`
 //!    know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
 //!    the `use` lines to this.
 //! 2. One preprocessing: train, evaluate, predict and serve call the same function, whose parameters travel in the
@@ -71,6 +72,7 @@
 //! | control | what is measured beside the network and knows no tissue |
 //! | exchange, stratum, hard image, tap | see [`evaluate`] |
 //! | walk | a way through the network: the inference walk, the training walk, and in the tests the plain walk, operator by operator |
+//! | heatmap, explanation | what each place of an image adds to its margin ([`explain`], [`model::Explanation`]) |
 //! | feature maps | activations inside the training walk |
 //! | folded norm | a batch norm as scale and shift at inference |
 //! | weights file, metadata | the safetensors file, and what it says of itself ([`model::Metadata`]) |
@@ -86,6 +88,7 @@ pub mod cli;
 pub mod diagnosis;
 #[cfg(feature = "train")]
 pub mod evaluate;
+pub mod explain;
 pub mod guide;
 #[cfg(feature = "serve")]
 mod inference;
@@ -112,6 +115,8 @@ pub enum Error {
     Pixels(#[from] pixels::PixelsError),
     /// With a network or its weights file.
     Model(#[from] model::ModelError),
+    /// With a heatmap.
+    Explain(#[from] explain::ExplainError),
     /// With a data set or a split of it.
     #[cfg(feature = "train")]
     Breakhis(#[from] breakhis::BreakhisError),

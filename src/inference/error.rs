@@ -1,3 +1,4 @@
+use crate::explain::ExplainError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
 
@@ -17,6 +18,8 @@ pub(crate) enum InferenceError {
     Decode(#[from] PixelsError),
     #[error(transparent)]
     Model(#[from] ModelError),
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// The thread goes on with the next image.
     #[error("a panic while classifying an image: {0}")]
     Panicked(String),

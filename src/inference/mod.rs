@@ -17,7 +17,8 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
-use crate::model::{Classifier, Prediction};
+use crate::explain::{Heatmap, overlay};
+use crate::model::{Classifier, Explanation, Prediction};
 use crate::pixels::{self, DecodeLimits, Decoded, Note};
 
 mod error;
@@ -34,6 +35,17 @@ pub(crate) struct EncodedImage {
     pub(crate) content: Bytes,
     /// Whether a small copy of it is wanted with its classification.
     pub(crate) wants_thumbnail: bool,
+    /// Whether it is to be shown where the network looked.
+    pub(crate) wants_heatmap: bool,
+}
+
+/// Where the network looked.
+#[derive(Clone, Debug)]
+pub(crate) struct HeatmapPng {
+    /// The image under the colours of its heatmap, as [`overlay`] makes it.
+    pub(crate) png: Bytes,
+    /// What the ends of its scale are: [`Heatmap::range`].
+    pub(crate) range: f64,
 }
 
 /// What a network says of an image, and how long each step took.
@@ -43,6 +55,8 @@ pub(crate) struct Classification {
     pub(crate) notes: Vec<Note>,
     /// A JPEG of at most 20 kB, where it was wanted.
     pub(crate) thumbnail: Option<Bytes>,
+    /// Where it was wanted.
+    pub(crate) heatmap: Option<HeatmapPng>,
     pub(crate) queue: Duration,
     pub(crate) decode: Duration,
     pub(crate) inference: Duration,
@@ -97,15 +111,24 @@ impl Inference {
         queue: usize,
         wait_timeout: Duration,
     ) -> io::Result<Self> {
-        let classify = move |EncodedImage { content, wants_thumbnail }: EncodedImage, queue| {
+        let classify = move |EncodedImage { content, wants_thumbnail, wants_heatmap }: EncodedImage, queue| {
             let began = Instant::now();
             let Decoded { image, notes } = pixels::decode(&content, &limits)?;
             drop(content);
             let decode = began.elapsed();
-            let prediction = classifier.classify(&image)?;
+            let explanation = if wants_heatmap { Some(classifier.explain(&image)?) } else { None };
+            let prediction = match &explanation {
+                Some(explanation) => explanation.prediction,
+                None => classifier.classify(&image)?,
+            };
             let inference = began.elapsed() - decode;
+            let drawn = |explanation: Explanation| {
+                let heatmap = Heatmap::of(&explanation);
+                Ok::<_, InferenceError>(HeatmapPng { png: overlay(&image, &heatmap)?.into(), range: heatmap.range() })
+            };
+            let heatmap = explanation.map(drawn).transpose()?;
             let thumbnail = if wants_thumbnail { thumbnail(&image).map(Bytes::from) } else { None };
-            Ok(Classification { prediction, notes, thumbnail, queue, decode, inference })
+            Ok(Classification { prediction, notes, thumbnail, heatmap, queue, decode, inference })
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)
     }

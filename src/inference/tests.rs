@@ -9,11 +9,19 @@ const LONG: Duration = Duration::from_secs(60);
 fn classification(margin: f64) -> Classification {
     let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
     let none = Duration::ZERO;
-    Classification { prediction, notes: Vec::new(), thumbnail: None, queue: none, decode: none, inference: none }
+    Classification {
+        prediction,
+        notes: Vec::new(),
+        thumbnail: None,
+        heatmap: None,
+        queue: none,
+        decode: none,
+        inference: none,
+    }
 }
 
 fn image(content: &'static [u8]) -> EncodedImage {
-    EncodedImage { content: Bytes::from_static(content), wants_thumbnail: false }
+    EncodedImage { content: Bytes::from_static(content), wants_thumbnail: false, wants_heatmap: false }
 }
 
 /// A classify function that says when it begins and then waits to be let on, and how often it has begun.

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{LayerTiming, Level};
 use crate::model::safetensors::read_bytes;
-use crate::model::{InferenceNetwork, Metadata, ModelError, Network, Parameters, WeightsFile};
+use crate::model::{Explanation, InferenceNetwork, Metadata, ModelError, Network, Parameters, WeightsFile};
 use crate::pixels::{Preprocess, RgbImage};
 use crate::system::cores;
 
@@ -187,15 +187,36 @@ impl Classifier {
     /// after the other; none for a network without taps.
     ///
     /// # Errors
-    /// When the image has another size, or the network fails on it: half a probability is not what a NaN says.
+    /// When the image has another size, or the network fails on it.
     pub fn classify_with_taps(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
         let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
+        Ok((self.prediction(&logits)?, taps.map(|taps| joined(&taps)).transpose()?))
+    }
+
+    /// Classifies one image of any size, and says where in it the margin comes from.
+    ///
+    /// # Errors
+    /// As [`Self::classify`], and [`ModelError::NoTaps`] where [`Self::can_explain`] is false.
+    pub fn explain(&self, image: &RgbImage) -> Result<Explanation, ModelError> {
+        let batch = self.preprocess().tensor(image)?.unsqueeze(0)?;
+        let explained = self.network.forward_with_contributions(&batch)?;
+        let (logits, contributions) = explained.ok_or_else(|| ModelError::NoTaps(self.id.name.clone()))?;
+        Ok(Explanation::new(self.prediction(&logits)?, contributions))
+    }
+
+    /// Whether the network has the taps that [`Self::explain`] needs.
+    pub fn can_explain(&self) -> bool {
+        self.network.has_taps()
+    }
+
+    /// What logits (1, 2) say: half a probability is not what a NaN says.
+    fn prediction(&self, logits: &Tensor) -> Result<Prediction, ModelError> {
         let logits = logits.squeeze(0)?.to_vec1::<f32>()?;
         let prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
         if !prediction.margin.is_finite() {
             return Err(ModelError::NotFinite(prediction.margin));
         }
-        Ok((prediction, taps.map(|taps| joined(&taps)).transpose()?))
+        Ok(prediction)
     }
 }
 

@@ -73,6 +73,12 @@ pub enum ModelError {
     /// The network's numbers overflowed on an image, so that it says nothing of it.
     #[error("the network's margin is {0}: its numbers overflow on this image, as those of a training that diverged do")]
     NotFinite(f64),
+    /// The network has no taps, from which a margin's heatmap is made.
+    #[error(
+        "the network {0} has no taps, so it cannot say where in an image its margin comes from; heatmaps are for the fused \
+         DenseNet"
+    )]
+    NoTaps(String),
     /// An image could not be brought to a tensor.
     #[error(transparent)]
     Pixels(#[from] PixelsError),

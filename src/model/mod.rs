@@ -9,6 +9,7 @@
 mod architecture;
 mod classifier;
 mod error;
+mod explanation;
 mod frozen_backbone;
 mod networks;
 mod operating_point;
@@ -21,8 +22,9 @@ pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors,
 pub use architecture::{Architecture, Baseline, Fused};
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
+pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
-pub use networks::{InferenceNetwork, Mode, Network, Pass, TrainingPass};
+pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
 pub use operating_point::{
     AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
     SensitivitySpecificity,

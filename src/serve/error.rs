@@ -149,7 +149,9 @@ impl From<InferenceError> for HttpError {
             ),
             InferenceError::Decode(error) => error.into(),
             InferenceError::Model(error) => error.into(),
-            InferenceError::Panicked(_) | InferenceError::ThreadEnded => Self::internal(error.to_string()),
+            InferenceError::Explain(_) | InferenceError::Panicked(_) | InferenceError::ThreadEnded => {
+                Self::internal(error.to_string())
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ fn every_operation_answers_as_the_contract_says() {
         for method in operations.as_object().unwrap().keys() {
             let call = service.call(&method.to_uppercase(), path);
             let answer = match path.as_str() {
-                "/predict" => call.image(noise(16)).send(),
+                "/predict" => call.query("heatmap=true").image(noise(16)).send(),
                 "/predict/batch" => call.form(&images).send(),
                 _ => call.send(),
             };
@@ -41,7 +41,7 @@ fn altered(answer: &Answer, place: &str, value: Option<Value>) -> Answer {
 #[test]
 fn an_answer_that_breaks_the_contract_is_seen() {
     let service = Service::start(&[]);
-    let good = service.predict().image(noise(16)).send();
+    let good = service.predict().query("heatmap=true").image(noise(16)).send();
     let problem = service.get("/predict").send();
     let kept = |method, path, answer: &Answer| faults(method, path, answer).is_empty();
     for (place, value) in [
@@ -50,6 +50,8 @@ fn an_answer_that_breaks_the_contract_is_seen() {
         ("/timings_ms/queue", None),
         ("/model/sha256", Some("abc".into())),
         ("/notice", None),
+        ("/heatmap", Some("data:text/html,".into())),
+        ("/heatmap_range", None),
     ] {
         assert!(!kept("POST", "/predict", &altered(&good, place, value)), "{place}");
     }

@@ -17,6 +17,7 @@ mod connections;
 mod contract;
 mod errors;
 mod forms;
+mod heatmaps;
 mod hostile;
 mod http2;
 mod lifecycle;

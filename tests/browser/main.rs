@@ -168,6 +168,33 @@ async fn with_scripts_the_result_appears_in_place() -> Outcome {
 
 #[tokio::test]
 #[ignore = "needs Chromium and axe-core (LOBULE_AXE)"]
+async fn where_the_network_looked_is_shown_to_who_asks() -> Outcome {
+    for (name, dark, width) in LOOKS {
+        let browser = Browser::start(Look { scripts: true, dark, width }).await?;
+        let (service, folder) = (Service::start(&[]), tempfile::tempdir()?);
+        let page = &browser.client;
+        page.goto(&service.url("/")).await?;
+        page.find(Locator::Id("image")).await?.send_keys(&image(&folder).to_string_lossy()).await?;
+        page.find(Locator::Id("heatmap")).await?.send_keys(" ").await?;
+        page.find(Locator::Css("button[type=submit]")).await?.send_keys(ENTER).await?;
+        let overlay = page.wait().for_element(Locator::Css("#outcome .heatmap img")).await?;
+        assert!(overlay.rectangle().await?.2 > 200.0, "the overlay is shown: {name}");
+        let caption = page.find(Locator::Css("#outcome .heatmap figcaption")).await?.text().await?;
+        assert!(caption.contains("no proof") && !caption.contains("\u{2212} "), "{caption}");
+        page.find(Locator::Css("#outcome summary")).await?.send_keys(ENTER).await?;
+        let json = page.find(Locator::Css("#outcome pre")).await?.text().await?;
+        assert!(json.contains("\"heatmap_range\"") && json.len() < 2000, "the image is not there again: {json}");
+        page.execute("document.querySelector('#outcome').scrollIntoView()", vec![]).await?;
+        browser.screenshot(&format!("heatmap-{name}")).await?;
+        assert_eq!(browser.faults().await?, Vec::<String>::new(), "{name}");
+        assert_eq!(browser.complaints(&service.url("/")).await?, Vec::<String>::new(), "{name}");
+        browser.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium and axe-core (LOBULE_AXE)"]
 async fn several_images_each_get_a_result_or_an_error_and_one_too_large_is_not_sent() -> Outcome {
     let browser = Browser::start(LIGHT).await?;
     let (service, folder) = (Service::start(&["--max-bytes", "500000"]), tempfile::tempdir()?);

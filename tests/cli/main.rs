@@ -15,6 +15,7 @@ mod dataset;
 mod drawn;
 mod evaluate;
 mod folds;
+mod heatmaps;
 mod help;
 mod predict;
 mod real_images;

@@ -12,7 +12,7 @@ const SHARED: [&str; 2] = ["diagnosis", "system"];
 
 /// What each room may use beside what is in [`SHARED`]: `breakhis` and `pixels` know no model, `model` knows no data
 /// set, no command line and no HTTP, and `serve` and `train` never meet.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("diagnosis", &[]),
     ("guide", &[]),
     ("system", &[]),
@@ -20,12 +20,13 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("pixels", &[]),
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
-    ("inference", &["model", "pixels"]),
+    ("explain", &["model", "pixels"]),
+    ("inference", &["explain", "model", "pixels"]),
     ("evaluate", &["model", "kernels", "pixels", "breakhis"]),
     ("train", &["evaluate", "model", "kernels", "pixels", "breakhis"]),
-    ("report", &["evaluate", "train", "breakhis"]),
-    ("serve", &["inference", "model", "pixels"]),
-    ("cli", &["serve", "train", "report", "evaluate", "model", "kernels", "pixels", "breakhis"]),
+    ("report", &["evaluate", "explain", "train", "breakhis"]),
+    ("serve", &["inference", "explain", "model", "pixels"]),
+    ("cli", &["serve", "train", "report", "evaluate", "explain", "model", "kernels", "pixels", "breakhis"]),
     ("main", &["cli"]),
 ];
 

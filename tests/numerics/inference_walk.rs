@@ -1,7 +1,5 @@
 //! The inference walk against the plain one.
 
-use std::path::PathBuf;
-
 use candle_core::{IndexOp, Tensor};
 use lobule::kernels::Level;
 use lobule::model::{Architecture, Fused, InferenceNetwork, Mode, ModelError, Network, Parameters, WeightsFile};
@@ -75,8 +73,6 @@ fn images_of_another_size_are_refused() -> Result<(), ModelError> {
 #[test]
 #[ignore = "needs real images"]
 fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelError> {
-    let folder = std::env::var_os("LOBULE_BREAKHIS").map_or_else(|| "../shared/breakhis".into(), PathBuf::from);
-    let entries = std::fs::read_dir(folder.join("originals")).expect("LOBULE_BREAKHIS names the folder of real images");
     let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/lobule.safetensors")).unwrap();
     let file = WeightsFile::parse(&bytes, "the default weights")?;
     let architecture = file.metadata.architecture;
@@ -84,8 +80,8 @@ fn the_forty_originals_are_answered_alike_at_every_level() -> Result<(), ModelEr
     let network = Network::new(architecture, parameters);
     let preprocess = file.metadata.preprocess;
     let mut images = Vec::new();
-    for entry in entries {
-        let image = pixels::read(&entry.unwrap().path(), &DecodeLimits::default())?.image;
+    for path in super::originals() {
+        let image = pixels::read(&path, &DecodeLimits::default())?.image;
         images.push(preprocess.tensor(&image)?);
     }
     assert_eq!(images.len(), 40);

@@ -8,6 +8,7 @@ use crate::kernels::densenet::inference::{
     BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, StemWeights, TransitionWeights,
 };
 use crate::kernels::{LayerTiming, Level};
+use crate::model::networks::contributions::Contributions;
 use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology, Transition};
 use crate::model::{Mode, ModelError, Network, Parameters};
 
@@ -47,7 +48,7 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
     Ok(BackboneWeights { stem, blocks })
 }
 
-fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm, Error> {
+pub(super) fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm, Error> {
     let numbers = |ending: &str| parameters.get(&norm.name, ending)?.to_vec1::<f32>();
     let (gamma, beta, mean, variance) =
         (numbers("weight")?, numbers("bias")?, numbers("running_mean")?, numbers("running_var")?);
@@ -108,6 +109,29 @@ impl InferenceNetwork {
             from += channels;
         }
         Ok(Some(taps))
+    }
+
+    /// The logits (1, 2) of one image (1, size, size, 3), and its margin's [`Contributions`]. `None` for a network without
+    /// taps.
+    pub(in crate::model) fn forward_with_contributions(
+        &self,
+        image: &Tensor,
+    ) -> Result<Option<(Tensor, Contributions)>, ModelError> {
+        let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
+        let (means, maps) = backbone.taps_with_maps(&image.flatten_all()?.to_vec1::<f32>()?)?;
+        let (mut rest, mut taps) = (&means[..], Vec::new());
+        for &channels in widths {
+            let (tap, behind) = rest.split_at(channels);
+            taps.push(Tensor::from_slice(tap, (1, channels), image.device())?);
+            rest = behind;
+        }
+        let logits = self.network.forward_taps(&taps, Mode::Inference)?;
+        Ok(Some((logits, self.network.contributions(&taps, &maps)?)))
+    }
+
+    /// Whether [`Self::forward_with_contributions`] has an answer.
+    pub(in crate::model) fn has_taps(&self) -> bool {
+        self.backbone.is_some()
     }
 
     /// Where the time of an image (size, size, 3) goes in the backbone, on one thread: the medians of `rounds` walks.

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use hyper::{StatusCode, header::HeaderValue};
 use sha2::{Digest, Sha256};
 
-use super::{config::Config, error::HttpError, routes::Finding};
+use super::config::Config;
+use super::error::HttpError;
+use super::routes::{Finding, HeatmapAnswer};
 use crate::diagnosis::{Label, Probability, RESEARCH_USE};
 use crate::model::{ModelId, OperatingPoint};
 use crate::pixels::FORMATS;
@@ -23,6 +25,8 @@ const HOME: &str = include_str!("home.html");
 const POINTS: &str = include_str!("points.html");
 const TOKEN: &str = include_str!("token.html");
 const RESULT: &str = include_str!("result.html");
+const HEATMAP: &str = include_str!("heatmap.html");
+const HEATMAP_CHOICE: &str = include_str!("heatmap_choice.html");
 const FAILURE: &str = include_str!("failed_image.html");
 const ANSWER: &str = include_str!("results.html");
 const PROBLEM: &str = include_str!("error.html");
@@ -43,8 +47,8 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 });
 
-/// The page with the form.
-pub(super) fn home(model: &ModelId, points: &[OperatingPoint], config: &Config) -> String {
+/// The page with the form; heatmaps are among its choices where the network has them.
+pub(super) fn home(model: &ModelId, points: &[OperatingPoint], can_explain: bool, config: &Config) -> String {
     let max_bytes = config.limits.max_bytes.min(config.max_body_bytes);
     let content = [
         ("formats", FORMATS),
@@ -53,9 +57,11 @@ pub(super) fn home(model: &ModelId, points: &[OperatingPoint], config: &Config) 
         ("most", &config.batch.to_string()),
         ("token", if config.token.is_some() { TOKEN } else { "" }),
         ("points", &choice(points)),
+        ("heatmap_choice", if can_explain { HEATMAP_CHOICE } else { "" }),
         ("model", &model.name),
         ("version", &model.version),
         ("blank_result", &fill::<&str>(RESULT, &[])),
+        ("blank_heatmap", &fill::<&str>(HEATMAP, &[])),
         ("script", SCRIPT),
     ];
     layout(STYLE, "Lobule", &fill(HOME, &content))
@@ -82,6 +88,8 @@ pub(super) struct Section<'a> {
     pub(super) name: Option<&'a str>,
     /// A small JPEG of it.
     pub(super) thumbnail: Option<&'a Bytes>,
+    /// Where the network looked, where that was asked for.
+    pub(super) heatmap: Option<&'a HeatmapAnswer>,
     pub(super) outcome: Result<&'a Finding, &'a HttpError>,
     /// The answer as a program gets it.
     pub(super) json: String,
@@ -120,6 +128,7 @@ fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
     let time = |milliseconds: f64| format!("{milliseconds:.1} ms");
     let slots = [
         ("image", section.thumbnail.map(shown).unwrap_or_default()),
+        ("heatmap", section.heatmap.map(heatmap).unwrap_or_default()),
         ("name", name(section).to_owned()),
         ("label", finding.label.to_string()),
         ("confidence", percent(finding.confidence)),
@@ -194,6 +203,11 @@ fn shown(thumbnail: &Bytes) -> String {
     format!("<img src=\"data:image/jpeg;base64,{data}\" alt=\"The image that was sent\">")
 }
 
+/// The overlay and its caption.
+fn heatmap(HeatmapAnswer { image, range }: &HeatmapAnswer) -> String {
+    fill(HEATMAP, &[("heatmap", image), ("range", &format!("{range:.1}"))])
+}
+
 fn source_hash(source: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(source)))
 }
@@ -219,6 +233,7 @@ mod tests {
             prediction,
             notes: vec![Note::TransparentOnWhite],
             thumbnail: None,
+            heatmap: None,
             queue: none,
             decode,
             inference: none,
@@ -227,10 +242,11 @@ mod tests {
         let finding = Finding::of(&classification, point);
         let thumbnail = thumbnail.map(Bytes::from_static);
         let (name, thumbnail) = (Some("<i>a.png"), thumbnail.as_ref());
+        let heatmap = HeatmapAnswer { image: "data:image/png;base64,AA==".into(), range: 2.345 };
         let broken = HttpError::internal("");
         let sections = [
-            Section { name, thumbnail, outcome: Ok(&finding), json: "{\"<\": 1}".into() },
-            Section { name, thumbnail: None, outcome: Err(&broken), json: String::new() },
+            Section { name, thumbnail, heatmap: Some(&heatmap), outcome: Ok(&finding), json: "{\"<\": 1}".into() },
+            Section { name, thumbnail: None, heatmap: None, outcome: Err(&broken), json: String::new() },
         ];
         results(&sections, &card, "id")
     }
@@ -251,6 +267,9 @@ mod tests {
             "The service failed on this request.",
             RESEARCH_USE,
             "href=\"/\"",
+            "<img src=\"data:image/png;base64,AA==\"",
+            "from −2.3 (blue",
+            "no proof",
         ] {
             assert!(page.contains(part), "{part} is missing");
         }
@@ -273,7 +292,7 @@ mod tests {
             specificity: Probability::new(0.625).unwrap(),
         };
         let points = [point(PointName::Balanced, 0.5, 0.875), point(PointName::Sensitive, 0.25, 0.95)];
-        let page = home(&card, &points, &config);
+        let page = home(&card, &points, true, &config);
         for part in [
             "<select id=\"threshold\" name=\"threshold\"",
             "<option value=\"balanced\">balanced: from 0.5 on; finds 87.5% of",
@@ -282,7 +301,7 @@ mod tests {
             assert!(page.contains(part), "{part} is missing");
         }
         for few in [&points[..1], &[]] {
-            assert!(!home(&card, few, &config).contains("<select"), "there is nothing to choose");
+            assert!(!home(&card, few, true, &config).contains("<select"), "there is nothing to choose");
         }
         let named = DecisionPoint { threshold: points[1].threshold, name: Some(PointName::Sensitive) };
         let result = example_at(named, None, 0.3);
@@ -294,7 +313,7 @@ mod tests {
     #[test]
     fn a_thumbnail_stands_within_the_page() {
         assert!(example(Some(b"\xff\xd8\xff"), 0.5).contains("<img src=\"data:image/jpeg;base64,/9j/\" alt=\"The"));
-        assert!(!example(None, 0.5).contains("<img"));
+        assert!(!example(None, 0.5).contains("data:image/jpeg"));
     }
 
     #[test]
@@ -309,9 +328,9 @@ mod tests {
         let policy = POLICY.to_str().unwrap();
         let card = ModelId { name: String::new(), version: String::new(), sha256: String::new() };
         let guarded = Config { token: Some("x".parse().unwrap()), ..Config::for_machine(None, None) };
-        let page = home(&card, &[], &guarded);
+        let page = home(&card, &[], true, &guarded);
         assert!(page.contains("id=\"token\""));
-        let page = home(&card, &[], &Config { token: None, ..guarded });
+        let page = home(&card, &[], true, &Config { token: None, ..guarded });
         assert!(!page.contains("id=\"token\""));
         for tag in ["style", "script"] {
             let (_, rest) = page.split_once(&format!("<{tag}>")).unwrap();

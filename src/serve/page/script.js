@@ -12,6 +12,8 @@
   const progress = document.getElementById("progress");
   const outcome = document.getElementById("outcome");
   const template = document.getElementById("result");
+  const heatmapWanted = document.getElementById("heatmap");
+  const heatmapTemplate = document.getElementById("heatmap-view");
   const samples = document.getElementById("samples");
   const maxBytes = Number(form.dataset.maxBytes);
   const most = Number(form.dataset.most);
@@ -139,6 +141,16 @@
   };
   const milliseconds = (number) => `${number.toFixed(1)} ms`;
 
+  // A choice that needs this script: the form without it asks for several images at once, which have no heatmaps.
+  if (heatmapWanted) heatmapWanted.closest("label").hidden = false;
+
+  const heatmap = (answer) => {
+    const view = heatmapTemplate.content.cloneNode(true);
+    view.querySelector("img").src = answer.heatmap;
+    for (const end of view.querySelectorAll("[data-field=range]")) end.textContent = answer.heatmap_range.toFixed(1);
+    return view;
+  };
+
   const result = (file, answer) => {
     const { probability_malignant: probability, threshold, decision, timings_ms: timings } = answer;
     const fields = {
@@ -155,7 +167,7 @@
       queue: milliseconds(timings.queue),
       inference: milliseconds(timings.inference),
       model: `${answer.model.name} ${answer.model.version}`,
-      json: JSON.stringify(answer, null, 2),
+      json: JSON.stringify(answer, (name, value) => (name === "heatmap" ? "data:image/png;base64,..." : value), 2),
     };
     const view = template.content.cloneNode(true);
     for (const [name, text] of Object.entries(fields)) view.querySelector(`[data-field=${name}]`).textContent = text;
@@ -164,6 +176,7 @@
       `Probability of malignancy ${percent(probability)}, threshold ${threshold}`);
     for (const end of ["x1", "x2"]) view.querySelector(".mark").setAttribute(end, 100 * threshold);
     view.querySelector("figure").append(image(file, "The image that was sent"));
+    if (answer.heatmap) view.querySelector("[data-field=heatmap]").append(heatmap(answer));
     if (navigator.clipboard) {
       const copy = element("button", "quiet", "Copy JSON");
       copy.type = "button";
@@ -189,6 +202,7 @@
     const body = new FormData();
     body.append("image", file);
     if (threshold) body.append("threshold", threshold.value);
+    if (heatmapWanted?.checked) body.append("heatmap", "true");
     request.open("POST", "/predict");
     request.setRequestHeader("Accept", "application/json");
     if (token) request.setRequestHeader("Authorization", `Bearer ${token.value}`);

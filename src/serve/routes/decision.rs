@@ -74,10 +74,12 @@ const REPEATED: usize = 40;
 /// 400 with its name.
 pub(super) fn check_parameters(query: Option<&str>) -> Result<(), HttpError> {
     let mut names = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).map(|(name, _)| name);
-    let Some(name) = names.find(|name| name != "threshold") else { return Ok(()) };
+    let Some(name) = names.find(|name| !["threshold", "heatmap"].contains(&&**name)) else { return Ok(()) };
     let name: String = name.chars().take(REPEATED).collect();
-    let detail =
-        format!("The query has a parameter that is not known: {name:?}. Known is threshold, as ?threshold=0.5.");
+    let detail = format!(
+        "The query has a parameter that is not known: {name:?}. Known are threshold and heatmap, as \
+         ?threshold=0.5&heatmap=true."
+    );
     Err(HttpError::new(Code::BadRequest, detail))
 }
 
@@ -160,13 +162,15 @@ mod tests {
 
     #[test]
     fn a_parameter_that_is_not_known_is_named_and_one_that_is_long_is_not_repeated() {
-        for known in [None, Some(""), Some("&"), Some("threshold=high"), Some("%74hreshold=1&threshold=2")] {
+        for known in
+            [None, Some(""), Some("&"), Some("threshold=high"), Some("%74hreshold=1&threshold=2"), Some("heatmap=x")]
+        {
             assert!(check_parameters(known).is_ok(), "{known:?}");
         }
         let long = "x".repeat(1000);
         for (query, named) in [
             ("treshold=.7", "\"treshold\""),
-            ("threshold=.7&heatmap=true", "\"heatmap\""),
+            ("threshold=.7&heatmaps=true", "\"heatmaps\""),
             ("=1", "\"\""),
             ("a%0A%22b", r#""a\n\"b""#),
             (&long, &long[..REPEATED]),
@@ -174,7 +178,7 @@ mod tests {
             let error = check_parameters(Some(query)).unwrap_err();
             assert_eq!(error.code, Code::BadRequest);
             assert!(error.detail.contains(named) && error.detail.contains("?threshold=0.5"), "{}", error.detail);
-            assert!(error.detail.len() < 200 && error.log.is_none());
+            assert!(error.detail.len() < 220 && error.log.is_none());
         }
     }
 }

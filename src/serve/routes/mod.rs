@@ -24,10 +24,12 @@ use super::upload::{HOW, RequestBody};
 use crate::inference::panic_message;
 
 mod decision;
+mod heatmap;
 mod predict;
 mod status;
 
 pub(super) use decision::Finding;
+pub(super) use heatmap::HeatmapAnswer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Route {

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::decision::{Finding, check_parameters, point_of};
+use super::heatmap::{HeatmapAnswer, refuse_heatmap, wants_heatmap};
 use crate::diagnosis::RESEARCH_USE;
 use crate::inference::{Classification, EncodedImage, InferenceError};
 use crate::model::{DecisionPoint, ModelId};
@@ -29,26 +30,32 @@ pub(super) async fn predict(
     body: RequestBody,
     pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
+    let query = request.uri.query();
+    wants_heatmap(service, query, &[])?;
     let (point, upload) = read(service, request, body, Expected::One, pending).await?;
+    let wants_heatmap = wants_heatmap(service, query, &upload.fields)?;
     let Some(File { name, content, damage }) = upload.files.into_iter().next() else {
         return Err(HttpError::internal("an upload without a file"));
     };
     if let Some(damage) = damage {
         return Err(HttpError::new(Code::UndecodableImage, damage));
     }
-    let image = EncodedImage { content, wants_thumbnail: pending.wants_page };
+    let image = EncodedImage { content, wants_thumbnail: pending.wants_page, wants_heatmap };
     let classification = service.inference.classify(image).await?;
     count(service, pending, &classification);
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
-    let answer = Answer { found: Finding::of(&classification, point), model, request_id, notice: RESEARCH_USE };
+    let found = Finding::of(&classification, point);
+    let heatmap = classification.heatmap.as_ref().map(HeatmapAnswer::of);
+    let answer = |heatmap| Answer { found: &found, heatmap, model, request_id, notice: RESEARCH_USE };
     if !pending.wants_page {
-        return json(&answer);
+        return json(&answer(heatmap));
     }
     let section = page::Section {
         name: name.as_deref(),
         thumbnail: classification.thumbnail.as_ref(),
-        outcome: Ok(&answer.found),
-        json: pretty(&answer),
+        heatmap: heatmap.as_ref(),
+        outcome: Ok(&found),
+        json: pretty(&answer(heatmap.as_ref().map(HeatmapAnswer::in_short))),
     };
     Ok(html(page::results(&[section], model, request_id)))
 }
@@ -67,7 +74,10 @@ pub(super) async fn batch(
     if service.batches.available_permits() == 0 {
         return Err(HttpError::overloaded());
     }
+    let query = request.uri.query();
+    refuse_heatmap(query, &[])?;
     let (point, upload) = read(service, request, body, expected, pending).await?;
+    refuse_heatmap(query, &upload.fields)?;
     let permit = service.batches.try_acquire().map_err(|_| HttpError::overloaded())?;
     let (names, images): (Vec<_>, Vec<_>) = (upload.files.into_iter())
         .map(|File { name, content, damage }| (name, damage.map_or(Ok(content), Err)))
@@ -94,12 +104,13 @@ pub(super) async fn batch(
         })
         .collect();
     if !pending.wants_page {
-        return json(&Answer { found: Batch { predictions }, model, request_id, notice: RESEARCH_USE });
+        return json(&Answer { found: Batch { predictions }, heatmap: None, model, request_id, notice: RESEARCH_USE });
     }
     let sections: Vec<_> = (outcomes.iter().zip(&predictions))
         .map(|(outcome, entry)| page::Section {
             name: entry.filename,
             thumbnail: outcome.as_ref().ok().and_then(|(_, thumbnail)| thumbnail.as_ref()),
+            heatmap: None,
             outcome: outcome.as_ref().map(|(finding, _)| finding),
             json: pretty(entry),
         })
@@ -153,7 +164,7 @@ async fn classify_all(
             && let Some((index, content)) = images.next()
         {
             let inference = service.inference.clone();
-            let image = EncodedImage { content, wants_thumbnail: pending.wants_page };
+            let image = EncodedImage { content, wants_thumbnail: pending.wants_page, wants_heatmap: false };
             running.spawn(async move {
                 let classified = timeout_at(last, inference.classify_when_there_is_room(image)).await;
                 (index, classified.unwrap_or(Err(InferenceError::OutOfTime)))
@@ -197,6 +208,8 @@ fn count(service: &Service, pending: &mut PendingRequest, classification: &Class
 struct Answer<'a, T> {
     #[serde(flatten)]
     found: T,
+    #[serde(flatten)]
+    heatmap: Option<HeatmapAnswer>,
     model: &'a ModelId,
     request_id: &'a str,
     notice: &'static str,

@@ -29,7 +29,8 @@ const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other labora
 pub(super) fn home(service: &Service, pending: &PendingRequest) -> Result<Reply, HttpError> {
     let model = service.classifier.id();
     if pending.wants_page {
-        return Ok(html(page::home(model, &service.classifier.metadata().operating_points, &service.config)));
+        let (points, can_explain) = (&service.classifier.metadata().operating_points, service.classifier.can_explain());
+        return Ok(html(page::home(model, points, can_explain, &service.config)));
     }
     #[derive(Serialize)]
     struct Status<'a> {

@@ -83,6 +83,15 @@ pub(crate) struct BackboneWeights {
     pub(crate) blocks: Vec<BlockWeights>,
 }
 
+/// What a tap is the average of: the channels of a dense block behind its last layer, at each position.
+pub(crate) struct TapMap {
+    /// Rows, and positions of a row.
+    pub(crate) side: usize,
+    pub(crate) channels: usize,
+    /// (side, side, channels).
+    pub(crate) values: Vec<f32>,
+}
+
 /// A backbone that is ready for images of one size. Shared by reference between threads.
 pub(crate) struct InferenceBackbone {
     plan: Arc<dyn Walk>,
@@ -102,21 +111,34 @@ impl InferenceBackbone {
     }
 
     /// The taps of one image (size, size, 3): all threads at its service when it is alone, one when it is not.
-    fn taps(&self, image: &[f32], taps: &mut [f32]) {
+    fn taps(&self, image: &[f32], taps: &mut [f32], maps: Option<&mut Vec<TapMap>>) {
         let alone = self.busy.fetch_add(1, Ordering::AcqRel) == 0;
         let _leaves = Leaves(&self.busy);
-        self.plan.clone().walk(image, taps, alone.then_some(&self.team), None);
+        self.plan.clone().walk(image, taps, maps, alone.then_some(&self.team), None);
+    }
+
+    /// The taps of one image (size, size, 3), and what each is the average of.
+    pub(crate) fn taps_with_maps(&self, image: &[f32]) -> Result<(Vec<f32>, Vec<TapMap>)> {
+        self.check(image)?;
+        let (mut taps, mut maps) = (vec![0.0; self.taps], Vec::new());
+        self.taps(image, &mut taps, Some(&mut maps));
+        Ok((taps, maps))
+    }
+
+    fn check(&self, image: &[f32]) -> Result<()> {
+        if image.len() != self.size * self.size * 3 {
+            bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
+        }
+        Ok(())
     }
 
     /// Where the time of an image (size, size, 3) goes on one thread: medians of `rounds` walks by kind of layer.
     pub(crate) fn layer_timings(&self, image: &[f32], rounds: usize) -> Result<Vec<LayerTiming>> {
-        if image.len() != self.size * self.size * 3 {
-            bail!("backbone: an image of {} numbers instead of {2}x{2}x{1}", image.len(), 3, self.size);
-        }
+        self.check(image)?;
         let (clock, mut taps) = (Clock::default(), vec![0.0; self.taps]);
         let mut walks: Vec<Vec<f64>> = Vec::new();
         for _ in 0..rounds.max(1) {
-            self.plan.clone().walk(image, &mut taps, None, Some(&clock));
+            self.plan.clone().walk(image, &mut taps, None, None, Some(&clock));
             walks.push(clock.take());
         }
         let median = |layer: usize| {
@@ -153,10 +175,10 @@ impl CustomOp1 for InferenceBackbone {
         let mut taps = vec![0.0; batch * self.taps];
         // A single image stays on the thread that brings it; of several, each has a thread.
         if batch == 1 {
-            self.taps(images, &mut taps);
+            self.taps(images, &mut taps, None);
         } else {
             let pairs = images.par_chunks_exact(height * width * channels).zip(taps.par_chunks_exact_mut(self.taps));
-            pairs.for_each(|(image, taps)| self.taps(image, taps));
+            pairs.for_each(|(image, taps)| self.taps(image, taps, None));
         }
         slices::output(taps, (batch, self.taps))
     }

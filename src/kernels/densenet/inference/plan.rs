@@ -17,7 +17,7 @@ use crate::kernels::densenet::inference::roofline::Clock;
 use crate::kernels::densenet::inference::shared_buffer::Shared;
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share};
 use crate::kernels::densenet::inference::thread_team::{MOST_PIECES, Team, Worker, alone};
-use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights};
+use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights, TapMap};
 use crate::kernels::densenet::winograd::OUTPUTS;
 use crate::kernels::simd::{Level, Simd};
 
@@ -29,7 +29,15 @@ pub(crate) trait Walk: Send + Sync {
     /// Channels of all taps.
     fn taps(&self) -> usize;
     /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each kind of layer.
-    fn walk(self: Arc<Self>, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>);
+    /// What the taps are averages of is copied out where it is asked for.
+    fn walk(
+        self: Arc<Self>,
+        image: &[f32],
+        taps: &mut [f32],
+        maps: Option<&mut Vec<TapMap>>,
+        team: Option<&Team>,
+        clock: Option<&Clock>,
+    );
     /// Name and operations of what is timed, in the order of the clock's.
     fn layers(&self) -> Vec<(String, f64)>;
 }
@@ -188,7 +196,14 @@ impl<S: Simd> Walk for Plan<S> {
         layers
     }
 
-    fn walk(self: Arc<Self>, image: &[f32], taps: &mut [f32], team: Option<&Team>, clock: Option<&Clock>) {
+    fn walk(
+        self: Arc<Self>,
+        image: &[f32],
+        taps: &mut [f32],
+        mut maps: Option<&mut Vec<TapMap>>,
+        team: Option<&Team>,
+        clock: Option<&Clock>,
+    ) {
         let mut arena = self.arena();
         if let Some(arena) = Arc::get_mut(&mut arena) {
             self.stem.border(image, self.size, &mut arena.image);
@@ -204,7 +219,13 @@ impl<S: Simd> Walk for Plan<S> {
         for (block, buffers) in self.blocks.iter().zip(&arena.blocks).filter(|(block, _)| block.tap) {
             let (tap, behind) = rest.split_at_mut(block.channels);
             // SAFETY: all steps are done.
-            average(unsafe { buffers.channels.read(buffers.channels.all()) }, block.plane, tap);
+            let channels = unsafe { buffers.channels.read(buffers.channels.all()) };
+            average(channels, block.plane, tap);
+            if let Some(maps) = &mut maps {
+                let pixels = channels.chunks_exact(block.plane.stride);
+                let values = pixels.flat_map(|pixel| &pixel[..block.channels]).copied().collect();
+                maps.push(TapMap { side: block.plane.width, channels: block.channels, values });
+            }
             rest = behind;
         }
         // An image that panics takes its buffers with it.

@@ -1,5 +1,7 @@
 //! `lobule predict`: images and folders in, a line an image out.
 
+mod heatmaps;
+
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,7 @@ use crate::evaluate::predictions::digits;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint, PointName};
 use crate::pixels::{DecodeLimits, Decoded, Note, read};
 use crate::system::{path_for_programs, printable_path};
+use heatmaps::Heatmaps;
 
 /// How many images are decoded and predicted before the next lines are printed.
 const AT_ONCE: usize = 32;
@@ -33,6 +36,10 @@ pub struct PredictArguments {
     /// (balanced, sensitive); without it, the network's own threshold.
     #[arg(long, value_name = "NUMBER|NAME")]
     threshold: Option<AskedThreshold>,
+    /// Write for each image a PNG into this folder that shows where the network looked; red speaks for malignant, blue for
+    /// benign. It is no proof of anything.
+    #[arg(long, value_name = "DIR")]
+    heatmap: Option<PathBuf>,
     /// Images, and folders whose images are found at any depth.
     #[arg(required = true, value_name = "IMAGE|DIR")]
     inputs: Vec<PathBuf>,
@@ -59,10 +66,16 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         Arguments::command().error(ErrorKind::InvalidValue, format!("--threshold: {error}")).exit()
     });
     let layout = Layout::new(arguments.format, &images);
+    let heatmaps =
+        arguments.heatmap.as_deref().map(|folder| Heatmaps::new(folder, &classifier, &images)).transpose()?;
 
     let mut answered = 0;
-    for chunk in images.chunks(AT_ONCE) {
-        let answers: Vec<_> = chunk.par_iter().map(|path| predict(&classifier, path, point)).collect();
+    for (number, chunk) in images.chunks(AT_ONCE).enumerate() {
+        let answer = |(index, path): (usize, &PathBuf)| {
+            let heatmap = heatmaps.as_ref().map(|heatmaps| heatmaps.path(AT_ONCE * number + index));
+            predict(&classifier, path, point, heatmap)
+        };
+        let answers: Vec<_> = chunk.par_iter().enumerate().map(answer).collect();
         let mut text = String::new();
         for answer in answers {
             match answer {
@@ -129,9 +142,20 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     (images, failed)
 }
 
-fn predict(classifier: &Classifier, path: &Path, point: DecisionPoint) -> anyhow::Result<Answer> {
+fn predict(
+    classifier: &Classifier,
+    path: &Path,
+    point: DecisionPoint,
+    heatmap: Option<PathBuf>,
+) -> anyhow::Result<Answer> {
     let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
-    let prediction = classifier.classify(&image).with_context(|| printable_path(path))?;
+    let (prediction, heatmap) = match heatmap {
+        None => (classifier.classify(&image).with_context(|| printable_path(path))?, None),
+        Some(to) => {
+            let (prediction, range) = heatmaps::write(classifier, &image, &to).with_context(|| printable_path(path))?;
+            (prediction, Some(WrittenHeatmap { heatmap: to, heatmap_range: range }))
+        }
+    };
     Ok(Answer {
         file: path.to_owned(),
         label: prediction.label(),
@@ -141,6 +165,7 @@ fn predict(classifier: &Classifier, path: &Path, point: DecisionPoint) -> anyhow
         threshold: point.threshold.get(),
         operating_point: point.name,
         notes,
+        heatmap,
     })
 }
 
@@ -158,6 +183,16 @@ struct Answer {
     #[serde(skip_serializing_if = "Option::is_none")]
     operating_point: Option<PointName>,
     notes: Vec<Note>,
+    #[serde(flatten)]
+    heatmap: Option<WrittenHeatmap>,
+}
+
+/// The PNG that was written for an image, and what the ends of its scale are.
+#[derive(Serialize)]
+struct WrittenHeatmap {
+    #[serde(serialize_with = "for_programs")]
+    heatmap: PathBuf,
+    heatmap_range: f64,
 }
 
 const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];

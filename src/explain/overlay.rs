@@ -1,0 +1,105 @@
+//! An image with its heatmap's colours on it, and their scale below.
+
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, imageops};
+
+use crate::explain::{ExplainError, Heatmap};
+
+/// The longer sides, in pixels, that are tried until the PNG is small enough; only noise needs the later ones.
+const SIDES: [u32; 3] = [512, 384, 256];
+
+/// The most bytes of a PNG; at the last of [`SIDES`] none has as many.
+const MOST_BYTES: usize = 400_000;
+
+/// The ends of ColorBrewer's scale RdBu, which those who are colour-blind can tell apart.
+const BENIGN: [f32; 3] = [33.0, 102.0, 172.0];
+const MALIGNANT: [f32; 3] = [178.0, 24.0, 43.0];
+
+/// How much of a pixel is colour at the ends of the scale; the tissue stays visible below it.
+const OPACITY: f32 = 0.72;
+
+/// The grey that black becomes.
+const DARKEST: f32 = 70.0;
+
+/// Rows of the scale below the image: white, the bar, and the ticks.
+const GAP: u32 = 8;
+const BAR: u32 = 12;
+const TICKS: u32 = 6;
+
+/// The grey that the scale's colours lie on.
+const SCALE_GREY: f32 = 215.0;
+
+/// The image, in grey and with its longer side at 512 pixels, under the colours of its heatmap: blue where it speaks for
+/// benign, red where it speaks for malignant, grey where for neither. Below it the scale, with ticks at both ends, which
+/// are minus and plus [`Heatmap::range`], at 0 and halfway. A PNG of at most 400 kB.
+///
+/// # Errors
+/// When the encoder fails.
+pub fn overlay(image: &RgbImage, heatmap: &Heatmap) -> Result<Vec<u8>, ExplainError> {
+    let mut png = Vec::new();
+    for side in SIDES {
+        png = encoded(&drawn(&scaled(image, side), heatmap))?;
+        if png.len() <= MOST_BYTES {
+            break;
+        }
+    }
+    Ok(png)
+}
+
+/// The image with its longer side at so many pixels.
+fn scaled(image: &RgbImage, side: u32) -> RgbImage {
+    let (width, height) = (image.width().max(1), image.height().max(1));
+    let longer = width.max(height);
+    let to = |own: u32| ((u64::from(own) * u64::from(side)).div_ceil(u64::from(longer))) as u32;
+    if longer > side {
+        imageops::thumbnail(image, to(width), to(height))
+    } else {
+        imageops::resize(image, to(width), to(height), imageops::FilterType::Triangle)
+    }
+}
+
+fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
+    let (width, height) = image.dimensions();
+    let mut drawn = RgbImage::from_pixel(width, height + GAP + BAR + TICKS, Rgb([255; 3]));
+    // A heatmap of zeros has no colour anywhere.
+    let unit = 1.0 / (heatmap.range() as f32).max(f32::MIN_POSITIVE);
+    let values = heatmap.at_size(width, height);
+    for ((pixel, below), value) in drawn.pixels_mut().zip(image.pixels()).zip(&values) {
+        *pixel = coloured(lightened(luminance(below)), value * unit);
+    }
+    let last = width.saturating_sub(1);
+    for x in 0..width {
+        let colour = coloured(SCALE_GREY, 2.0 * x as f32 / last.max(1) as f32 - 1.0);
+        (height + GAP..height + GAP + BAR).for_each(|y| drawn.put_pixel(x, y, colour));
+    }
+    for quarter in 0..=4 {
+        let x = (u64::from(last) * quarter / 4) as u32;
+        let length = if quarter % 2 == 0 { TICKS } else { TICKS / 2 };
+        (0..length).for_each(|y| drawn.put_pixel(x, height + GAP + BAR + y, Rgb([60; 3])));
+    }
+    drawn
+}
+
+/// A grey with the colour of a value from -1 to 1 on it.
+fn coloured(grey: f32, value: f32) -> Rgb<u8> {
+    let colour = if value < 0.0 { BENIGN } else { MALIGNANT };
+    let opacity = OPACITY * value.abs().min(1.0);
+    Rgb(colour.map(|channel| (grey + opacity * (channel - grey)).round() as u8))
+}
+
+/// Dark tissue would swallow the colours.
+fn lightened(grey: f32) -> f32 {
+    DARKEST + grey * (255.0 - DARKEST) / 255.0
+}
+
+/// Rec. 709's, of sRGB's own numbers.
+fn luminance(Rgb([red, green, blue]): &Rgb<u8>) -> f32 {
+    0.2126 * f32::from(*red) + 0.7152 * f32::from(*green) + 0.0722 * f32::from(*blue)
+}
+
+fn encoded(image: &RgbImage) -> Result<Vec<u8>, ExplainError> {
+    let mut png = Vec::new();
+    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth);
+    encoder.write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)?;
+    Ok(png)
+}
