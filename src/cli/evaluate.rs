@@ -69,11 +69,11 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         progress: &|done, of| show_predicted(&bar, done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
-    let (predicted, shifted) = measuring.measure(&images, train.as_ref())?;
+    let predicted = measuring.measure(&images, train.as_ref())?;
     if let Some(path) = &arguments.predictions {
         predictions::write(path, &predicted)?;
     }
-    let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
+    let evaluation = Evaluation::of(&predicted, &metadata.trained_on, measuring.setting(train.as_ref()));
     let format = if arguments.json { Format::Json } else { arguments.format };
     if matches!(format, Format::Csv | Format::Json) {
         let trained = trained_on_these(&evaluation);

@@ -6,6 +6,7 @@
 
 pub mod comparison;
 mod controls;
+mod curves;
 mod evaluation;
 mod exchange;
 mod figures;
@@ -17,12 +18,14 @@ mod subject;
 
 pub use controls::Control;
 pub(crate) use controls::spectrum::RINGS;
-pub use evaluation::{Evaluation, Group, Section, Setting, TrainedOnThese};
+pub use curves::Curves;
+pub use evaluation::{Coverage, Evaluation, Group, Section, Setting, TrainedOnThese};
 pub use figures::{ControlFigures, Figures, ShiftFigures};
+pub use metrics::calibration::Bin;
+pub use metrics::classification::{ClassFigures, ClassificationReport};
 pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::{Metric, PerMetric};
-pub use observe::Shifted;
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
