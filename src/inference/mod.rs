@@ -23,10 +23,8 @@ use crate::pixels::{self, DecodeLimits, Decoded, Note};
 mod error;
 #[cfg(test)]
 mod tests;
-mod thumbnail;
 
 pub(crate) use error::InferenceError;
-use thumbnail::thumbnail;
 
 /// An image that is to be classified.
 pub(crate) struct EncodedImage {
@@ -104,7 +102,7 @@ impl Inference {
             let decode = began.elapsed();
             let prediction = classifier.classify(&image)?;
             let inference = began.elapsed() - decode;
-            let thumbnail = if wants_thumbnail { thumbnail(&image).map(Bytes::from) } else { None };
+            let thumbnail = if wants_thumbnail { pixels::thumbnail(&image).map(Bytes::from) } else { None };
             Ok(Classification { prediction, notes, thumbnail, queue, decode, inference })
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)

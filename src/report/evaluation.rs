@@ -44,7 +44,7 @@ impl Results for EvaluationResults<'_> {
             shifts(all, "Mild shifts of the images, as another laboratory, scanner or file makes them"),
         ];
         for (times, section) in magnifications {
-            sections.push(areas(section, None, format!("At {times}X, {} images", section.figures.n)));
+            sections.push(at_magnification(*times, section));
         }
         if magnifications.len() > 1 {
             sections.extend([by_magnification(magnifications), shifts_by_magnification(magnifications)]);
@@ -109,7 +109,7 @@ pub(crate) fn tissue(evaluation: &Evaluation) -> String {
 }
 
 /// The figures of the images as they are, each with its interval where it has one.
-fn figures(evaluation: &Evaluation) -> Section {
+pub(super) fn figures(evaluation: &Evaluation) -> Section {
     let figures = &evaluation.all.figures;
     let rows = Metric::ALL.into_iter().map(|metric| {
         let ends = evaluation.intervals[metric].filter(|_| metric.has_interval());
@@ -125,7 +125,7 @@ fn value(figures: &Figures, metric: Metric) -> String {
     }
 }
 
-fn matrix(figures: &Figures) -> Section {
+pub(super) fn matrix(figures: &Figures) -> Section {
     let c = &figures.confusion;
     let rows = [("benign", [c.tn, c.fp]), ("malignant", [c.fn_, c.tp])];
     let rows = rows.map(|(name, counts)| row([name], counts.map(|count| count.to_string())));
@@ -133,7 +133,7 @@ fn matrix(figures: &Figures) -> Section {
 }
 
 /// scikit-learn's classification report.
-fn classification_report(figures: &Figures) -> Section {
+pub(super) fn classification_report(figures: &Figures) -> Section {
     let report = figures.classification_report();
     let class = |(name, class): (&'static str, &ClassFigures)| {
         let shares = [class.precision, class.recall, class.f1].map(number);
@@ -145,7 +145,7 @@ fn classification_report(figures: &Figures) -> Section {
 }
 
 /// What is gained by leaving the least sure images to a person.
-fn risk_coverage(evaluation: &Evaluation) -> Section {
+pub(super) fn risk_coverage(evaluation: &Evaluation) -> Section {
     let row = |at: &Coverage| {
         row([], [format!("{:.0} %", 100.0 * at.coverage), at.answered.to_string(), number(Some(at.risk))])
     };
@@ -153,7 +153,7 @@ fn risk_coverage(evaluation: &Evaluation) -> Section {
     Section::table(title, 0, ["answered", "n", "wrong"], evaluation.risk_coverage.iter().map(row))
 }
 
-fn tissue_table(evaluation: &Evaluation) -> Section {
+pub(super) fn tissue_table(evaluation: &Evaluation) -> Section {
     let setting = &evaluation.setting;
     let title = format!(
         "What is not tissue: areas under the ROC curve of the network and of controls that know no tissue or go by colour\n\
@@ -162,6 +162,11 @@ fn tissue_table(evaluation: &Evaluation) -> Section {
         setting.exchanges, setting.exchange_seed, setting.controls_fitted_to, setting.frozen_taps
     );
     areas(&evaluation.all, Some(evaluation), title)
+}
+
+/// The network and each control over the images of one magnification.
+pub(super) fn at_magnification(times: u32, section: &Figured) -> Section {
+    areas(section, None, format!("At {times}X, {} images", section.figures.n))
 }
 
 /// The network and each control by the metrics that controls have.
@@ -189,7 +194,7 @@ pub(crate) fn cells_of_control(figures: Option<&ControlFigures>) -> [String; Met
     Metric::OF_CONTROLS.map(|metric| number(figures.and_then(|figures| figures.get(metric))))
 }
 
-fn shifts(section: &Figured, title: &str) -> Section {
+pub(super) fn shifts(section: &Figured, title: &str) -> Section {
     let rows = section.shifts.iter().map(|shift| {
         let words = [&*shift.name.replace('_', " "), &shift.severity.to_string()];
         row(words, Metric::OF_SHIFTS.map(|metric| number(shift.get(metric))))
@@ -198,7 +203,7 @@ fn shifts(section: &Figured, title: &str) -> Section {
 }
 
 /// The other figures by magnification.
-fn by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
+pub(super) fn by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
     let metrics = [
         Metric::Accuracy,
         Metric::Recall,
@@ -228,7 +233,7 @@ fn shifts_by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
     Section::table("Shifts by magnification", 1, header, rows)
 }
 
-fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
+pub(super) fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
     let rows = groups.iter().map(|(name, group)| {
         let Group { truth, n, mean_probability, recall, changed } = group;
         let numbers = [Some(*mean_probability), Some(*recall), *changed].map(number);
