@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnosis::{Probability, Threshold};
 use crate::evaluate::controls::Control;
@@ -16,7 +16,7 @@ use crate::evaluate::metrics::{Metric, PerMetric};
 use crate::evaluate::predictions::Predictions;
 
 /// How an evaluation was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Setting {
     pub(crate) threshold: Threshold,
     pub(crate) exchanges: usize,
