@@ -108,7 +108,12 @@ mod tests {
             (Subject::drawn(label, &case.to_string(), None), margin)
         };
         let (subjects, plain) = images.map(image).unzip();
-        Predictions { subjects, network: Margins { plain, exchanged: Vec::new() }, controls: Vec::new() }
+        Predictions {
+            subjects,
+            network: Margins { plain, exchanged: Vec::new() },
+            controls: Vec::new(),
+            shifted: Vec::new(),
+        }
     }
 
     /// 24 images of 4 cases, which have different numbers of images.

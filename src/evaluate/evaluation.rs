@@ -1,23 +1,22 @@
 //! Everything that `lobule evaluate` finds of a network: its figures, those of the controls, mild shifts, and all of it by
 //! magnification, by subtype and by case.
 //!
-//! In: [`Predictions`] and the margins of shifted images. Out: an [`Evaluation`], which is also the JSON object that
-//! programs read.
+//! In: [`Predictions`]. Out: an [`Evaluation`], which is also the JSON object that programs read.
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnosis::{Probability, Threshold};
 use crate::evaluate::controls::Control;
 use crate::evaluate::figures::{ControlFigures, Figures, ShiftFigures};
 use crate::evaluate::metrics::intervals::{Interval, over_cases};
+use crate::evaluate::metrics::selective::errors_by_coverage;
 use crate::evaluate::metrics::{Metric, PerMetric};
-use crate::evaluate::observe::Shifted;
 use crate::evaluate::predictions::Predictions;
 
 /// How an evaluation was made.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Setting {
     pub(crate) threshold: Threshold,
     pub(crate) exchanges: usize,
@@ -69,6 +68,33 @@ pub struct Group {
     pub changed: Option<f64>,
 }
 
+/// The surest images, which are answered, and the errors among them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Coverage {
+    /// The share of images that are answered.
+    pub(crate) coverage: f64,
+    pub(crate) answered: usize,
+    /// The share of wrong decisions among these.
+    pub(crate) risk: f64,
+}
+
+impl Coverage {
+    /// From all images to the surest tenth; fewer rows where two would be the same images.
+    fn in_tenths(predictions: &Predictions, threshold: Threshold) -> Vec<Self> {
+        let errors = errors_by_coverage(&predictions.scored(), threshold);
+        let n = errors.len() as f64;
+        let answered = (1..=10).rev().map(|tenths| (n * f64::from(tenths) / 10.0).round() as usize);
+        let mut answered: Vec<usize> = answered.filter(|answered| *answered > 0).collect();
+        answered.dedup();
+        let row = |answered: usize| Self {
+            coverage: answered as f64 / n,
+            answered,
+            risk: errors[answered - 1] / answered as f64,
+        };
+        answered.into_iter().map(row).collect()
+    }
+}
+
 /// Everything that is found of a network.
 #[derive(Clone, Debug, Serialize)]
 pub struct Evaluation {
@@ -76,25 +102,28 @@ pub struct Evaluation {
     pub(crate) all: Section,
     /// Measured images that it was trained on; none where the weights file does not say.
     pub trained_on_these: Option<TrainedOnThese>,
-    #[serde(serialize_with = "those_compared")]
+    #[serde(serialize_with = "those_with_intervals")]
     pub(crate) intervals: PerMetric<Interval>,
     /// By magnification, where it is known.
     pub magnifications: BTreeMap<u32, Section>,
     /// By subtype, in its abbreviation.
     pub subtypes: BTreeMap<String, Group>,
     pub(crate) cases: BTreeMap<String, Group>,
+    /// What is gained by leaving the least sure images to a person, from all images to the surest tenth.
+    pub(crate) risk_coverage: Vec<Coverage>,
     pub(crate) setting: Setting,
 }
 
-fn those_compared<S: Serializer>(intervals: &PerMetric<Interval>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(Metric::compared().map(|metric| (metric.key(), intervals[metric])))
+fn those_with_intervals<S: Serializer>(intervals: &PerMetric<Interval>, serializer: S) -> Result<S::Ok, S::Error> {
+    let metrics = Metric::ALL.into_iter().filter(|metric| metric.has_interval());
+    serializer.collect_map(metrics.map(|metric| (metric.key(), intervals[metric])))
 }
 
 impl Evaluation {
     /// Measures a network; `trained_on` are the cases that it was trained on, as far as its weights file says.
-    pub fn of(predictions: &Predictions, shifted: &Shifted, trained_on: &[String], setting: Setting) -> Self {
+    pub fn of(predictions: &Predictions, trained_on: &[String], setting: Setting) -> Self {
         let threshold = setting.threshold;
-        let section = |indices: &[usize]| Section::of(predictions, shifted, indices, threshold);
+        let section = |indices: &[usize]| Section::of(predictions, indices, threshold);
         let by_magnification = predictions.groups(|subject| subject.stratum.map(|stratum| stratum.magnification));
         let known = by_magnification.into_iter().filter_map(|(times, indices)| Some((times?, section(&indices))));
         let groups = |groups: BTreeMap<String, Vec<usize>>| {
@@ -107,13 +136,14 @@ impl Evaluation {
             magnifications: known.collect(),
             subtypes: groups(predictions.groups(|subject| subject.subtype.clone())),
             cases: groups(predictions.groups(|subject| subject.case.clone())),
+            risk_coverage: Coverage::in_tenths(predictions, threshold),
             setting,
         }
     }
 }
 
 impl Section {
-    fn of(predictions: &Predictions, shifted: &Shifted, indices: &[usize], threshold: Threshold) -> Self {
+    fn of(predictions: &Predictions, indices: &[usize], threshold: Threshold) -> Self {
         let control = |control| (control, ControlFigures::of(control, predictions, indices));
         let shift = |(shift, margins): &(crate::pixels::Shift, Vec<f64>)| {
             ShiftFigures::of(*shift, margins, (predictions, indices), threshold)
@@ -121,7 +151,7 @@ impl Section {
         Self {
             figures: Figures::of(predictions, indices, threshold),
             controls: Control::ALL.map(control).into_iter().collect(),
-            shifts: shifted.iter().map(shift).collect(),
+            shifts: predictions.shifted.iter().map(shift).collect(),
         }
     }
 }

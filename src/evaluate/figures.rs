@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::evaluate::Stratum;
 use crate::evaluate::controls::Control;
+use crate::evaluate::metrics::classification::ClassificationReport;
 use crate::evaluate::metrics::decisions::{Confusion, Scored, nll};
 use crate::evaluate::metrics::intervals::mean_of_all;
 use crate::evaluate::metrics::ranking::{roc_auc, roc_auc_within};
@@ -57,6 +58,11 @@ impl Figures {
     /// A metric; none where it is not defined (without a malignant image, say).
     pub fn get(&self, metric: Metric) -> Option<f64> {
         self.metrics[metric]
+    }
+
+    /// scikit-learn's classification report.
+    pub fn classification_report(&self) -> ClassificationReport {
+        ClassificationReport::of(self.confusion)
     }
 
     /// Those that weights files carry, by their names there.
@@ -119,6 +125,7 @@ impl Serialize for Figures {
         let (first, others): (Vec<Metric>, Vec<Metric>) = Metric::ALL.into_iter().partition(of_decisions);
         write_metrics(&mut map, &first, &self.metrics)?;
         map.serialize_entry("confusion", &self.confusion)?;
+        map.serialize_entry("classification_report", &self.classification_report())?;
         write_metrics(&mut map, &others, &self.metrics)?;
         map.end()
     }
@@ -280,6 +287,13 @@ impl<'a> Subset<'a> {
         }
         let shares = cases.values().map(|(right, all)| *right as f64 / *all as f64);
         (!cases.is_empty()).then(|| shares.sum::<f64>() / cases.len() as f64)
+    }
+}
+
+impl Predictions {
+    /// What each image shows, and what the network says of it.
+    pub(crate) fn scored(&self) -> Vec<Scored> {
+        scored(self, &self.all(), &self.network.plain)
     }
 }
 

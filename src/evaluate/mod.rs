@@ -7,6 +7,7 @@
 pub mod comparison;
 mod controls;
 mod cross_fitting;
+mod curves;
 mod evaluation;
 mod exchange;
 mod figures;
@@ -19,15 +20,15 @@ mod subject;
 pub use controls::Control;
 pub(crate) use controls::spectrum::RINGS;
 pub use cross_fitting::{CrossFitted, Fit};
-pub use evaluation::{Evaluation, Group, Section, Setting, TrainedOnThese};
+pub use curves::Curves;
+pub use evaluation::{Coverage, Evaluation, Group, Section, Setting, TrainedOnThese};
 pub use figures::{ControlFigures, Figures, ShiftFigures};
-#[cfg(feature = "cli")]
-pub(crate) use metrics::calibration::Bin;
+pub use metrics::calibration::Bin;
+pub use metrics::classification::{ClassFigures, ClassificationReport};
 pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
-pub use observe::Shifted;
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};

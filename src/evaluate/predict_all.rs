@@ -14,7 +14,7 @@ use crate::breakhis::ImageFile;
 use crate::evaluate::controls::ControlFeatures;
 use crate::evaluate::exchange::exchanges;
 use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
-use crate::evaluate::{EvaluateError, Predictions, Setting, Shifted, Stratum, Subject};
+use crate::evaluate::{EvaluateError, Predictions, Setting, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
 use crate::system::printable_path;
@@ -100,11 +100,7 @@ impl Measuring<'_> {
     ///
     /// # Errors
     /// When an image cannot be read or predicted; the error names all such images.
-    pub fn measure(
-        &self,
-        images: &[&ImageFile],
-        train: Option<&TrainPart>,
-    ) -> Result<(Predictions, Shifted), EvaluateError> {
+    pub fn measure(&self, images: &[&ImageFile], train: Option<&TrainPart>) -> Result<Predictions, EvaluateError> {
         let lenders = exchanges(images.len(), self.exchanges, self.seed);
         let needed: BTreeSet<usize> = lenders.iter().flatten().copied().collect();
         let needed: Vec<usize> = needed.into_iter().collect();

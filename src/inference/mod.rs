@@ -24,10 +24,8 @@ use crate::pixels::{self, DecodeLimits, Decoded, Note};
 mod error;
 #[cfg(test)]
 mod tests;
-mod thumbnail;
 
 pub(crate) use error::InferenceError;
-use thumbnail::thumbnail;
 
 /// An image that is to be classified.
 pub(crate) struct EncodedImage {
@@ -127,7 +125,7 @@ impl Inference {
                 Ok::<_, InferenceError>(HeatmapPng { png: overlay(&image, &heatmap)?.into(), range: heatmap.range() })
             };
             let heatmap = explanation.map(drawn).transpose()?;
-            let thumbnail = if wants_thumbnail { thumbnail(&image).map(Bytes::from) } else { None };
+            let thumbnail = if wants_thumbnail { pixels::thumbnail(&image).map(Bytes::from) } else { None };
             Ok(Classification { prediction, notes, thumbnail, heatmap, queue, decode, inference })
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)

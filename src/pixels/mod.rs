@@ -14,6 +14,8 @@ mod resize;
 mod shift;
 mod stains;
 mod stretch;
+#[cfg(feature = "serve")]
+mod thumbnail;
 
 pub use augment::{Dihedral, report_views};
 pub use colour_transfer::ColourStatistics;
@@ -27,3 +29,5 @@ pub use resize::{Crop, Resampling};
 pub use shift::Shift;
 pub use stains::{StainChange, stain_amounts};
 pub use stretch::DecorrelationStretch;
+#[cfg(feature = "serve")]
+pub(crate) use thumbnail::thumbnail;

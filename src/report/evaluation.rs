@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::predictions::digits;
 use crate::evaluate::{
-    Control, ControlFigures, Evaluation, Figures, Group, Metric, Section as Figured, TrainedOnThese, thousands,
+    ClassFigures, Control, ControlFigures, Coverage, Evaluation, Figures, Group, Metric, Section as Figured,
+    TrainedOnThese, thousands,
 };
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
 use crate::report::{Results, svg, text};
@@ -37,11 +38,13 @@ impl Results for EvaluationResults<'_> {
             ]),
             figures(evaluation),
             matrix(&all.figures),
+            classification_report(&all.figures),
+            risk_coverage(evaluation),
             tissue_table(evaluation),
             shifts(all, "Mild shifts of the images, as another laboratory, scanner or file makes them"),
         ];
         for (times, section) in magnifications {
-            sections.push(areas(section, None, format!("At {times}X, {} images", section.figures.n)));
+            sections.push(at_magnification(*times, section));
         }
         if magnifications.len() > 1 {
             sections.extend([by_magnification(magnifications), shifts_by_magnification(magnifications)]);
@@ -106,10 +109,10 @@ pub(crate) fn tissue(evaluation: &Evaluation) -> String {
 }
 
 /// The figures of the images as they are, each with its interval where it has one.
-fn figures(evaluation: &Evaluation) -> Section {
+pub(super) fn figures(evaluation: &Evaluation) -> Section {
     let figures = &evaluation.all.figures;
     let rows = Metric::ALL.into_iter().map(|metric| {
-        let ends = evaluation.intervals[metric].filter(|_| metric.is_compared());
+        let ends = evaluation.intervals[metric].filter(|_| metric.has_interval());
         row([metric.title()], [value(figures, metric), interval(ends)])
     });
     Section::table("Figures; malignant is positive", 1, ["", "value", "95 % over cases"], rows)
@@ -122,14 +125,35 @@ fn value(figures: &Figures, metric: Metric) -> String {
     }
 }
 
-fn matrix(figures: &Figures) -> Section {
+pub(super) fn matrix(figures: &Figures) -> Section {
     let c = &figures.confusion;
     let rows = [("benign", [c.tn, c.fp]), ("malignant", [c.fn_, c.tp])];
     let rows = rows.map(|(name, counts)| row([name], counts.map(|count| count.to_string())));
     Section::table("Confusion matrix, in images", 1, ["", "called benign", "called malignant"], rows)
 }
 
-fn tissue_table(evaluation: &Evaluation) -> Section {
+/// scikit-learn's classification report.
+pub(super) fn classification_report(figures: &Figures) -> Section {
+    let report = figures.classification_report();
+    let class = |(name, class): (&'static str, &ClassFigures)| {
+        let shares = [class.precision, class.recall, class.f1].map(number);
+        row([name], shares.into_iter().chain([class.support.to_string()]))
+    };
+    let mut rows: Vec<Vec<String>> = report.rows().map(class).into();
+    rows.insert(2, row(["accuracy", "", ""], [number(report.accuracy), figures.n.to_string()]));
+    Section::table("By class, each positive in its turn", 1, ["", "precision", "recall", "F1", "n"], rows)
+}
+
+/// What is gained by leaving the least sure images to a person.
+pub(super) fn risk_coverage(evaluation: &Evaluation) -> Section {
+    let row = |at: &Coverage| {
+        row([], [format!("{:.0} %", 100.0 * at.coverage), at.answered.to_string(), number(Some(at.risk))])
+    };
+    let title = "Errors when only the surest images are answered";
+    Section::table(title, 0, ["answered", "n", "wrong"], evaluation.risk_coverage.iter().map(row))
+}
+
+pub(super) fn tissue_table(evaluation: &Evaluation) -> Section {
     let setting = &evaluation.setting;
     let title = format!(
         "What is not tissue: areas under the ROC curve of the network and of controls that know no tissue or go by colour\n\
@@ -138,6 +162,11 @@ fn tissue_table(evaluation: &Evaluation) -> Section {
         setting.exchanges, setting.exchange_seed, setting.controls_fitted_to, setting.frozen_taps
     );
     areas(&evaluation.all, Some(evaluation), title)
+}
+
+/// The network and each control over the images of one magnification.
+pub(super) fn at_magnification(times: u32, section: &Figured) -> Section {
+    areas(section, None, format!("At {times}X, {} images", section.figures.n))
 }
 
 /// The network and each control by the metrics that controls have.
@@ -165,7 +194,7 @@ pub(crate) fn cells_of_control(figures: Option<&ControlFigures>) -> [String; Met
     Metric::OF_CONTROLS.map(|metric| number(figures.and_then(|figures| figures.get(metric))))
 }
 
-fn shifts(section: &Figured, title: &str) -> Section {
+pub(super) fn shifts(section: &Figured, title: &str) -> Section {
     let rows = section.shifts.iter().map(|shift| {
         let words = [&*shift.name.replace('_', " "), &shift.severity.to_string()];
         row(words, Metric::OF_SHIFTS.map(|metric| number(shift.get(metric))))
@@ -174,7 +203,7 @@ fn shifts(section: &Figured, title: &str) -> Section {
 }
 
 /// The other figures by magnification.
-fn by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
+pub(super) fn by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
     let metrics = [
         Metric::Accuracy,
         Metric::Recall,
@@ -204,7 +233,7 @@ fn shifts_by_magnification(sections: &BTreeMap<u32, Figured>) -> Section {
     Section::table("Shifts by magnification", 1, header, rows)
 }
 
-fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
+pub(super) fn groups(what: &str, groups: &BTreeMap<String, Group>) -> Section {
     let rows = groups.iter().map(|(name, group)| {
         let Group { truth, n, mean_probability, recall, changed } = group;
         let numbers = [Some(*mean_probability), Some(*recall), *changed].map(number);
@@ -223,16 +252,17 @@ fn records_of(images: &str, section: &Figured, intervals: Option<&Evaluation>) -
     let Figured { figures, controls, shifts } = section;
     let network = |figure, value| record(images, "network", figure, value);
     let mut rows = Vec::new();
-    for metric in Metric::compared() {
+    let of_metric = |metric: Metric| {
         let mut row = network(metric.key(), figures.get(metric));
-        if let Some((low, high)) = intervals.and_then(|evaluation| evaluation.intervals[metric]) {
+        let ends = intervals.and_then(|evaluation| evaluation.intervals[metric].filter(|_| metric.has_interval()));
+        if let Some((low, high)) = ends {
             row.extend([("low", Cell::Number(low)), ("high", Cell::Number(high))]);
         }
-        rows.push(row);
-    }
+        row
+    };
+    rows.extend(Metric::compared().map(of_metric));
     rows.push(network("n", Some(figures.n as f64)));
-    let others = Metric::ALL.into_iter().filter(|metric| !metric.is_compared());
-    rows.extend(others.map(|metric| network(metric.key(), figures.get(metric))));
+    rows.extend(Metric::ALL.into_iter().filter(|metric| !metric.is_compared()).map(of_metric));
     let c = figures.confusion;
     rows.extend([("tp", c.tp), ("fn", c.fn_), ("fp", c.fp), ("tn", c.tn)].map(|(key, n)| network(key, Some(n as f64))));
     for control in Control::ALL {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use lobule::breakhis::Dataset;
-use lobule::diagnosis::Threshold;
-use lobule::evaluate::{ControlFigures, Figures, predictions};
+use lobule::diagnosis::{RESEARCH_USE, Threshold};
+use lobule::evaluate::{ControlFigures, Evaluation, Figures, Setting, predictions};
 use lobule::model::WeightsFile;
 use serde_json::Value;
 
@@ -15,15 +15,17 @@ use crate::train::{places, small_training};
 /// The names that other programs rely on.
 const FIELDS: &str = "\
     n accuracy precision recall specificity f1 balanced_accuracy mcc nll brier ece ece_debiased \
-    roc_auc pr_auc aurc augrc confusion patient_recognition_rate \
-    within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases setting";
+    roc_auc pr_auc aurc augrc confusion classification_report image_recognition_rate patient_recognition_rate \
+    within_strata exchanged hard controls shifts trained_on_these intervals magnifications subtypes cases risk_coverage setting";
 
 #[test]
 fn figures_can_be_recomputed_from_the_predictions() {
     let dir = breakhis_tree();
-    let (file, weights) = (dir.path().join("predictions.csv"), small_network(dir.path()));
+    let (out, weights) = (dir.path().join("new/report"), small_network(dir.path()));
     let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights)];
-    let json = json(&[&base[..], &["--predictions", text(&file), "--json"]].concat());
+    let printed = printed(&[&base[..], &["--report", text(&out), "--json"]].concat());
+    assert_eq!(printed, fs::read_to_string(out.join("metrics.json")).unwrap());
+    let (file, json) = (out.join("predictions.csv"), serde_json::from_str::<Value>(&printed).unwrap());
     for field in FIELDS.split(' ') {
         assert!(json.get(field).is_some(), "no {field} in {json}");
     }
@@ -38,6 +40,9 @@ fn figures_can_be_recomputed_from_the_predictions() {
     for (control, figures) in ControlFigures::all(&predictions) {
         assert_eq!(json["controls"][control.key()], serde_json::to_value(figures).unwrap());
     }
+    let setting = serde_json::from_value::<Setting>(json["setting"].clone()).unwrap();
+    let again = serde_json::to_value(Evaluation::of(&predictions, &[], setting)).unwrap();
+    assert_eq!(again, json, "every figure, from the file alone");
     assert_eq!(json["n"], 60);
     assert_eq!((predictions.network.exchanged.len(), &json["setting"]["exchanges"]), (3, &3.into()));
     let subjects = &predictions.subjects;
@@ -51,6 +56,38 @@ fn figures_can_be_recomputed_from_the_predictions() {
     assert_eq!((&json["magnifications"]["100"]["n"], &json["subtypes"]["F"]["n"]), (&60.into(), &30.into()));
     assert_eq!(json["cases"].as_object().unwrap().len(), 12);
     assert!(json["intervals"]["exchanged_within_strata"].is_array(), "{json}");
+
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.len() < 3_000_000 && page.contains(RESEARCH_USE) && page.contains("data:image/jpeg;base64,"));
+    for field in ["accuracy", "mcc", "brier", "ece_debiased", "roc_auc", "pr_auc", "aurc", "patient_recognition_rate"] {
+        assert!(page.contains(&format!(">{:.4}<", json[field].as_f64().unwrap())), "{field}");
+    }
+}
+
+#[test]
+fn a_report_is_written_beside_other_files_and_not_where_it_cannot_be() {
+    let dir = breakhis_tree();
+    let weights = small_network(dir.path());
+    let out = tempfile::tempdir().unwrap();
+    fs::write(out.path().join("notes.txt"), "mine").unwrap();
+    let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--exchanges", "0", "--report"];
+    printed(&[&base[..], &[text(out.path())]].concat());
+    let names = || -> std::collections::BTreeSet<_> {
+        fs::read_dir(out.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    assert_eq!(names(), ["metrics.json", "notes.txt", "predictions.csv", "report.html"].map(str::to_owned).into());
+
+    fs::write(dir.path().join("SOB_B_A-14-77-40-001.png"), "this is text").unwrap();
+    fs::create_dir(out.path().join("folder")).unwrap();
+    fs::create_dir(out.path().join("folder/report.html")).unwrap();
+    let refused = [("notes.txt", "notes.txt"), ("notes.txt/deeper", "notes.txt"), ("folder", "report.html")];
+    for (folder, named) in refused {
+        let message = complaint(&[&base[..], &[text(&out.path().join(folder))]].concat());
+        assert!(message.contains("cannot") && message.contains(named), "{message}");
+        assert!(!message.contains("SOB_B_A-14-77-40-001.png"), "refused before images are read: {message}");
+    }
+    let message = complaint(&[&base[..], &[text(&out.path().join("new/report"))]].concat());
+    assert!(message.contains("SOB_B_A-14-77-40-001.png") && !out.path().join("new").exists(), "{message}");
 }
 
 #[test]

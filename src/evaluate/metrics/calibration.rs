@@ -15,13 +15,13 @@ pub(crate) const BINS: usize = 15;
 
 /// Images of neighbouring probabilities.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Bin {
+pub struct Bin {
     /// Images in it.
-    pub(crate) n: usize,
+    pub n: usize,
     /// Their mean probability of malignancy.
-    pub(crate) probability: f64,
+    pub probability: f64,
     /// The share of them that is malignant.
-    pub(crate) malignant: f64,
+    pub malignant: f64,
 }
 
 impl Bin {

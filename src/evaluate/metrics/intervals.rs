@@ -94,7 +94,7 @@ mod tests {
         Predictions {
             subjects: (0..margins.len()).map(subject).collect(),
             network: Margins { plain: margins, exchanged: Vec::new() },
-            controls: Vec::new(),
+            ..Predictions::default()
         }
     }
 

@@ -7,6 +7,7 @@
 //! text, Markdown, CSV, JSON, figures and weights files take them from it.
 
 pub(crate) mod calibration;
+pub(crate) mod classification;
 pub(crate) mod decisions;
 pub(crate) mod intervals;
 pub(crate) mod ranking;
@@ -116,7 +117,11 @@ table! {
     /// before.
     ErrorLeft = Row { title: Some("error left, least sure 20 % not answered"), cost: true,
         ..row("error_left", "error left", Images(|images| images.error_left())) };
-    /// The mean over cases of the share of a case's images that are called what they are.
+    /// Right decisions among all, as papers on BreakHis call it beside the rate of patients (Spanhol et al., IEEE TBME
+    /// 63(7), 2016).
+    ImageRecognitionRate =
+        row("image_recognition_rate", "image recognition rate", Metrics(|of| of[Metric::Accuracy]));
+    /// The mean over cases of the share of a case's images that are called what they are (the same).
     PatientRecognitionRate =
         row("patient_recognition_rate", "patient recognition rate", Images(|images| images.recognition()));
     /// The area under the ROC curve over pairs of one stratum only; none where no stratum holds both classes, or the
@@ -208,9 +213,15 @@ impl Metric {
         self.row().weights_file
     }
 
-    /// Whether runs are compared by it, which gives it an interval over cases too.
+    /// Whether runs are compared by it.
     pub fn is_compared(self) -> bool {
         self.row().compared
+    }
+
+    /// Whether it has an interval over cases. Drawing cases again moves calibration errors up, for each draw has fewer
+    /// images that differ; their percentiles say little.
+    pub fn has_interval(self) -> bool {
+        !matches!(self, Self::Ece | Self::EceDebiased) && !self.is_a_count()
     }
 
     /// Whether less of it is better.

@@ -64,16 +64,40 @@ pub(crate) fn roc_auc_within(scored: &[Scored], strata: &[Option<Stratum>]) -> O
 /// The area under the curve of precision over recall, as scikit-learn's average precision: the mean of the precisions at
 /// each malignant image, images of equal margins taken together.
 pub(crate) fn average_precision(scored: &[Scored]) -> Option<f64> {
+    let called = called_malignant(scored)?;
+    let steps = called
+        .windows(2)
+        .map(|pair| (pair[1].1 - pair[0].1) as f64 * pair[1].1 as f64 / (pair[1].0 + pair[1].1) as f64);
+    let malignant = called.last().map_or(0, |(_, malignant)| *malignant);
+    (malignant > 0).then(|| steps.sum::<f64>() / malignant as f64)
+}
+
+/// The benign and the malignant images that are called malignant, from a threshold above all margins to one below them,
+/// images of equal margins taken together; none where a margin is not a number.
+fn called_malignant(scored: &[Scored]) -> Option<Vec<(usize, usize)>> {
     let mut margins = ranked(scored)?;
     margins.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-    let (mut called, mut right, mut sum) = (0, 0, 0.0);
-    for tie in margins.chunk_by(|a, b| a.0 == b.0) {
-        let malignant = tie.iter().filter(|(_, truth)| *truth == Label::Malignant).count();
-        called += tie.len();
-        right += malignant;
-        sum += malignant as f64 * right as f64 / called as f64;
-    }
-    (right > 0).then(|| sum / right as f64)
+    let (mut benign, mut malignant) = (0, 0);
+    let ties = margins.chunk_by(|a, b| a.0 == b.0).map(|tie| {
+        let here = tie.iter().filter(|(_, truth)| *truth == Label::Malignant).count();
+        (benign, malignant) = (benign + tie.len() - here, malignant + here);
+        (benign, malignant)
+    });
+    Some(std::iter::once((0, 0)).chain(ties).collect())
+}
+
+/// The ROC curve: 1 - specificity and recall, from the highest threshold on; empty where a class is missing.
+pub(crate) fn roc_curve(scored: &[Scored]) -> Vec<(f64, f64)> {
+    let called = called_malignant(scored).unwrap_or_default();
+    let Some((benign, malignant)) = called.last().copied().filter(|(b, m)| *b > 0 && *m > 0) else { return Vec::new() };
+    called.into_iter().map(|(b, m)| (b as f64 / benign as f64, m as f64 / malignant as f64)).collect()
+}
+
+/// Recall and precision, from the highest threshold that calls an image malignant on; empty without a malignant image.
+pub(crate) fn precision_recall_curve(scored: &[Scored]) -> Vec<(f64, f64)> {
+    let called = called_malignant(scored).unwrap_or_default();
+    let Some((_, malignant)) = called.last().copied().filter(|(_, m)| *m > 0) else { return Vec::new() };
+    called.into_iter().skip(1).map(|(b, m)| (m as f64 / malignant as f64, m as f64 / (b + m) as f64)).collect()
 }
 
 /// Of a hundred malignant images so many reach the sensitive threshold.
@@ -113,6 +137,26 @@ mod tests {
         let strata = [0, 0, 0, 1, 0, 0, 1, 1, 1, 1].map(stratum);
         assert!((roc_auc_within(&ten(), &strata).unwrap() - 9.5 / 12.0).abs() < 1e-12);
         assert!((average_precision(&ten()).unwrap() - 0.778_333_333_333_333_3).abs() < 1e-12);
+    }
+
+    /// ```python
+    /// print(*roc_curve(truth, margin, drop_intermediate=False)[:2], *precision_recall_curve(truth, margin)[:2])
+    /// ```
+    #[test]
+    fn curves_are_those_of_scikit_learn() {
+        let near = |found: Vec<(f64, f64)>, x: &[f64], y: &[f64]| {
+            assert_eq!((found.len(), x.len()), (x.len(), y.len()));
+            let off = found.iter().zip(x).zip(y).map(|(((a, b), x), y)| (a - x).abs().max((b - y).abs()));
+            assert!(off.fold(0.0, f64::max) < 1e-12, "{found:?}");
+        };
+        let fall_out = [0.0, 0.0, 0.0, 0.2, 0.4, 0.4, 0.6, 0.8, 1.0];
+        let recall = [0.0, 0.2, 0.4, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0];
+        near(roc_curve(&ten()), &fall_out, &recall);
+        // scikit-learn's come from the lowest threshold on, and with a last point of its own at a recall of 0.
+        let precision = [1.0, 1.0, 2.0 / 3.0, 0.6, 2.0 / 3.0, 0.625, 5.0 / 9.0, 0.5];
+        near(precision_recall_curve(&ten()), &recall[1..], &precision);
+        let one_class: Vec<Scored> = ten().into_iter().filter(|scored| scored.truth == Label::Benign).collect();
+        assert_eq!((roc_curve(&one_class), precision_recall_curve(&one_class)), (vec![], vec![]));
     }
 
     #[test]

@@ -102,15 +102,9 @@ impl<E: From<PixelsError>> Observer<'_, E> {
     }
 }
 
-/// A network's margins of shifted images, in the order of the images.
-pub type Shifted = Vec<(Shift, Vec<f64>)>;
-
 /// Puts the observations of all images together, and adds the margins of each control: fitted to the train part where there
 /// is one, else to the images of the other cases, five groups of cases in turn.
-pub(crate) fn conclude(
-    observations: Vec<Observation>,
-    training: Option<&[(Subject, ControlFeatures)]>,
-) -> (Predictions, Shifted) {
+pub(crate) fn conclude(observations: Vec<Observation>, training: Option<&[(Subject, ControlFeatures)]>) -> Predictions {
     let controls = Control::ALL.into_par_iter().filter_map(|control| {
         let margins = match training {
             Some(training) => fitted_to(control, training, &observations),
@@ -126,7 +120,7 @@ pub(crate) fn conclude(
     });
     let shifted = shifted.collect();
     let subjects = observations.into_iter().map(|observation| observation.subject).collect();
-    (Predictions { subjects, network, controls }, shifted)
+    Predictions { subjects, network, controls, shifted }
 }
 
 fn fitted_to(

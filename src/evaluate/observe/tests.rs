@@ -60,7 +60,7 @@ fn images() -> Vec<Drawn> {
     (0..96).map(image).collect()
 }
 
-fn measured(see: impl Fn(&[f32]) -> f64 + Sync) -> (Figures, Predictions, Shifted) {
+fn measured(see: impl Fn(&[f32]) -> f64 + Sync) -> (Figures, Predictions) {
     let look = |image: &[f32]| Ok::<_, PixelsError>(Seen { margin: see(image), taps: None });
     let observer = Observer { network: &look, backbone: None };
     let images = images();
@@ -72,8 +72,8 @@ fn measured(see: impl Fn(&[f32]) -> f64 + Sync) -> (Figures, Predictions, Shifte
         let prepared = Prepared { image: pixels[index].clone(), for_backbone: None };
         observer.observe(image.subject(), &prepared, (&lent, true), SIZE).unwrap()
     });
-    let (predictions, shifted) = conclude(observations.collect(), None);
-    (Figures::of(&predictions, &predictions.all(), Threshold::HALF), predictions, shifted)
+    let predictions = conclude(observations.collect(), None);
+    (Figures::of(&predictions, &predictions.all(), Threshold::HALF), predictions)
 }
 
 /// AUC as the images are and within strata, exchanged and within strata.
@@ -88,7 +88,7 @@ fn mean_of(image: &[f32], channel: usize) -> f64 {
 
 #[test]
 fn a_network_that_sees_only_colour_is_shown_up() {
-    let (figures, predictions, _) = measured(|image| 20.0 * (mean_of(image, 0) - mean_of(image, 1)) - 3.0);
+    let (figures, predictions) = measured(|image| 20.0 * (mean_of(image, 0) - mean_of(image, 1)) - 3.0);
     let [plain, within, exchanged, exchanged_within] = four(&figures);
     assert!(plain > 0.95 && within > 0.95, "{figures:?}");
     assert!((exchanged - 0.5).abs() < 0.1 && (exchanged_within - 0.5).abs() < 0.1, "{figures:?}");
@@ -117,7 +117,7 @@ fn a_network_that_sees_only_sharpness_is_shown_up_within_strata() {
 #[test]
 fn a_network_that_sees_only_texture_keeps_its_figure() {
     // Pixels four apart are opposites in the coarse pattern and alike in the fine one.
-    let (figures, predictions, shifted) = measured(|image| {
+    let (figures, predictions) = measured(|image| {
         let grey: Vec<f32> = image.as_chunks::<3>().0.iter().map(|pixel| pixel[1]).collect();
         let mean = grey.iter().sum::<f32>() / grey.len() as f32;
         let side = SIZE as usize;
@@ -126,7 +126,7 @@ fn a_network_that_sees_only_texture_keeps_its_figure() {
     });
     assert!(four(&figures).iter().all(|area| *area > 0.95), "{figures:?}");
     assert!(figures.get(Metric::Changed).unwrap() < 0.05, "{figures:?}");
-    assert_eq!(shifted.len(), Shift::ALL.len());
+    assert_eq!(predictions.shifted.len(), Shift::ALL.len());
     assert!(figures.get(Metric::HardImages).unwrap() <= predictions.subjects.len() as f64);
     // Without a backbone there are no taps; the other controls are there.
     let controls: Vec<Control> = predictions.controls.iter().map(|(control, _)| *control).collect();

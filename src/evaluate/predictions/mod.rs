@@ -1,5 +1,5 @@
-//! `predictions.csv`: a row an image, from which every figure but those of shifts can be made again. Numbers are written
-//! in the fewest digits that read back as the same f64.
+//! `predictions.csv`: a row an image, from which every figure can be made again. Numbers are written in the fewest digits
+//! that read back as the same f64.
 //!
 //! | column | what it holds |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `margin`, `probability_malignant` | the prediction of the network |
 //! | `exchanged_1` ... | its margins of copies with the colours of other images |
 //! | `mean_colour`, `mean_colour_exchanged_1` ... | the same of a control, and so on for each of them |
+//! | `shift_blur_2` ... | the network's margins of images that were shifted, where they were asked for |
 //!
 //! Files of the columns `filename,truth,margin,probability_malignant` alone are read too; what needs more is undefined.
 
@@ -19,6 +20,7 @@ use crate::breakhis::SlideName;
 use crate::diagnosis::{Label, Probability};
 use crate::evaluate::controls::Control;
 use crate::evaluate::{EvaluateError, Stratum, Subject};
+use crate::pixels::Shift;
 use crate::system::write_whole;
 
 /// The margins of a network or a control for images.
@@ -39,6 +41,8 @@ pub struct Predictions {
     pub network: Margins,
     /// What the controls say, those that could be fitted.
     pub controls: Vec<(Control, Margins)>,
+    /// What the network says of shifted images; empty where they were not asked for.
+    pub shifted: Vec<(Shift, Vec<f64>)>,
 }
 
 impl Predictions {
@@ -66,7 +70,7 @@ impl Predictions {
         groups
     }
 
-    /// The predictions of several runs, one after the other; draws and controls that one of them lacks are left out.
+    /// The predictions of several runs, one after the other; draws, controls and shifts that one of them lacks are left out.
     pub fn joined(runs: &[Self]) -> Self {
         let Some(first) = runs.first() else { return Self::default() };
         let join = |margins: &dyn Fn(&Self) -> Option<Margins>| -> Option<Margins> {
@@ -79,10 +83,16 @@ impl Predictions {
             })
         };
         let control = |(control, _): &(Control, _)| Some((*control, join(&|run| run.control(*control).cloned())?));
+        let shift = |(shift, _): &(Shift, _)| {
+            let of_run =
+                |run: &Self| run.shifted.iter().find(|(other, _)| other == shift).map(|(_, margins)| margins.clone());
+            Some((*shift, runs.iter().map(of_run).collect::<Option<Vec<_>>>()?.concat()))
+        };
         Self {
             subjects: runs.iter().flat_map(|run| run.subjects.clone()).collect(),
             controls: first.controls.iter().filter_map(control).collect(),
             network: join(&|run: &Self| Some(run.network.clone())).unwrap_or_default(),
+            shifted: first.shifted.iter().filter_map(shift).collect(),
         }
     }
 
@@ -93,6 +103,7 @@ impl Predictions {
             columns.push((control.key().to_owned(), &margins.plain));
             columns.extend(exchanged(&format!("{}_", control.key()), margins));
         }
+        columns.extend(self.shifted.iter().map(|(shift, margins)| (column_of(*shift), margins.as_slice())));
         columns
     }
 }
@@ -100,6 +111,11 @@ impl Predictions {
 fn exchanged<'a>(prefix: &str, margins: &'a Margins) -> Vec<(String, &'a [f64])> {
     let draw = |(draw, column): (usize, &'a Vec<f64>)| (format!("{prefix}exchanged_{draw}"), column.as_slice());
     (1..).zip(&margins.exchanged).map(draw).collect()
+}
+
+/// The name of a shift's column.
+fn column_of(shift: Shift) -> String {
+    format!("shift_{}_{}", shift.name(), shift.severity())
 }
 
 /// The first columns, whatever the others are.
@@ -178,6 +194,7 @@ struct Columns<'a> {
     probability: usize,
     network: MarginColumns,
     controls: Vec<(Control, MarginColumns)>,
+    shifted: Vec<(Shift, usize)>,
 }
 
 /// The columns of a network or a control: of images as they are, and of each draw.
@@ -204,6 +221,7 @@ impl<'a> Columns<'a> {
             probability: require("probability_malignant")?,
             network: columns(require("margin")?, ""),
             controls: Control::ALL.into_iter().filter_map(control).collect(),
+            shifted: Shift::ALL.into_iter().filter_map(|shift| Some((shift, find(&column_of(shift))?))).collect(),
         })
     }
 
@@ -214,6 +232,7 @@ impl<'a> Columns<'a> {
             subjects: Vec::new(),
             network: margins(&self.network),
             controls: self.controls.iter().map(|(control, columns)| (*control, margins(columns))).collect(),
+            shifted: self.shifted.iter().map(|(shift, _)| (*shift, Vec::new())).collect(),
         }
     }
 
@@ -231,6 +250,9 @@ impl<'a> Columns<'a> {
         }
         for ((_, columns), (_, margins)) in self.controls.iter().zip(&mut predictions.controls) {
             self.add_margins(record, columns, margins)?;
+        }
+        for ((_, column), (_, margins)) in self.shifted.iter().zip(&mut predictions.shifted) {
+            margins.push(self.number(record, *column, finite)?);
         }
         let filename = cell(self.filename).to_owned();
         let name: SlideName = filename.parse().map_err(|error| format!("{filename}: {error}"))?;
@@ -267,7 +289,6 @@ impl<'a> Columns<'a> {
         columns: &MarginColumns,
         margins: &mut Margins,
     ) -> Result<(), String> {
-        let finite = |value: f64| value.is_finite().then_some(value).ok_or_else(|| format!("{value} is not finite"));
         margins.plain.push(self.number(record, columns.plain, finite)?);
         for (column, draw) in columns.exchanged.iter().zip(&mut margins.exchanged) {
             draw.push(self.number(record, *column, finite)?);
@@ -288,6 +309,10 @@ impl<'a> Columns<'a> {
     fn unfit(&self, column: usize, reason: &str) -> String {
         format!("the column {} does not fit: {reason}", self.header.get(column).unwrap_or_default())
     }
+}
+
+fn finite(value: f64) -> Result<f64, String> {
+    value.is_finite().then_some(value).ok_or_else(|| format!("{value} is not finite"))
 }
 
 #[cfg(test)]

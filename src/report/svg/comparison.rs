@@ -243,7 +243,7 @@ mod tests {
     fn predictions(plain: Vec<f64>, benign: usize, stratum: Option<Stratum>) -> Predictions {
         let subject = |index: usize| Subject::drawn(Label::ALL[usize::from(index >= benign)], "1", stratum);
         let subjects = (0..plain.len()).map(subject).collect();
-        Predictions { subjects, network: Margins { plain, exchanged: Vec::new() }, controls: Vec::new() }
+        Predictions { subjects, network: Margins { plain, exchanged: Vec::new() }, ..Predictions::default() }
     }
 
     /// Three of five benign images and all five malignant ones are called what they are.

@@ -34,46 +34,9 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
     let mut svg = Svg::new(WIDTH, bottom + 70.0, title);
     svg.text((MARGIN, 30.0), Anchor::Start, TITLE, title);
     svg.text((MARGIN, 52.0), Anchor::Start, SMALL, what);
-    svg.rectangle((MARGIN / 2.0, ROWS + 1.0), WIDTH - MARGIN, ROW - 2.0, colour::BAND);
-    for (index, (name, ..)) in rows.iter().enumerate() {
-        let y = ROWS + (index as f64 + 0.5) * ROW + 4.0;
-        svg.text((MARGIN, y), Anchor::Start, Font { bold: index == 0, ..TEXT }, name);
-    }
-    let numbers = rows
-        .iter()
-        .flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)));
-    let lowest = numbers.copied().fold(0.4, f64::min);
-    for (panel, (metric, detail)) in AREAS.into_iter().enumerate() {
-        let left = LABELS + panel as f64 * PANEL;
-        let scale = Scale::rounded(lowest, 1.0, (left, left + PANEL - GAP), 4);
-        svg.text((left, ROWS - 42.0), Anchor::Start, HEADING, metric.name());
-        svg.text((left, ROWS - 27.0), Anchor::Start, SMALL, detail);
-        for (x, label) in scale.ticks() {
-            svg.line(&[(x, ROWS), (x, bottom)], GRID);
-            svg.text((x, ROWS - 8.0), Anchor::Middle, SMALL, &label);
-        }
-        let half = scale.at(0.5);
-        svg.line(&[(half, ROWS), (half, bottom)], Stroke { colour: colour::GREY, width: 1.0, dashed: true });
-        for (index, (_, areas, ends)) in rows.iter().enumerate() {
-            let y = ROWS + (index as f64 + 0.5) * ROW;
-            let (marker, fill, radius) = match index {
-                0 => (Marker::Disc, colour::BLUE, 5.0),
-                _ => (Marker::Square, colour::VERMILION, 4.0),
-            };
-            let Some(area) = areas[panel] else {
-                svg.text((left + (PANEL - GAP) / 2.0, y + 4.0), Anchor::Middle, SMALL, "undefined");
-                continue;
-            };
-            if let Some((low, high)) = ends[panel] {
-                let ends = [(scale.at(low), y), (scale.at(high), y)];
-                svg.line(&ends, Stroke { colour: fill, width: 2.5, dashed: false });
-            }
-            let x = scale.at(area);
-            svg.marker((x, y), marker, radius, fill);
-            // Above the mark, where no interval runs through the digits.
-            let font = Font { colour: colour::INK, bold: index == 0, ..SMALL };
-            svg.text((x, y - 7.0), Anchor::Middle, font, &format!("{area:.3}"));
-        }
+    names(&mut svg, &rows, (MARGIN, WIDTH - MARGIN), ROWS);
+    for panel in 0..AREAS.len() {
+        areas(&mut svg, &rows, panel, (LABELS + panel as f64 * PANEL, ROWS));
     }
     let setting = &evaluation.setting;
     let fitted = format!(
@@ -84,6 +47,69 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
     let notice = format!("Frozen taps: {}. {RESEARCH_USE}", setting.frozen_taps);
     svg.text((MARGIN, bottom + 46.0), Anchor::Start, SMALL, &notice);
     svg.finish()
+}
+
+/// Each panel by itself, as wide as a telephone.
+pub(crate) fn panels(evaluation: &Evaluation) -> [String; 4] {
+    const TOP: f64 = 52.0;
+    const LEFT: f64 = 152.0;
+    const RIGHT: f64 = LEFT + PANEL - GAP + 16.0;
+    let rows = rows(evaluation);
+    std::array::from_fn(|panel| {
+        let (metric, detail) = AREAS[panel];
+        let height = TOP + rows.len() as f64 * ROW + 4.0;
+        let mut svg = Svg::new(RIGHT, height, &format!("{}: {detail}", metric.title()));
+        names(&mut svg, &rows, (8.0, RIGHT - 4.0), TOP);
+        areas(&mut svg, &rows, panel, (LEFT, TOP));
+        svg.finish()
+    })
+}
+
+/// The names of the rows from `left` on, below `top`; a band up to `right` marks the network's.
+fn names(svg: &mut Svg, rows: &[Row], (left, right): (f64, f64), top: f64) {
+    svg.rectangle((left - 8.0, top + 1.0), right - left + 8.0, ROW - 2.0, colour::BAND);
+    for (index, (name, ..)) in rows.iter().enumerate() {
+        let y = top + (index as f64 + 0.5) * ROW + 4.0;
+        svg.text((left, y), Anchor::Start, Font { bold: index == 0, ..TEXT }, name);
+    }
+}
+
+/// A panel of areas below its heading.
+fn areas(svg: &mut Svg, rows: &[Row], panel: usize, (left, top): (f64, f64)) {
+    let (metric, detail) = AREAS[panel];
+    let numbers = rows
+        .iter()
+        .flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)));
+    let scale = Scale::rounded(numbers.copied().fold(0.4, f64::min), 1.0, (left, left + PANEL - GAP), 4);
+    let bottom = top + rows.len() as f64 * ROW;
+    svg.text((left, top - 42.0), Anchor::Start, HEADING, metric.name());
+    svg.text((left, top - 27.0), Anchor::Start, SMALL, detail);
+    for (x, label) in scale.ticks() {
+        svg.line(&[(x, top), (x, bottom)], GRID);
+        svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
+    }
+    let half = scale.at(0.5);
+    svg.line(&[(half, top), (half, bottom)], Stroke { colour: colour::GREY, width: 1.0, dashed: true });
+    for (index, (_, areas, ends)) in rows.iter().enumerate() {
+        let y = top + (index as f64 + 0.5) * ROW;
+        let (marker, fill, radius) = match index {
+            0 => (Marker::Disc, colour::BLUE, 5.0),
+            _ => (Marker::Square, colour::VERMILION, 4.0),
+        };
+        let Some(area) = areas[panel] else {
+            svg.text((left + (PANEL - GAP) / 2.0, y + 4.0), Anchor::Middle, SMALL, "undefined");
+            continue;
+        };
+        if let Some((low, high)) = ends[panel] {
+            let ends = [(scale.at(low), y), (scale.at(high), y)];
+            svg.line(&ends, Stroke { colour: fill, width: 2.5, dashed: false });
+        }
+        let x = scale.at(area);
+        svg.marker((x, y), marker, radius, fill);
+        // Above the mark, where no interval runs through the digits.
+        let font = Font { colour: colour::INK, bold: index == 0, ..SMALL };
+        svg.text((x, y - 7.0), Anchor::Middle, font, &format!("{area:.3}"));
+    }
 }
 
 fn rows(evaluation: &Evaluation) -> Vec<Row> {

@@ -8,6 +8,7 @@
 pub(crate) mod comparison;
 pub(crate) mod curves;
 pub(crate) mod evaluation;
+pub(crate) mod plots;
 mod reliability;
 
 pub(crate) use reliability::reliability;
@@ -141,6 +142,16 @@ impl Svg {
         ));
     }
 
+    /// A text in the middle of its place that is read from below.
+    pub(crate) fn upright(&mut self, (x, y): Place, font: Font, text: &str) {
+        let Font { size, colour, .. } = font;
+        self.element(format_args!(
+            "<text transform=\"translate({x:.1} {y:.1}) rotate(-90)\" font-size=\"{size}\" text-anchor=\"middle\" \
+             dominant-baseline=\"middle\" fill=\"{colour}\">{}</text>",
+            escaped(text)
+        ));
+    }
+
     pub(crate) fn finish(self) -> String {
         self.text + "</svg>\n"
     }
@@ -152,9 +163,10 @@ impl Svg {
     }
 }
 
-/// A text in which no character is markup, and which XML allows.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace(char::is_control, " ")
+/// A text in which no character is markup, in an element or in an attribute, and which XML allows.
+pub(crate) fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&apos;").replace(char::is_control, " ")
 }
 
 /// The way from numbers to pixels along an axis.
@@ -252,6 +264,6 @@ mod tests {
         svg.text((1.0, 2.0), Anchor::Start, SMALL, "<script>\u{1}\"");
         let text = svg.finish();
         assert!(text.contains("<title>a &lt; b &amp; c</title>"), "{text}");
-        assert!(text.contains(">&lt;script&gt; \"</text>"), "{text}");
+        assert!(text.contains(">&lt;script&gt; &quot;</text>"), "{text}");
     }
 }

@@ -234,10 +234,10 @@ impl<'a> Trainer<'a> {
                 if images.is_empty() {
                     continue;
                 }
-                let (predicted, shifted) = measuring.measure(images, Some(&train))?;
+                let predicted = measuring.measure(images, Some(&train))?;
                 predictions::write(&folder.path(&format!("{part}-predictions.csv")), &predicted)?;
                 let trained_on = &file.metadata.trained_on;
-                let evaluation = Evaluation::of(&predicted, &shifted, trained_on, measuring.setting(Some(&train)));
+                let evaluation = Evaluation::of(&predicted, trained_on, measuring.setting(Some(&train)));
                 file.metadata.figures.extend(named_figures(part, &evaluation.all.figures));
                 measured = Some((part, evaluation));
             }

@@ -1,5 +1,7 @@
 //! `lobule evaluate`: a network and images whose labels are known in, figures out, and beside them what is not tissue.
 
+mod report;
+
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -36,7 +38,10 @@ pub struct EvaluateArguments {
     /// Decides which other images lend their colours.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     exchange_seed: u64,
-    /// Also write the predictions of each image as CSV, from which all figures but those of shifts can be made again.
+    /// Also write predictions.csv, metrics.json and report.html, a page that needs nothing else, into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Also write the predictions of each image as CSV, from which all figures can be made again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
     /// Also draw the areas under the ROC curve of the network and of the controls.
@@ -53,6 +58,7 @@ pub struct EvaluateArguments {
 pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let figure = arguments.figure.as_deref();
     [arguments.predictions.as_deref(), figure].into_iter().flatten().try_for_each(output::check_writable)?;
+    arguments.report.as_deref().map(report::check_folder).transpose()?;
     let dataset = Dataset::open(&arguments.data)?;
     dataset.require_whole()?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;
@@ -69,11 +75,11 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         progress: &|done, of| show_predicted(&bar, done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
-    let (predicted, shifted) = measuring.measure(&images, train.as_ref())?;
+    let predicted = measuring.measure(&images, train.as_ref())?;
     if let Some(path) = &arguments.predictions {
         predictions::write(path, &predicted)?;
     }
-    let evaluation = Evaluation::of(&predicted, &shifted, &metadata.trained_on, measuring.setting(train.as_ref()));
+    let evaluation = Evaluation::of(&predicted, &metadata.trained_on, measuring.setting(train.as_ref()));
     let format = if arguments.json { Format::Json } else { arguments.format };
     if matches!(format, Format::Csv | Format::Json) {
         let trained = trained_on_these(&evaluation);
@@ -85,7 +91,11 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     }
     let id = classifier.id();
     let network = format!("{} {}", id.name, id.version);
-    output::show(&EvaluationResults { evaluation: &evaluation, network: &network, images: &what }, format, figure)
+    let results = EvaluationResults { evaluation: &evaluation, network: &network, images: &what };
+    if let Some(folder) = &arguments.report {
+        report::write(folder, &results, (&predicted, &images), &classifier)?;
+    }
+    output::show(&results, format, figure)
 }
 
 /// What is measured, and what the controls are fitted to.

@@ -1,4 +1,4 @@
-//! A small copy of an image, which a page shows beside what was found.
+//! A small copy of an image, which a page or a report shows beside what was found.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
@@ -7,13 +7,13 @@ use image::{RgbImage, imageops};
 const SIDE: u32 = 320;
 
 /// The most bytes of one, so that a page of many stays small whatever was sent.
-pub(super) const MOST_BYTES: usize = 20_000;
+const MOST_BYTES: usize = 20_000;
 
 /// The qualities that are tried, one after the other, until it is small enough; noise needs the last.
 const QUALITIES: [u8; 4] = [80, 60, 35, 10];
 
 /// A JPEG of the whole image; `None` for one that does not fit into [`MOST_BYTES`] at any quality.
-pub(super) fn thumbnail(image: &RgbImage) -> Option<Vec<u8>> {
+pub(crate) fn thumbnail(image: &RgbImage) -> Option<Vec<u8>> {
     let (width, height) = image.dimensions();
     let longer = width.max(height);
     let small = (longer > SIDE).then(|| {

@@ -1,0 +1,183 @@
+//! The results: figures, curves, controls, groups and mistakes.
+
+use crate::diagnosis::{Label, Probability};
+use crate::evaluate::predictions::digits;
+use crate::evaluate::{Curves, Evaluation, Metric, Subject, TrainedOnThese, thousands};
+use crate::report::evaluation::{self as tables, trained_on_these};
+use crate::report::html::EvaluationReport;
+use crate::report::html::markup::{heading, image, paragraph, plots, shown};
+use crate::report::sections::number;
+use crate::report::svg::{self, escaped, plots as drawn};
+
+/// The figures that stand first.
+const FIRST: [(Metric, &str); 6] = [
+    (Metric::RocAuc, "malignant ranked above benign; .5 is chance"),
+    (Metric::ExchangedWithinStrata, "the same when colour, magnification and width say nothing"),
+    (Metric::Recall, "of malignant images called malignant"),
+    (Metric::Specificity, "of benign images called benign"),
+    (Metric::ImageRecognitionRate, "of images called what they are"),
+    (Metric::PatientRecognitionRate, "mean over cases of the same"),
+];
+
+pub(super) fn summary(report: &EvaluationReport<'_>) -> String {
+    let evaluation = report.results.evaluation;
+    let known = matches!(evaluation.trained_on_these, Some(TrainedOnThese { images: 0, .. }));
+    let lead = format!(
+        "A network that classifies breast-histology images as benign or malignant was measured on {} images of {} cases.",
+        thousands(evaluation.all.figures.n),
+        evaluation.cases.len()
+    );
+    let trained = trained_on_these(evaluation);
+    let trained = format!("<p{}>{}.</p>\n", if known { "" } else { " class=\"warning\"" }, escaped(&trained));
+    let card = |(metric, what): (Metric, &str)| {
+        let interval = evaluation.intervals[metric]
+            .map_or_else(|| "no interval".to_owned(), |(low, high)| format!("95 %: {low:.3} to {high:.3}"));
+        let value =
+            evaluation.all.figures.get(metric).map_or_else(|| "undefined".to_owned(), |value| format!("{value:.3}"));
+        format!(
+            "<div class=\"card\"><dt>{}</dt><dd><strong>{value}</strong> <span>{interval}</span> <span>{}</span></dd></div>\n",
+            escaped(metric.title()),
+            escaped(what)
+        )
+    };
+    let cards = format!("<dl class=\"cards\">\n{}</dl>\n", FIRST.map(card).concat());
+    paragraph(&lead) + &trained + &cards + &paragraph(&beside_colour(evaluation))
+}
+
+/// The sentence without which no area may stand: what colour alone gets.
+fn beside_colour(evaluation: &Evaluation) -> String {
+    let colour = evaluation.all.controls.get(&crate::evaluate::Control::MeanColour).and_then(Option::as_ref);
+    let of = |metric| number(colour.and_then(|figures| figures.get(metric)));
+    format!(
+        "The mean colour alone, three numbers and no tissue, has a ROC AUC of {} on the same images, and of {} within strata \
+         with colours exchanged.",
+        of(Metric::RocAuc),
+        of(Metric::ExchangedWithinStrata)
+    )
+}
+
+pub(super) fn figures(evaluation: &Evaluation) -> String {
+    let figures = &evaluation.all.figures;
+    shown(&tables::figures(evaluation))
+        + &shown(&tables::matrix(figures))
+        + &shown(&tables::classification_report(figures))
+}
+
+pub(super) fn ranking(evaluation: &Evaluation, curves: &Curves) -> String {
+    let figures = &evaluation.all.figures;
+    let at = digits(evaluation.setting.threshold.get());
+    plots([
+        (
+            drawn::roc(curves, figures.confusion),
+            format!(
+                "ROC curve; the area under it is {}. The square is the operating point, a threshold of {at}; the dashed line \
+                 is chance.",
+                number(figures.get(Metric::RocAuc))
+            ),
+        ),
+        (
+            drawn::precision_recall(curves, figures.confusion),
+            format!(
+                "Precision over recall; the area under it (average precision) is {}. The dashed line is the share of \
+                 malignant images, which is chance.",
+                number(figures.get(Metric::PrAuc))
+            ),
+        ),
+    ])
+}
+
+pub(super) fn calibration(evaluation: &Evaluation, curves: &Curves) -> String {
+    let figures = &evaluation.all.figures;
+    plots([
+        (
+            drawn::reliability(&curves.reliability),
+            format!(
+                "Reliability, a disc for each of {} bins of as many images: on the dashed line probabilities mean what they \
+                 say. Calibration error {}, debiased {}; Brier score {}.",
+                curves.reliability.len(),
+                number(figures.get(Metric::Ece)),
+                number(figures.get(Metric::EceDebiased)),
+                number(figures.get(Metric::Brier))
+            ),
+        ),
+        (
+            drawn::histogram(&curves.probabilities, evaluation.setting.threshold.get()),
+            "Probabilities of malignancy by class. The dashed line is the threshold: right of it images are called malignant."
+                .to_owned(),
+        ),
+    ])
+}
+
+pub(super) fn coverage(evaluation: &Evaluation, curves: &Curves) -> String {
+    let figures = &evaluation.all.figures;
+    let caption = format!(
+        "Wrong decisions among the images that are answered, the surest first: a network that knows when it does not know \
+         rises from nearly 0. AURC {}, AUGRC {}. Far to the left few images decide.",
+        number(figures.get(Metric::Aurc)),
+        number(figures.get(Metric::Augrc))
+    );
+    format!(
+        "<div class=\"beside\">\n{}{}</div>\n",
+        plots([(drawn::risk_coverage(curves), caption)]),
+        shown(&tables::risk_coverage(evaluation))
+    )
+}
+
+pub(super) fn colour(evaluation: &Evaluation) -> String {
+    let panels = svg::evaluation::panels(evaluation).map(|svg| (svg, String::new()));
+    paragraph(
+        "The network beside controls that know no tissue or go by colour. The bars are 95 % over cases, the dashed line is \
+         chance. A figure that a control reaches too may rest on what the control knows.",
+    ) + &plots(panels).replace("<figcaption></figcaption>\n", "")
+        + &shown(&tables::tissue_table(evaluation))
+}
+
+pub(super) fn shifts(evaluation: &Evaluation) -> String {
+    let title = "Mild shifts, as another laboratory, scanner or file makes them";
+    if evaluation.all.shifts.is_empty() {
+        return paragraph("Shifted images were not asked for.");
+    }
+    shown(&tables::shifts(&evaluation.all, title))
+}
+
+pub(super) fn groups(evaluation: &Evaluation) -> String {
+    let mut content = String::new();
+    if !evaluation.magnifications.is_empty() {
+        content += &heading("By magnification");
+        content += &shown(&tables::by_magnification(&evaluation.magnifications));
+        for (times, section) in &evaluation.magnifications {
+            content += &shown(&tables::at_magnification(*times, section));
+        }
+    }
+    let of = |what, groups| heading(&format!("By {what}")) + &shown(&tables::groups(what, groups));
+    content + &of("subtype", &evaluation.subtypes) + &of("case", &evaluation.cases)
+}
+
+pub(super) fn mistakes(report: &EvaluationReport<'_>) -> String {
+    if report.mistakes.is_empty() {
+        return paragraph("No image is called what it is not.");
+    }
+    let mistake = |mistake: &super::Mistake| {
+        let Some(subject) = report.predictions.subjects.get(mistake.index) else { return String::new() };
+        let margin = report.predictions.network.plain.get(mistake.index).copied().unwrap_or_default();
+        let Subject { filename, truth, case, subtype, stratum } = subject;
+        let called = if *truth == Label::Malignant { Label::Benign } else { Label::Malignant };
+        let what = stratum.map_or_else(String::new, |stratum| format!(" at {}X", stratum.magnification));
+        let alt = format!("A {} tumour{what}", truth.lower());
+        let thumbnail = mistake.thumbnail.as_ref().map(|jpeg| image("jpeg", jpeg, &alt)).unwrap_or_default();
+        let heatmap = mistake.heatmap.as_ref();
+        let heatmap = heatmap.map(|png| image("png", png, "Where the network looked")).unwrap_or_default();
+        format!(
+            "<li><div class=\"images\">{thumbnail}{heatmap}</div>\n<p><strong>{truth}</strong> ({subtype}{what}), called \
+             {} with a probability of malignancy of {:.4}<br><span class=\"name\">case {}, {}</span></p></li>\n",
+            called.lower(),
+            Probability::from_margin(margin).get(),
+            escaped(case),
+            escaped(filename),
+            subtype = escaped(subtype),
+        )
+    };
+    let list: String = report.mistakes.iter().map(mistake).collect();
+    paragraph("The images that the network is surest of and wrong about, the worst first.")
+        + &format!("<ol class=\"mistakes\">\n{list}</ol>\n")
+}
