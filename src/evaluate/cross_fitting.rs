@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_cannot_be_fitted_is_none() {
         let benign = predictions((0..10).map(|case| (case, false, 1.0)));
-        assert_eq!(Fit::of(&[benign.clone()]), None);
+        assert_eq!(Fit::of(std::slice::from_ref(&benign)), None);
         assert!(CrossFitted::of(&[fold(0)]).is_none(), "there is no other fold");
         assert!(CrossFitted::of(&[fold(0), benign]).is_none(), "the first fold's others are of one class");
         assert!(CrossFitted::of(&[]).is_none_or(|it| it.fits.is_empty()));

@@ -172,7 +172,9 @@ fn all_images_make_a_file_that_predicts_and_carries_the_figures_of_its_cross_val
     fs::rename(&hidden, &unfinished).unwrap();
     let predictions = folds.join("repeat-2/fold-1/validation-predictions.csv");
     fs::rename(&predictions, &hidden).unwrap();
-    assert!(complaint(&carrying).contains("has lost its validation-predictions.csv"));
+    assert!(complaint(&carrying).contains("has not ended"));
+    let lost = complaint(&["compare", text(&folds.join("repeat-2/fold-1"))]);
+    assert!(lost.contains("has lost its predictions"), "{lost}");
     fs::rename(&hidden, &predictions).unwrap();
     let other = complaint(&best(&out, 2, &["--all", "--cross-validation", text(&folds)]));
     assert!(other.contains("trained by other settings") && other.contains("recipe.epochs = 2, and not 1"), "{other}");

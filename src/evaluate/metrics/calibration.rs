@@ -191,8 +191,8 @@ mod tests {
     fn a_temperature_makes_margins_that_are_twice_too_large_right() {
         // Of 100 images with a margin of ln 3 three quarters are malignant; these say twice that.
         let image = |index: usize| {
-            let right = index % 4 != 0;
-            let (truth, margin) = if index % 2 == 0 { (right, 1.0) } else { (!right, -1.0) };
+            let right = !index.is_multiple_of(4);
+            let (truth, margin) = if index.is_multiple_of(2) { (right, 1.0) } else { (!right, -1.0) };
             let truth = if truth { Label::Malignant } else { Label::Benign };
             scored(truth, margin * 2.0 * 3.0_f64.ln())
         };

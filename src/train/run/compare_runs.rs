@@ -82,9 +82,7 @@ fn read_predictions(folder: &Path, split: &Split) -> Result<(Part, Predictions),
             true if [Part::Validation, Part::Test].iter().all(|part| split.count(*part) == 0) => {
                 "was trained on all images, so there are none to compare it by"
             }
-            true => {
-                "has lost its validation-predictions.csv or test-predictions.csv; put it back, or train the run again"
-            }
+            true => "has lost its predictions; the command that trained it makes them again when --resume is added",
             false => {
                 "has no predictions, because its training has not ended; the command that began it goes on with it when \
                  --resume is added"
