@@ -21,7 +21,7 @@ const OPACITY: f32 = 0.72;
 /// The grey that black becomes.
 const DARKEST: f32 = 70.0;
 
-/// Rows of the scale below the image: white, the bar, and the ticks.
+/// Rows of the scale below the image: white, the bar, the ticks, and white.
 const GAP: u32 = 8;
 const BAR: u32 = 12;
 const TICKS: u32 = 6;
@@ -60,20 +60,22 @@ fn scaled(image: &RgbImage, side: u32) -> RgbImage {
 
 fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
     let (width, height) = image.dimensions();
-    let mut drawn = RgbImage::from_pixel(width, height + GAP + BAR + TICKS, Rgb([255; 3]));
+    let mut drawn = RgbImage::from_pixel(width, height + GAP + BAR + TICKS + GAP, Rgb([255; 3]));
     // A heatmap of zeros has no colour anywhere.
     let unit = 1.0 / (heatmap.range() as f32).max(f32::MIN_POSITIVE);
     let values = heatmap.at_size(width, height);
     for ((pixel, below), value) in drawn.pixels_mut().zip(image.pixels()).zip(&values) {
         *pixel = coloured(lightened(luminance(below)), value * unit);
     }
-    let last = width.saturating_sub(1);
-    for x in 0..width {
-        let colour = coloured(SCALE_GREY, 2.0 * x as f32 / last.max(1) as f32 - 1.0);
+    // Inset, so that a frame with round corners cuts no end off.
+    let first = width / 32;
+    let last = width.saturating_sub(1) - first;
+    for x in first..=last {
+        let colour = coloured(SCALE_GREY, 2.0 * (x - first) as f32 / (last - first).max(1) as f32 - 1.0);
         (height + GAP..height + GAP + BAR).for_each(|y| drawn.put_pixel(x, y, colour));
     }
     for quarter in 0..=4 {
-        let x = (u64::from(last) * quarter / 4) as u32;
+        let x = first + (last - first) * quarter / 4;
         let length = if quarter % 2 == 0 { TICKS } else { TICKS / 2 };
         (0..length).for_each(|y| drawn.put_pixel(x, height + GAP + BAR + y, Rgb([60; 3])));
     }
@@ -84,7 +86,8 @@ fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
 fn coloured(grey: f32, value: f32) -> Rgb<u8> {
     let colour = if value < 0.0 { BENIGN } else { MALIGNANT };
     let opacity = OPACITY * value.abs().min(1.0);
-    Rgb(colour.map(|channel| (grey + opacity * (channel - grey)).round() as u8))
+    // Rounded by hand: `f32::round` is a call for each of the 500,000 numbers of an overlay.
+    Rgb(colour.map(|channel| (grey + opacity * (channel - grey) + 0.5) as u8))
 }
 
 /// Dark tissue would swallow the colours.

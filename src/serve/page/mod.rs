@@ -268,7 +268,7 @@ mod tests {
             RESEARCH_USE,
             "href=\"/\"",
             "<img src=\"data:image/png;base64,AA==\"",
-            "from −2.3 (blue",
+            "from −<span data-field=\"range\">2.3</span> (blue",
             "no proof",
         ] {
             assert!(page.contains(part), "{part} is missing");
