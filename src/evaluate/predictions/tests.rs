@@ -18,7 +18,7 @@ fn predictions() -> Predictions {
         subjects: subjects.collect(),
         network: of(1.0),
         controls: vec![(Control::MeanColour, of(0.7)), (Control::Strata, of(0.3))],
-        shifted: vec![(Shift::Blur(2.0), margins(0.9)), (Shift::Red(0.8), margins(1.1))],
+        shifted: vec![(Shift::Red(0.8), margins(1.1)), (Shift::Blur(2.0), margins(0.9))],
     }
 }
 

@@ -50,7 +50,7 @@ fn table(Table { title, words, header, rows }: &Table) -> String {
     let row = |row: &Vec<String>| format!("<tr>{}</tr>\n", row.iter().enumerate().map(cell).collect::<String>());
     let note = if note.is_empty() { String::new() } else { format!("<p class=\"note\">{}</p>\n", escaped(note)) };
     format!(
-        "<div class=\"scroll{}\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table>\n<caption>{}</caption>\n\
+        "<div class=\"scroll{}\" tabindex=\"0\" role=\"group\" aria-label=\"{}\"><table>\n<caption><span>{}</span></caption>\n\
          <thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n{note}",
         if header.len() >= WIDE { " wide" } else { "" },
         escaped(caption),

@@ -139,7 +139,7 @@ pub(super) fn sharing() -> String {
 }
 
 /// A sentence that begins with a capital.
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

@@ -73,7 +73,7 @@ impl EvaluationReport<'_> {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n\
-             <style>{STYLE}{}</style>\n</head>\n<body>\n<aside class=\"notice\" role=\"note\">{RESEARCH_USE}</aside>\n\
+             <style>{STYLE}{}</style>\n</head>\n<body>\n<aside class=\"notice\" aria-label=\"Notice\">{RESEARCH_USE}</aside>\n\
              <header>\n<h1>{title}</h1>\n{}<nav aria-label=\"Sections\"><ol>\n{}</ol></nav>\n</header>\n<main>\n{}</main>\n\
              </body>\n</html>\n",
             dark_drawings(),

@@ -5,7 +5,8 @@ use crate::evaluate::predictions::digits;
 use crate::evaluate::{Curves, Evaluation, Metric, Subject, TrainedOnThese, thousands};
 use crate::report::evaluation::{self as tables, trained_on_these};
 use crate::report::html::EvaluationReport;
-use crate::report::html::markup::{heading, image, paragraph, plots, shown};
+use crate::report::html::markup::{image, paragraph, plots, shown};
+use crate::report::html::methods::capital;
 use crate::report::sections::number;
 use crate::report::svg::{self, escaped, plots as drawn};
 
@@ -27,7 +28,7 @@ pub(super) fn summary(report: &EvaluationReport<'_>) -> String {
         thousands(evaluation.all.figures.n),
         evaluation.cases.len()
     );
-    let trained = trained_on_these(evaluation);
+    let trained = capital(&trained_on_these(evaluation));
     let trained = format!("<p{}>{}.</p>\n", if known { "" } else { " class=\"warning\"" }, escaped(&trained));
     let card = |(metric, what): (Metric, &str)| {
         let interval = evaluation.intervals[metric]
@@ -58,9 +59,8 @@ fn beside_colour(evaluation: &Evaluation) -> String {
 
 pub(super) fn figures(evaluation: &Evaluation) -> String {
     let figures = &evaluation.all.figures;
-    shown(&tables::figures(evaluation))
-        + &shown(&tables::matrix(figures))
-        + &shown(&tables::classification_report(figures))
+    let by_class = shown(&tables::matrix(figures)) + &shown(&tables::classification_report(figures));
+    format!("<div class=\"beside\">\n{}<div>\n{by_class}</div></div>\n", shown(&tables::figures(evaluation)))
 }
 
 pub(super) fn ranking(evaluation: &Evaluation, curves: &Curves) -> String {
@@ -143,14 +143,13 @@ pub(super) fn shifts(evaluation: &Evaluation) -> String {
 pub(super) fn groups(evaluation: &Evaluation) -> String {
     let mut content = String::new();
     if !evaluation.magnifications.is_empty() {
-        content += &heading("By magnification");
         content += &shown(&tables::by_magnification(&evaluation.magnifications));
         for (times, section) in &evaluation.magnifications {
             content += &shown(&tables::at_magnification(*times, section));
         }
     }
-    let of = |what, groups| heading(&format!("By {what}")) + &shown(&tables::groups(what, groups));
-    content + &of("subtype", &evaluation.subtypes) + &of("case", &evaluation.cases)
+    content += &shown(&tables::groups("subtype", &evaluation.subtypes));
+    content + &shown(&tables::groups("case", &evaluation.cases))
 }
 
 pub(super) fn mistakes(report: &EvaluationReport<'_>) -> String {

@@ -71,7 +71,8 @@ fn every_element_is_closed_every_link_leads_somewhere_and_nothing_is_asked_of_ot
                 assert!(ids.insert(id), "{id} stands twice");
             }
             links.extend(attribute("href").map(|(link, _)| link.trim_start_matches('#')));
-            assert!(name != "script" && name != "link" && !tag.contains(" on"), "{tag}");
+            let handles_events = tag.split('"').step_by(2).any(|outside| outside.starts_with(" on"));
+            assert!(name != "script" && name != "link" && !handles_events, "{tag}");
         }
         assert!(open.is_empty(), "{open:?}");
         assert!(links.is_subset(&ids), "{links:?} {ids:?}");

@@ -36,7 +36,9 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
     svg.text((MARGIN, 52.0), Anchor::Start, SMALL, what);
     names(&mut svg, &rows, (MARGIN, WIDTH - MARGIN), ROWS);
     for panel in 0..AREAS.len() {
-        areas(&mut svg, &rows, panel, (LABELS + panel as f64 * PANEL, ROWS));
+        let left = LABELS + panel as f64 * PANEL;
+        heading(&mut svg, panel, (left, ROWS));
+        areas(&mut svg, &rows, panel, (left, ROWS));
     }
     let setting = &evaluation.setting;
     let fitted = format!(
@@ -51,7 +53,7 @@ pub(crate) fn figure(evaluation: &Evaluation, what: &str) -> String {
 
 /// Each panel by itself, as wide as a telephone.
 pub(crate) fn panels(evaluation: &Evaluation) -> [String; 4] {
-    const TOP: f64 = 52.0;
+    const TOP: f64 = 68.0;
     const LEFT: f64 = 152.0;
     const RIGHT: f64 = LEFT + PANEL - GAP + 16.0;
     let rows = rows(evaluation);
@@ -60,6 +62,7 @@ pub(crate) fn panels(evaluation: &Evaluation) -> [String; 4] {
         let height = TOP + rows.len() as f64 * ROW + 4.0;
         let mut svg = Svg::new(RIGHT, height, &format!("{}: {detail}", metric.title()));
         names(&mut svg, &rows, (8.0, RIGHT - 4.0), TOP);
+        heading(&mut svg, panel, (8.0, TOP));
         areas(&mut svg, &rows, panel, (LEFT, TOP));
         svg.finish()
     })
@@ -74,16 +77,20 @@ fn names(svg: &mut Svg, rows: &[Row], (left, right): (f64, f64), top: f64) {
     }
 }
 
-/// A panel of areas below its heading.
-fn areas(svg: &mut Svg, rows: &[Row], panel: usize, (left, top): (f64, f64)) {
+/// What a panel is of, above it.
+fn heading(svg: &mut Svg, panel: usize, (left, top): (f64, f64)) {
     let (metric, detail) = AREAS[panel];
+    svg.text((left, top - 42.0), Anchor::Start, HEADING, metric.name());
+    svg.text((left, top - 27.0), Anchor::Start, SMALL, detail);
+}
+
+/// A panel of areas with its scale.
+fn areas(svg: &mut Svg, rows: &[Row], panel: usize, (left, top): (f64, f64)) {
     let numbers = rows
         .iter()
         .flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)));
     let scale = Scale::rounded(numbers.copied().fold(0.4, f64::min), 1.0, (left, left + PANEL - GAP), 4);
     let bottom = top + rows.len() as f64 * ROW;
-    svg.text((left, top - 42.0), Anchor::Start, HEADING, metric.name());
-    svg.text((left, top - 27.0), Anchor::Start, SMALL, detail);
     for (x, label) in scale.ticks() {
         svg.line(&[(x, top), (x, bottom)], GRID);
         svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);

@@ -9,7 +9,7 @@ use crate::report::svg::{Anchor, GRID, Marker, Place, SMALL, Scale, Stroke, Svg,
 // Pixels.
 const WIDTH: f64 = 360.0;
 const HEIGHT: f64 = 330.0;
-const LEFT: f64 = 50.0;
+const LEFT: f64 = 58.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 46.0;

@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(claim, (1..=44).collect::<Vec<_>>());
         for Item(number, _, answer) in tripod_ai::ITEMS.iter().chain(claim::ITEMS) {
             let (In(_, words) | Open(words)) = answer;
-            assert!(words.ends_with('.') && words.starts_with(char::is_uppercase), "{number}: {words}");
+            assert!(words.ends_with('.') && !words.starts_with(char::is_lowercase), "{number}: {words}");
         }
     }
 }
