@@ -77,7 +77,7 @@ impl EvaluationReport<'_> {
              <header>\n<h1>{title}</h1>\n{}<nav aria-label=\"Sections\"><ol>\n{}</ol></nav>\n</header>\n<main>\n{}</main>\n\
              </body>\n</html>\n",
             dark_drawings(),
-            paragraph(&self.results.images.to_owned()),
+            paragraph(self.results.images),
             links.collect::<String>(),
             sections.iter().map(|(id, heading, content)| section(id, heading, content)).collect::<String>(),
             title = escaped(&title),
