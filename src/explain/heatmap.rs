@@ -48,7 +48,8 @@ impl Heatmap {
 
     /// The heatmap at so many pixels, bilinearly.
     pub(super) fn at_size(&self, width: u32, height: u32) -> Vec<f32> {
-        let columns: Vec<_> = (0..width as usize).map(|x| between(x, width as usize, self.side)).collect();
+        let column = |x| between(x, width as usize, self.side);
+        let columns: Vec<_> = (0..width as usize).map(column).map(|(a, b, share)| (a, b, share as f32)).collect();
         let mut line = vec![0.0; self.side];
         let mut pixels = Vec::with_capacity(width as usize * height as usize);
         for y in 0..height as usize {
@@ -58,7 +59,7 @@ impl Heatmap {
             line.iter_mut().zip(rows).for_each(|(value, (a, b))| *value = a + share as f32 * (b - a));
             pixels.extend(columns.iter().map(|&(left, right, share)| {
                 let (a, b): (f32, f32) = (line[left], line[right]);
-                a + share as f32 * (b - a)
+                a + share * (b - a)
             }));
         }
         pixels

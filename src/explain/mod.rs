@@ -17,6 +17,9 @@ pub use overlay::overlay;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExplainError {
+    /// The image could not be brought to the overlay's size.
+    #[error(transparent)]
+    Pixels(#[from] crate::pixels::PixelsError),
     /// The encoder refused the overlay: a fault of this program, not of the user.
     #[error("the overlay could not be encoded as PNG: {0}")]
     Png(#[from] image::ImageError),

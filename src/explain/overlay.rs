@@ -1,9 +1,10 @@
 //! An image with its heatmap's colours on it, and their scale below.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage, imageops};
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 
 use crate::explain::{ExplainError, Heatmap};
+use crate::pixels::with_longer_side;
 
 /// The longer sides, in pixels, that are tried until the PNG is small enough; only noise needs the later ones.
 const SIDES: [u32; 3] = [512, 384, 256];
@@ -12,14 +13,14 @@ const SIDES: [u32; 3] = [512, 384, 256];
 const MOST_BYTES: usize = 400_000;
 
 /// The ends of ColorBrewer's scale RdBu, which those who are colour-blind can tell apart.
-const BENIGN: [f32; 3] = [33.0, 102.0, 172.0];
-const MALIGNANT: [f32; 3] = [178.0, 24.0, 43.0];
+const BENIGN: [i32; 3] = [33, 102, 172];
+const MALIGNANT: [i32; 3] = [178, 24, 43];
 
-/// How much of a pixel is colour at the ends of the scale; the tissue stays visible below it.
-const OPACITY: f32 = 0.72;
+/// How much of a pixel is colour at the ends of the scale, in parts of 256; the tissue stays visible below it.
+const OPACITY: f32 = 184.0;
 
 /// The grey that black becomes.
-const DARKEST: f32 = 70.0;
+const DARKEST: i32 = 70;
 
 /// Rows of the scale below the image: white, the bar, the ticks, and white.
 const GAP: u32 = 8;
@@ -27,35 +28,23 @@ const BAR: u32 = 12;
 const TICKS: u32 = 6;
 
 /// The grey that the scale's colours lie on.
-const SCALE_GREY: f32 = 215.0;
+const SCALE_GREY: i32 = 215;
 
 /// The image, in grey and with its longer side at 512 pixels, under the colours of its heatmap: blue where it speaks for
 /// benign, red where it speaks for malignant, grey where for neither. Below it the scale, with ticks at both ends, which
 /// are minus and plus [`Heatmap::range`], at 0 and halfway. A PNG of at most 400 kB.
 ///
 /// # Errors
-/// When the encoder fails.
+/// When the image has no pixels, or the encoder fails.
 pub fn overlay(image: &RgbImage, heatmap: &Heatmap) -> Result<Vec<u8>, ExplainError> {
     let mut png = Vec::new();
     for side in SIDES {
-        png = encoded(&drawn(&scaled(image, side), heatmap))?;
+        png = encoded(&drawn(&with_longer_side(image, side)?, heatmap))?;
         if png.len() <= MOST_BYTES {
             break;
         }
     }
     Ok(png)
-}
-
-/// The image with its longer side at so many pixels.
-fn scaled(image: &RgbImage, side: u32) -> RgbImage {
-    let (width, height) = (image.width().max(1), image.height().max(1));
-    let longer = width.max(height);
-    let to = |own: u32| ((u64::from(own) * u64::from(side)).div_ceil(u64::from(longer))) as u32;
-    if longer > side {
-        imageops::thumbnail(image, to(width), to(height))
-    } else {
-        imageops::resize(image, to(width), to(height), imageops::FilterType::Triangle)
-    }
 }
 
 fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
@@ -82,22 +71,22 @@ fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
     drawn
 }
 
-/// A grey with the colour of a value from -1 to 1 on it.
-fn coloured(grey: f32, value: f32) -> Rgb<u8> {
+/// A grey with the colour of a value from -1 to 1 on it. In whole numbers, since an overlay has 500,000 of them and must
+/// cost little beside the classification.
+fn coloured(grey: i32, value: f32) -> Rgb<u8> {
     let colour = if value < 0.0 { BENIGN } else { MALIGNANT };
-    let opacity = OPACITY * value.abs().min(1.0);
-    // Rounded by hand: `f32::round` is a call for each of the 500,000 numbers of an overlay.
-    Rgb(colour.map(|channel| (grey + opacity * (channel - grey) + 0.5) as u8))
+    let opacity = (OPACITY * value.abs().min(1.0)) as i32;
+    Rgb(colour.map(|channel| (grey + ((opacity * (channel - grey)) >> 8)) as u8))
 }
 
 /// Dark tissue would swallow the colours.
-fn lightened(grey: f32) -> f32 {
-    DARKEST + grey * (255.0 - DARKEST) / 255.0
+fn lightened(grey: i32) -> i32 {
+    DARKEST + ((grey * (256 - DARKEST)) >> 8)
 }
 
 /// Rec. 709's, of sRGB's own numbers.
-fn luminance(Rgb([red, green, blue]): &Rgb<u8>) -> f32 {
-    0.2126 * f32::from(*red) + 0.7152 * f32::from(*green) + 0.0722 * f32::from(*blue)
+fn luminance(Rgb([red, green, blue]): &Rgb<u8>) -> i32 {
+    (54 * i32::from(*red) + 183 * i32::from(*green) + 19 * i32::from(*blue)) >> 8
 }
 
 fn encoded(image: &RgbImage) -> Result<Vec<u8>, ExplainError> {

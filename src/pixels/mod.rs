@@ -25,7 +25,7 @@ pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, 
 pub use error::PixelsError;
 pub use image::RgbImage;
 pub use preprocess::Preprocess;
-pub use resize::{Crop, Resampling};
+pub use resize::{Crop, Resampling, with_longer_side};
 pub use shift::Shift;
 pub use stains::{StainChange, stain_amounts};
 pub use stretch::DecorrelationStretch;

@@ -44,12 +44,27 @@ pub(super) fn resize(image: &RgbImage, size: u32, resampling: Resampling) -> Res
 
 /// Resizes an image, or a square within it, to `size` by `size` pixels, antialiased.
 pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Result<RgbImage, PixelsError> {
+    convolved(image, (size, size), crop)
+}
+
+/// An image with its longer side at so many pixels, antialiased, for people to look at.
+///
+/// # Errors
+/// When the image has no pixels.
+pub fn with_longer_side(image: &RgbImage, side: u32) -> Result<RgbImage, PixelsError> {
+    let (width, height) = image.dimensions();
+    let longer = u64::from(width.max(height).max(1));
+    let to = |own: u32| (u64::from(own) * u64::from(side)).div_ceil(longer) as u32;
+    convolved(image, (to(width), to(height)), None)
+}
+
+fn convolved(image: &RgbImage, (to_width, to_height): (u32, u32), crop: Option<Crop>) -> Result<RgbImage, PixelsError> {
     let (width, height) = image.dimensions();
     let failed = |reason: String| PixelsError::Resize((width, height), reason);
     // Typed, so that the program holds the code for this kind of pixel alone.
     let source = TypedImageRef::<U8x3>::from_buffer(width, height, image).map_err(|e| failed(e.to_string()))?;
-    let mut resized = RgbImage::new(size, size);
-    let mut target = TypedImage::from_buffer(size, size, &mut resized).map_err(|e| failed(e.to_string()))?;
+    let mut resized = RgbImage::new(to_width, to_height);
+    let mut target = TypedImage::from_buffer(to_width, to_height, &mut resized).map_err(|e| failed(e.to_string()))?;
     let mut options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     if let Some(Crop { left, top, side }) = crop {
         let (w, h) = (f64::from(width), f64::from(height));
