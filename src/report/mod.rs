@@ -1,8 +1,9 @@
 //! Everything that is shown: what results consist of ([`Results`]), and the formats that they are written in
 //! ([`Exporter`]), a file each.
 //!
-//! In: an evaluation, a comparison of runs or an audit. Out: text. A new format is a file with an [`Exporter`]; new
-//! results are a file with the sections, records and figure that every format takes.
+//! In: an evaluation, a comparison of runs or an audit. Out: text, and of an evaluation a whole page
+//! ([`EvaluationReport`]). A new format is a file with an [`Exporter`]; new results are a file with the sections, records
+//! and figure that every format takes.
 
 mod audit;
 mod calibration;

@@ -13,6 +13,8 @@
 )]
 
 mod browser;
+#[cfg(feature = "cli")]
+mod report;
 #[path = "../support/mod.rs"]
 mod support;
 
