@@ -69,17 +69,19 @@ pub(super) fn home(model: &ModelId, points: &[OperatingPoint], can_explain: bool
 
 /// The form's field for the operating point, where there are several to choose from.
 fn choice(points: &[OperatingPoint]) -> String {
-    let option = |OperatingPoint { name, threshold, sensitivity, specificity }: &OperatingPoint| {
-        let words = format!(
-            "{name}: from {} on; finds {} of the malignant images, and calls {} of the benign ones benign",
-            threshold.get(),
-            percent(*sensitivity),
-            percent(*specificity)
-        );
-        fill("<option value=\"{{name}}\">{{words}}</option>", &[("name", name.key()), ("words", &words)])
+    let option = |OperatingPoint { name, threshold, .. }: &OperatingPoint| {
+        let slots = [("name", name.key()), ("threshold", &threshold.get().to_string())];
+        fill("<option value=\"{{name}}\">{{name}}, from {{threshold}} on</option>", &slots)
     };
-    let options: String = points.iter().map(option).collect();
-    if points.len() > 1 { fill(POINTS, &[("options", options)]) } else { String::new() }
+    let shares = |OperatingPoint { name, sensitivity, specificity, .. }: &OperatingPoint| {
+        let [malignant, benign] = [sensitivity, specificity].map(|share| percent(*share));
+        format!("{name} called {malignant} of the malignant ones malignant and {benign} of the benign ones benign")
+    };
+    if points.len() < 2 {
+        return String::new();
+    }
+    let shares = points.iter().map(shares).collect::<Vec<_>>().join("; ");
+    fill(POINTS, &[("options", points.iter().map(option).collect()), ("shares", shares)])
 }
 
 /// One image's section of a page of results.
@@ -295,8 +297,9 @@ mod tests {
         let page = home(&card, &points, true, &config);
         for part in [
             "<select id=\"threshold\" name=\"threshold\"",
-            "<option value=\"balanced\">balanced: from 0.5 on; finds 87.5% of",
-            "<option value=\"sensitive\">sensitive: from 0.25 on; finds 95.0% of the malignant images, and calls 62.5% of",
+            "<option value=\"balanced\">balanced, from 0.5 on</option>",
+            "<option value=\"sensitive\">sensitive, from 0.25 on</option>",
+            "balanced called 87.5% of the malignant ones malignant and 62.5% of the benign ones benign; sensitive called 95",
         ] {
             assert!(page.contains(part), "{part} is missing");
         }
