@@ -31,6 +31,11 @@ pub(super) fn image_of(samples: Vec<u8>, width: u32, height: u32, has_alpha: boo
 }
 
 impl Raster {
+    /// For a file of inks: a profile for these is not applied, and one for other colours is not this image's.
+    pub(super) fn pass_over_profile(&mut self) {
+        self.notes.extend(self.colours.take().map(|_| Note::ProfileNotApplied));
+    }
+
     /// The image in sRGB, without transparency and upright.
     pub(super) fn finish(self) -> Decoded {
         let Self { mut image, is_grey, is_deep, colours, orientation, mut notes } = self;

@@ -16,7 +16,7 @@ use image::ImageFormat;
 use jpeg_decoder::ColorTransform;
 
 use super::raster::Raster;
-use super::{DecodeLimits, Note, decoders, orientation};
+use super::{DecodeLimits, decoders, orientation};
 use crate::pixels::PixelsError;
 
 pub(super) use scans::{Fault, Layout, Shape, walk};
@@ -41,9 +41,8 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         unusual::read(bytes, colours, limits)?
     };
     raster.orientation = orientation::find(&header.exif, header.xmp);
-    // A profile for inks is not applied, and one for other colours is not this image's.
-    if header.components.len() == 4 && raster.colours.take().is_some() {
-        raster.notes.push(Note::ProfileNotApplied);
+    if header.components.len() == 4 {
+        raster.pass_over_profile();
     }
     Ok(raster)
 }

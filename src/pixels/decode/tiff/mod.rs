@@ -37,7 +37,7 @@ use super::{DecodeLimits, PixelsError};
 /// strip or tile with what its decoder needs.
 pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
     let (file, first) = File::open(bytes)?;
-    let (tags, mut notes) = pages::choose(&file, first)?;
+    let (tags, notes) = pages::choose(&file, first)?;
     let mut page = Page::read(&tags, limits)?;
     let (mut pixels, mut verdict) = draw(&page)?;
     if matches!(verdict, Verdict::BeyondStated) {
@@ -48,20 +48,19 @@ pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, Pixels
         let bits = page.depth.bits;
         return Err(unknown_range(&format!("its samples have {bits} bits, of which the highest are not used")));
     }
-    let mut profile = profile(&tags);
-    // A profile for inks is not applied, and one for other colours is not this image's.
-    if matches!(page.colour, Colour::Cmyk) && profile.take().is_some() {
-        notes.push(Note::ProfileNotApplied);
-    }
     let image = image_of(pixels, page.width, page.height, page.alpha != Alpha::None);
-    Ok(Raster {
+    let mut raster = Raster {
         image: image.ok_or_else(|| refused("its size contradicts itself"))?,
         is_grey: page.colour.is_grey(),
         is_deep: page.depth.bits > 8 || page.depth.float,
-        colours: profile.map(ColourSource::Profile),
+        colours: profile(&tags).map(ColourSource::Profile),
         orientation: orientation(&tags),
         notes,
-    })
+    };
+    if matches!(page.colour, Colour::Cmyk) {
+        raster.pass_over_profile();
+    }
+    Ok(raster)
 }
 
 /// A TIFF that is damaged, and how, as a clause.
