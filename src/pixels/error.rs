@@ -76,6 +76,7 @@ pub enum PixelsError {
     Tensor(#[from] candle_core::Error),
 }
 
+#[cfg(feature = "serve")]
 impl PixelsError {
     /// Whether a larger limit would let the image pass, as far as is known.
     pub(crate) fn is_of_size(&self) -> bool {

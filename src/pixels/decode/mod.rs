@@ -81,6 +81,7 @@ impl DecodeLimits {
     }
 
     /// What keeps to both.
+    #[cfg(feature = "serve")]
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self { max_bytes: self.max_bytes.min(other.max_bytes), max_pixels: self.max_pixels.min(other.max_pixels) }
     }
