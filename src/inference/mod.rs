@@ -4,28 +4,36 @@
 //! a job for one of a few threads. The queue is short: beyond it an image is refused at once, instead of waiting for an
 //! answer that nobody will wait for. A client that goes away, or whose image has waited too long, takes its entry out
 //! of the queue at once, and with it the image.
+//!
+//! An image of many million pixels takes tenths of a second to decode, and who sends an ordinary one would wait for it.
+//! So large images have threads of their own, as many, and the
+//! operating system shares the cores among all of them.
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
 use crate::explain::{Heatmap, overlay};
 use crate::model::{Classifier, Explanation, Prediction};
-use crate::pixels::{self, DecodeLimits, Decoded, Note};
+use crate::pixels::{self, DecodeLimits, Decoded, Note, PixelsError};
 
 mod error;
+mod queue;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::InferenceError;
+use queue::{ClosesQueue, Job, Queue, Size, WaitsForRoom};
+
+/// What the threads for ordinary images leave to those for large ones: images of more pixels, whose decoding would take
+/// longer than an inference does (one of BreakHis has 0.3 million), and longer files.
+const ORDINARY: DecodeLimits = DecodeLimits { max_bytes: 2 << 20, max_pixels: 1_000_000 };
 
 /// An image that is to be classified.
 pub(crate) struct EncodedImage {
@@ -63,7 +71,10 @@ pub(crate) struct Classification {
 type Outcome = Result<Classification, InferenceError>;
 
 /// From an image that has waited so long to its classification; runs on the threads of this room.
-type Classify = dyn Fn(EncodedImage, Duration) -> Outcome + Send + Sync;
+type Classify = dyn Fn(EncodedImage, Size, Duration) -> Result<Outcome, TooLarge> + Send + Sync;
+
+/// An image that a thread for ordinary ones has not decoded.
+struct TooLarge(EncodedImage);
 
 /// The way to the threads. They end when its last copy is dropped.
 #[derive(Clone)]
@@ -73,32 +84,9 @@ pub(crate) struct Inference {
     wait_timeout: Duration,
 }
 
-struct Queue {
-    jobs: Mutex<Jobs>,
-    arrived: Condvar,
-    /// A permit for each image that waits or is being classified.
-    permits: Semaphore,
-    /// Images that wait for a permit, as those of batches may.
-    before_it: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Jobs {
-    waiting: VecDeque<Job>,
-    next_number: u64,
-    closed: bool,
-}
-
-struct Job {
-    number: u64,
-    image: EncodedImage,
-    since: Instant,
-    reply: oneshot::Sender<Outcome>,
-}
-
 impl Inference {
-    /// Starts `threads` threads that decode and classify, with a queue before them in which `queue` images may wait,
-    /// counted for all threads together. No image waits longer than `wait_timeout`.
+    /// Starts `threads` threads that decode and classify, and as many for large images, with a queue before them in which
+    /// `queue` images may wait, counted for all threads together. No image waits longer than `wait_timeout`.
     ///
     /// # Errors
     /// When the operating system refuses a thread.
@@ -109,39 +97,47 @@ impl Inference {
         queue: usize,
         wait_timeout: Duration,
     ) -> io::Result<Self> {
-        let classify = move |EncodedImage { content, wants_thumbnail, wants_heatmap }: EncodedImage, queue| {
+        let classify = move |image: EncodedImage, size, queue| {
             let began = Instant::now();
-            let Decoded { image, notes } = pixels::decode(&content, &limits)?;
+            let decoded = match size {
+                Size::Ordinary => pixels::decode(&image.content, &limits.and(&ORDINARY)),
+                Size::Large => pixels::decode(&image.content, &limits),
+            };
+            if size == Size::Ordinary && decoded.as_ref().is_err_and(PixelsError::is_of_size) {
+                return Err(TooLarge(image));
+            }
+            let EncodedImage { content, wants_thumbnail, wants_heatmap } = image;
             drop(content);
             let decode = began.elapsed();
-            let explanation = if wants_heatmap { Some(classifier.explain(&image)?) } else { None };
-            let prediction = match &explanation {
-                Some(explanation) => explanation.prediction,
-                None => classifier.classify(&image)?,
+            let classified = |Decoded { image, notes }| {
+                let explanation = if wants_heatmap { Some(classifier.explain(&image)?) } else { None };
+                let prediction = match &explanation {
+                    Some(explanation) => explanation.prediction,
+                    None => classifier.classify(&image)?,
+                };
+                let inference = began.elapsed() - decode;
+                let drawn = |explanation: Explanation| {
+                    let heatmap = Heatmap::of(&explanation);
+                    let png = overlay(&image, &heatmap)?.into();
+                    Ok::<_, InferenceError>(HeatmapPng { png, range: heatmap.range() })
+                };
+                let heatmap = explanation.map(drawn).transpose()?;
+                let thumbnail = if wants_thumbnail { pixels::thumbnail(&image).map(Bytes::from) } else { None };
+                Ok(Classification { prediction, notes, thumbnail, heatmap, queue, decode, inference })
             };
-            let inference = began.elapsed() - decode;
-            let drawn = |explanation: Explanation| {
-                let heatmap = Heatmap::of(&explanation);
-                Ok::<_, InferenceError>(HeatmapPng { png: overlay(&image, &heatmap)?.into(), range: heatmap.range() })
-            };
-            let heatmap = explanation.map(drawn).transpose()?;
-            let thumbnail = if wants_thumbnail { pixels::thumbnail(&image).map(Bytes::from) } else { None };
-            Ok(Classification { prediction, notes, thumbnail, heatmap, queue, decode, inference })
+            Ok(decoded.map_err(InferenceError::from).and_then(classified))
         };
         Self::start_with(Arc::new(classify), threads, queue, wait_timeout)
     }
 
     fn start_with(classify: Arc<Classify>, threads: usize, queue: usize, wait_timeout: Duration) -> io::Result<Self> {
-        let permits = Semaphore::new(threads.saturating_add(queue).min(Semaphore::MAX_PERMITS));
-        let queue = Arc::new(Queue {
-            jobs: Mutex::default(),
-            arrived: Condvar::new(),
-            permits,
-            before_it: AtomicUsize::new(0),
-        });
-        for number in 1..=threads.max(1) {
-            let (classify, queue) = (Arc::clone(&classify), Arc::clone(&queue));
-            thread::Builder::new().name(format!("inference-{number}")).spawn(move || work(&*classify, &queue))?;
+        let queue = Arc::new(Queue::new(threads.saturating_add(queue)));
+        for size in Size::ALL {
+            for number in 1..=threads.max(1) {
+                let (classify, queue) = (Arc::clone(&classify), Arc::clone(&queue));
+                let name = format!("{}-{number}", size.thread_name());
+                thread::Builder::new().name(name).spawn(move || work(&*classify, &queue, size))?;
+            }
         }
         Ok(Self { _closes: Arc::new(ClosesQueue(Arc::clone(&queue))), queue, wait_timeout })
     }
@@ -159,7 +155,7 @@ impl Inference {
 
     /// As [`Self::classify`], but waits for room in the queue as long as for a thread.
     pub(crate) async fn classify_when_there_is_room(&self, image: EncodedImage) -> Outcome {
-        let waiting = WaitsForRoom::counted_in(&self.queue.before_it);
+        let waiting = WaitsForRoom::counted_in(&self.queue);
         let permit = timeout(self.wait_timeout, self.queue.permits.acquire()).await;
         drop(waiting);
         match permit {
@@ -170,7 +166,7 @@ impl Inference {
 
     async fn classify_with(&self, _: SemaphorePermit<'_>, image: EncodedImage) -> Outcome {
         let (reply, mut answer) = oneshot::channel();
-        let entry = self.queue.enter(image, reply);
+        let entry = self.queue.enter(Size::Ordinary, image, reply);
         let answered = match timeout(self.wait_timeout, &mut answer).await {
             Ok(answered) => answered,
             Err(_) if entry.withdraw() => return Err(InferenceError::WaitTimeout),
@@ -181,86 +177,23 @@ impl Inference {
 
     /// Images that wait for a thread, in the queue or for room in it.
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.lock().waiting.len() + self.queue.before_it.load(Ordering::Relaxed)
+        self.queue.waiting()
     }
 }
 
-impl Queue {
-    /// What the lock guards is whole between any two of its statements.
-    fn lock(&self) -> MutexGuard<'_, Jobs> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn enter(&self, image: EncodedImage, reply: oneshot::Sender<Outcome>) -> QueueEntry<'_> {
-        let mut jobs = self.lock();
-        let number = jobs.next_number;
-        jobs.next_number += 1;
-        jobs.waiting.push_back(Job { number, image, since: Instant::now(), reply });
-        drop(jobs);
-        self.arrived.notify_one();
-        QueueEntry { queue: self, number }
-    }
-
-    /// The next job, once there is one; `None` when there will be none any more.
-    fn next(&self) -> Option<Job> {
-        let nothing = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
-        self.arrived.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner).waiting.pop_front()
-    }
-}
-
-/// A client's hold on its job: when the client goes, the job leaves the queue.
-struct QueueEntry<'a> {
-    queue: &'a Queue,
-    number: u64,
-}
-
-impl QueueEntry<'_> {
-    /// Takes the job out of the queue; `false` when it has left it by itself.
-    fn withdraw(&self) -> bool {
-        let mut jobs = self.queue.lock();
-        let index = jobs.waiting.binary_search_by_key(&self.number, |job| job.number);
-        index.is_ok_and(|index| jobs.waiting.remove(index).is_some())
-    }
-}
-
-impl Drop for QueueEntry<'_> {
-    fn drop(&mut self) {
-        self.withdraw();
-    }
-}
-
-/// An image that waits for room in the queue.
-struct WaitsForRoom<'a>(&'a AtomicUsize);
-
-impl<'a> WaitsForRoom<'a> {
-    fn counted_in(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
-    }
-}
-
-impl Drop for WaitsForRoom<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Lets the threads end when it is dropped.
-struct ClosesQueue(Arc<Queue>);
-
-impl Drop for ClosesQueue {
-    fn drop(&mut self) {
-        self.0.lock().closed = true;
-        self.0.arrived.notify_all();
-    }
-}
-
-fn work(classify: &Classify, queue: &Queue) {
-    while let Some(Job { image, since, reply, .. }) = queue.next() {
+fn work(classify: &Classify, queue: &Queue, size: Size) {
+    while let Some(Job { image, since, reply, number }) = queue.next(size) {
         // A job owns nothing that another job sees, so nothing can be left half done.
-        let outcome = catch_unwind(AssertUnwindSafe(|| classify(image, since.elapsed())));
-        // A client that has gone by now takes no answer.
-        let _ = reply.send(outcome.unwrap_or_else(|panic| Err(InferenceError::Panicked(panic_message(&*panic)))));
+        let outcome = catch_unwind(AssertUnwindSafe(|| classify(image, size, since.elapsed())));
+        let outcome = match outcome {
+            Ok(Err(TooLarge(image))) => {
+                queue.push(Size::Large, Job { image, since, reply, number });
+                continue;
+            }
+            Ok(Ok(outcome)) => outcome,
+            Err(panic) => Err(InferenceError::Panicked(panic_message(&*panic))),
+        };
+        let _ = reply.send(outcome); // a client that has gone by now takes no answer
     }
 }
 

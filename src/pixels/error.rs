@@ -75,3 +75,11 @@ pub enum PixelsError {
     #[error("the image cannot be made a tensor: {0}")]
     Tensor(#[from] candle_core::Error),
 }
+
+#[cfg(feature = "serve")]
+impl PixelsError {
+    /// Whether a larger limit would let the image pass, as far as is known.
+    pub(crate) fn is_of_size(&self) -> bool {
+        matches!(self, Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory(_))
+    }
+}

@@ -12,7 +12,8 @@ use crate::system;
 pub struct Config {
     /// Where to listen; with port 0 the operating system chooses one, which the log then names.
     pub listen: SocketAddr,
-    /// Images that are decoded and classified at the same time, each on a thread of its own.
+    /// Images that are decoded and classified at the same time, each on a thread of its own, and as many beside them of
+    /// more than a million pixels, so that no other waits for one of these.
     pub threads: usize,
     /// Images that may wait for one of these threads; the next one is answered 503.
     pub queue: usize,

@@ -19,8 +19,6 @@ pub(crate) struct HostileClient {
     pub(crate) most_kib: Option<f64>,
     /// The status that it is answered, where it reads an answer: what is refused by mistake would be cheap.
     pub(crate) status: Option<u16>,
-    /// Whether it posts images that are as large as may be: a neighbour waits for the one that is being decoded.
-    pub(crate) large_images: bool,
 }
 
 /// What a client's cost is held to.
@@ -47,17 +45,7 @@ const FITS_KIB: Option<f64> = Some(400.0);
 
 const fn sends(name: &'static str, open: Open, unit: &'static str, most_times: f64) -> HostileClient {
     let (beside, most_times) = (Beside::PlainServer, Some(most_times));
-    HostileClient {
-        name,
-        open,
-        unit,
-        beside,
-        most_times,
-        connections: 1,
-        most_kib: None,
-        status: None,
-        large_images: false,
-    }
+    HostileClient { name, open, unit, beside, most_times, connections: 1, most_kib: None, status: None }
 }
 
 const fn answers(status: u16, client: HostileClient) -> HostileClient {
@@ -65,8 +53,7 @@ const fn answers(status: u16, client: HostileClient) -> HostileClient {
 }
 
 const fn decodes(name: &'static str, open: Open, most_times: f64) -> HostileClient {
-    let client = sends(name, open, "image", most_times);
-    HostileClient { beside: Beside::OrdinaryImage, large_images: true, ..answers(200, client) }
+    HostileClient { beside: Beside::OrdinaryImage, ..answers(200, sends(name, open, "image", most_times)) }
 }
 
 const fn holds(name: &'static str, open: Open, connections: u32, most_kib: Option<f64>) -> HostileClient {
@@ -102,7 +89,7 @@ pub(crate) const CLIENTS: &[HostileClient] = &[
     answers(422, decodes("JPEG of 694 scans", decoders::jpeg_of_694_scans, 1.0)), // 0.02: refused at the 65th scan
     decodes("TIFF of 65,000 strips", decoders::tiff_of_65000_strips, 6.0), // 2.6 to 3.5
     decodes("TIFF of tiny tiles", decoders::tiff_of_tiny_tiles, 7.0), // 3.2 to 4.3: 87,616 of them
-    decodes("TIFF of one-pixel strips", decoders::tiff_of_one_pixel_strips, 2.0), // 0.5: 3 us a strip
+    decodes("TIFF of one-pixel strips", decoders::tiff_of_one_pixel_strips, 2.0), // 0.2: 3 us a strip
     answers(422, decodes("TIFF of a million strips", decoders::tiff_of_a_million_strips, 1.0)), // 0.02
     // Connections.
     holds("idle HTTP/1", connections::idle_http1, IDLE, IDLE_KIB), // 19
@@ -123,5 +110,5 @@ pub(crate) const CLIENTS: &[HostileClient] = &[
     holds("HTTP/2 closed windows", streams::closed_windows, WINDOWS, FITS_KIB), // 270 to 335
     holds("HTTP/2 large headers", streams::large_headers, HELD, None), // 85 to 100: they are refused
     // What takes memory, together: within 512 MiB. It was 692.
-    HostileClient { large_images: true, ..answers(200, holds("mix", uploads::mix, 8, None)) },
+    answers(200, holds("mix", uploads::mix, 8, None)),
 ];

@@ -69,7 +69,7 @@ pub(crate) fn tiff_of_tiny_tiles(address: &str) -> Round {
 
 /// As many strips of a pixel each as are read.
 pub(crate) fn tiff_of_one_pixel_strips(address: &str) -> Round {
-    post(address, FlatTiff { width: 1, height: 16_448, piece: [1, 1], tiled: false }.bytes())
+    post(address, FlatTiff { width: 1, height: 4_112, piece: [1, 1], tiled: false }.bytes())
 }
 
 pub(crate) fn tiff_of_a_million_strips(address: &str) -> Round {

@@ -38,13 +38,10 @@ pub(crate) struct Figures {
     /// The most that was resident, in KiB.
     peak: u64,
     neighbour: Latency,
-    /// The longest that it took itself, beside the neighbour.
-    longest_round: Duration,
 }
 
 /// The 99th percentile of a neighbour's latency may be so many times what it is when all is quiet, and in any case so
-/// many milliseconds: what a shared machine does to it by itself. Beside large images it may be the longest time for one
-/// of them as often, for one is always being decoded.
+/// many milliseconds: what a shared machine does to it by itself.
 const MOST_TIMES_QUIET: f64 = 3.0;
 const MOST_IN_ANY_CASE: f64 = 100.0;
 
@@ -82,27 +79,25 @@ pub(crate) fn measure(client: &HostileClient) -> Figures {
         _ => cost(process, &mut round),
     };
     let each = process.resident().saturating_sub(before) as f64 / f64::from(client.connections);
-    let (neighbour, later, longest_round) = thread::scope(|scope| {
+    let (neighbour, later) = thread::scope(|scope| {
         let asking = scope.spawn(|| {
             let latency = neighbour.ask(NEIGHBOUR);
             (latency, neighbour)
         });
-        let (mut status, mut longest) = (None, Duration::ZERO);
+        let mut status = None;
         while !asking.is_finished() {
-            let began = Instant::now();
             status = round().status.or(status);
-            longest = longest.max(began.elapsed());
         }
         let (latency, mut neighbour) = asking.join().unwrap();
         drop(round);
         // Whatever the client did, the next one is answered, and rightly.
         process.wait_until_idle(BACKLOG);
         let after = neighbour.ask(Duration::from_millis(50));
-        (Latency { wrong: latency.wrong + after.wrong + after.refused, ..latency }, status, longest)
+        (Latency { wrong: latency.wrong + after.wrong + after.refused, ..latency }, status)
     });
     let peak = process.peak();
     let beside = beside(client, &service);
-    Figures { service: cpu, beside, status: status.or(later), each, peak, neighbour, longest_round }
+    Figures { service: cpu, beside, status: status.or(later), each, peak, neighbour }
 }
 
 /// The same against what the client is held to.
@@ -207,8 +202,7 @@ impl Figures {
         if self.status != client.status {
             faults.push(format!("it was answered {:?} and not {:?}", self.status, client.status));
         }
-        let image = if client.large_images { self.longest_round.as_secs_f64() * 1e3 } else { 0.0 };
-        let most = MOST_IN_ANY_CASE.max(MOST_TIMES_QUIET * quiet.percentile(99).max(image));
+        let most = MOST_IN_ANY_CASE.max(MOST_TIMES_QUIET * quiet.percentile(99));
         if neighbour.percentile(99) > most {
             faults.push(format!("the neighbour's p99 is {:.1} ms; {most:.1} may be", neighbour.percentile(99)));
         }

@@ -80,6 +80,12 @@ impl DecodeLimits {
         Self { max_bytes: *BYTES, ..Self::default() }
     }
 
+    /// What keeps to both.
+    #[cfg(feature = "serve")]
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self { max_bytes: self.max_bytes.min(other.max_bytes), max_pixels: self.max_pixels.min(other.max_pixels) }
+    }
+
     fn check_pixels(&self, width: u32, height: u32) -> Result<(), PixelsError> {
         if u64::from(width) * u64::from(height) > self.max_pixels {
             return Err(PixelsError::TooManyPixels { width, height, limit: self.max_pixels });

@@ -4,36 +4,31 @@
 //! one stream's window shut while others flow, and hyper and h2 would hold that answer as long as the connection lives.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
 
 use hyper::rt::Executor;
-use tokio::io::Interest;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::timed_stream::SEND_BUFFER;
+use super::timed_stream::{Client, SEND_BUFFER};
 use crate::serve::service::Service;
 
 /// The open requests of a connection, and how many bytes of their answers are not sent yet.
 pub(super) struct OpenRequests {
     pub(super) count: watch::Sender<usize>,
     unsent: AtomicUsize,
-    client: Arc<OwnedReadHalf>,
+    client: Arc<Client>,
 }
 
 impl OpenRequests {
-    pub(super) fn new(client: Arc<OwnedReadHalf>) -> Arc<Self> {
+    pub(super) fn new(client: Arc<Client>) -> Arc<Self> {
         Arc::new(Self { count: watch::Sender::new(0), unsent: AtomicUsize::new(0), client })
     }
 
-    /// Waits until the client resets its connection, as a program that ends does, or its system when something comes
-    /// for one that has gone.
+    /// As [`Client::reset`].
     pub(super) async fn reset(&self) {
-        let _ = self.client.ready(Interest::ERROR).await;
+        self.client.reset().await;
     }
 }
 
@@ -65,9 +60,7 @@ impl OpenRequest {
 
     /// Whether the client sends nothing more on this connection: it has gone, or only waits for its answers.
     pub(in crate::serve) fn client_has_stopped_sending(&self) -> bool {
-        let state = pin!(self.open.client.ready(Interest::READABLE));
-        let state = state.poll(&mut Context::from_waker(Waker::noop()));
-        matches!(state, Poll::Ready(Ok(state)) if state.is_read_closed())
+        self.open.client.has_stopped_sending()
     }
 
     /// Waits until the client resets its connection.

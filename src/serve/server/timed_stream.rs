@@ -4,11 +4,12 @@
 //! with it. Here a write has its time: what its bytes take at the least rate that a client may have, at least a second.
 
 use std::io::{self, ErrorKind, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::{Sleep, sleep};
@@ -21,7 +22,7 @@ pub(super) const SEND_BUFFER: u32 = 64 << 10;
 
 pub(super) struct TimedStream {
     /// Shared with those who wait for the client to go.
-    reading: Arc<OwnedReadHalf>,
+    client: Arc<Client>,
     writing: OwnedWriteHalf,
     service: Arc<Service>,
     /// The end of the time for what is to be written, from when the operating system first took nothing of it until
@@ -29,15 +30,39 @@ pub(super) struct TimedStream {
     end: Option<Pin<Box<Sleep>>>,
 }
 
+/// The side that the client sends on.
+pub(super) struct Client {
+    reading: OwnedReadHalf,
+    /// The end of what it sends was read. The operating system may tell of it later than it is met.
+    has_stopped_sending: AtomicBool,
+}
+
+impl Client {
+    pub(super) fn has_stopped_sending(&self) -> bool {
+        self.has_stopped_sending.load(Ordering::Relaxed) || {
+            let state = pin!(self.reading.ready(Interest::READABLE));
+            let state = state.poll(&mut Context::from_waker(Waker::noop()));
+            matches!(state, Poll::Ready(Ok(state)) if state.is_read_closed())
+        }
+    }
+
+    /// Waits until the client resets its connection, as a program that ends does, or its system when something comes
+    /// for one that has gone.
+    pub(super) async fn reset(&self) {
+        let _ = self.reading.ready(Interest::ERROR).await;
+    }
+}
+
 impl TimedStream {
     pub(super) fn new(stream: TcpStream, service: Arc<Service>) -> Self {
         let (reading, writing) = stream.into_split();
-        Self { reading: Arc::new(reading), writing, service, end: None }
+        let client = Arc::new(Client { reading, has_stopped_sending: AtomicBool::new(false) });
+        Self { client, writing, service, end: None }
     }
 
-    /// The side that the client sends on, to see what becomes of the client.
-    pub(super) fn client(&self) -> Arc<OwnedReadHalf> {
-        Arc::clone(&self.reading)
+    /// To see what becomes of the client.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
     }
 
     /// What a write of so many bytes came to, unless its time is up. That a client takes a byte now and then gains it
@@ -67,12 +92,18 @@ impl TimedStream {
 
 impl AsyncRead for TimedStream {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let stream: &TcpStream = (*self.reading).as_ref();
+        let stream: &TcpStream = self.client.reading.as_ref();
+        let has_room = into.remaining() > 0;
         loop {
             ready!(stream.poll_read_ready(context))?;
             match stream.try_read_buf(into) {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|_| ())),
+                read => {
+                    if matches!(read, Ok(0)) && has_room {
+                        self.client.has_stopped_sending.store(true, Ordering::Relaxed);
+                    }
+                    return Poll::Ready(read.map(|_| ()));
+                }
             }
         }
     }

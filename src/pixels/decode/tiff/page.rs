@@ -185,7 +185,7 @@ impl<'a> Page<'a> {
             return Err(refused("it does not say where all its strips or tiles are"));
         }
         // Smaller tiles than 16x16 and narrower strips of one row are no more than these.
-        if count > pixels * self.planes() as u64 / 256 + (16 << 10) {
+        if count > pixels * self.planes() as u64 / 256 + (4 << 10) {
             return Err(refused("it is cut into too many strips or tiles"));
         }
         let (mut total, mut largest) = (0, 0);
