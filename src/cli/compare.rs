@@ -38,9 +38,7 @@ pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     if let Some(path) = reliability {
         let crossed = comparison.pooled.as_ref().and_then(|pooled| pooled.cross_fitted.as_ref());
         let crossed = crossed.context("there is nothing to calibrate by: the other runs of some run lack a class")?;
-        let [before, after] = &crossed.reliability;
-        let what = format!("{} runs, each calibrated by the others", crossed.fits.len());
-        let figure = svg::reliability(&what, before, Some(after));
+        let figure = svg::reliability::before_and_after(crossed);
         write_whole(path, figure.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::show(&comparison, arguments.format, figure)

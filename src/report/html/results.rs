@@ -8,7 +8,7 @@ use crate::report::html::EvaluationReport;
 use crate::report::html::markup::{image, paragraph, plots, shown};
 use crate::report::html::methods::capital;
 use crate::report::sections::number;
-use crate::report::svg::{self, escaped, plots as drawn};
+use crate::report::svg::{self, escaped, plots as drawn, reliability};
 
 /// The figures that stand first.
 const FIRST: [(Metric, &str); 6] = [
@@ -90,10 +90,10 @@ pub(super) fn calibration(evaluation: &Evaluation, curves: &Curves) -> String {
     let figures = &evaluation.all.figures;
     plots([
         (
-            drawn::reliability(&curves.reliability),
+            reliability::diagram(&curves.reliability, reliability::CALIBRATED).finish(),
             format!(
                 "Reliability, a disc for each of {} bins of as many images: on the dashed line probabilities mean what they \
-                 say. Calibration error {}, debiased {}; Brier score {}.",
+                 say, and upright lines are the gaps. Calibration error {}, debiased {}; Brier score {}.",
                 curves.reliability.len(),
                 number(figures.get(Metric::Ece)),
                 number(figures.get(Metric::EceDebiased)),
