@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnosis::{Probability, Threshold};
+use crate::evaluate::Paired;
 use crate::evaluate::controls::Control;
 use crate::evaluate::figures::{ControlFigures, Figures, ShiftFigures};
 use crate::evaluate::metrics::intervals::{Interval, over_cases};
@@ -111,6 +112,9 @@ pub struct Evaluation {
     pub(crate) cases: BTreeMap<String, Group>,
     /// What is gained by leaving the least sure images to a person, from all images to the surest tenth.
     pub(crate) risk_coverage: Vec<Coverage>,
+    /// The difference to another network on the same images, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Paired>,
     pub(crate) setting: Setting,
 }
 
@@ -137,6 +141,7 @@ impl Evaluation {
             subtypes: groups(predictions.groups(|subject| subject.subtype.clone())),
             cases: groups(predictions.groups(|subject| subject.case.clone())),
             risk_coverage: Coverage::in_tenths(predictions, threshold),
+            against: None,
             setting,
         }
     }

@@ -11,7 +11,7 @@ mod heatmap;
 mod overlay;
 
 pub use heatmap::Heatmap;
-pub use overlay::overlay;
+pub use overlay::{overlay, small_overlay};
 
 /// What goes wrong with a heatmap.
 #[derive(Debug, thiserror::Error)]

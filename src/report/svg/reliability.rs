@@ -43,10 +43,8 @@ pub(crate) fn before_and_after(crossed: &CrossFitted) -> String {
     let runs = format!("{} runs, each calibrated by the others", crossed.fits.len());
     svg.text((MARGIN, 52.0), Anchor::Start, SMALL, &runs);
     let [before, after] = &crossed.reliability;
-    let panels: [(&str, &[Bin], &Figures, Look); 2] = [
-        ("as predicted", before, &crossed.before, UNCALIBRATED),
-        ("calibrated", after, &crossed.after, CALIBRATED),
-    ];
+    let panels: [(&str, &[Bin], &Figures, Look); 2] =
+        [("as predicted", before, &crossed.before, UNCALIBRATED), ("calibrated", after, &crossed.after, CALIBRATED)];
     for (index, (name, bins, figures, look)) in panels.into_iter().enumerate() {
         let left = MARGIN + index as f64 * (PLOT_WIDTH + MARGIN);
         let error = figures.get(Metric::Ece).map_or_else(|| "no images".to_owned(), |error| format!("ECE {error:.3}"));

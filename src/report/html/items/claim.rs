@@ -79,7 +79,7 @@ pub(super) const ITEMS: &[Item] = &[
         "Explanation and interpretation",
         In(
             "colour",
-            "Controls show what colour alone explains; heatmaps stand beside the mistakes where they were asked for.",
+            "Controls show what colour alone explains; beside the worst mistakes stands where the network looked.",
         ),
     ),
     Item("32", "Evaluation on internal data", In("figures", "The measured part of BreakHis.")),
