@@ -4,11 +4,12 @@ use serde::Serialize;
 
 use crate::evaluate::Evaluation;
 use crate::report::{ExportError, Records, Results};
-use crate::train::CrossValidated;
+use crate::train::{CrossValidated, Recipe};
 
 #[derive(Serialize)]
 struct Metrics<'a> {
-    recipe: &'a str,
+    /// Every number of it; none where there are no repeats.
+    recipe: Option<&'a Recipe>,
     repeats: Vec<Repeat>,
 }
 
@@ -34,6 +35,6 @@ pub fn card_metrics(cross_validations: &[(String, Vec<CrossValidated>)]) -> Resu
         evaluation: Evaluation::of(&of.predictions, &[], of.setting.clone()),
         comparison: of.comparison.records(),
     };
-    let recipe = all().next().map_or("", |(_, of)| &of.recipe);
+    let recipe = all().next().map(|(_, of)| &of.recipe);
     Ok(serde_json::to_string_pretty(&Metrics { recipe, repeats: all().map(repeat).collect() })? + "\n")
 }

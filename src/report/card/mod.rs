@@ -61,13 +61,13 @@ pub fn card(written: Option<&str>, sources: &CardSources<'_>) -> Result<String, 
     }
     let begun = begin(sources);
     let body = without_front_matter(written.unwrap_or(&begun));
-    Ok(front_matter::front_matter(sources) + &filled(body, sources)?)
+    Ok(format!("{}\n{}", front_matter::front_matter(sources), filled(body, sources)?))
 }
 
 /// What follows the front matter, where there is one.
 fn without_front_matter(card: &str) -> &str {
     let fenced = card.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---\n"));
-    fenced.map_or(card, |(_, body)| body)
+    fenced.map_or(card, |(_, body)| body.trim_start_matches('\n'))
 }
 
 fn filled(mut rest: &str, sources: &CardSources<'_>) -> Result<String, CardError> {
@@ -78,7 +78,7 @@ fn filled(mut rest: &str, sources: &CardSources<'_>) -> Result<String, CardError
         let (_, make) = parts::PARTS.into_iter().find(|(known, _)| *known == name).ok_or_else(|| {
             CardError::Unknown { name: name.to_owned(), known: parts::PARTS.map(|(known, _)| known).join(", ") }
         })?;
-        card += &format!("{before}{MARK}{name}{MARK_END}\n\n{}\n{END}", make(sources));
+        card += &format!("{before}{MARK}{name}{MARK_END}\n\n{}\n\n{END}", make(sources));
         rest = after;
     }
     Ok(card + rest)
@@ -90,7 +90,7 @@ fn begin(sources: &CardSources<'_>) -> String {
     let version = sources.metadata["version"].as_str().unwrap_or_default();
     let part = |(name, _): (&str, _)| format!("{MARK}{name}{MARK_END}\n{END}\n\n");
     let marks = parts::PARTS.map(part).concat();
-    format!("\n# Model card: {name} {version}\n\n**{RESEARCH_USE}**\n\n{}\n", marks.trim_end())
+    format!("# Model card: {name} {version}\n\n**{RESEARCH_USE}**\n\n{}\n", marks.trim_end())
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
         assert!(message("<!-- lobule card: figure -->\n<!-- end -->", &metrics()).contains("no part \"figure\""));
         assert!(message("<!-- lobule card: summary -->\n", &metrics()).contains("\"summary\" of the card has no end"));
         assert!(message("", &serde_json::json!({"n": 3})).contains("--cross-validation"));
-        assert_eq!(without_front_matter("---\na: b\n---\n# c\n"), "# c\n");
+        assert_eq!(without_front_matter("---\na: b\n---\n\n# c\n"), "# c\n");
         assert_eq!(without_front_matter("# c\n\n---\n"), "# c\n\n---\n");
     }
 }

@@ -25,7 +25,7 @@ pub(super) const PARTS: [(&str, Make); 12] = [
     ("magnifications", magnifications),
     ("subtypes", subtypes),
     ("cases", cases),
-    ("training", training),
+    ("recipe", recipe),
 ];
 
 /// The columns of the tables of areas.
@@ -258,9 +258,16 @@ fn folds(sources: &CardSources<'_>) -> String {
     let rows = of.records("run").map(|run| {
         let name = run["run"].as_str().unwrap_or_default();
         let images = run["n"].as_u64().unwrap_or(0).to_string();
-        row([name.rsplit('/').next().unwrap_or(name), &images], shown.map(|metric| short(run[metric.key()].as_f64())))
+        let own = shown.map(|metric| short(run[metric.key()].as_f64()));
+        let best = [Metric::Exchanged, Metric::ExchangedWithinStrata].map(|metric| {
+            let controls = of.records("control").filter(|record| record["run"] == run["run"]);
+            short(controls.filter_map(|record| record[metric.key()].as_f64()).reduce(f64::max))
+        });
+        row([name.rsplit('/').next().unwrap_or(name), &images], own.into_iter().chain(best))
     });
-    table(header(&["fold", "images"], &shown), 1, rows.collect())
+    let names = header(&["fold", "images"], &shown);
+    let controls = ["a control, exchanged", "a control, exch. in strata"].map(str::to_owned);
+    table(names.into_iter().chain(controls), 1, rows.collect())
 }
 
 fn repeats(sources: &CardSources<'_>) -> String {
@@ -336,11 +343,17 @@ fn cases(sources: &CardSources<'_>) -> String {
     )
 }
 
-fn training(sources: &CardSources<'_>) -> String {
-    let provenance = &sources.metadata["provenance"];
-    let facts = ["data", "split", "start", "recipe", "seed", "epoch"].into_iter().map(|key| {
-        let text = provenance[key].as_str().map_or_else(|| provenance[key].to_string(), str::to_owned);
-        vec![key.to_owned(), text]
-    });
-    table(["", ""].map(str::to_owned), 2, facts.collect())
+/// The numbers of the recipe, without the network and its input, which the weights file describes.
+fn recipe(sources: &CardSources<'_>) -> String {
+    let mut rows = Vec::new();
+    for (key, value) in sources.metrics["recipe"].as_object().into_iter().flatten() {
+        match value.as_object() {
+            Some(_) if ["architecture", "preprocess"].contains(&key.as_str()) => {}
+            Some(inner) => rows.extend(inner.iter().map(|(name, value)| (format!("{key}: {name}"), value))),
+            None => rows.push((key.clone(), value)),
+        }
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows = rows.into_iter().map(|(name, value)| vec![name.replace('_', " "), text(value)]);
+    table(["", ""].map(str::to_owned), 2, rows.collect())
 }

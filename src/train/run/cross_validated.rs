@@ -10,7 +10,7 @@ use crate::evaluate::comparison::Comparison;
 use crate::evaluate::{EXCHANGES, Predictions, Setting};
 use crate::train::run::compare_runs::{pool, read_runs};
 use crate::train::run::cross_validation::{folder_of, runs_of};
-use crate::train::{RunConfig, TrainError};
+use crate::train::{Recipe, RunConfig, TrainError};
 
 /// A repeat of a cross-validation: every image, predicted by a network that did not see its case.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct CrossValidated {
     /// The seed of its runs.
     pub seed: u64,
     /// Its recipe.
-    pub recipe: String,
+    pub recipe: Recipe,
     /// Its runs, which are named by their folders within that of the cross-validation, and their predictions pooled.
     pub comparison: Comparison,
     /// All predictions.
@@ -49,17 +49,15 @@ fn read_repeat(dir: &Path, folder: &Path) -> Result<CrossValidated, TrainError> 
     let folders = runs_of(folder, &Folds::read(&folder.join("folds.csv"))?);
     let (mut runs, predictions) = read_runs(&folders)?;
     let pooled = pool(&runs, &predictions)?;
-    let mut start = String::new();
-    for (run, folder) in runs.iter_mut().zip(&folders) {
-        run.name = within(folder);
-        start = RunConfig::read(&folder.join("config.toml"))?.start;
-    }
+    runs.iter_mut().zip(&folders).for_each(|(run, folder)| run.name = within(folder));
+    // Those that are pooled were trained alike.
+    let first = folders.first().ok_or_else(|| TrainError::unusable(folder, "has no folds"))?;
+    let RunConfig { seed, start, recipe, .. } = RunConfig::read(&first.join("config.toml"))?;
     let predictions = Predictions::joined(&predictions);
-    let first = runs.first();
     Ok(CrossValidated {
         name: within(folder),
-        seed: first.map_or(0, |run| run.seed),
-        recipe: first.map_or_else(String::new, |run| run.recipe.clone()),
+        seed,
+        recipe,
         setting: Setting {
             threshold: Threshold::HALF,
             exchanges: predictions.network.exchanged.len().min(EXCHANGES),
