@@ -32,8 +32,10 @@ pub(super) fn summary(report: &EvaluationReport<'_>) -> String {
     let trained = capital(&trained_on_these(evaluation));
     let trained = format!("<p{}>{}.</p>\n", if known { "" } else { " class=\"warning\"" }, escaped(&trained));
     let card = |(metric, what): (Metric, &str)| {
-        let interval = evaluation.intervals[metric]
-            .map_or_else(|| "no interval".to_owned(), |(low, high)| format!("95 %: {low:.3} to {high:.3}"));
+        let interval = evaluation.intervals[metric].map_or_else(
+            || "no interval: too few cases of a class".to_owned(),
+            |(low, high)| format!("95 %: {low:.3} to {high:.3}"),
+        );
         let value =
             evaluation.all.figures.get(metric).map_or_else(|| "undefined".to_owned(), |value| format!("{value:.3}"));
         format!(
@@ -62,7 +64,10 @@ pub(super) fn figures(evaluation: &Evaluation) -> String {
     let figures = &evaluation.all.figures;
     let by_class = shown(&tables::matrix(figures)) + &shown(&tables::classification_report(figures));
     let against = evaluation.against.as_ref().map(|against| shown(&paired::table(against))).unwrap_or_default();
-    format!("<div class=\"beside\">\n{}<div>\n{by_class}</div></div>\n{against}", shown(&tables::figures(evaluation)))
+    format!(
+        "<div class=\"beside figures\">\n{}<div>\n{by_class}</div></div>\n{against}",
+        shown(&tables::figures(evaluation))
+    )
 }
 
 pub(super) fn ranking(evaluation: &Evaluation, curves: &Curves) -> String {

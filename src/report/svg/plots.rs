@@ -60,10 +60,15 @@ impl Plot {
         }
         places.extend(last);
         if places.is_empty() {
-            let middle = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
-            return self.svg.text(middle, Anchor::Middle, TEXT, "not defined for these images");
+            return self.undefined();
         }
         self.svg.line(&places, stroke);
+    }
+
+    /// Says that there is nothing to draw.
+    pub(super) fn undefined(&mut self) {
+        let middle = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
+        self.svg.text(middle, Anchor::Middle, TEXT, "not defined for these images");
     }
 
     fn square(&mut self, point: (f64, f64)) {

@@ -21,12 +21,16 @@ pub(crate) const CALIBRATED: Look = (Marker::Disc, colour::BLUE);
 pub(crate) fn diagram(bins: &[Bin], (marker, fill): Look) -> Svg {
     let mut plot = Plot::new("Reliability diagram", ["mean probability of malignancy", "share that is malignant"], 1.0);
     plot.curve([(0.0, 0.0), (1.0, 1.0)], REFERENCE);
-    let stroke = |width| Stroke { colour: fill, width, dashed: false };
     let points: Vec<(f64, f64)> = bins.iter().map(|bin| (bin.probability, bin.malignant)).collect();
     for &(probability, malignant) in &points {
-        plot.curve([(probability, probability), (probability, malignant)], stroke(1.5));
+        plot.curve(
+            [(probability, probability), (probability, malignant)],
+            Stroke { colour: fill, width: 1.5, dashed: false },
+        );
     }
-    plot.curve(points.iter().copied(), stroke(2.0));
+    if points.is_empty() {
+        plot.undefined();
+    }
     for point in points {
         let place = plot.place(point);
         plot.svg.marker(place, marker, 4.0, fill);
@@ -80,8 +84,8 @@ mod tests {
     fn each_bin_has_its_mark_and_its_gap() {
         let svg = diagram(&bins(14), CALIBRATED).finish();
         assert_eq!(svg.matches("<circle").count(), 14);
-        // The axes, a tick each, the diagonal, a gap for each bin and the line through them.
-        assert_eq!(svg.matches("<polyline").count(), 1 + 6 + 6 + 1 + 14 + 1);
+        // The axes, a tick each, the diagonal and a gap for each bin.
+        assert_eq!(svg.matches("<polyline").count(), 1 + 6 + 6 + 1 + 14);
         assert!(!svg.contains("NaN"));
         assert!(diagram(&[], CALIBRATED).finish().contains("not defined for these images"));
     }
