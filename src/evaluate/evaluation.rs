@@ -22,9 +22,16 @@ pub struct Setting {
     pub(crate) threshold: Threshold,
     pub(crate) exchanges: usize,
     pub(crate) exchange_seed: u64,
+    /// Turns and mirror images of each image whose margins are averaged.
+    #[serde(default = "one")]
+    pub(crate) views: usize,
     pub(crate) controls_fitted_to: String,
     /// Whose taps the frozen ones are, in words; why there are none, where there are none.
     pub frozen_taps: String,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How many of the measured images the network was trained on, or on others of the same case.

@@ -110,6 +110,9 @@ fn a_seed_repeats_the_exchanges_and_none_leave_their_figures_undefined() {
     assert!(none["exchanged"]["roc_auc"].is_null() && none["exchanged"]["changed"].is_null(), "{none}");
     assert_eq!(none["roc_auc"], first["roc_auc"]);
     assert!(!fs::read_to_string(&file).unwrap().contains("exchanged_"));
+    let eight = figures(&["--exchanges", "0", "--views", "8"]);
+    assert_eq!((&none["setting"]["views"], &eight["setting"]["views"]), (&1.into(), &8.into()));
+    assert_ne!(eight["nll"], none["nll"]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
 
 use crate::breakhis::{Dataset, ImageFile, Part};
-use crate::cli::inputs::{InitArguments, SplitArguments};
+use crate::cli::inputs::{InitArguments, SplitArguments, ViewsArguments};
 use crate::cli::output::{self, Format};
 use crate::cli::terminal::show_predicted;
 use crate::cli::weights::WeightsArguments;
@@ -34,6 +34,8 @@ pub struct EvaluateArguments {
     weights: WeightsArguments,
     #[command(flatten)]
     init: InitArguments,
+    #[command(flatten)]
+    views: ViewsArguments,
     /// Copies of each image that get the colour statistics of another one, whatever that one shows.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = EXCHANGES, value_parser = RangedU64ValueParser::<usize>::new().range(0..=100))]
     exchanges: usize,
@@ -79,6 +81,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         exchanges: arguments.exchanges,
         seed: arguments.exchange_seed,
         shifts: true,
+        views: arguments.views.symmetries(),
         progress: &|done, of| show_predicted(&bar, done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
@@ -104,7 +107,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let network = format!("{} {}", id.name, id.version);
     let results = EvaluationResults { evaluation: &evaluation, network: &network, images: &what };
     if let Some(folder) = &arguments.report {
-        report::write(folder, &results, (&predicted, &images), &classifier)?;
+        report::write(folder, &results, (&predicted, &images), (&classifier, measuring.views))?;
     }
     output::show(&results, format, figure)
 }

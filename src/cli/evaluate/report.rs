@@ -8,9 +8,9 @@ use crate::breakhis::ImageFile;
 use crate::cli::output::check_writable;
 use crate::cli::weights::describe;
 use crate::evaluate::{Predictions, predictions};
-use crate::explain::{Heatmap, small_overlay};
+use crate::explain::{explain_views, small_overlay};
 use crate::model::Classifier;
-use crate::pixels::{self, DecodeLimits, RgbImage};
+use crate::pixels::{self, DecodeLimits, Dihedral, RgbImage};
 use crate::report::{DrawnHeatmap, EvaluationReport, EvaluationResults, Exporter, Json, MISTAKES, Mistake};
 use crate::system::write_whole;
 
@@ -34,10 +34,11 @@ pub(super) fn write(
     folder: &Path,
     results: &EvaluationResults<'_>,
     (predicted, images): (&Predictions, &[&ImageFile]),
-    classifier: &Classifier,
+    (classifier, views): (&Classifier, &[Dihedral]),
 ) -> anyhow::Result<()> {
     let worst = predicted.worst_mistakes(classifier.threshold(), MISTAKES);
-    let mistakes: Vec<Mistake> = worst.into_iter().map(|index| mistake(index, images[index], classifier)).collect();
+    let mistakes: Vec<Mistake> =
+        worst.into_iter().map(|index| mistake(index, images[index], (classifier, views))).collect();
     let mut network = describe(classifier);
     network.push(("program", format!("Lobule {}", env!("CARGO_PKG_VERSION"))));
     let page = EvaluationReport { results: *results, predictions: predicted, network: &network, mistakes: &mistakes };
@@ -52,15 +53,15 @@ pub(super) fn write(
 }
 
 /// A mistake with its drawings; one that fails is left out, for the figures stand without it.
-fn mistake(index: usize, image: &ImageFile, classifier: &Classifier) -> Mistake {
+fn mistake(index: usize, image: &ImageFile, (classifier, views): (&Classifier, &[Dihedral])) -> Mistake {
     let Ok(image) = pixels::read(&image.path, &DecodeLimits::local()) else {
         return Mistake { index, thumbnail: None, heatmap: None };
     };
-    let heatmap = classifier.can_explain().then(|| drawn_heatmap(&image.image, classifier).ok()).flatten();
+    let heatmap = classifier.can_explain().then(|| drawn_heatmap(&image.image, classifier, views).ok()).flatten();
     Mistake { index, thumbnail: pixels::thumbnail(&image.image), heatmap }
 }
 
-fn drawn_heatmap(image: &RgbImage, classifier: &Classifier) -> Result<DrawnHeatmap, crate::Error> {
-    let heatmap = Heatmap::of(&classifier.explain(image)?);
+fn drawn_heatmap(image: &RgbImage, classifier: &Classifier, views: &[Dihedral]) -> Result<DrawnHeatmap, crate::Error> {
+    let (_, heatmap) = explain_views(classifier, image, views)?;
     Ok(DrawnHeatmap { png: small_overlay(image, &heatmap)?, range: heatmap.range() })
 }

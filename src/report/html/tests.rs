@@ -25,6 +25,7 @@ fn evaluation(predictions: &Predictions) -> Evaluation {
         threshold: Threshold::HALF,
         exchanges: 0,
         exchange_seed: 0,
+        views: 1,
         controls_fitted_to: "nothing".to_owned(),
         frozen_taps: "none".to_owned(),
     };

@@ -62,6 +62,7 @@ fn read_repeat(dir: &Path, folder: &Path) -> Result<CrossValidated, TrainError> 
             threshold: Threshold::HALF,
             exchanges: predictions.network.exchanged.len().min(EXCHANGES),
             exchange_seed: 0,
+            views: 1,
             controls_fitted_to: "the train part of each fold".to_owned(),
             frozen_taps: format!("those that the training started from ({start})"),
         },
