@@ -23,6 +23,10 @@ pub struct CompareArguments {
     /// cross-validation), with intervals over cases.
     #[arg(long)]
     pool: bool,
+    /// Also subtract the figures of these runs, which predict the same images, with intervals over cases: those of the
+    /// other runs minus those of these, the runs of each side taken together.
+    #[arg(long, value_name = "RUN", num_args = 1..)]
+    against: Vec<PathBuf>,
     /// Also draw the metrics side by side and the confusion matrices.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -34,13 +38,11 @@ pub struct CompareArguments {
 pub(super) fn run(arguments: &CompareArguments) -> anyhow::Result<()> {
     let [figure, reliability] = [&arguments.figure, &arguments.reliability].map(Option::as_deref);
     [figure, reliability].into_iter().flatten().try_for_each(output::check_writable)?;
-    let comparison = compare_runs(&arguments.runs, arguments.pool)?;
+    let comparison = compare_runs(&arguments.runs, &arguments.against, arguments.pool)?;
     if let Some(path) = reliability {
         let crossed = comparison.pooled.as_ref().and_then(|pooled| pooled.cross_fitted.as_ref());
         let crossed = crossed.context("there is nothing to calibrate by: the other runs of some run lack a class")?;
-        let [before, after] = &crossed.reliability;
-        let what = format!("{} runs, each calibrated by the others", crossed.fits.len());
-        let figure = svg::reliability(&what, before, Some(after));
+        let figure = svg::reliability::before_and_after(crossed);
         write_whole(path, figure.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::show(&comparison, arguments.format, figure)

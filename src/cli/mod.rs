@@ -11,6 +11,8 @@ use crate::kernels::Level;
 #[cfg(feature = "cli")]
 mod bench;
 #[cfg(feature = "cli")]
+mod card;
+#[cfg(feature = "cli")]
 mod compare;
 #[cfg(feature = "cli")]
 mod dataset;
@@ -87,6 +89,9 @@ pub enum Command {
     /// Puts the figures of runs side by side: the report's summary table.
     #[cfg(feature = "cli")]
     Compare(compare::CompareArguments),
+    /// Makes the figures of a model card from metrics.json and a weights file.
+    #[cfg(feature = "cli")]
+    Card(card::CardArguments),
     /// Times the network on this machine.
     #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
@@ -127,6 +132,8 @@ impl Command {
             Self::Compare(arguments) => compare::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Bench(arguments) => bench::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Card(arguments) => card::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Completions(arguments) => shell::completions(&arguments),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::diagnosis::{Probability, Threshold};
+use crate::evaluate::Paired;
 use crate::evaluate::controls::Control;
 use crate::evaluate::figures::{ControlFigures, Figures, ShiftFigures};
 use crate::evaluate::metrics::intervals::{Interval, over_cases};
@@ -21,9 +22,16 @@ pub struct Setting {
     pub(crate) threshold: Threshold,
     pub(crate) exchanges: usize,
     pub(crate) exchange_seed: u64,
+    /// Turns and mirror images of each image whose margins are averaged.
+    #[serde(default = "one")]
+    pub(crate) views: usize,
     pub(crate) controls_fitted_to: String,
     /// Whose taps the frozen ones are, in words; why there are none, where there are none.
     pub frozen_taps: String,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// How many of the measured images the network was trained on, or on others of the same case.
@@ -111,6 +119,9 @@ pub struct Evaluation {
     pub(crate) cases: BTreeMap<String, Group>,
     /// What is gained by leaving the least sure images to a person, from all images to the surest tenth.
     pub(crate) risk_coverage: Vec<Coverage>,
+    /// The difference to another network on the same images, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Paired>,
     pub(crate) setting: Setting,
 }
 
@@ -137,6 +148,7 @@ impl Evaluation {
             subtypes: groups(predictions.groups(|subject| subject.subtype.clone())),
             cases: groups(predictions.groups(|subject| subject.case.clone())),
             risk_coverage: Coverage::in_tenths(predictions, threshold),
+            against: None,
             setting,
         }
     }

@@ -13,6 +13,7 @@ mod exchange;
 mod figures;
 mod metrics;
 mod observe;
+mod paired;
 mod predict_all;
 pub mod predictions;
 mod subject;
@@ -29,6 +30,7 @@ pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
+pub use paired::Paired;
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
@@ -58,6 +60,17 @@ pub enum EvaluateError {
         line: u64,
         /// What is wrong.
         reason: String,
+    },
+    /// Two networks that are to be subtracted were measured on different images.
+    #[error(
+        "{} and {} cannot be subtracted: they must predict the same images, and {example} is in one of them alone or is \
+         called otherwise there", sides[0], sides[1]
+    )]
+    OtherImages {
+        /// The two.
+        sides: [String; 2],
+        /// An image that sets them apart.
+        example: String,
     },
     /// Images that cannot be read or predicted; figures over the others would be of something else.
     #[error("no figures, because {} of {of} images could not be predicted; mend or remove them:{}", failed.len(), lines(failed))]

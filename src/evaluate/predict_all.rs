@@ -16,7 +16,7 @@ use crate::evaluate::exchange::exchanges;
 use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
 use crate::evaluate::{EvaluateError, Predictions, Setting, Stratum, Subject};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
-use crate::pixels::{self, ColourStatistics, DecodeLimits, PixelsError, Preprocess, RgbImage};
+use crate::pixels::{self, ColourStatistics, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage};
 use crate::system::printable_path;
 
 /// Copies of each image with the colours of others, where nobody asked for another number.
@@ -30,6 +30,8 @@ pub struct Measuring<'a> {
     pub(crate) exchanges: usize,
     pub(crate) seed: u64,
     pub(crate) shifts: bool,
+    /// What each image is shown as; the margins are averaged.
+    pub views: &'a [Dihedral],
     /// Is called with how many images are done and how many there are: with none done before the first, then after each
     /// image, from any thread.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -73,6 +75,7 @@ impl Measuring<'_> {
             threshold: self.classifier.threshold(),
             exchanges: self.exchanges,
             exchange_seed: self.seed,
+            views: self.views.len(),
             controls_fitted_to: train.map_or_else(
                 || "the measured images of the other cases, five groups of cases in turn".to_owned(),
                 |train| train.what.clone(),
@@ -124,14 +127,25 @@ impl Measuring<'_> {
         image: &ImageFile,
         work: impl FnOnce(Observer<'_, ModelError>) -> Result<T, ModelError>,
     ) -> Result<T, FailedImage> {
-        let network = |image: &[f32]| {
-            let (prediction, taps) = self.classifier.classify_with_taps(image)?;
-            Ok(Seen { margin: prediction.margin, taps })
-        };
+        let network = |image: &[f32]| self.see(image);
         let backbone = self.frozen.as_ref().map(|(backbone, _)| |image: &[f32]| backbone.taps(image));
         let backbone = backbone.as_ref();
         let observer = Observer { network: &network, backbone: backbone.map(|taps| taps as _) };
         work(observer).map_err(|source| FailedImage::new(image, source))
+    }
+
+    /// The mean margin of the views of an image, and the taps of the first, as which it is not turned.
+    fn see(&self, image: &[f32]) -> Result<Seen, ModelError> {
+        let size = self.classifier.preprocess().size as usize;
+        let (mut margin, mut taps) = (0.0, None);
+        let mut turned = vec![0.0; image.len()];
+        for view in self.views {
+            view.apply(image, size, &mut turned);
+            let (prediction, seen) = self.classifier.classify_with_taps(&turned)?;
+            margin += prediction.margin / self.views.len() as f64;
+            taps = taps.or(seen);
+        }
+        Ok(Seen { margin, taps })
     }
 
     /// Reads an image and brings it to the network's size, and to the backbone's where that differs.

@@ -1,6 +1,7 @@
 //! The maps of all taps as one.
 
 use crate::model::{ContributionMap, Explanation};
+use crate::pixels::Dihedral;
 
 /// What the places of an image say, in units of the margin before it is divided by the temperature: above 0 they speak for
 /// malignant, below 0 for benign.
@@ -29,6 +30,19 @@ impl Heatmap {
             }
         }
         Self { side, values: values.into_iter().map(|value| value as f32).collect() }
+    }
+
+    /// The mean of the heatmaps of an image's views, which all have one side, each turned back.
+    pub(super) fn mean_of_views(views: &[(Dihedral, Self)]) -> Self {
+        let side = views.first().map_or(0, |(_, heatmap)| heatmap.side);
+        let mut values = vec![0.0; side * side];
+        for (view, heatmap) in views {
+            for (index, value) in heatmap.values.iter().enumerate() {
+                let (y, x) = view.source((index / side, index % side), side - 1);
+                values[y * side + x] += value / views.len() as f32;
+            }
+        }
+        Self { side, values }
     }
 
     /// Rows, and values of a row.

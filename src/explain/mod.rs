@@ -9,9 +9,11 @@
 
 mod heatmap;
 mod overlay;
+mod views;
 
 pub use heatmap::Heatmap;
-pub use overlay::overlay;
+pub use overlay::{overlay, small_overlay};
+pub use views::{classify_views, explain_views};
 
 /// What goes wrong with a heatmap.
 #[derive(Debug, thiserror::Error)]

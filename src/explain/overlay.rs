@@ -6,11 +6,20 @@ use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use crate::explain::{ExplainError, Heatmap};
 use crate::pixels::with_longer_side;
 
-/// The longer sides, in pixels, that are tried until the PNG is small enough; only noise needs the later ones.
-const SIDES: [u32; 3] = [512, 384, 256];
+/// How large an overlay may be.
+struct Size {
+    /// The longer sides, in pixels, that are tried until the PNG is small enough; only noise needs the later ones.
+    sides: [u32; 3],
+    /// The most bytes of a PNG; at the last of the sides none has as many.
+    most_bytes: usize,
+    compression: CompressionType,
+}
 
-/// The most bytes of a PNG; at the last of [`SIDES`] none has as many.
-const MOST_BYTES: usize = 400_000;
+/// For one answer, which should not wait for it.
+const LARGE: Size = Size { sides: [512, 384, 256], most_bytes: 400_000, compression: CompressionType::Fast };
+
+/// For a page of many.
+const SMALL: Size = Size { sides: [256, 192, 160], most_bytes: 120_000, compression: CompressionType::Best };
 
 /// The ends of ColorBrewer's scale RdBu, which those who are colour-blind can tell apart.
 const BENIGN: [i32; 3] = [33, 102, 172];
@@ -37,10 +46,22 @@ const SCALE_GREY: i32 = 215;
 /// # Errors
 /// When the image has no pixels, or the encoder fails.
 pub fn overlay(image: &RgbImage, heatmap: &Heatmap) -> Result<Vec<u8>, ExplainError> {
+    encoded_at(&LARGE, image, heatmap)
+}
+
+/// The same with a longer side of 256 pixels and at most 120 kB, for a page of many.
+///
+/// # Errors
+/// As [`overlay`].
+pub fn small_overlay(image: &RgbImage, heatmap: &Heatmap) -> Result<Vec<u8>, ExplainError> {
+    encoded_at(&SMALL, image, heatmap)
+}
+
+fn encoded_at(size: &Size, image: &RgbImage, heatmap: &Heatmap) -> Result<Vec<u8>, ExplainError> {
     let mut png = Vec::new();
-    for side in SIDES {
-        png = encoded(&drawn(&with_longer_side(image, side)?, heatmap))?;
-        if png.len() <= MOST_BYTES {
+    for side in size.sides {
+        png = encoded(&drawn(&with_longer_side(image, side)?, heatmap), size.compression)?;
+        if png.len() <= size.most_bytes {
             break;
         }
     }
@@ -89,9 +110,30 @@ fn luminance(Rgb([red, green, blue]): &Rgb<u8>) -> i32 {
     (54 * i32::from(*red) + 183 * i32::from(*green) + 19 * i32::from(*blue)) >> 8
 }
 
-fn encoded(image: &RgbImage) -> Result<Vec<u8>, ExplainError> {
+fn encoded(image: &RgbImage, compression: CompressionType) -> Result<Vec<u8>, ExplainError> {
     let mut png = Vec::new();
-    let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Fast, FilterType::Paeth);
+    let encoder = PngEncoder::new_with_quality(&mut png, compression, FilterType::Paeth);
     encoder.write_image(image, image.width(), image.height(), ExtendedColorType::Rgb8)?;
     Ok(png)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Classifier;
+
+    #[test]
+    fn an_overlay_for_a_page_of_many_is_small_even_of_noise() {
+        let classifier = Classifier::built_in().unwrap();
+        let noise = |x: u32, y: u32| {
+            let mixed = (x.wrapping_mul(0x9E37_79B9) ^ y.wrapping_mul(0x85EB_CA6B)).wrapping_mul(0xC2B2_AE35);
+            Rgb((mixed ^ (mixed >> 15)).to_le_bytes()[..3].try_into().unwrap())
+        };
+        let image = RgbImage::from_fn(700, 460, noise);
+        let heatmap = Heatmap::of(&classifier.explain(&image).unwrap());
+        let [large, small] = [overlay, small_overlay].map(|draw| draw(&image, &heatmap).unwrap());
+        assert!(small.len() <= SMALL.most_bytes && large.len() <= LARGE.most_bytes, "{} {}", small.len(), large.len());
+        let size = |png: &[u8]| image::load_from_memory(png).unwrap().width();
+        assert!(size(&small) < size(&large), "{} {}", size(&small), size(&large));
+    }
 }

@@ -2,6 +2,8 @@
 //!
 //! In and out: square images as [`super::Preprocess::pixels`] gives them, rows of pixels of three channels.
 
+use image::{RgbImage, imageops};
+
 /// A symmetry of the square. Turns are counter-clockwise, as Keras's and numpy's `rot90` turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dihedral {
@@ -52,18 +54,37 @@ impl Dihedral {
         let last = size - 1;
         for (y, row) in target.chunks_exact_mut(size).enumerate() {
             for (x, pixel) in row.iter_mut().enumerate() {
-                let (from_y, from_x) = match self {
-                    Self::Identity => (y, x),
-                    Self::Rotate90 => (x, last - y),
-                    Self::Rotate180 => (last - y, last - x),
-                    Self::Rotate270 => (last - x, y),
-                    Self::FlipLeftRight => (y, last - x),
-                    Self::FlipUpDown => (last - y, x),
-                    Self::Transpose => (x, y),
-                    Self::AntiTranspose => (last - x, last - y),
-                };
+                let (from_y, from_x) = self.source((y, x), last);
                 *pixel = source[from_y * size + from_x];
             }
+        }
+    }
+
+    /// The row and the column of a square whose content comes to this row and column; the last of each is `last`.
+    pub(crate) fn source(self, (y, x): (usize, usize), last: usize) -> (usize, usize) {
+        match self {
+            Self::Identity => (y, x),
+            Self::Rotate90 => (x, last - y),
+            Self::Rotate180 => (last - y, last - x),
+            Self::Rotate270 => (last - x, y),
+            Self::FlipLeftRight => (y, last - x),
+            Self::FlipUpDown => (last - y, x),
+            Self::Transpose => (x, y),
+            Self::AntiTranspose => (last - x, last - y),
+        }
+    }
+
+    /// An image of any shape, turned or mirrored so.
+    pub fn of_image(self, image: &RgbImage) -> RgbImage {
+        match self {
+            Self::Identity => image.clone(),
+            Self::Rotate90 => imageops::rotate270(image),
+            Self::Rotate180 => imageops::rotate180(image),
+            Self::Rotate270 => imageops::rotate90(image),
+            Self::FlipLeftRight => imageops::flip_horizontal(image),
+            Self::FlipUpDown => imageops::flip_vertical(image),
+            Self::Transpose => imageops::flip_horizontal(&imageops::rotate90(image)),
+            Self::AntiTranspose => imageops::flip_horizontal(&imageops::rotate270(image)),
         }
     }
 }
@@ -93,6 +114,19 @@ mod tests {
             image = turned;
         }
         image
+    }
+
+    #[test]
+    fn an_image_is_turned_as_its_numbers_are() {
+        let image = RgbImage::from_fn(5, 5, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        let numbers: Vec<f32> = image.iter().map(|channel| f32::from(*channel)).collect();
+        for symmetry in Dihedral::ALL {
+            let mut turned = vec![0.0; numbers.len()];
+            symmetry.apply(&numbers, 5, &mut turned);
+            let of_image: Vec<f32> = symmetry.of_image(&image).iter().map(|channel| f32::from(*channel)).collect();
+            assert_eq!(of_image, turned, "{symmetry:?}");
+        }
+        assert_eq!(Dihedral::Rotate90.of_image(&RgbImage::new(3, 2)).dimensions(), (2, 3));
     }
 
     #[test]

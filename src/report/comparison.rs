@@ -5,10 +5,10 @@ use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::comparison::{
     ComparedRun, Comparison, Difference, Group, Pooled, PooledControl, SplitEffect, SplitKind, Spread,
 };
-use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric};
+use crate::evaluate::{Confusion, ControlFigures, Figures, Interval, Metric, Paired};
 use crate::report::evaluation::{cells_of_control, header_of_controls};
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
-use crate::report::{Results, calibration, svg};
+use crate::report::{Results, calibration, paired, svg};
 
 impl Results for Comparison {
     fn sections(&self) -> Vec<Section> {
@@ -21,6 +21,7 @@ impl Results for Comparison {
         sections.push(matrices(self));
         sections.extend(effects(self));
         sections.extend(self.pooled.iter().flat_map(pooled));
+        sections.extend(self.paired.as_ref().map(paired::table));
         if !self.notes.is_empty() {
             sections.push(Section::Lines(self.notes.iter().map(|note| format!("Note: {note}.")).collect()));
         }
@@ -29,7 +30,8 @@ impl Results for Comparison {
     }
 
     /// A record a run, and further ones for each mean, standard deviation, difference and end of its interval, for each
-    /// control on the images of each run, and for the predictions of all runs together, before and after calibration; `kind` names which of these it is.
+    /// control on the images of each run, for the predictions of all runs together, before and after calibration, and for the
+    /// paired difference to other runs; `kind` names which of these it is.
     fn records(&self) -> Records {
         let mut columns = vec!["kind", "run", "recipe", "split", "shared_cases", "part", "seed", "seeds", "n"];
         columns.extend(Metric::OF_REPORT.map(Metric::key));
@@ -43,7 +45,8 @@ impl Results for Comparison {
         let effects = self.effects.iter().flat_map(records_of_effect);
         let controls = self.runs().flat_map(records_of_controls);
         let pooled = self.pooled.iter().flat_map(records_of_pooled);
-        Records::new(columns, runs.chain(means).chain(effects).chain(controls).chain(pooled).collect())
+        let paired = self.paired.iter().flat_map(records_of_paired);
+        Records::new(columns, runs.chain(means).chain(effects).chain(controls).chain(pooled).chain(paired).collect())
     }
 
     fn figure(&self) -> String {
@@ -221,6 +224,18 @@ fn records_of_pooled(pooled: &Pooled) -> Vec<Record> {
         }
     }
     records
+}
+
+fn records_of_paired(paired: &Paired) -> [Record; 3] {
+    let Paired { n, differences, intervals, .. } = paired;
+    let record = |kind, number: &dyn Fn(Metric) -> Option<f64>| {
+        record(kind, [("n", Cell::from(*n))].into_iter().chain(cells(number)))
+    };
+    [
+        record("paired_difference", &|metric| differences[metric]),
+        record("paired_low", &|metric| intervals[metric].map(|(low, _)| low)),
+        record("paired_high", &|metric| intervals[metric].map(|(_, high)| high)),
+    ]
 }
 
 fn records_of_mean(group: &Group) -> Vec<Record> {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::predictions::digits;
 use crate::evaluate::{
-    ClassFigures, Control, ControlFigures, Coverage, Evaluation, Figures, Group, Metric, Section as Figured,
+    ClassFigures, Control, ControlFigures, Coverage, Evaluation, Figures, Group, Metric, Paired, Section as Figured,
     TrainedOnThese, thousands,
 };
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
-use crate::report::{Results, svg, text};
+use crate::report::{Results, paired, svg, text};
 
 /// An evaluation, with the names of the network and the images.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +40,12 @@ impl Results for EvaluationResults<'_> {
             matrix(&all.figures),
             classification_report(&all.figures),
             risk_coverage(evaluation),
+        ];
+        sections.extend(evaluation.against.as_ref().map(paired::table));
+        sections.extend([
             tissue_table(evaluation),
             shifts(all, "Mild shifts of the images, as another laboratory, scanner or file makes them"),
-        ];
+        ]);
         for (times, section) in magnifications {
             sections.push(at_magnification(*times, section));
         }
@@ -75,6 +78,19 @@ impl Results for EvaluationResults<'_> {
         if let Some(trained) = evaluation.trained_on_these {
             rows.push(record("all", "network", "trained_on_images", Some(trained.images as f64)));
             rows.push(record("all", "network", "trained_on_cases", Some(trained.cases as f64)));
+        }
+        if let Some(paired) = &evaluation.against {
+            let cells = |metric: Metric| {
+                let mut cells = record("all", "difference", metric.key(), paired.differences[metric]);
+                let ends = paired.intervals[metric];
+                cells.extend(
+                    ends.into_iter()
+                        .flat_map(|(low, high)| [("low", low), ("high", high)])
+                        .map(|(key, end)| (key, Cell::Number(end))),
+                );
+                cells
+            };
+            rows.extend(Paired::metrics().map(cells));
         }
         Records::new(vec!["images", "of", "figure", "value", "low", "high"], rows)
     }

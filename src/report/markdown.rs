@@ -20,7 +20,8 @@ impl Exporter for Markdown {
     }
 }
 
-fn table(Table { words, header, rows, .. }: &Table) -> String {
+/// The lines of a table without its title.
+pub(super) fn table(Table { words, header, rows, .. }: &Table) -> String {
     let line = |cells: &Vec<String>| {
         // A folder's name may hold what would end the cell.
         let cells: Vec<String> = cells.iter().map(|cell| printable(cell).replace('|', "\\|")).collect();

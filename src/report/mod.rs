@@ -7,6 +7,7 @@
 
 mod audit;
 mod calibration;
+mod card;
 mod comparison;
 mod cross_validation;
 mod csv;
@@ -14,17 +15,19 @@ mod evaluation;
 mod html;
 mod json;
 mod markdown;
+mod paired;
 mod sections;
 pub(crate) mod svg;
 pub(crate) mod text;
 
 pub(crate) use audit::{audit, parts};
+pub use card::{CardError, CardSources, card, card_metrics};
 pub(crate) use cross_validation::cross_validation;
 pub use csv::Csv;
 pub use evaluation::EvaluationResults;
 pub(crate) use evaluation::{tissue, trained_on_these};
 pub(crate) use html::MISTAKES;
-pub use html::{EvaluationReport, Mistake};
+pub use html::{DrawnHeatmap, EvaluationReport, Mistake};
 pub use json::Json;
 pub use markdown::Markdown;
 pub(crate) use sections::number;

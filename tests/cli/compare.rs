@@ -208,6 +208,31 @@ fn runs_that_hold_out_different_images_are_pooled_and_others_are_not() {
 }
 
 #[test]
+fn runs_on_the_same_images_are_subtracted_in_pairs() {
+    let root = tempfile::tempdir().unwrap();
+    let [a, b, c, d] = [("a", 1, true, 1), ("b", 2, true, 3), ("c", 3, false, 0), ("d", 4, true, 1)]
+        .map(|(name, seed, by_case, missed)| draw(&root, name, &best(seed, by_case, missed)));
+    let output = printed(&["compare", text(&a), "--against", text(&b)]);
+    assert!(output.contains(&format!("{} minus {} on the same 12 images of 4 cases", text(&a), text(&b))), "{output}");
+    let row = line(&output, &["accuracy", "+0.1667"]);
+    assert!(row[2].parse::<f64>().unwrap() <= 0.1667 && row[4].parse::<f64>().unwrap() >= 0.1666, "{output}");
+    assert!(!output.contains("ECE"), "calibration errors have no interval: {output}");
+
+    let table = printed(&["compare", "--format", "csv", text(&a), "--against", text(&b)]);
+    let (header, rows) = header_and_rows(&table);
+    let column = header.iter().position(|name| name == "accuracy").unwrap();
+    let of = |kind: &str| rows.iter().find(|row| &row[0] == kind).unwrap()[column].parse::<f64>().unwrap();
+    assert!((of("paired_difference") - 2.0 / 12.0).abs() < 1e-9, "{table}");
+    assert!(of("paired_low") <= of("paired_difference") && of("paired_difference") <= of("paired_high"), "{table}");
+    assert_eq!(rows.iter().filter(|row| &row[0] == "run").count(), 2, "both sides are in the table");
+
+    let message = complaint(&["compare", text(&a), "--against", text(&c)]);
+    assert!(message.contains("they must predict the same images, and SOB_"), "{message}");
+    let message = complaint(&["compare", text(&a), "--against", text(&b), text(&d)]);
+    assert!(message.contains("both predict"), "each side is one network's predictions: {message}");
+}
+
+#[test]
 fn full_predictions_give_the_figures_that_show_what_is_not_tissue() {
     let root = tempfile::tempdir().unwrap();
     let runs =

@@ -59,9 +59,13 @@ fn figures_can_be_recomputed_from_the_predictions() {
 
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.len() < 3_000_000 && page.contains(RESEARCH_USE) && page.contains("data:image/jpeg;base64,"));
-    for field in ["accuracy", "mcc", "brier", "ece_debiased", "roc_auc", "pr_auc", "aurc", "patient_recognition_rate"] {
+    let drawn = ["jpeg", "png"].map(|kind| page.matches(&format!("data:image/{kind};base64,")).count());
+    assert!(drawn[0] > 0 && drawn[0] == drawn[1], "beside each thumbnail its heatmap: {drawn:?}");
+    for field in ["accuracy", "brier", "ece_debiased", "roc_auc", "pr_auc", "aurc", "patient_recognition_rate"] {
         assert!(page.contains(&format!(">{:.4}<", json[field].as_f64().unwrap())), "{field}");
     }
+    // This network calls every image malignant.
+    assert!(json["mcc"].is_null() && page.contains(">undefined<"), "{json}");
 }
 
 #[test]
@@ -106,6 +110,34 @@ fn a_seed_repeats_the_exchanges_and_none_leave_their_figures_undefined() {
     assert!(none["exchanged"]["roc_auc"].is_null() && none["exchanged"]["changed"].is_null(), "{none}");
     assert_eq!(none["roc_auc"], first["roc_auc"]);
     assert!(!fs::read_to_string(&file).unwrap().contains("exchanged_"));
+    let eight = figures(&["--exchanges", "0", "--views", "8"]);
+    assert_eq!((&none["setting"]["views"], &eight["setting"]["views"]), (&1.into(), &8.into()));
+    assert_ne!(eight["nll"], none["nll"]);
+}
+
+#[test]
+fn another_network_is_subtracted_and_one_of_other_images_is_refused_before_any_is_measured() {
+    let dir = breakhis_tree();
+    let (file, weights) = (dir.path().join("predictions.csv"), small_network(dir.path()));
+    let base = ["evaluate", "--data", text(dir.path()), "--weights", text(&weights), "--exchanges", "0"];
+    printed(&[&base[..], &["--predictions", text(&file)]].concat());
+    let against = [&base[..], &["--against", text(&file)]].concat();
+    let found = json(&[&against[..], &["--json"]].concat());
+    let zero = serde_json::json!({"difference": 0.0, "interval": [0.0, 0.0]});
+    assert_eq!(found["against"]["differences"]["roc_auc"], zero, "{found}");
+    assert_eq!((&found["against"]["n"], &found["against"]["cases"]), (&60.into(), &12.into()));
+    let table = printed(&against);
+    assert!(
+        table.contains(&format!("this network minus {} on the same 60 images of 12 cases", text(&file))),
+        "{table}"
+    );
+
+    let rows = fs::read_to_string(&file).unwrap();
+    fs::write(&file, rows.lines().take(60).map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    let image = Dataset::open(dir.path()).unwrap().images()[0].path.clone();
+    fs::write(image, "this is text").unwrap();
+    let message = complaint(&against);
+    assert!(message.contains("they must predict the same images, and SOB_M_DC-14-16-100-005.png"), "{message}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
@@ -10,11 +10,13 @@ use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
 
 use crate::breakhis::{Dataset, ImageFile, Part};
-use crate::cli::inputs::{InitArguments, SplitArguments};
+use crate::cli::inputs::{InitArguments, SplitArguments, ViewsArguments};
 use crate::cli::output::{self, Format};
 use crate::cli::terminal::show_predicted;
 use crate::cli::weights::WeightsArguments;
-use crate::evaluate::{EXCHANGES, Evaluation, Measuring, TrainedOnThese, open_backbone, predictions};
+use crate::evaluate::{
+    EXCHANGES, EvaluateError, Evaluation, Measuring, Paired, Predictions, TrainedOnThese, open_backbone, predictions,
+};
 use crate::report::{EvaluationResults, trained_on_these};
 
 /// Arguments of `lobule evaluate`.
@@ -32,6 +34,8 @@ pub struct EvaluateArguments {
     weights: WeightsArguments,
     #[command(flatten)]
     init: InitArguments,
+    #[command(flatten)]
+    views: ViewsArguments,
     /// Copies of each image that get the colour statistics of another one, whatever that one shows.
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, default_value_t = EXCHANGES, value_parser = RangedU64ValueParser::<usize>::new().range(0..=100))]
     exchanges: usize,
@@ -44,6 +48,10 @@ pub struct EvaluateArguments {
     /// Also write the predictions of each image as CSV, from which all figures can be made again.
     #[arg(long, value_name = "FILE")]
     predictions: Option<PathBuf>,
+    /// Also subtract the figures of another network with intervals over cases: its predictions for the same images, as
+    /// --predictions writes them. Both are measured at the threshold of this one.
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
     /// Also draw the areas under the ROC curve of the network and of the controls.
     #[arg(long, value_name = "FILE.svg")]
     figure: Option<PathBuf>,
@@ -62,6 +70,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let dataset = Dataset::open(&arguments.data)?;
     dataset.require_whole()?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;
+    let against = arguments.against.as_deref().map(|path| read_against(path, &images)).transpose()?;
     let classifier = arguments.weights.classifier()?;
     let metadata = classifier.metadata();
     let frozen = arguments.init.path().map(|path| open_backbone(path, &metadata.architecture)).transpose()?;
@@ -72,6 +81,7 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
         exchanges: arguments.exchanges,
         seed: arguments.exchange_seed,
         shifts: true,
+        views: arguments.views.symmetries(),
         progress: &|done, of| show_predicted(&bar, done, of),
     };
     let train = train.map(|train| measuring.train_part(&train)).transpose()?;
@@ -79,7 +89,11 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     if let Some(path) = &arguments.predictions {
         predictions::write(path, &predicted)?;
     }
-    let evaluation = Evaluation::of(&predicted, &metadata.trained_on, measuring.setting(train.as_ref()));
+    let mut evaluation = Evaluation::of(&predicted, &metadata.trained_on, measuring.setting(train.as_ref()));
+    if let Some((name, against)) = &against {
+        let sides = [(THIS_NETWORK.to_owned(), &predicted), (name.clone(), against)];
+        evaluation.against = Some(Paired::of(sides, classifier.threshold())?);
+    }
     let format = if arguments.json { Format::Json } else { arguments.format };
     if matches!(format, Format::Csv | Format::Json) {
         let trained = trained_on_these(&evaluation);
@@ -93,9 +107,20 @@ pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let network = format!("{} {}", id.name, id.version);
     let results = EvaluationResults { evaluation: &evaluation, network: &network, images: &what };
     if let Some(folder) = &arguments.report {
-        report::write(folder, &results, (&predicted, &images), &classifier)?;
+        report::write(folder, &results, (&predicted, &images), (&classifier, measuring.views))?;
     }
     output::show(&results, format, figure)
+}
+
+/// What the measured network is called beside another.
+const THIS_NETWORK: &str = "this network";
+
+/// The name and the predictions of another network; refuses those of other images before any is measured.
+fn read_against(path: &Path, images: &[&ImageFile]) -> anyhow::Result<(String, Predictions)> {
+    let (name, predictions) = (path.display().to_string(), predictions::read(path)?);
+    let order = predictions.order_of(images.iter().map(|image| (image.file_name(), image.label())));
+    order.map_err(|example| EvaluateError::OtherImages { sides: [THIS_NETWORK.to_owned(), name.clone()], example })?;
+    Ok((name, predictions))
 }
 
 /// What is measured, and what the controls are fitted to.

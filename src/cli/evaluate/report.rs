@@ -6,10 +6,12 @@ use anyhow::Context;
 
 use crate::breakhis::ImageFile;
 use crate::cli::output::check_writable;
+use crate::cli::weights::describe;
 use crate::evaluate::{Predictions, predictions};
-use crate::model::{Architecture, Classifier};
-use crate::pixels::{self, DecodeLimits, Resampling};
-use crate::report::{EvaluationReport, EvaluationResults, Exporter, Json, MISTAKES, Mistake};
+use crate::explain::{explain_views, small_overlay};
+use crate::model::Classifier;
+use crate::pixels::{self, DecodeLimits, Dihedral, RgbImage};
+use crate::report::{DrawnHeatmap, EvaluationReport, EvaluationResults, Exporter, Json, MISTAKES, Mistake};
 use crate::system::write_whole;
 
 /// The page, and the figures with what they were made from.
@@ -32,14 +34,13 @@ pub(super) fn write(
     folder: &Path,
     results: &EvaluationResults<'_>,
     (predicted, images): (&Predictions, &[&ImageFile]),
-    classifier: &Classifier,
+    (classifier, views): (&Classifier, &[Dihedral]),
 ) -> anyhow::Result<()> {
     let worst = predicted.worst_mistakes(classifier.threshold(), MISTAKES);
-    let thumbnail =
-        |index: usize| pixels::thumbnail(&pixels::read(&images.get(index)?.path, &DecodeLimits::local()).ok()?.image);
-    let mistake = |index| Mistake { index, thumbnail: thumbnail(index), heatmap: None };
-    let mistakes: Vec<Mistake> = worst.into_iter().map(mistake).collect();
-    let network = describe(classifier);
+    let mistakes: Vec<Mistake> =
+        worst.into_iter().map(|index| mistake(index, images[index], (classifier, views))).collect();
+    let mut network = describe(classifier);
+    network.push(("program", format!("Lobule {}", env!("CARGO_PKG_VERSION"))));
     let page = EvaluationReport { results: *results, predictions: predicted, network: &network, mistakes: &mistakes };
     let (page, metrics) = (page.html(), Json.export(results)?);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
@@ -51,39 +52,16 @@ pub(super) fn write(
     Ok(())
 }
 
-/// What the weights file says of the network.
-fn describe(classifier: &Classifier) -> Vec<(&'static str, String)> {
-    let (id, metadata) = (classifier.id(), classifier.metadata());
-    let (input, provenance) = (&metadata.preprocess, &metadata.provenance);
-    let kind = match metadata.architecture {
-        Architecture::Baseline(_) => "a convolutional network with a hidden layer",
-        Architecture::Fused(_) => "a DenseNet, pooled at the ends of its last three dense blocks",
+/// A mistake with its drawings; one that fails is left out, for the figures stand without it.
+fn mistake(index: usize, image: &ImageFile, (classifier, views): (&Classifier, &[Dihedral])) -> Mistake {
+    let Ok(image) = pixels::read(&image.path, &DecodeLimits::local()) else {
+        return Mistake { index, thumbnail: None, heatmap: None };
     };
-    let resampling = match input.resampling {
-        Resampling::Bilinear => "bilinear",
-        Resampling::Antialiased => "antialiased",
-    };
-    let stretch = if input.decorrelation_stretch.is_some() { ", decorrelation stretch of the colours" } else { "" };
-    let words = |text: &str| if text.is_empty() { "not given".to_owned() } else { text.to_owned() };
-    vec![
-        ("name and version", format!("{} {}", id.name, id.version)),
-        ("SHA-256 of the file", id.sha256.clone()),
-        ("architecture", kind.to_owned()),
-        ("input", format!("RGB image, {resampling} resize to {0}x{0}{stretch}", input.size)),
-        ("output", format!("probability of malignancy, at a temperature of {}", metadata.temperature)),
-        ("threshold", metadata.threshold.get().to_string()),
-        ("data of the training", words(&provenance.data)),
-        ("split of the training", words(&provenance.split)),
-        ("start", words(&provenance.start)),
-        ("recipe", words(&provenance.recipe)),
-        ("seed and epoch", format!("{}, {}", provenance.seed, provenance.epoch)),
-        (
-            "cases trained on",
-            match metadata.trained_on.len() {
-                0 => "not given".to_owned(),
-                cases => format!("{cases}, listed in the file"),
-            },
-        ),
-        ("program", format!("Lobule {}", env!("CARGO_PKG_VERSION"))),
-    ]
+    let heatmap = classifier.can_explain().then(|| drawn_heatmap(&image.image, classifier, views).ok()).flatten();
+    Mistake { index, thumbnail: pixels::thumbnail(&image.image), heatmap }
+}
+
+fn drawn_heatmap(image: &RgbImage, classifier: &Classifier, views: &[Dihedral]) -> Result<DrawnHeatmap, crate::Error> {
+    let (_, heatmap) = explain_views(classifier, image, views)?;
+    Ok(DrawnHeatmap { png: small_overlay(image, &heatmap)?, range: heatmap.range() })
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::explain::{Heatmap, overlay};
+use crate::explain::{explain_views, overlay};
 use crate::model::{Classifier, ModelError, Prediction};
-use crate::pixels::RgbImage;
+use crate::pixels::{Dihedral, RgbImage};
 use crate::system::{printable_path, write_whole};
 
 /// Letters of an image's name that its heatmap's has too.
@@ -62,12 +62,16 @@ fn file_name(image: &Path, taken: &mut HashSet<String>) -> String {
 ///
 /// # Errors
 /// When the network fails on the image, or the file cannot be written.
-pub(super) fn write(classifier: &Classifier, image: &RgbImage, to: &Path) -> anyhow::Result<(Prediction, f64)> {
-    let explanation = classifier.explain(image)?;
-    let heatmap = Heatmap::of(&explanation);
+pub(super) fn write(
+    classifier: &Classifier,
+    image: &RgbImage,
+    views: &[Dihedral],
+    to: &Path,
+) -> anyhow::Result<(Prediction, f64)> {
+    let (prediction, heatmap) = explain_views(classifier, image, views)?;
     let png = overlay(image, &heatmap)?;
     write_whole(to, &png).with_context(|| format!("cannot write the heatmap {}", printable_path(to)))?;
-    Ok((explanation.prediction, heatmap.range()))
+    Ok((prediction, heatmap.range()))
 }
 
 #[cfg(test)]

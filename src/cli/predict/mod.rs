@@ -12,12 +12,14 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::breakhis::walk::{self, Found};
+use crate::cli::inputs::ViewsArguments;
 use crate::cli::weights::WeightsArguments;
 use crate::cli::{Arguments, output};
 use crate::diagnosis::{Label, RESEARCH_USE};
 use crate::evaluate::predictions::digits;
+use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint, PointName};
-use crate::pixels::{DecodeLimits, Decoded, Note, read};
+use crate::pixels::{DecodeLimits, Decoded, Dihedral, Note, read};
 use crate::system::{path_for_programs, printable_path};
 use heatmaps::Heatmaps;
 
@@ -40,6 +42,8 @@ pub struct PredictArguments {
     /// benign. It is no proof of anything.
     #[arg(long, value_name = "DIR")]
     heatmap: Option<PathBuf>,
+    #[command(flatten)]
+    views: ViewsArguments,
     /// Images, and folders whose images are found at any depth.
     #[arg(required = true, value_name = "IMAGE|DIR")]
     inputs: Vec<PathBuf>,
@@ -73,7 +77,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     for (number, chunk) in images.chunks(AT_ONCE).enumerate() {
         let answer = |(index, path): (usize, &PathBuf)| {
             let heatmap = heatmaps.as_ref().map(|heatmaps| heatmaps.path(AT_ONCE * number + index));
-            predict(&classifier, path, point, heatmap)
+            predict((&classifier, arguments.views.symmetries()), path, point, heatmap)
         };
         let answers: Vec<_> = chunk.par_iter().enumerate().map(answer).collect();
         let mut text = String::new();
@@ -143,16 +147,17 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
 }
 
 fn predict(
-    classifier: &Classifier,
+    (classifier, views): (&Classifier, &[Dihedral]),
     path: &Path,
     point: DecisionPoint,
     heatmap: Option<PathBuf>,
 ) -> anyhow::Result<Answer> {
     let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
     let (prediction, heatmap) = match heatmap {
-        None => (classifier.classify(&image).with_context(|| printable_path(path))?, None),
+        None => (classify_views(classifier, &image, views).with_context(|| printable_path(path))?, None),
         Some(to) => {
-            let (prediction, range) = heatmaps::write(classifier, &image, &to).with_context(|| printable_path(path))?;
+            let (prediction, range) =
+                heatmaps::write(classifier, &image, views, &to).with_context(|| printable_path(path))?;
             (prediction, Some(WrittenHeatmap { heatmap: to, heatmap_range: range }))
         }
     };

@@ -11,7 +11,9 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use crate::breakhis::Part;
 use crate::diagnosis::Threshold;
 use crate::evaluate::metrics::intervals::{mean_of_all, of_means, over_cases};
-use crate::evaluate::{Control, ControlFigures, CrossFitted, Figures, Interval, Metric, PerMetric, Predictions};
+use crate::evaluate::{
+    Control, ControlFigures, CrossFitted, Figures, Interval, Metric, Paired, PerMetric, Predictions,
+};
 
 /// What the split of a run keeps apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,6 +166,8 @@ pub struct Comparison {
     pub effects: Vec<SplitEffect>,
     /// All predictions as those of one network, where that was asked for.
     pub pooled: Option<Pooled>,
+    /// What these runs have more than others on the same images, where that was asked for.
+    pub paired: Option<Paired>,
     /// Why a mean or a difference that one might look for is not there.
     pub notes: Vec<String>,
 }
@@ -197,7 +201,7 @@ impl Comparison {
             let is_other = |run: &ComparedRun| run.is_trained_like(first) && run.split() == SplitKind::ByImage;
             SplitEffect::of(&groups.iter().find(|other| is_other(&other.runs[0]))?.runs, &group.runs)
         });
-        Self { effects: effects.collect(), groups, pooled, notes }
+        Self { effects: effects.collect(), groups, pooled, paired: None, notes }
     }
 
     /// The runs in the order of the groups.

@@ -27,6 +27,16 @@ pub(crate) fn over_cases(predictions: &Predictions, threshold: Threshold) -> Per
     })
 }
 
+/// The 95 % interval of the first's figures minus the second's, which predict the same images in the same order: each
+/// draw of cases measures both.
+pub(crate) fn of_differences(sides: [&Predictions; 2], threshold: Threshold) -> PerMetric<Interval> {
+    bootstrap(&[sides[0].cases()], |drawn| {
+        let images = drawn.concat();
+        let [a, b] = sides.map(|predictions| Figures::of(predictions, &images, threshold));
+        PerMetric::of(|metric| Some(a.get(metric)? - b.get(metric)?))
+    })
+}
+
 /// The 95 % interval of the mean of several runs' figures, for each of [`Metric::AREAS`]: each run's cases are drawn by
 /// themselves, and a run in whose draw a figure is not defined is left out of that mean.
 pub(crate) fn of_means(runs: &[Predictions], threshold: Threshold) -> PerMetric<Interval> {

@@ -96,6 +96,18 @@ impl Predictions {
         }
     }
 
+    /// The predictions of some images, in this order.
+    pub(crate) fn at(&self, indices: &[usize]) -> Self {
+        let at = |margins: &Vec<f64>| indices.iter().map(|index| margins[*index]).collect();
+        let margins = |of: &Margins| Margins { plain: at(&of.plain), exchanged: of.exchanged.iter().map(at).collect() };
+        Self {
+            subjects: indices.iter().map(|index| self.subjects[*index].clone()).collect(),
+            network: margins(&self.network),
+            controls: self.controls.iter().map(|(control, of)| (*control, margins(of))).collect(),
+            shifted: self.shifted.iter().map(|(shift, of)| (*shift, at(of))).collect(),
+        }
+    }
+
     /// The columns of margins with their names.
     fn columns(&self) -> Vec<(String, &[f64])> {
         let mut columns = exchanged("", &self.network);

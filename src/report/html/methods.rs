@@ -76,6 +76,13 @@ pub(super) fn measuring(report: &EvaluationReport<'_>) -> String {
     let facts = [
         ("decisions", format!("malignant from a probability of {} on; malignant is positive", digits(setting.threshold.get()))),
         (
+            "views",
+            match setting.views {
+                1 => "each image as it is".to_owned(),
+                views => format!("the mean margin of {views} turns and mirror images of each image"),
+            },
+        ),
+        (
             "intervals",
             "95 %, percentiles of 2,000 draws of whole cases with replacement: images of one person are alike. Calibration \
              errors have none, because drawing again moves them up"

@@ -40,8 +40,17 @@ pub struct Mistake {
     pub index: usize,
     /// A small copy of it as JPEG, where it could be made.
     pub thumbnail: Option<Vec<u8>>,
-    /// Where the network looked, drawn over it, as PNG; none where nobody asked.
-    pub heatmap: Option<Vec<u8>>,
+    /// Where the network looked, drawn over it; none where a network cannot tell.
+    pub heatmap: Option<DrawnHeatmap>,
+}
+
+/// An image under the colours of its heatmap.
+#[derive(Clone, Debug)]
+pub struct DrawnHeatmap {
+    /// The drawing.
+    pub png: Vec<u8>,
+    /// What the ends of its colour scale are, either way.
+    pub range: f64,
 }
 
 impl EvaluationReport<'_> {

@@ -7,8 +7,9 @@ use crate::report::evaluation::{self as tables, trained_on_these};
 use crate::report::html::EvaluationReport;
 use crate::report::html::markup::{image, paragraph, plots, shown};
 use crate::report::html::methods::capital;
+use crate::report::paired;
 use crate::report::sections::number;
-use crate::report::svg::{self, escaped, plots as drawn};
+use crate::report::svg::{self, escaped, plots as drawn, reliability};
 
 /// The figures that stand first.
 const FIRST: [(Metric, &str); 6] = [
@@ -31,8 +32,10 @@ pub(super) fn summary(report: &EvaluationReport<'_>) -> String {
     let trained = capital(&trained_on_these(evaluation));
     let trained = format!("<p{}>{}.</p>\n", if known { "" } else { " class=\"warning\"" }, escaped(&trained));
     let card = |(metric, what): (Metric, &str)| {
-        let interval = evaluation.intervals[metric]
-            .map_or_else(|| "no interval".to_owned(), |(low, high)| format!("95 %: {low:.3} to {high:.3}"));
+        let interval = evaluation.intervals[metric].map_or_else(
+            || "no interval: too few cases of a class".to_owned(),
+            |(low, high)| format!("95 %: {low:.3} to {high:.3}"),
+        );
         let value =
             evaluation.all.figures.get(metric).map_or_else(|| "undefined".to_owned(), |value| format!("{value:.3}"));
         format!(
@@ -60,7 +63,11 @@ fn beside_colour(evaluation: &Evaluation) -> String {
 pub(super) fn figures(evaluation: &Evaluation) -> String {
     let figures = &evaluation.all.figures;
     let by_class = shown(&tables::matrix(figures)) + &shown(&tables::classification_report(figures));
-    format!("<div class=\"beside\">\n{}<div>\n{by_class}</div></div>\n", shown(&tables::figures(evaluation)))
+    let against = evaluation.against.as_ref().map(|against| shown(&paired::table(against))).unwrap_or_default();
+    format!(
+        "<div class=\"beside figures\">\n{}<div>\n{by_class}</div></div>\n{against}",
+        shown(&tables::figures(evaluation))
+    )
 }
 
 pub(super) fn ranking(evaluation: &Evaluation, curves: &Curves) -> String {
@@ -90,10 +97,10 @@ pub(super) fn calibration(evaluation: &Evaluation, curves: &Curves) -> String {
     let figures = &evaluation.all.figures;
     plots([
         (
-            drawn::reliability(&curves.reliability),
+            reliability::diagram(&curves.reliability, reliability::CALIBRATED).finish(),
             format!(
                 "Reliability, a disc for each of {} bins of as many images: on the dashed line probabilities mean what they \
-                 say. Calibration error {}, debiased {}; Brier score {}.",
+                 say, and upright lines are the gaps. Calibration error {}, debiased {}; Brier score {}.",
                 curves.reliability.len(),
                 number(figures.get(Metric::Ece)),
                 number(figures.get(Metric::EceDebiased)),
@@ -165,10 +172,12 @@ pub(super) fn mistakes(report: &EvaluationReport<'_>) -> String {
         let alt = format!("A {} tumour{what}", truth.lower());
         let thumbnail = mistake.thumbnail.as_ref().map(|jpeg| image("jpeg", jpeg, &alt)).unwrap_or_default();
         let heatmap = mistake.heatmap.as_ref();
-        let heatmap = heatmap.map(|png| image("png", png, "Where the network looked")).unwrap_or_default();
+        let range = heatmap.map(|heatmap| format!("; colours from −{0:.1} to +{0:.1}", heatmap.range));
+        let heatmap = heatmap.map(|heatmap| image("png", &heatmap.png, "Where the network looked"));
+        let (range, heatmap) = (range.unwrap_or_default(), heatmap.unwrap_or_default());
         format!(
             "<li><div class=\"images\">{thumbnail}{heatmap}</div>\n<p><strong>{truth}</strong> ({subtype}{what}), called \
-             {} with a probability of malignancy of {:.4}<br><span class=\"name\">case {}, {}</span></p></li>\n",
+             {} with a probability of malignancy of {:.4}{range}<br><span class=\"name\">case {}, {}</span></p></li>\n",
             called.lower(),
             Probability::from_margin(margin).get(),
             escaped(case),
@@ -177,6 +186,14 @@ pub(super) fn mistakes(report: &EvaluationReport<'_>) -> String {
         )
     };
     let list: String = report.mistakes.iter().map(mistake).collect();
-    paragraph("The images that the network is surest of and wrong about, the worst first.")
+    let heatmaps = match report.mistakes.iter().any(|mistake| mistake.heatmap.is_some()) {
+        true => {
+            " Beside each stands where the network looked: every place is coloured by the margin that the image would have \
+             if all of it were like this place, from blue (benign) over grey (0) to red (malignant). A heatmap shows what \
+             moved an answer; it is no proof of a tumour, nor that the answer is right."
+        }
+        false => " This network cannot say where it looked.",
+    };
+    paragraph(&format!("The images that the network is surest of and wrong about, the worst first.{heatmaps}"))
         + &format!("<ol class=\"mistakes\">\n{list}</ol>\n")
 }

@@ -25,6 +25,7 @@ fn evaluation(predictions: &Predictions) -> Evaluation {
         threshold: Threshold::HALF,
         exchanges: 0,
         exchange_seed: 0,
+        views: 1,
         controls_fitted_to: "nothing".to_owned(),
         frozen_taps: "none".to_owned(),
     };
@@ -36,7 +37,10 @@ fn page(predictions: &Predictions) -> (Evaluation, String) {
     let mistakes: Vec<Mistake> = predictions
         .worst_mistakes(Threshold::HALF, MISTAKES)
         .into_iter()
-        .map(|index| Mistake { index, thumbnail: Some(vec![0xFF; 20_000]), heatmap: None })
+        .map(|index| {
+            let heatmap = Some(DrawnHeatmap { png: vec![0xFF; 120_000], range: 12.34 });
+            Mistake { index, thumbnail: Some(vec![0xFF; 20_000]), heatmap }
+        })
         .collect();
     let results = EvaluationResults { evaluation: &evaluation, network: "<i>net 1", images: "all images of <a>" };
     let network = [("recipe", "<script>".to_owned())];
@@ -105,7 +109,9 @@ fn it_holds_the_figures_of_the_evaluation() {
     for (name, group) in &evaluation.cases {
         assert!(html.contains(&format!(">{}</th>", escaped(name))) && html.contains(&format!(">{:.4}<", group.recall)));
     }
-    assert_eq!(html.matches("<img ").count(), MISTAKES);
+    assert_eq!(html.matches("<img ").count(), 2 * MISTAKES);
+    assert_eq!(html.matches("; colours from −12.3 to +12.3<").count(), MISTAKES);
+    assert_eq!(html.matches("no proof").count(), 1);
     assert!(html.contains("WARNING: the network was trained on 10 of these 40 images"), "trained on a measured case");
     let (_, none) = page(&Predictions::default());
     assert!(none.contains("not defined for these images") && none.contains("No image is called what it is not."));

@@ -148,10 +148,7 @@ fn draw_rows(svg: &mut Svg, rows: &[Row], top: f64, metrics: &[Metric]) {
         let scale = Scale::rounded(from, to, pixels, 2);
         svg.text((left, top - 40.0), Anchor::Start, HEADING, metric.name());
         svg.text((left, top - 26.0), Anchor::Start, SMALL, better);
-        for (x, label) in scale.ticks() {
-            svg.line(&[(x, top), (x, bottom)], GRID);
-            svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
-        }
+        svg.ticks_across(scale, (top, bottom), top - 8.0);
         for (row, y) in rows.iter().zip((0..).map(|index| top + f64::from(index) * ROW + ROW / 2.0)) {
             for x in row.controls.iter().filter_map(|control| control.get(metric)).map(|number| scale.at(number)) {
                 svg.line(&[(x, y + 8.0), (x, y + 15.0)], TICK);

@@ -3,7 +3,7 @@
 //!
 //! In: the epochs so far. Out: one figure of three panels above one axis, on which the epochs are counted through.
 
-use crate::report::svg::{Anchor, GRID, HEADING, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
+use crate::report::svg::{AXIS, Anchor, HEADING, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 use crate::train::{Epoch, EpochFigures, Keep};
 
 // Pixels.
@@ -17,7 +17,6 @@ const BETWEEN: f64 = 38.0;
 const FOOTER: f64 = 70.0;
 
 const KEPT: Stroke = Stroke { colour: colour::INK, width: 1.2, dashed: true };
-const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
 
 /// The figure of a run with all epochs so far, as an SVG document below a title; the epoch whose weights the run would
 /// end with now is marked, and why it is that one.
@@ -124,10 +123,7 @@ impl Curves {
     fn panel(&self, svg: &mut Svg, (top, bottom): (f64, f64), curves: &[Curve<'_>], ends: Ends) {
         let epochs = self.epochs();
         let axis = scale(ends, curves, (bottom, top));
-        for (y, label) in axis.ticks() {
-            svg.line(&[(LEFT, y), (RIGHT, y)], GRID);
-            svg.text((LEFT - 8.0, y + 4.0), Anchor::End, SMALL, &label);
-        }
+        svg.ticks_up(axis, (LEFT, RIGHT));
         if let Some((kept, _)) = self.kept {
             let x = epochs.at(kept as f64 + 1.0);
             svg.line(&[(x, top), (x, bottom)], KEPT);

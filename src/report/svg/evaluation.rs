@@ -2,7 +2,7 @@
 
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::{Control, Evaluation, Interval, Metric, Section};
-use crate::report::svg::{Anchor, Font, GRID, HEADING, Marker, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
+use crate::report::svg::{Anchor, Font, HEADING, Marker, REFERENCE, SMALL, Scale, Stroke, Svg, TEXT, TITLE, colour};
 
 // Pixels.
 const WIDTH: f64 = 1000.0;
@@ -91,12 +91,9 @@ fn areas(svg: &mut Svg, rows: &[Row], panel: usize, (left, top): (f64, f64)) {
         .flat_map(|(_, areas, ends)| areas.iter().flatten().chain(ends.iter().flatten().map(|(low, _)| low)));
     let scale = Scale::rounded(numbers.copied().fold(0.4, f64::min), 1.0, (left, left + PANEL - GAP), 4);
     let bottom = top + rows.len() as f64 * ROW;
-    for (x, label) in scale.ticks() {
-        svg.line(&[(x, top), (x, bottom)], GRID);
-        svg.text((x, top - 8.0), Anchor::Middle, SMALL, &label);
-    }
+    svg.ticks_across(scale, (top, bottom), top - 8.0);
     let half = scale.at(0.5);
-    svg.line(&[(half, top), (half, bottom)], Stroke { colour: colour::GREY, width: 1.0, dashed: true });
+    svg.line(&[(half, top), (half, bottom)], REFERENCE);
     for (index, (_, areas, ends)) in rows.iter().enumerate() {
         let y = top + (index as f64 + 0.5) * ROW;
         let (marker, fill, radius) = match index {

@@ -9,9 +9,7 @@ pub(crate) mod comparison;
 pub(crate) mod curves;
 pub(crate) mod evaluation;
 pub(crate) mod plots;
-mod reliability;
-
-pub(crate) use reliability::reliability;
+pub(crate) mod reliability;
 
 use std::fmt::Write as _;
 
@@ -73,6 +71,9 @@ const HEADING: Font = Font { size: 13.0, colour: colour::INK, bold: true };
 const TEXT: Font = Font { size: 12.5, colour: colour::INK, bold: false };
 const SMALL: Font = Font { size: 11.0, colour: colour::GREY, bold: false };
 const GRID: Stroke = Stroke { colour: colour::GRID, width: 1.0, dashed: false };
+const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
+/// What figures are held against: chance, or probabilities that are right.
+const REFERENCE: Stroke = Stroke { dashed: true, ..AXIS };
 
 /// Results as a drawing.
 #[derive(Debug)]
@@ -150,6 +151,27 @@ impl Svg {
              dominant-baseline=\"middle\" fill=\"{colour}\">{}</text>",
             escaped(text)
         ));
+    }
+
+    /// The ticks of an axis from left to right: a line each between two heights, and its number at a third.
+    pub(crate) fn ticks_across(&mut self, scale: Scale, (top, bottom): (f64, f64), numbers: f64) {
+        for (x, label) in scale.ticks() {
+            self.line(&[(x, top), (x, bottom)], GRID);
+            self.text((x, numbers), Anchor::Middle, SMALL, &label);
+        }
+    }
+
+    /// The ticks of an upright axis: a line each between two places from the left, and its number before it.
+    pub(crate) fn ticks_up(&mut self, scale: Scale, (left, right): (f64, f64)) {
+        for (y, label) in scale.ticks() {
+            self.line(&[(left, y), (right, y)], GRID);
+            self.text((left - 7.0, y + 4.0), Anchor::End, SMALL, &label);
+        }
+    }
+
+    /// A figure within this one, by its upper left corner.
+    pub(crate) fn inset(&mut self, (x, y): Place, inner: Svg) {
+        self.element(format_args!("<g transform=\"translate({x:.1} {y:.1})\">\n{}</g>", inner.finish()));
     }
 
     pub(crate) fn finish(self) -> String {

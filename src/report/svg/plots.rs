@@ -1,60 +1,52 @@
-//! The small plots of a report, each as wide as a telephone: ROC, precision over recall, reliability, risk over
-//! coverage, and how probabilities are spread.
+//! The small plots of a report, each as wide as a telephone: ROC, precision over recall, risk over coverage, and how
+//! probabilities are spread.
 //!
 //! In: curves of shares from 0 to 1. Out: an SVG document each, which says so where there is nothing to draw.
 
-use crate::evaluate::{Bin, Confusion, Curves};
-use crate::report::svg::{Anchor, GRID, Marker, Place, SMALL, Scale, Stroke, Svg, TEXT, colour};
+use crate::evaluate::{Confusion, Curves};
+use crate::report::svg::{AXIS, Anchor, Marker, Place, REFERENCE, SMALL, Scale, Stroke, Svg, TEXT, colour};
 
 // Pixels.
-const WIDTH: f64 = 360.0;
-const HEIGHT: f64 = 330.0;
+pub(super) const WIDTH: f64 = 360.0;
+pub(super) const HEIGHT: f64 = 330.0;
 const LEFT: f64 = 58.0;
 const RIGHT: f64 = WIDTH - 14.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
-const AXIS: Stroke = Stroke { colour: colour::GREY, width: 1.0, dashed: false };
-const REFERENCE: Stroke = Stroke { dashed: true, ..AXIS };
 const CURVE: Stroke = Stroke { colour: colour::BLUE, width: 2.0, dashed: false };
 
 /// Bars of a histogram.
 const BARS: usize = 20;
 
 /// A plot with its axes.
-struct Plot {
-    svg: Svg,
+pub(super) struct Plot {
+    pub(super) svg: Svg,
     x: Scale,
     y: Scale,
 }
 
 impl Plot {
     /// Axes from 0 to 1, and from 0 to `most`.
-    fn new(title: &str, [x_name, y_name]: [&str; 2], most: f64) -> Self {
+    pub(super) fn new(title: &str, [x_name, y_name]: [&str; 2], most: f64) -> Self {
         let svg = Svg::new(WIDTH, HEIGHT, title);
         let x = Scale::new(0.0, 1.0, (LEFT, RIGHT), 5);
         let y = Scale::rounded(0.0, most, (BOTTOM, TOP), 5);
         let mut plot = Self { svg, x, y };
-        for (at, label) in x.ticks() {
-            plot.svg.line(&[(at, TOP), (at, BOTTOM)], GRID);
-            plot.svg.text((at, BOTTOM + 16.0), Anchor::Middle, SMALL, &label);
-        }
-        for (at, label) in y.ticks() {
-            plot.svg.line(&[(LEFT, at), (RIGHT, at)], GRID);
-            plot.svg.text((LEFT - 7.0, at + 4.0), Anchor::End, SMALL, &label);
-        }
+        plot.svg.ticks_across(x, (TOP, BOTTOM), BOTTOM + 16.0);
+        plot.svg.ticks_up(y, (LEFT, RIGHT));
         plot.svg.line(&[(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], AXIS);
         plot.svg.text(((LEFT + RIGHT) / 2.0, HEIGHT - 10.0), Anchor::Middle, TEXT, x_name);
         plot.svg.upright((13.0, (TOP + BOTTOM) / 2.0), TEXT, y_name);
         plot
     }
 
-    fn place(&self, (x, y): (f64, f64)) -> Place {
+    pub(super) fn place(&self, (x, y): (f64, f64)) -> Place {
         (self.x.at(x), self.y.at(y))
     }
 
     /// A line through points; those that would lie within half a pixel of the one before are left out.
-    fn curve(&mut self, points: impl IntoIterator<Item = (f64, f64)>, stroke: Stroke) {
+    pub(super) fn curve(&mut self, points: impl IntoIterator<Item = (f64, f64)>, stroke: Stroke) {
         let mut places: Vec<Place> = Vec::new();
         let mut last = None;
         for place in points.into_iter().map(|point| self.place(point)) {
@@ -68,15 +60,15 @@ impl Plot {
         }
         places.extend(last);
         if places.is_empty() {
-            let middle = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
-            return self.svg.text(middle, Anchor::Middle, TEXT, "not defined for these images");
+            return self.undefined();
         }
         self.svg.line(&places, stroke);
     }
 
-    fn disc(&mut self, point: (f64, f64), radius: f64, fill: &str) {
-        let place = self.place(point);
-        self.svg.marker(place, Marker::Disc, radius, fill);
+    /// Says that there is nothing to draw.
+    pub(super) fn undefined(&mut self) {
+        let middle = ((LEFT + RIGHT) / 2.0, (TOP + BOTTOM) / 2.0);
+        self.svg.text(middle, Anchor::Middle, TEXT, "not defined for these images");
     }
 
     fn square(&mut self, point: (f64, f64)) {
@@ -117,16 +109,6 @@ pub(crate) fn precision_recall(curves: &Curves, Confusion { tp, fn_, fp, tn }: C
     plot.svg.finish()
 }
 
-/// The share of malignant images over the mean probability, bin by bin.
-pub(crate) fn reliability(bins: &[Bin]) -> String {
-    let mut plot = Plot::new("Reliability diagram", ["mean probability of malignancy", "share that is malignant"], 1.0);
-    plot.curve([(0.0, 0.0), (1.0, 1.0)], REFERENCE);
-    let points: Vec<(f64, f64)> = bins.iter().map(|bin| (bin.probability, bin.malignant)).collect();
-    plot.curve(points.iter().copied(), CURVE);
-    points.into_iter().for_each(|point| plot.disc(point, 4.0, colour::BLUE));
-    plot.svg.finish()
-}
-
 /// The share of wrong decisions among the images that are answered, over the share of these.
 pub(crate) fn risk_coverage(curves: &Curves) -> String {
     let most = curves.risk_coverage.iter().map(|(_, risk)| *risk).fold(0.05, f64::max);
@@ -149,10 +131,7 @@ pub(crate) fn histogram([benign, malignant]: &[Vec<f64>; 2], threshold: f64) -> 
         probabilities.iter().for_each(|p| bars[((p * BARS as f64) as usize).min(BARS - 1)] += 1);
         let most = bars.iter().copied().max().unwrap_or(0).max(1) as f64;
         let y = Scale::rounded(0.0, most, (bottom, top), 3).whole();
-        for (at, label) in y.ticks() {
-            svg.line(&[(LEFT, at), (RIGHT, at)], GRID);
-            svg.text((LEFT - 7.0, at + 4.0), Anchor::End, SMALL, &label);
-        }
+        svg.ticks_up(y, (LEFT, RIGHT));
         for (bar, count) in bars.into_iter().enumerate().filter(|(_, count)| *count > 0) {
             let [from, to] = [bar, bar + 1].map(|edge| x.at(edge as f64 / BARS as f64));
             svg.rectangle((from + 1.0, y.at(count as f64)), to - from - 2.0, bottom - y.at(count as f64), fill);
@@ -181,14 +160,13 @@ mod tests {
         let curves = Curves {
             roc: fine.clone(),
             precision_recall: vec![(0.5, 1.0), (1.0, 0.75)],
-            reliability: vec![Bin { n: 4, probability: 0.25, malignant: 0.5 }],
+            reliability: vec![],
             risk_coverage: fine,
             probabilities: [vec![0.0, 0.04, 0.5], vec![1.0]],
         };
         let drawn = [
             roc(&curves, confusion),
             precision_recall(&curves, confusion),
-            reliability(&curves.reliability),
             risk_coverage(&curves),
             histogram(&curves.probabilities, 0.5),
         ];
@@ -204,7 +182,7 @@ mod tests {
             risk_coverage: vec![],
             probabilities: [vec![], vec![]],
         };
-        for svg in [roc(&none, Confusion::default()), reliability(&[]), risk_coverage(&none)] {
+        for svg in [roc(&none, Confusion::default()), risk_coverage(&none)] {
             assert!(svg.contains("not defined for these images") && !svg.contains("NaN"), "{svg}");
         }
     }

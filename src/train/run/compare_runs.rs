@@ -6,31 +6,61 @@ use std::path::{Path, PathBuf};
 use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{ComparedRun, Comparison, Pooled};
-use crate::evaluate::{ControlFigures, Figures, Predictions, Subject, predictions};
+use crate::evaluate::{ControlFigures, Figures, Paired, Predictions, Subject, predictions};
 use crate::train::{RunConfig, TrainError};
 
 /// Reads runs from their folders and compares them; where `pooled` is asked for, their predictions are also taken
-/// together.
+/// together. The runs in `against` are those that the others are subtracted from in pairs; none where nobody asked.
 ///
 /// # Errors
-/// When a folder does not hold a run that has ended and held images out; and, where they are to be pooled, when runs
-/// were not trained alike or predict the same image.
-pub fn compare_runs(folders: &[PathBuf], pooled: bool) -> Result<Comparison, TrainError> {
-    let read = folders.iter().map(|folder| read_run(folder)).collect::<Result<Vec<_>, _>>()?;
-    let (runs, predictions): (Vec<ComparedRun>, Vec<_>) = read.into_iter().unzip();
+/// When a folder does not hold a run that has ended and held images out; where runs are to be taken together, when they
+/// were not trained alike or predict the same image; and when those in `against` do not predict the same images as the
+/// others.
+pub fn compare_runs(folders: &[PathBuf], against: &[PathBuf], pooled: bool) -> Result<Comparison, TrainError> {
+    let (mut runs, predictions) = read_runs(folders)?;
     let pooled = pooled.then(|| pool(&runs, &predictions)).transpose()?;
-    Ok(Comparison::of(runs, pooled))
+    let mut paired = None;
+    if !against.is_empty() {
+        let (other_runs, others) = read_runs(against)?;
+        let sides = [(&runs, &predictions), (&other_runs, &others)];
+        for (runs, predictions) in sides {
+            check_poolable(runs, predictions)?;
+        }
+        let [these, those] = sides.map(|(runs, predictions)| (names(runs), Predictions::joined(predictions)));
+        paired = Some(Paired::of([(these.0, &these.1), (those.0, &those.1)], Threshold::HALF)?);
+        runs.extend(other_runs);
+    }
+    Ok(Comparison { paired, ..Comparison::of(runs, pooled) })
+}
+
+/// Runs with their predictions, in the order of their folders.
+pub(super) fn read_runs(folders: &[PathBuf]) -> Result<(Vec<ComparedRun>, Vec<Predictions>), TrainError> {
+    folders.iter().map(|folder| read_run(folder)).collect()
+}
+
+/// What several runs are called together.
+fn names(runs: &[ComparedRun]) -> String {
+    match runs {
+        [] => String::new(),
+        [only] => only.name.clone(),
+        [first, others @ ..] => format!("{} and {} more", first.name, others.len()),
+    }
 }
 
 /// The predictions of runs together, and each run's own; refuses what [`compare_runs`] refuses to pool.
 pub(super) fn pooled(folders: &[PathBuf]) -> Result<(Pooled, Vec<Predictions>), TrainError> {
-    let read = folders.iter().map(|folder| read_run(folder)).collect::<Result<Vec<_>, _>>()?;
-    let (runs, predictions): (Vec<ComparedRun>, Vec<_>) = read.into_iter().unzip();
+    let (runs, predictions) = read_runs(folders)?;
     Ok((pool(&runs, &predictions)?, predictions))
 }
 
 /// All predictions together, and the runs' means.
-fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
+pub(super) fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, TrainError> {
+    check_poolable(runs, predictions)?;
+    Ok(Pooled::of(runs, predictions, Threshold::HALF))
+}
+
+/// Refuses runs that no figure can be of together.
+fn check_poolable(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<(), TrainError> {
     if let Some([first, other]) = runs.array_windows().find(|[first, other]| !first.has_the_recipe_of(other)) {
         let reason = format!("and {} were not trained alike; only runs of one recipe can be pooled", other.name);
         return Err(TrainError::unusable(&first.name, reason));
@@ -45,7 +75,7 @@ fn pool(runs: &[ComparedRun], predictions: &[Predictions]) -> Result<Pooled, Tra
             }
         }
     }
-    Ok(Pooled::of(runs, predictions, Threshold::HALF))
+    Ok(())
 }
 
 /// A run with the figures of its test part, or of its validation part where it has no other; and the predictions that

@@ -51,7 +51,7 @@ pub(super) fn run(
         repeat.train(trainer, repeats.len(), progress)?;
     }
     let outcome = |repeat: &Repeat| {
-        let comparison = compare_runs(&runs_of(&repeat.folder, &repeat.folds), true)?;
+        let comparison = compare_runs(&runs_of(&repeat.folder, &repeat.folds), &[], true)?;
         Ok(RepeatOutcome { number: repeat.number, seed: repeat.seed, comparison })
     };
     repeats.iter().map(outcome).collect()

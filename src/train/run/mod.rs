@@ -7,6 +7,7 @@ mod all_images;
 mod checkpoint;
 mod compare_runs;
 pub(crate) mod config;
+mod cross_validated;
 mod cross_validation;
 mod file_calibration;
 pub(crate) mod folder;
@@ -17,6 +18,7 @@ mod tensorboard;
 use std::path::PathBuf;
 
 pub use compare_runs::compare_runs;
+pub use cross_validated::{CrossValidated, read_cross_validation};
 pub use cross_validation::RepeatOutcome;
 pub use single_run::Finished;
 

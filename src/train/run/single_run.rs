@@ -224,6 +224,7 @@ impl<'a> Trainer<'a> {
                 exchanges: EXCHANGES,
                 seed: 0,
                 shifts: false,
+                views: &[crate::pixels::Dihedral::Identity],
                 progress: &|done, of| {
                     let mut progress = progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     if done == 0 { progress.start("measurement", of, 0) } else { progress.advance(1, None) }

@@ -45,7 +45,7 @@ pub(super) const ITEMS: &[Item] = &[
         Open("Pathologists of the laboratory; their qualifications are not given with the images."),
     ),
     Item("17", "Annotation of the test set", In("data", "The same diagnoses as elsewhere in the data set.")),
-    Item("18", "Variability between and within readers", Open("It is not known.")),
+    Item("18", "Variability between and within annotators", Open("It is not known.")),
     Item(
         "19",
         "How data were assigned to parts",
@@ -79,16 +79,20 @@ pub(super) const ITEMS: &[Item] = &[
         "Explanation and interpretation",
         In(
             "colour",
-            "Controls show what colour alone explains; heatmaps stand beside the mistakes where they were asked for.",
+            "Controls show what colour alone explains; beside the worst mistakes stands where the network looked.",
         ),
     ),
     Item("32", "Evaluation on internal data", In("figures", "The measured part of BreakHis.")),
     Item("33", "Testing on external data", Open("No other laboratory's images were measured.")),
     Item("34", "Registration of a trial", In("sharing", "None: no trial.")),
-    Item("35", "Numbers included and excluded", In("data", "Cases and images by class; none excluded.")),
+    Item(
+        "35",
+        "Numbers of patients or examinations included and excluded",
+        In("data", "Cases and images by class; none excluded."),
+    ),
     Item(
         "36",
-        "Demographic and clinical characteristics",
+        "Demographic and clinical characteristics of each partition",
         Open("Subtypes are given; age, sex and history are not known."),
     ),
     Item("37", "Performance with its uncertainty", In("figures", "All figures, with intervals.")),
@@ -103,7 +107,7 @@ pub(super) const ITEMS: &[Item] = &[
         In("mistakes", "The worst mistakes as images; cases that are mostly wrong in the table by case."),
     ),
     Item("40", "Limitations", In("limits", "Few persons, one laboratory, tumours only, and colour.")),
-    Item("41", "Implications for practice", In("use", "None: for research use only.")),
+    Item("41", "Implications for practice, intended use and role", In("use", "None: for research use only.")),
     Item("42", "Protocol or further technical details", In("sharing", "The program's guide; no protocol.")),
     Item(
         "43",
@@ -113,5 +117,5 @@ pub(super) const ITEMS: &[Item] = &[
             "The program is under the MIT and the Apache licence, the weights file is named, BreakHis is published.",
         ),
     ),
-    Item("44", "Funding and disclosure", Open("To be stated by whoever publishes this.")),
+    Item("44", "Funding, other support and the role of funders", Open("To be stated by whoever publishes this.")),
 ];

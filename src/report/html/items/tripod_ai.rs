@@ -37,7 +37,7 @@ pub(super) const ITEMS: &[Item] = &[
     Item("6c", "Treatments", Open("They are not given with the images.")),
     Item(
         "7",
-        "Preparation and checks of the data",
+        "Preparation and quality checks of the data, alike in all groups",
         In(
             "network",
             "The network's input says how images are prepared; all are prepared alike, and one unreadable image ends the evaluation.",
@@ -45,12 +45,12 @@ pub(super) const ITEMS: &[Item] = &[
     ),
     Item(
         "8a",
-        "Definition of the outcome",
+        "Definition of the outcome, how and when it was assessed",
         In("data", "Benign or malignant tumour, by the laboratory's diagnosis; no time horizon."),
     ),
     Item(
         "8b",
-        "Who assessed the outcome",
+        "Who assessed the outcome, where that takes interpretation",
         Open("Pathologists of the laboratory; their number and training are not given with the images."),
     ),
     Item(
@@ -58,7 +58,7 @@ pub(super) const ITEMS: &[Item] = &[
         "Blinding of the outcome's assessment",
         Open("The diagnoses are older than the network; more is not known."),
     ),
-    Item("9a", "Choice of predictors", In("network", "The pixels of one image and nothing else.")),
+    Item("9a", "Choice of predictors", In("network", "The pixels of one image and nothing else; none was selected.")),
     Item(
         "9b",
         "Definition of predictors and when they were measured",
@@ -101,7 +101,7 @@ pub(super) const ITEMS: &[Item] = &[
     ),
     Item(
         "12e",
-        "Measures and plots of performance",
+        "Measures and plots of performance, clinical utility too",
         In(
             "measuring",
             "Discrimination, decisions, calibration, abstention, controls; clinical utility was not measured.",
@@ -118,15 +118,22 @@ pub(super) const ITEMS: &[Item] = &[
         "Class imbalance",
         In("figures", "No image is weighted; balanced accuracy, MCC and figures by class stand beside the accuracy."),
     ),
-    Item("14", "Fairness", Open("Groups of persons are not known; subtypes and magnifications are.")),
+    Item(
+        "14",
+        "Fairness and how it was approached",
+        Open("Groups of persons are not known; subtypes and magnifications are."),
+    ),
     Item(
         "15",
-        "Output of the model and its threshold",
-        In("measuring", "A probability of malignancy, and a decision at the threshold given there."),
+        "Output of the model, its threshold and why",
+        In(
+            "measuring",
+            "A probability of malignancy, and a decision at the threshold given there; one half unless the file was made with another.",
+        ),
     ),
     Item(
         "16",
-        "Differences between training and evaluation",
+        "Differences between training and evaluation data",
         In("data", "Same laboratory, stain and microscope; mild shifts are measured apart."),
     ),
     Item(
@@ -175,7 +182,7 @@ pub(super) const ITEMS: &[Item] = &[
     Item("24", "Results of updating", In("network", "Nothing was updated.")),
     Item(
         "25",
-        "Interpretation",
+        "Interpretation, fairness and earlier studies",
         Open("The figures stand beside their controls; what they mean for a question has to be said with it."),
     ),
     Item("26", "Limitations", In("limits", "Few persons, one laboratory, tumours only, and colour.")),
