@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{LayerTiming, Level};
 use crate::model::safetensors::read_bytes;
-use crate::model::{Explanation, InferenceNetwork, Metadata, ModelError, Network, Parameters, WeightsFile};
+use crate::model::{Explanation, InferenceNetwork, Metadata, ModelError, Network, Novelty, Parameters, WeightsFile};
 use crate::pixels::{Preprocess, RgbImage};
 use crate::system::cores;
 
@@ -34,13 +34,19 @@ pub struct Prediction {
     pub margin: f64,
     /// The probability that the image shows a malignant tumour.
     pub probability_malignant: Probability,
+    /// How unlike the images of the training the image is; none where the weights file has no statistics of them.
+    pub novelty: Option<Novelty>,
 }
 
 impl Prediction {
+    /// From a margin alone.
+    pub fn from_margin(margin: f64) -> Self {
+        Self { margin, probability_malignant: Probability::from_margin(margin), novelty: None }
+    }
+
     /// From a network's two outputs, benign first, and what they are divided by.
     pub fn from_logits(logits: [f32; 2], temperature: f64) -> Self {
-        let margin = (f64::from(logits[1]) - f64::from(logits[0])) / temperature;
-        Self { margin, probability_malignant: Probability::from_margin(margin) }
+        Self::from_margin((f64::from(logits[1]) - f64::from(logits[0])) / temperature)
     }
 
     /// The more probable class.

@@ -12,6 +12,7 @@ mod error;
 mod explanation;
 mod frozen_backbone;
 mod networks;
+mod novelty;
 mod operating_point;
 mod parameters;
 mod safetensors;
@@ -25,6 +26,7 @@ pub use error::ModelError;
 pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
+pub use novelty::{ClassShares, FlagFigures, FlagShares, FlagThresholds, Novelty};
 pub use operating_point::{
     AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
     SensitivitySpecificity,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::safetensors::{encode, parse, read_described_tensors, write_bytes};
-use crate::model::{Architecture, Calibration, ModelError, OperatingPoint, Role, StoredTensors};
+use crate::model::{Architecture, Calibration, FlagThresholds, ModelError, OperatingPoint, Role, StoredTensors};
 use crate::pixels::Preprocess;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
@@ -46,6 +46,9 @@ pub struct Metadata {
     /// How the temperature and the operating points were found; none where nobody looked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Where flags begin; none where nobody fitted the statistics that they need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<FlagThresholds>,
     /// What it was trained on, and how.
     pub provenance: Provenance,
     /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say

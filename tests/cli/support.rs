@@ -100,6 +100,7 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         threshold: Threshold::HALF,
         operating_points: Vec::new(),
         calibration: None,
+        flags: None,
         provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),

@@ -229,7 +229,10 @@ mod tests {
     }
 
     fn example_at(point: DecisionPoint, thumbnail: Option<&'static [u8]>, probability: f64) -> String {
-        let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
+        let prediction = Prediction {
+            probability_malignant: Probability::new(probability).unwrap(),
+            ..Prediction::from_margin(0.0)
+        };
         let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
         let classification = Classification {
             prediction,

@@ -147,6 +147,7 @@ impl RunFolder {
             threshold: Threshold::HALF,
             operating_points: Vec::new(),
             calibration: None,
+            flags: None,
             provenance,
             trained_on,
             figures,
