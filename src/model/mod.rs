@@ -26,7 +26,10 @@ pub use error::ModelError;
 pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
-pub use novelty::{ClassShares, FlagFigures, FlagShares, FlagThresholds, Novelty};
+pub use novelty::{
+    BlockStatistics, ClassShares, ColourDistribution, FlagFigures, FlagShares, FlagThresholds, Novelty,
+    NoveltyFeatures, NoveltyObserver, NoveltyStatistics,
+};
 pub use operating_point::{
     AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
     SensitivitySpecificity,

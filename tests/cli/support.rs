@@ -105,7 +105,7 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         trained_on: Vec::new(),
         figures: BTreeMap::new(),
     };
-    WeightsFile { metadata, tensors }.write(path).unwrap();
+    WeightsFile { metadata, tensors, novelty: None }.write(path).unwrap();
 }
 
 /// The same of a fused network of few channels, which answers and learns at once: the path of the file in a folder.

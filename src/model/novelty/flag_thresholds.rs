@@ -65,6 +65,18 @@ pub struct ClassShares {
     pub malignant: Probability,
 }
 
+impl FlagThresholds {
+    /// What is wrong with numbers from a file, if anything.
+    pub(in crate::model) fn check(&self) -> Result<(), String> {
+        let Self { foreign, stain, uncertain, found: FlagFigures { error, .. } } = self;
+        let numbers = [*foreign, *stain, *uncertain, error.before, error.after];
+        match numbers.iter().all(|number| number.is_finite()) && *uncertain >= 0.0 {
+            true => Ok(()),
+            false => Err(format!("the thresholds and figures of its flags are {numbers:?}")),
+        }
+    }
+}
+
 impl Metadata {
     /// The flags of a prediction whose decision is made at this threshold; none where the weights file has no statistics
     /// for them, which is another thing than an empty set.

@@ -152,6 +152,6 @@ impl RunFolder {
             trained_on,
             figures,
         };
-        WeightsFile { metadata, tensors: kept.weights }
+        WeightsFile { metadata, tensors: kept.weights, novelty: None }
     }
 }
