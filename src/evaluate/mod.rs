@@ -12,6 +12,7 @@ mod evaluation;
 mod exchange;
 mod figures;
 mod metrics;
+mod novelty;
 mod observe;
 mod predict_all;
 pub mod predictions;
@@ -29,6 +30,7 @@ pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
+pub use novelty::{FlagFit, HeldOutImage, TrainedImage, altered_copy, fit_novelty};
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};

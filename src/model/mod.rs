@@ -27,7 +27,7 @@ pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
 pub use novelty::{
-    BlockStatistics, ClassShares, ColourDistribution, FlagFigures, FlagShares, FlagThresholds, Novelty,
+    BlockStatistics, ClassShares, ColourDistribution, FlagFigures, FlagLimits, FlagShares, FlagThresholds, Novelty,
     NoveltyFeatures, NoveltyObserver, NoveltyStatistics,
 };
 pub use operating_point::{

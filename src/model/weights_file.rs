@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
-use crate::model::safetensors::{encode, parse, read_described_tensors, write_bytes};
+use crate::model::safetensors::{encode, parse, read_bytes, read_described_tensors, write_bytes};
 use crate::model::{
     Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensors,
 };
@@ -91,6 +91,14 @@ pub struct WeightsFile {
 }
 
 impl WeightsFile {
+    /// Reads a weights file.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as [`Self::parse`].
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        Self::parse(&read_bytes(path)?, &path.display().to_string())
+    }
+
     /// Reads a weights file's bytes; `origin` names them in errors.
     ///
     /// # Errors

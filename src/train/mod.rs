@@ -23,4 +23,7 @@ pub use progress::Progress;
 pub use recipe::{Augmentation, Keep, Recipe, Start, Views};
 pub use run::config::RunConfig;
 pub use run::folder::RunFolder;
-pub use run::{Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, compare_runs, run};
+pub use run::{
+    CalibrationConfig, Config, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome, calibrate,
+    compare_runs, run,
+};

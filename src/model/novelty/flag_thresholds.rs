@@ -54,6 +54,17 @@ pub struct FlagShares {
     pub abstain: ClassShares,
 }
 
+impl FlagShares {
+    /// That of one flag.
+    pub fn of(&self, flag: Flag) -> ClassShares {
+        match flag {
+            Flag::Foreign => self.foreign,
+            Flag::Stain => self.stain,
+            Flag::Uncertain => self.uncertain,
+        }
+    }
+}
+
 /// A share of all images, and of those of each class.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassShares {
@@ -66,6 +77,12 @@ pub struct ClassShares {
 }
 
 impl FlagThresholds {
+    /// Where the flags begin.
+    pub fn limits(&self) -> FlagLimits {
+        let Self { foreign, stain, uncertain, .. } = *self;
+        FlagLimits { foreign, stain, uncertain }
+    }
+
     /// What is wrong with numbers from a file, if anything.
     pub(in crate::model) fn check(&self) -> Result<(), String> {
         let Self { foreign, stain, uncertain, found: FlagFigures { error, .. } } = self;
@@ -81,12 +98,38 @@ impl Metadata {
     /// The flags of a prediction whose decision is made at this threshold; none where the weights file has no statistics
     /// for them, which is another thing than an empty set.
     pub fn flags_of(&self, prediction: &Prediction, threshold: Threshold) -> Option<Flags> {
-        let (thresholds, novelty) = (self.flags.as_ref()?, prediction.novelty?);
-        let near = (prediction.margin - threshold.margin()).abs();
+        self.flags.as_ref()?.limits().flags(prediction, threshold)
+    }
+}
+
+/// Where flags begin: the three numbers of [`FlagThresholds`] alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FlagLimits {
+    /// [`FlagThresholds::foreign`].
+    pub foreign: f64,
+    /// [`FlagThresholds::stain`].
+    pub stain: f64,
+    /// [`FlagThresholds::uncertain`].
+    pub uncertain: f64,
+}
+
+impl FlagLimits {
+    /// That of one flag.
+    pub fn of(&self, flag: Flag) -> f64 {
+        match flag {
+            Flag::Foreign => self.foreign,
+            Flag::Stain => self.stain,
+            Flag::Uncertain => self.uncertain,
+        }
+    }
+
+    /// The flags of a prediction whose decision is made at this threshold; none where its novelty was not measured.
+    pub fn flags(&self, prediction: &Prediction, threshold: Threshold) -> Option<Flags> {
+        let novelty = prediction.novelty?;
         let holds = |flag: &Flag| match flag {
-            Flag::Foreign => novelty.foreign > thresholds.foreign,
-            Flag::Stain => novelty.stain > thresholds.stain,
-            Flag::Uncertain => near < thresholds.uncertain,
+            Flag::Foreign => novelty.foreign > self.foreign,
+            Flag::Stain => novelty.stain > self.stain,
+            Flag::Uncertain => (prediction.margin - threshold.margin()).abs() < self.uncertain,
         };
         Some(Flag::ALL.into_iter().filter(holds).collect())
     }

@@ -11,7 +11,7 @@ mod flag_thresholds;
 mod statistics;
 
 pub use features::{NoveltyFeatures, NoveltyObserver};
-pub use flag_thresholds::{ClassShares, FlagFigures, FlagShares, FlagThresholds};
+pub use flag_thresholds::{ClassShares, FlagFigures, FlagLimits, FlagShares, FlagThresholds};
 pub use statistics::{BlockStatistics, ColourDistribution, NoveltyStatistics};
 
 /// How unlike the images of the training an image is. Both numbers are finite, and larger ones less alike.
