@@ -164,6 +164,24 @@ impl Flag {
         }
     }
 
+    /// What it says of an image, and what to do.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Foreign => {
+                "This does not look like an image of breast tissue under a microscope, so no decision is made. Check that \
+                 the right file was sent; if it was, the network was trained on nothing like it."
+            }
+            Self::Stain => {
+                "The colours are unlike those of the training images; the answer may be worse than the figures say. Check \
+                 the stain, the light and the white balance."
+            }
+            Self::Uncertain => {
+                "Too close to the threshold to call, so no decision is made: among such images wrong answers are many. \
+                 Judge it by other means, or classify more images of the same case."
+            }
+        }
+    }
+
     /// Whether no decision is made where it holds. Other colours alone are no reason.
     pub fn abstains(self) -> bool {
         matches!(self, Self::Foreign | Self::Uncertain)
