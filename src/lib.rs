@@ -62,7 +62,7 @@
 //! | prediction | the margin and the probability of one image ([`Prediction`]) |
 //! | label, subtype, magnification, slide | BreakHis's words |
 //! | case | one patient, of whom there may be several slides |
-//! | threshold, decision, margin, temperature | see [`diagnosis`]; a temperature divides the logits before their margin |
+//! | threshold, decision, flag, abstain, margin, temperature | see [`diagnosis`]; a temperature divides the logits before their margin |
 //! | part | the train, validation or test part of a split ([`breakhis::Part`]), nothing else |
 //! | fold, repeat | of a cross-validation |
 //! | recipe | the numbers of a training ([`train::Recipe`]) |

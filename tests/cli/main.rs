@@ -14,6 +14,9 @@ mod dataset;
 #[path = "../support/drawn.rs"]
 mod drawn;
 mod evaluate;
+#[path = "../support/flagging.rs"]
+mod flagging;
+mod flags;
 mod folds;
 mod heatmaps;
 mod help;
