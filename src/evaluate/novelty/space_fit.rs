@@ -123,7 +123,7 @@ mod tests {
             let ways: [f32; 3] = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
             let channel = |channel: usize| {
                 let together: f32 = (0..3).map(|way| ways[way] * ((channel * (way + 2)) as f32).sin()).sum();
-                1.0 + together + rng.random_range(-0.01..0.01)
+                1.0 + together + rng.random_range(-0.2..0.2)
             };
             let block = (0..CHANNELS).map(channel).collect();
             NoveltyFeatures { blocks: vec![block], colours: std::array::from_fn(|_| rng.random_range(-1.0..1.0)) }
@@ -151,8 +151,9 @@ mod tests {
         assert!(mean.abs() < 0.7 && unseen.iter().all(|score| score.abs() < 6.0), "{mean} {unseen:?}");
         // One channel that leaves the others.
         let mut alone = others[0].plain.clone();
-        alone.blocks[0][5] += 0.5;
-        assert!(statistics.novelty(&alone).foreign > 6.0);
+        alone.blocks[0][5] += 3.0;
+        let alone = statistics.novelty(&alone).foreign;
+        assert!(alone > 6.0, "{alone}");
     }
 
     #[test]
@@ -170,8 +171,9 @@ mod tests {
             let along = column(0).zip(&statistics.mean).zip(&statistics.scale);
             along.map(|((direction, mean), scale)| mean + by * direction / scale).collect()
         };
-        // What f16 leaves of the length outside is a share of it, far below the images' own.
-        assert!(statistics.distance(&moved(0.5)) < statistics.distance_mean.into());
+        // In f16 the directions are not quite orthonormal, so a little of what lies along them is left.
+        let along = statistics.distance(&moved(0.5));
+        assert!(along < f64::from(statistics.distance_mean) - 5.0, "{along}");
         assert!(statistics.distance(&statistics.mean) < -20.0);
     }
 

@@ -129,6 +129,8 @@ fn every_way_to_classify_measures_the_same_and_a_file_without_statistics_measure
     let resized = with.preprocess().resized(&image()).unwrap();
     let (again, taps) = with.classify_with_taps(&resized).unwrap();
     assert_eq!(again.novelty, prediction.novelty);
+    // As the file holds it, in f16.
+    let plain = WeightsFile::parse(&plain.bytes().unwrap(), "a test").unwrap();
     let observer = NoveltyObserver::new(&plain, "a test").unwrap().unwrap();
     let features = observer.features(&resized).unwrap();
     assert_eq!(features.blocks.iter().map(Vec::len).collect::<Vec<_>>(), [12, 14, 9]);
