@@ -8,6 +8,7 @@ mod bench;
 #[cfg(unix)]
 #[path = "../support/broken.rs"]
 mod broken;
+mod calibrate;
 mod compare;
 mod dataset;
 #[allow(dead_code, reason = "the service's tests use the rest")]

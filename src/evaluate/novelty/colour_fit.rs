@@ -34,10 +34,11 @@ pub(super) fn fit(images: &[TrainedImage]) -> ColourDistribution {
 
 /// The inverse of the covariance's Cholesky factor.
 fn whitening(covariance: [[f64; NUMBERS]; NUMBERS]) -> [[f64; NUMBERS]; NUMBERS] {
-    /// Added to the variances, beside their mean: of few images the covariance has no inverse.
+    /// Added to the variances, beside their mean: of few images the covariance has no inverse. In f32, the inverse of
+    /// nothing is infinite.
     const LEAST: f64 = 1e-9;
     let trace: f64 = (0..NUMBERS).map(|i| covariance[i][i]).sum();
-    let least = (LEAST * trace / NUMBERS as f64).max(f64::MIN_POSITIVE.sqrt());
+    let least = (LEAST * trace / NUMBERS as f64).max(1e-12);
     let mut factor = [[0.0; NUMBERS]; NUMBERS];
     for row in 0..NUMBERS {
         for column in 0..=row {

@@ -104,3 +104,86 @@ fn space(block: usize, plain: &[&[f32]], altered: &[&[f32]]) -> candle_core::Res
         distance_deviation: 1.0,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::evaluate::fit_novelty;
+    use crate::model::{NoveltyFeatures, NoveltyStatistics};
+
+    const CHANNELS: usize = 24;
+
+    /// Images of `cases` cases whose 24 channels move together in 3 ways, and a little by themselves.
+    fn drawn(cases: usize, seed: u64) -> Vec<TrainedImage> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut features = || {
+            let ways: [f32; 3] = std::array::from_fn(|_| rng.random_range(-1.0..1.0));
+            let channel = |channel: usize| {
+                let together: f32 = (0..3).map(|way| ways[way] * ((channel * (way + 2)) as f32).sin()).sum();
+                1.0 + together + rng.random_range(-0.2..0.2)
+            };
+            let block = (0..CHANNELS).map(channel).collect();
+            NoveltyFeatures { blocks: vec![block], colours: std::array::from_fn(|_| rng.random_range(-1.0..1.0)) }
+        };
+        let image =
+            |index: usize| TrainedImage { case: (index % cases).to_string(), plain: features(), altered: features() };
+        (0..10 * cases).map(image).collect()
+    }
+
+    fn fitted(images: &[TrainedImage]) -> NoveltyStatistics {
+        fit_novelty(&[1], images, 1).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_fit_is_repeated_by_its_seed_and_scores_other_such_images_around_0_and_others_far_away() {
+        let (images, others) = (drawn(8, 1), drawn(5, 2));
+        let statistics = fitted(&images);
+        assert_eq!(statistics, fitted(&images));
+        assert_ne!(statistics, fit_novelty(&[1], &images, 2).unwrap().unwrap(), "other groups, other scores");
+        let scores = |images: &[TrainedImage]| -> Vec<f64> {
+            images.iter().map(|image| statistics.novelty(&image.plain).foreign).collect()
+        };
+        let unseen = scores(&others);
+        let mean = unseen.iter().sum::<f64>() / unseen.len() as f64;
+        assert!(mean.abs() < 0.7 && unseen.iter().all(|score| score.abs() < 6.0), "{mean} {unseen:?}");
+        // One channel that leaves the others.
+        let mut alone = others[0].plain.clone();
+        alone.blocks[0][5] += 3.0;
+        let alone = statistics.novelty(&alone).foreign;
+        assert!(alone > 6.0, "{alone}");
+    }
+
+    #[test]
+    fn directions_are_orthonormal_and_an_image_along_them_has_no_residual() {
+        let statistics = &fitted(&drawn(8, 1)).blocks[0];
+        let directions = CHANNELS / 2;
+        let column =
+            |direction: usize| (0..CHANNELS).map(move |channel| statistics.space[channel * directions + direction]);
+        for (a, b) in (0..directions).flat_map(|a| (0..=a).map(move |b| (a, b))) {
+            let product: f32 = column(a).zip(column(b)).map(|(a, b)| a * b).sum();
+            let wanted = if a == b { 1.0 } else { 0.0 };
+            assert!((product - wanted).abs() < 5e-3, "{a} {b}: {product}");
+        }
+        let moved = |by: f32| -> Vec<f32> {
+            let along = column(0).zip(&statistics.mean).zip(&statistics.scale);
+            along.map(|((direction, mean), scale)| mean + by * direction / scale).collect()
+        };
+        // In f16 the directions are not quite orthonormal, so a little of what lies along them is left.
+        let along = statistics.distance(&moved(0.5));
+        assert!(along < f64::from(statistics.distance_mean) - 5.0, "{along}");
+        assert!(statistics.distance(&statistics.mean) < -20.0);
+    }
+
+    #[test]
+    fn images_that_are_all_alike_and_one_case_alone_give_no_nan() {
+        let alike = vec![drawn(1, 1)[0].clone(); 4];
+        assert!(fit_novelty(&[1], &alike, 1).unwrap().is_none(), "one case leaves no group");
+        let mut two = alike.clone();
+        two[3].case = "another".to_owned();
+        let novelty = fitted(&two).novelty(&drawn(1, 2)[0].plain);
+        assert!(novelty.foreign.is_finite() && novelty.stain.is_finite(), "{novelty:?}");
+    }
+}

@@ -23,3 +23,6 @@ pub struct Novelty {
     /// By its colours: the squared Mahalanobis distance of nine numbers, 0 or more.
     pub stain: f64,
 }
+
+#[cfg(test)]
+mod tests;

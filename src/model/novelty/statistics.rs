@@ -86,7 +86,7 @@ impl NoveltyStatistics {
             let BlockStatistics { block, mean, scale, space, residual, distance_mean, distance_deviation } = statistics;
             let channels = mean.len();
             put(format!("block{block}.mean"), &[channels], mean.clone());
-            put(format!("block{block}.scale"), &[channels], scale.clone());
+            put(format!("block{block}.scale"), &[scale.len()], scale.clone());
             put(format!("block{block}.space"), &[channels, space.len() / channels.max(1)], space.clone());
             let residual = vec![*residual, *distance_mean, *distance_deviation];
             put(format!("block{block}.residual"), &[3], residual);
