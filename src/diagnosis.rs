@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// "For research use only", in the words that stand wherever a prediction is shown.
 pub const RESEARCH_USE: &str = "For research use only. Not for use in diagnostic procedures.";
@@ -139,9 +139,172 @@ impl std::str::FromStr for Threshold {
     }
 }
 
+/// What speaks against a prediction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Flag {
+    /// The image is unlike any that the network was trained on: perhaps no such tissue at all.
+    Foreign,
+    /// Its colours are unlike those that the network was trained on.
+    Stain,
+    /// Its margin is so near to that of the decision threshold that it could as well be on the other side.
+    Uncertain,
+}
+
+impl Flag {
+    /// All of them, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::Foreign, Self::Stain, Self::Uncertain];
+
+    /// As answers and weights files spell it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Foreign => "foreign",
+            Self::Stain => "stain",
+            Self::Uncertain => "uncertain",
+        }
+    }
+
+    /// What it says of an image, and what to do.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Foreign => {
+                "This does not look like an image of breast tissue under a microscope, so no decision is made. Check that \
+                 the right file was sent; if it was, the network was trained on nothing like it."
+            }
+            Self::Stain => {
+                "The colours are unlike those of the training images; the answer may be worse than the figures say. Check \
+                 the stain, the light and the white balance."
+            }
+            Self::Uncertain => {
+                "Too close to the threshold to call, so no decision is made: among such images wrong answers are many. \
+                 Judge it by other means, or classify more images of the same case."
+            }
+        }
+    }
+
+    /// Whether no decision is made where it holds. Other colours alone are no reason.
+    pub fn abstains(self) -> bool {
+        matches!(self, Self::Foreign | Self::Uncertain)
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.key())
+    }
+}
+
+/// The flags that hold for a prediction; they serialise as a list of their names.
+///
+/// ```
+/// use lobule::diagnosis::{Decision, Flag, Flags, Label};
+///
+/// let flags: Flags = [Flag::Stain, Flag::Foreign].into_iter().collect();
+/// assert_eq!(serde_json::to_string(&flags)?, r#"["foreign","stain"]"#);
+/// assert_eq!(Decision::of(Label::Benign, Some(flags)), Decision::Abstain);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flags([bool; Flag::ALL.len()]);
+
+impl Flags {
+    /// Whether this one holds.
+    pub fn contains(self, flag: Flag) -> bool {
+        self.0[flag as usize]
+    }
+
+    /// Those that hold, in the order of [`Flag::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Flag> {
+        Flag::ALL.into_iter().filter(move |flag| self.contains(*flag))
+    }
+
+    /// Whether none holds.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    /// Whether one holds with which no decision is made.
+    pub fn abstains(self) -> bool {
+        self.iter().any(Flag::abstains)
+    }
+}
+
+impl FromIterator<Flag> for Flags {
+    fn from_iter<I: IntoIterator<Item = Flag>>(flags: I) -> Self {
+        let mut all = Self::default();
+        flags.into_iter().for_each(|flag| all.0[flag as usize] = true);
+        all
+    }
+}
+
+impl Serialize for Flags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+/// What is decided about an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Its probability of malignancy is below the threshold.
+    Benign,
+    /// It reaches the threshold.
+    Malignant,
+    /// Nothing, because a flag speaks against it.
+    Abstain,
+}
+
+impl Decision {
+    /// The label that the threshold decides on, unless a flag forbids it; without flags nothing does.
+    pub fn of(label: Label, flags: Option<Flags>) -> Self {
+        match label {
+            _ if flags.is_some_and(Flags::abstains) => Self::Abstain,
+            Label::Benign => Self::Benign,
+            Label::Malignant => Self::Malignant,
+        }
+    }
+
+    /// As answers spell it.
+    pub fn lower(self) -> &'static str {
+        match self {
+            Self::Benign => Label::Benign.lower(),
+            Self::Malignant => Label::Malignant.lower(),
+            Self::Abstain => "abstain",
+        }
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.lower())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn foreign_and_uncertain_abstain_and_stain_alone_does_not() {
+        let flags = |flags: &[Flag]| Some(flags.iter().copied().collect::<Flags>());
+        for (flags, decision) in [
+            (None, Decision::Malignant),
+            (flags(&[]), Decision::Malignant),
+            (flags(&[Flag::Stain]), Decision::Malignant),
+            (flags(&[Flag::Stain, Flag::Uncertain]), Decision::Abstain),
+            (flags(&[Flag::Foreign]), Decision::Abstain),
+        ] {
+            assert_eq!(Decision::of(Label::Malignant, flags), decision, "{flags:?}");
+        }
+        assert_eq!(Decision::of(Label::Benign, flags(&[])).to_string(), "benign");
+        for name in Flag::ALL {
+            assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
+        }
+        assert_eq!(serde_json::to_string(&Decision::Abstain).unwrap(), "\"abstain\"");
+        assert_eq!(serde_json::to_string(&Flags::default()).unwrap(), "[]");
+        assert!(Flags::default().is_empty());
+    }
 
     #[test]
     fn probabilities_outside_their_range_are_refused() {

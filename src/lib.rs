@@ -62,7 +62,7 @@
 //! | prediction | the margin and the probability of one image ([`Prediction`]) |
 //! | label, subtype, magnification, slide | BreakHis's words |
 //! | case | one patient, of whom there may be several slides |
-//! | threshold, decision, margin, temperature | see [`diagnosis`]; a temperature divides the logits before their margin |
+//! | threshold, decision, flag, abstain, margin, temperature | see [`diagnosis`]; a temperature divides the logits before their margin |
 //! | part | the train, validation or test part of a split ([`breakhis::Part`]), nothing else |
 //! | fold, repeat | of a cross-validation |
 //! | recipe | the numbers of a training ([`train::Recipe`]) |
@@ -77,6 +77,7 @@
 //! | folded norm | a batch norm as scale and shift at inference |
 //! | weights file, metadata | the safetensors file, and what it says of itself ([`model::Metadata`]) |
 //! | model card | `weights/README.md` |
+//! | novelty, flag, abstain | how unlike the training's images an image is ([`model::Novelty`]); what speaks against a prediction, and no decision for its sake, see [`diagnosis`] |
 //! | the report | the university report whose system this replaces |
 //! | print, report, log | stdout, figures, stderr |
 //! | service | the HTTP server; the service-only build has no other command |

@@ -11,6 +11,7 @@ use crate::kernels::Level;
 #[cfg(feature = "cli")]
 mod bench;
 #[cfg(feature = "cli")]
+mod calibrate;
 mod card;
 #[cfg(feature = "cli")]
 mod compare;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Trains a network by one of four recipes.
     #[cfg(feature = "cli")]
     Train(train::TrainArguments),
+    /// Calibrates a network that was trained on all images, by a cross-validation of its recipe.
+    #[cfg(feature = "cli")]
+    Calibrate(calibrate::CalibrateArguments),
     /// Puts the figures of runs side by side: the report's summary table.
     #[cfg(feature = "cli")]
     Compare(compare::CompareArguments),
@@ -128,6 +132,8 @@ impl Command {
             Self::Evaluate(arguments) => evaluate::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Train(arguments) => train::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Calibrate(arguments) => calibrate::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Compare(arguments) => compare::run(&arguments),
             #[cfg(feature = "cli")]

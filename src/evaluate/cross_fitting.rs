@@ -4,10 +4,10 @@
 //! calibration, in which each fold is calibrated by what the others give, so that no image judges itself.
 
 use crate::diagnosis::Threshold;
-use crate::evaluate::figures::prediction;
 use crate::evaluate::metrics::calibration::{Bin, bins, fitted_temperature};
 use crate::evaluate::metrics::ranking::sensitive_threshold;
 use crate::evaluate::{Confusion, Figures, Predictions, Scored};
+use crate::model::Prediction;
 
 /// What is fitted on predictions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,7 +84,10 @@ impl CrossFitted {
 fn calibrated(predictions: &Predictions, temperature: f64) -> Vec<Scored> {
     let images = predictions.subjects.iter().zip(&predictions.network.plain);
     images
-        .map(|(subject, margin)| Scored { truth: subject.truth, prediction: prediction(margin / temperature) })
+        .map(|(subject, margin)| Scored {
+            truth: subject.truth,
+            prediction: Prediction::from_margin(margin / temperature),
+        })
         .collect()
 }
 

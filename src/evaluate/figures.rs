@@ -183,11 +183,6 @@ impl Serialize for Inner<'_> {
     }
 }
 
-/// What a margin says.
-pub(crate) fn prediction(margin: f64) -> Prediction {
-    Prediction { margin, probability_malignant: Probability::from_margin(margin) }
-}
-
 fn decide(margin: f64, threshold: Threshold) -> Label {
     threshold.decide(Probability::from_margin(margin))
 }
@@ -299,6 +294,7 @@ impl Predictions {
 
 fn scored(predictions: &Predictions, indices: &[usize], margins: &[f64]) -> Vec<Scored> {
     let subjects = &predictions.subjects;
-    let scored = |index: &usize| Scored { truth: subjects[*index].truth, prediction: prediction(margins[*index]) };
+    let scored =
+        |index: &usize| Scored { truth: subjects[*index].truth, prediction: Prediction::from_margin(margins[*index]) };
     indices.iter().map(scored).collect()
 }

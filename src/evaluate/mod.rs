@@ -12,6 +12,7 @@ mod evaluation;
 mod exchange;
 mod figures;
 mod metrics;
+mod novelty;
 mod observe;
 mod paired;
 mod predict_all;
@@ -30,6 +31,7 @@ pub use metrics::decisions::{Confusion, Scored};
 pub use metrics::intervals::{Interval, mean_of_all};
 pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
+pub use novelty::{FlagFit, HeldOutImage, TrainedImage, altered_copy, fit_novelty};
 pub use paired::Paired;
 #[cfg(feature = "cli")]
 pub(crate) use predict_all::thousands;

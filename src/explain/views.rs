@@ -1,9 +1,8 @@
 //! An image in several views: tissue has no upright, so a network may look at its turns and mirror images too, and what
 //! it says of them is averaged.
 
-use crate::diagnosis::Probability;
 use crate::explain::Heatmap;
-use crate::model::{Classifier, ModelError, Prediction};
+use crate::model::{Classifier, ModelError, Novelty, Prediction};
 use crate::pixels::{Dihedral, RgbImage};
 
 /// The mean of the margins that a network gives the views of an image.
@@ -11,8 +10,8 @@ use crate::pixels::{Dihedral, RgbImage};
 /// # Errors
 /// As [`Classifier::classify`].
 pub fn classify_views(classifier: &Classifier, image: &RgbImage, views: &[Dihedral]) -> Result<Prediction, ModelError> {
-    let margin = |view: &Dihedral| Ok(classifier.classify(&view.of_image(image))?.margin);
-    Ok(mean(&views.iter().map(margin).collect::<Result<Vec<f64>, ModelError>>()?))
+    let predictions = views.iter().map(|view| classifier.classify(&view.of_image(image)));
+    Ok(mean(&predictions.collect::<Result<Vec<_>, ModelError>>()?))
 }
 
 /// The same with the mean of the views' heatmaps, each turned back; its mean is the mean margin.
@@ -24,18 +23,26 @@ pub fn explain_views(
     image: &RgbImage,
     views: &[Dihedral],
 ) -> Result<(Prediction, Heatmap), ModelError> {
-    let (mut margins, mut heatmaps) = (Vec::new(), Vec::new());
+    let (mut predictions, mut heatmaps) = (Vec::new(), Vec::new());
     for view in views {
         let explanation = classifier.explain(&view.of_image(image))?;
-        margins.push(explanation.prediction.margin);
+        predictions.push(explanation.prediction);
         heatmaps.push((*view, Heatmap::of(&explanation)));
     }
-    Ok((mean(&margins), Heatmap::mean_of_views(&heatmaps)))
+    Ok((mean(&predictions), Heatmap::mean_of_views(&heatmaps)))
 }
 
-fn mean(margins: &[f64]) -> Prediction {
-    let margin = margins.iter().sum::<f64>() / margins.len().max(1) as f64;
-    Prediction { margin, probability_malignant: Probability::from_margin(margin) }
+fn mean(predictions: &[Prediction]) -> Prediction {
+    let mean = |value: fn(&Prediction) -> f64| predictions.iter().map(value).sum::<f64>() / predictions.len() as f64;
+    let novelty = |value: fn(&Novelty) -> f64| {
+        let values = predictions.iter().map(|prediction| prediction.novelty.as_ref().map(value));
+        Some(values.sum::<Option<f64>>()? / predictions.len() as f64)
+    };
+    let novelty = novelty(|it| it.foreign).zip(novelty(|it| it.stain));
+    Prediction {
+        novelty: novelty.map(|(foreign, stain)| Novelty { foreign, stain }),
+        ..Prediction::from_margin(mean(|it| it.margin))
+    }
 }
 
 #[cfg(test)]

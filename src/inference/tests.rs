@@ -2,12 +2,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, mpsc};
 
 use super::*;
-use crate::diagnosis::Probability;
 
 const LONG: Duration = Duration::from_secs(60);
 
 fn classification(margin: f64) -> Classification {
-    let prediction = Prediction { margin, probability_malignant: Probability::from_margin(margin) };
+    let prediction = Prediction::from_margin(margin);
     let none = Duration::ZERO;
     Classification {
         prediction,

@@ -65,6 +65,18 @@ impl Architecture {
         })
     }
 
+    /// The channels behind each dense block; none where there are no such blocks.
+    pub fn channels_of_blocks(&self) -> Vec<usize> {
+        let Self::Fused(Fused { stem, growth, blocks, .. }) = self else { return Vec::new() };
+        let mut into = *stem;
+        let behind = |layers: &usize| {
+            let channels = into + layers * growth;
+            into = channels / 2;
+            channels
+        };
+        blocks.iter().map(behind).collect()
+    }
+
     /// Checks numbers that come from a file, for images of `size` times `size` pixels.
     ///
     /// # Errors
@@ -123,6 +135,12 @@ mod tests {
         assert!(refused(Architecture::Fused(deep), 128).contains("layers"));
         assert!(refused(Architecture::Fused(Fused { blocks: vec![6], ..fused.clone() }), 128).contains("dense blocks"));
         assert!(refused(Architecture::Fused(Fused { dropout: f64::NAN, ..fused }), 128).contains("dropout"));
+    }
+
+    #[test]
+    fn the_channels_of_blocks_are_densenets() {
+        assert_eq!(Architecture::fused_densenet121().channels_of_blocks(), [256, 512, 1024, 1024]);
+        assert!(Architecture::baseline().channels_of_blocks().is_empty());
     }
 
     #[test]

@@ -11,9 +11,13 @@ use sha2::{Digest, Sha256};
 
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{LayerTiming, Level};
+use crate::model::networks::Pooling;
 use crate::model::safetensors::read_bytes;
-use crate::model::{Explanation, InferenceNetwork, Metadata, ModelError, Network, Parameters, WeightsFile};
-use crate::pixels::{Preprocess, RgbImage};
+use crate::model::{
+    Explanation, InferenceNetwork, Metadata, ModelError, Network, Novelty, NoveltyFeatures, NoveltyStatistics,
+    Parameters, WeightsFile,
+};
+use crate::pixels::{ColourMoments, Preprocess, RgbImage};
 use crate::system::cores;
 
 /// Which network classifies: enough to distinguish two weights files.
@@ -34,13 +38,19 @@ pub struct Prediction {
     pub margin: f64,
     /// The probability that the image shows a malignant tumour.
     pub probability_malignant: Probability,
+    /// How unlike the images of the training the image is; none where the weights file has no statistics of them.
+    pub novelty: Option<Novelty>,
 }
 
 impl Prediction {
+    /// From a margin alone.
+    pub fn from_margin(margin: f64) -> Self {
+        Self { margin, probability_malignant: Probability::from_margin(margin), novelty: None }
+    }
+
     /// From a network's two outputs, benign first, and what they are divided by.
     pub fn from_logits(logits: [f32; 2], temperature: f64) -> Self {
-        let margin = (f64::from(logits[1]) - f64::from(logits[0])) / temperature;
-        Self { margin, probability_malignant: Probability::from_margin(margin) }
+        Self::from_margin((f64::from(logits[1]) - f64::from(logits[0])) / temperature)
     }
 
     /// The more probable class.
@@ -87,6 +97,7 @@ pub struct Classifier {
     metadata: Metadata,
     level: Level,
     network: InferenceNetwork,
+    novelty: Option<NoveltyStatistics>,
 }
 
 /// The weights file that is built into the program.
@@ -121,19 +132,20 @@ impl Classifier {
         let level = Level::default();
         let network = || -> Result<_, ModelError> {
             let (network, weights) = timed(|| -> Result<_, ModelError> {
-                let WeightsFile { metadata, tensors } = WeightsFile::parse(bytes, origin)?;
+                let WeightsFile { metadata, tensors, novelty } = WeightsFile::parse(bytes, origin)?;
                 let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
-                Ok((Network::new(metadata.architecture.clone(), parameters), metadata))
+                Ok((Network::new(metadata.architecture.clone(), parameters), metadata, novelty))
             });
-            let (network, metadata) = network?;
-            let (network, layout) =
-                timed(|| InferenceNetwork::new(&network, metadata.preprocess.size as usize, level, threads));
-            Ok((network?, metadata, weights, layout))
+            let (network, metadata, novelty) = network?;
+            let pooling = if novelty.is_some() { Pooling::EveryBlock } else { Pooling::Taps };
+            let size = metadata.preprocess.size as usize;
+            let (network, layout) = timed(|| InferenceNetwork::pooling(pooling, &network, size, level, threads));
+            Ok((network?, metadata, novelty, weights, layout))
         };
         let ((loaded, (sha256, hash)), total) = timed(|| rayon::join(network, || timed(|| sha256(bytes))));
-        let (network, metadata, weights, layout) = loaded?;
+        let (network, metadata, novelty, weights, layout) = loaded?;
         let id = ModelId { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
-        Ok(Self { id, load_times: LoadTimes { weights, layout, hash, total }, metadata, level, network })
+        Ok(Self { id, load_times: LoadTimes { weights, layout, hash, total }, metadata, level, network, novelty })
     }
 
     /// Which network this is.
@@ -189,8 +201,12 @@ impl Classifier {
     /// # Errors
     /// When the image has another size, or the network fails on it.
     pub fn classify_with_taps(&self, resized: &[f32]) -> Result<(Prediction, Option<Vec<f32>>), ModelError> {
-        let (logits, taps) = self.network.forward_with_taps(&finished(self.preprocess(), resized)?)?;
-        Ok((self.prediction(&logits)?, taps.map(|taps| joined(&taps)).transpose()?))
+        let (batch, colours) = finished(self.preprocess(), resized)?;
+        let (logits, blocks) = self.network.forward_with_blocks(&batch)?;
+        let prediction = self.prediction(&logits, blocks.as_deref().unwrap_or_default(), || {
+            colours.unwrap_or_else(|| ColourMoments::of(resized))
+        })?;
+        Ok((prediction, blocks.map(|blocks| joined(&self.network.taps_of(&blocks))).transpose()?))
     }
 
     /// Classifies one image of any size, and says where in it the margin comes from.
@@ -198,10 +214,14 @@ impl Classifier {
     /// # Errors
     /// As [`Self::classify`], and [`ModelError::NoTaps`] where [`Self::can_explain`] is false.
     pub fn explain(&self, image: &RgbImage) -> Result<Explanation, ModelError> {
-        let batch = self.preprocess().tensor(image)?.unsqueeze(0)?;
+        let resized = self.preprocess().resized(image)?;
+        let (batch, colours) = finished(self.preprocess(), &resized)?;
         let explained = self.network.forward_with_contributions(&batch)?;
-        let (logits, contributions) = explained.ok_or_else(|| ModelError::NoTaps(self.id.name.clone()))?;
-        Ok(Explanation::new(self.prediction(&logits)?, contributions))
+        let (logits, blocks, contributions) = explained.ok_or_else(|| ModelError::NoTaps(self.id.name.clone()))?;
+        Ok(Explanation::new(
+            self.prediction(&logits, &blocks, || colours.unwrap_or_else(|| ColourMoments::of(&resized)))?,
+            contributions,
+        ))
     }
 
     /// Whether the network has the taps that [`Self::explain`] needs.
@@ -209,23 +229,40 @@ impl Classifier {
         self.network.has_taps()
     }
 
-    /// What logits (1, 2) say: half a probability is not what a NaN says.
-    fn prediction(&self, logits: &Tensor) -> Result<Prediction, ModelError> {
+    /// What logits (1, 2) say: half a probability is not what a NaN says. Where the file has statistics, also how unlike the
+    /// training's images the image is, by the means of every block and its colours.
+    fn prediction(
+        &self,
+        logits: &Tensor,
+        blocks: &[Tensor],
+        colours: impl FnOnce() -> ColourMoments,
+    ) -> Result<Prediction, ModelError> {
         let logits = logits.squeeze(0)?.to_vec1::<f32>()?;
-        let prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
+        let mut prediction = Prediction::from_logits([logits[0], logits[1]], self.metadata.temperature);
         if !prediction.margin.is_finite() {
             return Err(ModelError::NotFinite(prediction.margin));
+        }
+        if let Some(statistics) = &self.novelty {
+            let numbers = statistics.blocks.iter().map(|statistics| statistics.block);
+            let novelty = statistics.novelty(&NoveltyFeatures::of(blocks, numbers, colours())?);
+            if !novelty.foreign.is_finite() {
+                return Err(ModelError::NotFinite(novelty.foreign));
+            }
+            prediction.novelty = Some(novelty);
         }
         Ok(prediction)
     }
 }
 
-/// A batch (1, size, size, 3) of one image that has been resized.
-pub(super) fn finished(preprocess: &Preprocess, resized: &[f32]) -> Result<Tensor, ModelError> {
+/// A batch (1, size, size, 3) of one image that has been resized, and what its colours were where they are stretched.
+pub(super) fn finished(
+    preprocess: &Preprocess,
+    resized: &[f32],
+) -> Result<(Tensor, Option<ColourMoments>), ModelError> {
     let size = preprocess.size as usize;
     let mut values = resized.to_vec();
-    preprocess.finish(&mut values);
-    Ok(Tensor::from_vec(values, (1, size, size, 3), &Device::Cpu)?)
+    let colours = preprocess.finish(&mut values);
+    Ok((Tensor::from_vec(values, (1, size, size, 3), &Device::Cpu)?, colours))
 }
 
 /// The taps of one image, one after the other.

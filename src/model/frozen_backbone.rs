@@ -42,7 +42,7 @@ impl FrozenBackbone {
     /// # Errors
     /// When the image has another size.
     pub fn taps(&self, resized: &[f32]) -> Result<Vec<f32>, ModelError> {
-        let taps = self.network.pooled_taps(&finished(&self.preprocess, resized)?)?;
+        let taps = self.network.pooled_taps(&finished(&self.preprocess, resized)?.0)?;
         joined(&taps.unwrap_or_default())
     }
 }

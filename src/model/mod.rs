@@ -12,6 +12,7 @@ mod error;
 mod explanation;
 mod frozen_backbone;
 mod networks;
+mod novelty;
 mod operating_point;
 mod parameters;
 mod safetensors;
@@ -25,6 +26,10 @@ pub use error::ModelError;
 pub use explanation::Explanation;
 pub use frozen_backbone::FrozenBackbone;
 pub use networks::{ContributionMap, InferenceNetwork, Mode, Network, Pass, TrainingPass};
+pub use novelty::{
+    BlockStatistics, ClassShares, ColourDistribution, FlagFigures, FlagLimits, FlagShares, FlagThresholds, Novelty,
+    NoveltyFeatures, NoveltyObserver, NoveltyStatistics,
+};
 pub use operating_point::{
     AskedThreshold, BeforeAfter, Calibration, DecisionPoint, NoSuchPoint, OperatingPoint, PointName,
     SensitivitySpecificity,

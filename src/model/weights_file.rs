@@ -8,14 +8,17 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
-use crate::model::safetensors::{encode, parse, read_described_tensors, write_bytes};
-use crate::model::{Architecture, Calibration, ModelError, OperatingPoint, Role, StoredTensors};
+use crate::model::safetensors::{encode, parse, read_bytes, read_described_tensors, write_bytes};
+use crate::model::{
+    Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensors,
+};
 use crate::pixels::Preprocess;
 
 /// The version of the metadata's form that this program writes. It reads the first as well, which differs in that a
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
 /// Operating points and calibration have not raised it: a program that does not know them passes over their fields and
-/// gives the same probabilities, because it has always divided by the temperature; it only refuses their names.
+/// gives the same probabilities, because it has always divided by the temperature; it only refuses their names. Nor have
+/// flags: a program that does not know them refuses a file that has any by the names of their tensors.
 pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
@@ -46,6 +49,9 @@ pub struct Metadata {
     /// How the temperature and the operating points were found; none where nobody looked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Where flags begin; none where nobody fitted the statistics that they need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flags: Option<FlagThresholds>,
     /// What it was trained on, and how.
     pub provenance: Provenance,
     /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say
@@ -78,17 +84,27 @@ pub struct Provenance {
 pub struct WeightsFile {
     /// What it says of itself.
     pub metadata: Metadata,
-    /// Its tensors.
+    /// The tensors of its network.
     pub tensors: StoredTensors,
+    /// What its training's images are like; there with [`Metadata::flags`], or not at all.
+    pub novelty: Option<NoveltyStatistics>,
 }
 
 impl WeightsFile {
+    /// Reads a weights file.
+    ///
+    /// # Errors
+    /// When it cannot be read, and as [`Self::parse`].
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        Self::parse(&read_bytes(path)?, &path.display().to_string())
+    }
+
     /// Reads a weights file's bytes; `origin` names them in errors.
     ///
     /// # Errors
     /// When they are not safetensors or do not describe a network of this program.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let (header, tensors) = parse(bytes, origin)?;
+        let (header, mut tensors) = parse(bytes, origin)?;
         let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
         let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
         let text = text.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
@@ -108,12 +124,19 @@ impl WeightsFile {
             return Err(broken(format!("its temperature is {}", metadata.temperature)));
         }
         metadata.check_points().map_err(broken)?;
+        metadata.flags.as_ref().map_or(Ok(()), FlagThresholds::check).map_err(broken)?;
         metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
         metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
-        Ok(Self { metadata, tensors })
+        let novelty = NoveltyStatistics::take_from(&mut tensors, &metadata.architecture)
+            .map_err(|reason| broken(format!("the statistics of its flags are broken: {reason}")))?;
+        match (&metadata.flags, &novelty) {
+            (Some(_), None) => Err(broken("it has thresholds of flags, but not their statistics".to_owned())),
+            (None, Some(_)) => Err(broken("it has the statistics of flags, but not their thresholds".to_owned())),
+            _ => Ok(Self { metadata, tensors, novelty }),
+        }
     }
 
-    /// The file's bytes: convolutions' kernels in f16, everything else in f32.
+    /// The file's bytes: convolutions' kernels and the directions of [`NoveltyStatistics`] in f16, everything else in f32.
     ///
     /// # Errors
     /// When the safetensors writer fails.
@@ -122,7 +145,9 @@ impl WeightsFile {
         let specs = self.metadata.architecture.tensors();
         let kernel = |name: &str| specs.iter().any(|spec| spec.name == name && spec.role == Role::ConvKernel);
         let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
-        encode(&self.tensors, kernel, (KEY, text)).map_err(broken)
+        let mut tensors = self.tensors.clone();
+        tensors.extend(self.novelty.iter().flat_map(NoveltyStatistics::tensors));
+        encode(&tensors, |name| kernel(name) || NoveltyStatistics::is_half(name), (KEY, text)).map_err(broken)
     }
 
     /// Writes the file: whole or not at all.

@@ -5,6 +5,7 @@
 //! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere.
 
 mod augment;
+mod colour_moments;
 mod colour_transfer;
 mod decode;
 mod error;
@@ -18,6 +19,7 @@ mod stretch;
 mod thumbnail;
 
 pub use augment::{Dihedral, report_views};
+pub use colour_moments::ColourMoments;
 pub use colour_transfer::ColourStatistics;
 #[cfg(feature = "train")]
 pub(crate) use decode::read_bytes;

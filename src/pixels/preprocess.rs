@@ -9,7 +9,7 @@ use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::resize::{antialiased, resize};
-use super::{Crop, DecorrelationStretch, PixelsError, Resampling};
+use super::{ColourMoments, Crop, DecorrelationStretch, PixelsError, Resampling};
 
 /// Resize to a square, scale to [0, 1], stretch the colours where a network wants that, subtract the mean, divide by
 /// the standard deviation.
@@ -101,16 +101,16 @@ impl Preprocess {
         Ok(antialiased(image, self.size, Some(crop))?.iter().map(|value| f32::from(*value) / 255.0).collect())
     }
 
-    /// The second half: stretches the colours, subtracts the mean and divides by the standard deviation, in place.
-    pub fn finish(&self, values: &mut [f32]) {
-        if let Some(stretch) = &self.decorrelation_stretch {
-            stretch.apply(values);
-        }
+    /// The second half: stretches the colours, subtracts the mean and divides by the standard deviation, in place. Where
+    /// colours are stretched, says what they were before.
+    pub fn finish(&self, values: &mut [f32]) -> Option<ColourMoments> {
+        let before = self.decorrelation_stretch.as_ref().map(|stretch| stretch.apply(values));
         for pixel in values.chunks_exact_mut(3) {
             for ((value, mean), std) in pixel.iter_mut().zip(self.mean).zip(self.std) {
                 *value = (*value - mean) / std;
             }
         }
+        before
     }
 
     /// An image as an f32 tensor of shape (size, size, 3).

@@ -8,8 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PixelsError;
 use super::l_alpha_beta::{LAlphaBeta, matrix, times};
+use super::{ColourMoments, PixelsError};
 
 /// The numbers of a decorrelation stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,12 +34,13 @@ impl DecorrelationStretch {
         Err(PixelsError::Preprocess(format!("{self:?} must have finite numbers above 0")))
     }
 
-    /// Stretches an image in place; what leaves the scale from 0 to 1 is cut off.
-    pub fn apply(&self, image: &mut [f32]) {
+    /// Stretches an image in place; what leaves the scale from 0 to 1 is cut off. Says what its colours were before.
+    pub fn apply(&self, image: &mut [f32]) -> ColourMoments {
         let space = LAlphaBeta::new();
         let pixels = image.as_chunks_mut::<3>().0;
         pixels.iter_mut().for_each(|pixel| *pixel = space.of(*pixel));
-        let (mean, covariance) = moments(pixels);
+        let before = ColourMoments::of_points(pixels.iter().copied());
+        let ColourMoments { mean, covariance } = before;
         let noise = |row, column| if row == column { f64::from(self.noise) } else { 0.0 };
         let whitening = inverse_root(matrix(|row, column| covariance[row][column] + noise(row, column)));
         let stretch = matrix(|row, column| (whitening[row][column] * f64::from(self.deviation[row])) as f32);
@@ -49,26 +50,8 @@ impl DecorrelationStretch {
             let stretched = times(&stretch, centred);
             *pixel = space.rgb(std::array::from_fn(|c| stretched[c] + mean[c]));
         }
+        before
     }
-}
-
-/// The mean of some points and the covariance of their population.
-fn moments(points: &[[f32; 3]]) -> ([f64; 3], [[f64; 3]; 3]) {
-    let count = points.len().max(1) as f64;
-    let (mut sums, mut products) = ([0.0; 3], [[0.0; 3]; 3]);
-    for point in points {
-        let point = point.map(f64::from);
-        for (row, value) in point.into_iter().enumerate() {
-            sums[row] += value;
-            for column in 0..=row {
-                products[row][column] += value * point[column];
-            }
-        }
-    }
-    let mean = sums.map(|sum| sum / count);
-    let covariance =
-        |row: usize, column: usize| products[row.max(column)][row.min(column)] / count - mean[row] * mean[column];
-    (mean, matrix(covariance))
 }
 
 /// The inverse of the symmetric square root of a positive definite matrix, by the coupled Newton-Schulz iteration

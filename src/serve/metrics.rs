@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::error::HttpError;
 use super::reply::{Reply, with_type};
-use crate::diagnosis::Label;
+use crate::diagnosis::{Decision, Flags, Label};
 use crate::model::ModelId;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -46,6 +46,8 @@ pub(super) struct Metrics {
     durations: Family<RouteLabels, Histogram, Times>,
     phases: Family<PhaseLabels, Histogram, Times>,
     predictions: Family<PredictionLabels, Counter>,
+    flags: Family<FlagLabels, Counter>,
+    abstentions: Counter,
     waiting: Gauge,
     upload_bytes: Gauge,
     pub(super) in_flight: Gauge,
@@ -76,6 +78,11 @@ struct PredictionLabels {
     label: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FlagLabels {
+    flag: &'static str,
+}
+
 /// Makes histograms of times up to that of a request, and to that of a request whose answer is slowly taken.
 #[derive(Clone, Copy)]
 struct Times {
@@ -98,6 +105,8 @@ impl Metrics {
             durations: Family::new_with_constructor(times),
             phases: Family::new_with_constructor(times),
             predictions: Family::default(),
+            flags: Family::default(),
+            abstentions: Counter::default(),
             waiting: Gauge::default(),
             upload_bytes: Gauge::default(),
             in_flight: Gauge::default(),
@@ -124,6 +133,9 @@ impl Metrics {
         let what = "Time of a prediction's steps: read, queue, decode, inference";
         registry.register_with_unit("phase_duration", what, Unit::Seconds, self.phases.clone());
         registry.register("predictions", "Images that were classified, by label", self.predictions.clone());
+        registry.register("flags", "Flags of images that were classified, by flag", self.flags.clone());
+        let what = "Images that were classified and about which no decision was made";
+        registry.register("abstentions", what, self.abstentions.clone());
         registry.register(
             "queue_waiting",
             "Images that wait for a thread, or for room in the queue",
@@ -147,8 +159,14 @@ impl Metrics {
         }
     }
 
-    pub(super) fn classified(&self, label: Label) {
+    pub(super) fn classified(&self, label: Label, flags: Option<Flags>, decision: Decision) {
         self.predictions.get_or_create(&PredictionLabels { label: label.lower() }).inc();
+        for flag in flags.unwrap_or_default().iter() {
+            self.flags.get_or_create(&FlagLabels { flag: flag.key() }).inc();
+        }
+        if decision == Decision::Abstain {
+            self.abstentions.inc();
+        }
     }
 
     /// Answers `GET /metrics` with everything as it is now; `waiting` and `upload_bytes` are read only for that.

@@ -71,6 +71,9 @@ pub enum TrainError {
     /// The training was asked to stop, and can go on.
     #[error("stopped {0}; the same command with --resume goes on from there")]
     Interrupted(String),
+    /// What trains nothing was asked to stop, and cannot go on.
+    #[error("stopped {0}; nothing was written, and the same command begins anew")]
+    Stopped(String),
     /// The seed cannot be counted up for the repeats of a cross-validation.
     #[error("the seed {0} is too large to be counted up by --repeats")]
     Seed(u64),

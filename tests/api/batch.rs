@@ -130,7 +130,7 @@ fn a_browser_gets_a_page_with_a_section_for_each_image() {
         "&#60;two&#62;.png",
         "The file is text and not an image",
         "data-field=\"json\"",
-        "the decision is",
+        "At a threshold of 0.5 ",
         "data:image/jpeg",
     ] {
         assert!(page.body.contains(part), "{part} is missing");

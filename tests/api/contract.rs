@@ -52,8 +52,24 @@ fn an_answer_that_breaks_the_contract_is_seen() {
         ("/notice", None),
         ("/heatmap", Some("data:text/html,".into())),
         ("/heatmap_range", None),
+        ("/flags", None),
+        ("/flags", Some(serde_json::json!(["cat"]))),
+        ("/decision", Some("perhaps".into())),
     ] {
         assert!(!kept("POST", "/predict", &altered(&good, place, value)), "{place}");
+    }
+    // A decision that abstains says why, and one that does not has no reason to.
+    let flagged = |decision: &str, flags: &[&str]| {
+        altered(&altered(&good, "/flags", Some(flags.into())), "/decision", Some(decision.into()))
+    };
+    for (decision, flags, keeps) in [
+        ("abstain", &["foreign"][..], true),
+        ("malignant", &["stain"], true),
+        ("abstain", &["stain"], false),
+        ("abstain", &[], false),
+        ("benign", &["uncertain"], false),
+    ] {
+        assert_eq!(kept("POST", "/predict", &flagged(decision, flags)), keeps, "{decision} with {flags:?}");
     }
     for (place, value) in [("/code", Some("other".into())), ("/status", Some(404.into())), ("/request_id", None)] {
         assert!(!kept("GET", "/predict", &altered(&problem, place, value)), "{place}");

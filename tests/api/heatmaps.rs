@@ -1,11 +1,12 @@
 //! `?heatmap=true`: where the network looked.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use lobule::model::{Architecture, Parameters, WeightsFile};
+use lobule::model::{Architecture, Parameters};
 
 use super::client::{Answer, FormField};
 use super::drawn::{noise, tissue};
 use super::service::Service;
+use super::support::flagging::without_flags;
 
 /// The overlay of an answer.
 fn overlay(answer: &Answer) -> image::RgbImage {
@@ -69,8 +70,7 @@ fn what_is_not_a_question_for_a_heatmap_is_refused_before_the_image_is_read() {
 fn a_network_without_taps_says_that_it_has_no_heatmaps() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("baseline.safetensors");
-    let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/weights/lobule.safetensors")).unwrap();
-    let mut file = WeightsFile::parse(&bytes, "the default weights").unwrap();
+    let mut file = without_flags();
     file.metadata.architecture = Architecture::baseline();
     file.tensors = Parameters::initial(&file.metadata.architecture, 5).unwrap().stored().unwrap();
     file.write(&path).unwrap();

@@ -16,6 +16,7 @@ mod batch;
 mod connections;
 mod contract;
 mod errors;
+mod flags;
 mod forms;
 mod heatmaps;
 mod hostile;

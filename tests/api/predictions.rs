@@ -4,12 +4,13 @@ use std::thread;
 
 use image::ImageFormat;
 use lobule::diagnosis::{Probability, Threshold};
-use lobule::model::{BeforeAfter, Calibration, OperatingPoint, PointName, WeightsFile};
+use lobule::model::{BeforeAfter, Calibration, OperatingPoint, PointName};
 use serde_json::Value;
 
 use super::client::{Answer, FormField};
 use super::drawn::{grey, noise};
 use super::service::Service;
+use super::support::flagging::without_flags;
 
 /// The probability of a prediction, after checking that what else it says follows from that.
 fn probability(answer: &Answer) -> f64 {
@@ -21,7 +22,12 @@ fn probability(answer: &Answer) -> f64 {
     assert_eq!(answer["label"], label);
     // The parser of the tests is not exact in the last bit.
     assert!((answer["confidence"].as_f64().unwrap() - confidence).abs() < 1e-12);
-    let decision = if malignant >= answer["threshold"].as_f64().unwrap() { "malignant" } else { "benign" };
+    let flags = answer["flags"].as_array().into_iter().flatten();
+    let decision = match malignant >= answer["threshold"].as_f64().unwrap() {
+        _ if flags.into_iter().any(|flag| flag != "stain") => "abstain",
+        true => "malignant",
+        false => "benign",
+    };
     assert_eq!(answer["decision"], decision);
     malignant
 }
@@ -63,7 +69,10 @@ fn every_format_is_read() {
 
 #[test]
 fn the_threshold_moves_the_decision_and_not_the_label() {
-    let service = Service::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("plain.safetensors");
+    without_flags().write(&weights).unwrap();
+    let service = Service::start(&["--weights", weights.to_str().unwrap()]);
     let ask = |query: &str| service.predict().query(query).image(noise(32)).send();
     let malignant = probability(&ask(""));
     let (low, high) = (ask("threshold=0"), ask("threshold=1"));
@@ -77,8 +86,7 @@ fn the_threshold_moves_the_decision_and_not_the_label() {
 fn an_operating_point_is_asked_for_by_name_where_the_network_has_it() {
     let dir = tempfile::tempdir().unwrap();
     let weights = dir.path().join("points.safetensors");
-    let built_in = include_bytes!("../../weights/lobule.safetensors");
-    let mut file = WeightsFile::parse(built_in, "the built-in weights").unwrap();
+    let mut file = without_flags();
     let half = Probability::new(0.5).unwrap();
     let point = |(name, threshold)| {
         let threshold = Threshold::new(threshold).unwrap();
@@ -140,7 +148,8 @@ fn a_form_without_scripts_gets_a_page() {
     assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
     assert_eq!(page.header("cache-control"), "no-store");
     let percent = format!("{:.1}%", 100.0 * json["confidence"].as_f64().unwrap());
-    let label = format!("data-field=\"label\">{}<", json["label"].as_str().unwrap());
+    let heading = if json["decision"] == "abstain" { "No decision" } else { json["label"].as_str().unwrap() };
+    let label = format!("data-field=\"heading\">{heading}<");
     for part in [&label, &percent, "data:image/jpeg;base64,", "<svg class=\"bar\"", lobule::diagnosis::RESEARCH_USE] {
         assert!(page.body.contains(part), "{part} is missing");
     }

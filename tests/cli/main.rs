@@ -8,6 +8,7 @@ mod bench;
 #[cfg(unix)]
 #[path = "../support/broken.rs"]
 mod broken;
+mod calibrate;
 mod card;
 mod compare;
 mod dataset;
@@ -15,6 +16,9 @@ mod dataset;
 #[path = "../support/drawn.rs"]
 mod drawn;
 mod evaluate;
+#[path = "../support/flagging.rs"]
+mod flagging;
+mod flags;
 mod folds;
 mod heatmaps;
 mod help;

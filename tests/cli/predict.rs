@@ -11,17 +11,28 @@ use serde_json::Value;
 
 use crate::support::{complaint, draw, json, lobule, printed, small_network, text};
 
-const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
+const COLUMNS: [&str; 7] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold", "flags"];
 
-/// The answers as rows of text, read from each of the three formats; file names must hold no spaces.
+/// The answers as rows of text, read from each of the three formats; file names must hold no spaces. Flags are those of
+/// JSON in all three.
 pub(crate) fn in_all_formats(inputs: &[&str]) -> [Vec<Vec<String>>; 3] {
     let print = |format: &str| printed(&[&["predict", "--format", format], inputs].concat());
     let table = print("table");
     let (head, rest) = table.split_once('\n').unwrap();
     assert_eq!(head.split_whitespace().collect::<Vec<_>>(), COLUMNS);
     let (lines, notice) = rest.split_once("\n\n").unwrap();
-    assert_eq!(notice, "For research use only. Not for use in diagnostic procedures.\n");
-    let table = lines.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect();
+    assert!(notice.ends_with("\nFor research use only. Not for use in diagnostic procedures.\n"), "{notice}");
+    // What is no list in a line of words.
+    let flags = |cell: &str| match cell {
+        "" | "unknown" => "null".to_owned(),
+        "none" => "[]".to_owned(),
+        names => Value::from(names.split(';').collect::<Vec<_>>()).to_string(),
+    };
+    let with_flags = |mut row: Vec<String>| {
+        row[COLUMNS.len() - 1] = flags(&row[COLUMNS.len() - 1]);
+        row
+    };
+    let table = lines.lines().map(|line| with_flags(line.split_whitespace().map(str::to_owned).collect())).collect();
 
     let json = print("json");
     let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -35,7 +46,7 @@ pub(crate) fn in_all_formats(inputs: &[&str]) -> [Vec<Vec<String>>; 3] {
     let csv = print("csv");
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     assert_eq!(reader.headers().unwrap(), COLUMNS.to_vec());
-    let csv = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
+    let csv = reader.records().map(|row| with_flags(row.unwrap().iter().map(str::to_owned).collect())).collect();
     [table, json, csv]
 }
 
@@ -72,15 +83,20 @@ fn an_answer_is_consistent_in_itself() {
         assert!((answer["confidence"].as_f64().unwrap() - confidence).abs() < 1e-9, "{answer}");
         assert!(confidence >= 0.5);
         let called = probability >= answer["threshold"].as_f64().unwrap();
-        assert_eq!(answer["decision"], if called { "malignant" } else { "benign" });
+        let abstains = answer["flags"].as_array().into_iter().flatten().any(|flag| flag != "stain");
+        let decision = if called { "malignant" } else { "benign" };
+        assert_eq!(answer["decision"], if abstains { "abstain" } else { decision });
     }
 }
 
 #[test]
 fn the_threshold_moves_the_decision_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
-    draw(&dir.path().join("a.png"), 100);
-    let answer = |threshold: &str| json(&["predict", "--format", "json", "--threshold", threshold, text(dir.path())]);
+    let image = dir.path().join("a.png");
+    draw(&image, 100);
+    let weights = small_network(dir.path());
+    let arguments = ["predict", "--format", "json", "--weights", text(&weights), text(&image), "--threshold"];
+    let answer = |threshold: &str| json(&[&arguments[..], &[threshold]].concat());
     let (low, high) = (answer("0"), answer("1"));
     assert_eq!((&low["decision"], &high["decision"]), (&"malignant".into(), &"benign".into()));
     assert_eq!(high["threshold"].as_f64(), Some(1.0));

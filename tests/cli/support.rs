@@ -100,11 +100,12 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         threshold: Threshold::HALF,
         operating_points: Vec::new(),
         calibration: None,
+        flags: None,
         provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),
     };
-    WeightsFile { metadata, tensors }.write(path).unwrap();
+    WeightsFile { metadata, tensors, novelty: None }.write(path).unwrap();
 }
 
 /// The same of a fused network of few channels, which answers and learns at once: the path of the file in a folder.

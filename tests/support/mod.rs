@@ -5,5 +5,6 @@
 pub(crate) mod client;
 pub(crate) mod contract;
 pub(crate) mod drawn;
+pub(crate) mod flagging;
 pub(crate) mod frames;
 pub(crate) mod service;

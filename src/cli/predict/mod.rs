@@ -1,5 +1,6 @@
 //! `lobule predict`: images and folders in, a line an image out.
 
+mod flag_counts;
 mod heatmaps;
 
 use std::fmt::Display;
@@ -15,12 +16,13 @@ use crate::breakhis::walk::{self, Found};
 use crate::cli::inputs::ViewsArguments;
 use crate::cli::weights::WeightsArguments;
 use crate::cli::{Arguments, output};
-use crate::diagnosis::{Label, RESEARCH_USE};
+use crate::diagnosis::{Decision, Flag, Flags, Label, RESEARCH_USE};
 use crate::evaluate::predictions::digits;
 use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint, PointName};
 use crate::pixels::{DecodeLimits, Decoded, Dihedral, Note, read};
 use crate::system::{path_for_programs, printable_path};
+use flag_counts::FlagCounts;
 use heatmaps::Heatmaps;
 
 /// How many images are decoded and predicted before the next lines are printed.
@@ -73,7 +75,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     let heatmaps =
         arguments.heatmap.as_deref().map(|folder| Heatmaps::new(folder, &classifier, &images)).transpose()?;
 
-    let mut answered = 0;
+    let (mut answered, mut flag_counts) = (0, FlagCounts::default());
     for (number, chunk) in images.chunks(AT_ONCE).enumerate() {
         let answer = |(index, path): (usize, &PathBuf)| {
             let heatmap = heatmaps.as_ref().map(|heatmaps| heatmaps.path(AT_ONCE * number + index));
@@ -91,6 +93,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
                         text += &layout.head()?;
                     }
                     answered += 1;
+                    flag_counts.add(answer.flags, answer.decision);
                     text += &layout.line(&answer)?;
                 }
                 Err(error) => {
@@ -105,9 +108,11 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
     }
 
     if answered > 0 {
+        let lines = flag_counts.lines();
         if arguments.format == Format::Table {
-            output::print(&format!("\n{RESEARCH_USE}\n"))?;
+            output::print(&format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n")))?;
         } else {
+            lines.iter().for_each(|line| tracing::info!("{line}"));
             tracing::info!("{RESEARCH_USE}");
         }
     }
@@ -161,14 +166,16 @@ fn predict(
             (prediction, Some(WrittenHeatmap { heatmap: to, heatmap_range: range }))
         }
     };
+    let flags = classifier.metadata().flags_of(&prediction, point.threshold);
     Ok(Answer {
         file: path.to_owned(),
         label: prediction.label(),
         confidence: prediction.confidence().rounded(),
         probability_malignant: prediction.probability_malignant.rounded(),
-        decision: point.threshold.decide(prediction.probability_malignant).lower(),
+        decision: Decision::of(point.threshold.decide(prediction.probability_malignant), flags),
         threshold: point.threshold.get(),
         operating_point: point.name,
+        flags,
         notes,
         heatmap,
     })
@@ -182,11 +189,13 @@ struct Answer {
     label: Label,
     confidence: f64,
     probability_malignant: f64,
-    decision: &'static str,
+    decision: Decision,
     threshold: f64,
     /// The name that the threshold was asked for by, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     operating_point: Option<PointName>,
+    /// What speaks against the prediction; none where the weights file has no statistics to tell.
+    flags: Option<Flags>,
     notes: Vec<Note>,
     #[serde(flatten)]
     heatmap: Option<WrittenHeatmap>,
@@ -200,21 +209,28 @@ struct WrittenHeatmap {
     heatmap_range: f64,
 }
 
-const COLUMNS: [&str; 6] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold"];
+const COLUMNS: [&str; 7] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold", "flags"];
 
 fn for_programs<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path_for_programs(path))
 }
 
 impl Answer {
-    fn cells(&self, format: Format) -> [String; 6] {
+    fn cells(&self, format: Format) -> [String; COLUMNS.len()] {
+        let flags = match self.flags {
+            None if format == Format::Table => "unknown".to_owned(),
+            None => String::new(),
+            Some(flags) if flags.is_empty() => "none".to_owned(),
+            Some(flags) => flags.iter().map(Flag::key).collect::<Vec<_>>().join(";"),
+        };
         [
             if format == Format::Table { printable_path(&self.file) } else { path_for_programs(&self.file).into() },
             self.label.to_string(),
             digits(self.confidence),
             digits(self.probability_malignant),
-            self.decision.to_owned(),
+            self.decision.to_string(),
             digits(self.threshold),
+            flags,
         ]
     }
 }
@@ -246,15 +262,17 @@ impl Layout {
         }
     }
 
-    fn cells(&self, cells: [&str; 6]) -> anyhow::Result<String> {
+    fn cells(&self, cells: [&str; COLUMNS.len()]) -> anyhow::Result<String> {
         if self.format == Format::Csv {
             let mut writer = csv::Writer::from_writer(Vec::new());
             writer.write_record(cells)?;
             return Ok(String::from_utf8(writer.into_inner()?)?);
         }
-        let [file, label, confidence, probability, decision, threshold] = cells;
+        let [file, label, confidence, probability, decision, threshold, flags] = cells;
         let width = self.file_width;
         // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
-        Ok(format!("{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold}\n"))
+        Ok(format!(
+            "{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold:<20}  {flags}\n"
+        ))
     }
 }

@@ -101,11 +101,11 @@ pub(crate) fn matthews(Confusion { tp, fn_, fp, tn }: Confusion) -> Option<f64> 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::evaluate::figures::prediction;
     use crate::evaluate::{Figures, Metric};
+    use crate::model::Prediction;
 
     pub(in crate::evaluate) fn scored(truth: Label, margin: f64) -> Scored {
-        Scored { truth, prediction: prediction(margin) }
+        Scored { truth, prediction: Prediction::from_margin(margin) }
     }
 
     pub(in crate::evaluate) fn ten() -> Vec<Scored> {

@@ -16,11 +16,27 @@ use crate::model::{Mode, ModelError, Network, Parameters};
 pub struct InferenceNetwork {
     /// The network; where there is a backbone, only its head still has parameters.
     network: Network,
-    backbone: Option<(InferenceBackbone, Vec<usize>)>,
+    backbone: Option<(InferenceBackbone, Vec<PooledBlock>)>,
+}
+
+/// A dense block whose channels are averaged.
+struct PooledBlock {
+    channels: usize,
+    /// Whether the head sees it.
+    tap: bool,
+}
+
+/// Which dense blocks are averaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::model) enum Pooling {
+    /// The taps, which the head sees.
+    Taps,
+    /// All, for what is measured beside the head's answer.
+    EveryBlock,
 }
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
-fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneWeights, Error> {
+fn backbone_weights(net: &FusedNet, parameters: &Parameters, pooling: Pooling) -> Result<BackboneWeights, Error> {
     let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
     let norm = |norm: &Norm| folded(norm, parameters);
     let mut blocks = Vec::new();
@@ -37,7 +53,8 @@ fn backbone_weights(net: &FusedNet, parameters: &Parameters) -> Result<BackboneW
         let transition =
             |t: &Transition| Ok::<_, Error>(TransitionWeights { norm: norm(&t.norm)?, conv: kernel(&t.conv)? });
         let transition = block.transition.as_ref().map(transition).transpose()?;
-        blocks.push(BlockWeights { layers, tap: block.tap.is_some(), transition });
+        let tap = block.tap.is_some();
+        blocks.push(BlockWeights { layers, pooled: tap || pooling == Pooling::EveryBlock, tap, transition });
     }
     let stem = StemWeights {
         conv: net.stem.geometry,
@@ -66,11 +83,24 @@ impl InferenceNetwork {
     /// # Errors
     /// When the images are too small for the network.
     pub fn new(network: &Network, size: usize, level: Level, threads: usize) -> Result<Self, ModelError> {
+        Self::pooling(Pooling::Taps, network, size, level, threads)
+    }
+
+    /// The same with a choice of what is averaged.
+    pub(in crate::model) fn pooling(
+        pooling: Pooling,
+        network: &Network,
+        size: usize,
+        level: Level,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
         let head = network.without_backbone();
         let Topology::Fused(net) = network.topology() else { return Ok(Self { network: head, backbone: None }) };
-        let backbone = InferenceBackbone::new(&backbone_weights(net, network.parameters())?, size, level, threads)?;
-        let taps = net.blocks.iter().filter_map(|block| block.tap.as_ref()).map(|tap| tap.dense.inputs).collect();
-        Ok(Self { network: head, backbone: Some((backbone, taps)) })
+        let weights = backbone_weights(net, network.parameters(), pooling)?;
+        let channels = network.architecture().channels_of_blocks();
+        let pooled = weights.blocks.iter().zip(channels).filter(|(block, _)| block.pooled);
+        let pooled = pooled.map(|(block, channels)| PooledBlock { channels, tap: block.tap }).collect();
+        Ok(Self { network: head, backbone: Some((InferenceBackbone::new(&weights, size, level, threads)?, pooled)) })
     }
 
     /// The logits (batch, 2) of images (batch, size, size, 3).
@@ -86,12 +116,21 @@ impl InferenceNetwork {
     /// # Errors
     /// When the images have another size.
     pub fn forward_with_taps(&self, images: &Tensor) -> Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
-        let taps = self.pooled_taps(images)?;
-        let logits = match &taps {
-            Some(taps) => self.network.forward_taps(taps, Mode::Inference),
+        let (logits, blocks) = self.forward_with_blocks(images)?;
+        Ok((logits, blocks.map(|blocks| self.taps_of(&blocks))))
+    }
+
+    /// The logits, and the means of each block that is pooled, (batch, channels). No means for a network without taps.
+    pub(in crate::model) fn forward_with_blocks(
+        &self,
+        images: &Tensor,
+    ) -> Result<(Tensor, Option<Vec<Tensor>>), ModelError> {
+        let blocks = self.pooled_blocks(images)?;
+        let logits = match &blocks {
+            Some(blocks) => self.network.forward_taps(&self.taps_of(blocks), Mode::Inference),
             None => self.network.forward_baseline(images, Mode::Inference),
         };
-        Ok((logits?, taps))
+        Ok((logits?, blocks))
     }
 
     /// What the head sees of images (batch, size, size, 3): each tap's means, (batch, channels). `None` for a network
@@ -100,33 +139,47 @@ impl InferenceNetwork {
     /// # Errors
     /// When the images have another size.
     pub fn pooled_taps(&self, images: &Tensor) -> Result<Option<Vec<Tensor>>, ModelError> {
-        let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
-        let pooled = images.contiguous()?.apply_op1_no_bwd(backbone)?;
-        let mut taps = Vec::new();
-        let mut from = 0;
-        for &channels in widths {
-            taps.push(pooled.narrow(1, from, channels)?.contiguous()?);
-            from += channels;
-        }
-        Ok(Some(taps))
+        Ok(self.pooled_blocks(images)?.map(|blocks| self.taps_of(&blocks)))
     }
 
-    /// The logits (1, 2) of one image (1, size, size, 3), and its margin's [`Contributions`]. `None` for a network without
-    /// taps.
+    /// The means of each block that is pooled, (batch, channels).
+    pub(in crate::model) fn pooled_blocks(&self, images: &Tensor) -> Result<Option<Vec<Tensor>>, ModelError> {
+        let Some((backbone, blocks)) = &self.backbone else { return Ok(None) };
+        let pooled = images.contiguous()?.apply_op1_no_bwd(backbone)?;
+        let mut means = Vec::new();
+        let mut from = 0;
+        for PooledBlock { channels, .. } in blocks {
+            means.push(pooled.narrow(1, from, *channels)?.contiguous()?);
+            from += channels;
+        }
+        Ok(Some(means))
+    }
+
+    /// Those of the pooled blocks that the head sees.
+    pub(in crate::model) fn taps_of(&self, pooled: &[Tensor]) -> Vec<Tensor> {
+        let blocks = self.backbone.iter().flat_map(|(_, blocks)| blocks);
+        pooled.iter().zip(blocks).filter(|(_, block)| block.tap).map(|(means, _)| means.clone()).collect()
+    }
+
+    /// The logits (1, 2) of one image (1, size, size, 3), the means of each block that is pooled, and its margin's
+    /// [`Contributions`]. `None` for a network without taps.
+    #[expect(clippy::type_complexity, reason = "three things of one walk, which is too expensive to do thrice")]
     pub(in crate::model) fn forward_with_contributions(
         &self,
         image: &Tensor,
-    ) -> Result<Option<(Tensor, Contributions)>, ModelError> {
-        let Some((backbone, widths)) = &self.backbone else { return Ok(None) };
+    ) -> Result<Option<(Tensor, Vec<Tensor>, Contributions)>, ModelError> {
+        let Some((backbone, blocks)) = &self.backbone else { return Ok(None) };
         let (means, maps) = backbone.taps_with_maps(&image.flatten_all()?.to_vec1::<f32>()?)?;
-        let (mut rest, mut taps) = (&means[..], Vec::new());
-        for &channels in widths {
-            let (tap, behind) = rest.split_at(channels);
-            taps.push(Tensor::from_slice(tap, (1, channels), image.device())?);
+        let (mut rest, mut pooled) = (&means[..], Vec::new());
+        for PooledBlock { channels, .. } in blocks {
+            let (block, behind) = rest.split_at(*channels);
+            pooled.push(Tensor::from_slice(block, (1, *channels), image.device())?);
             rest = behind;
         }
+        let taps = self.taps_of(&pooled);
         let logits = self.network.forward_taps(&taps, Mode::Inference)?;
-        Ok(Some((logits, self.network.contributions(&taps, &maps)?)))
+        let contributions = self.network.contributions(&taps, &maps)?;
+        Ok(Some((logits, pooled, contributions)))
     }
 
     /// Whether [`Self::forward_with_contributions`] has an answer.

@@ -6,26 +6,24 @@
 use std::sync::LazyLock;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
 use hyper::{StatusCode, header::HeaderValue};
 use sha2::{Digest, Sha256};
 
 use super::config::Config;
-use super::error::HttpError;
-use super::routes::{Finding, HeatmapAnswer};
-use crate::diagnosis::{Label, Probability, RESEARCH_USE};
+use crate::diagnosis::RESEARCH_USE;
 use crate::model::{ModelId, OperatingPoint};
 use crate::pixels::FORMATS;
+pub(super) use result::Section;
+use result::percent;
 use template::fill;
 
+mod result;
 mod template;
 
 const LAYOUT: &str = include_str!("layout.html");
 const HOME: &str = include_str!("home.html");
 const POINTS: &str = include_str!("points.html");
 const TOKEN: &str = include_str!("token.html");
-const RESULT: &str = include_str!("result.html");
-const HEATMAP: &str = include_str!("heatmap.html");
 const HEATMAP_CHOICE: &str = include_str!("heatmap_choice.html");
 const FAILURE: &str = include_str!("failed_image.html");
 const ANSWER: &str = include_str!("results.html");
@@ -60,8 +58,8 @@ pub(super) fn home(model: &ModelId, points: &[OperatingPoint], can_explain: bool
         ("heatmap_choice", if can_explain { HEATMAP_CHOICE } else { "" }),
         ("model", &model.name),
         ("version", &model.version),
-        ("blank_result", &fill::<&str>(RESULT, &[])),
-        ("blank_heatmap", &fill::<&str>(HEATMAP, &[])),
+        ("blank_result", &result::blank()),
+        ("blank_heatmap", &result::blank_heatmap()),
         ("script", SCRIPT),
     ];
     layout(STYLE, "Lobule", &fill(HOME, &content))
@@ -84,31 +82,18 @@ fn choice(points: &[OperatingPoint]) -> String {
     fill(POINTS, &[("options", points.iter().map(option).collect()), ("shares", shares)])
 }
 
-/// One image's section of a page of results.
-pub(super) struct Section<'a> {
-    /// What its client calls it.
-    pub(super) name: Option<&'a str>,
-    /// A small JPEG of it.
-    pub(super) thumbnail: Option<&'a Bytes>,
-    /// Where the network looked, where that was asked for.
-    pub(super) heatmap: Option<&'a HeatmapAnswer>,
-    pub(super) outcome: Result<&'a Finding, &'a HttpError>,
-    /// The answer as a program gets it.
-    pub(super) json: String,
-}
-
 /// The page with the results for images.
 pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &str) -> String {
     let title = match sections {
-        [Section { outcome: Ok(finding), .. }] => finding.label.to_string(),
+        [Section { outcome: Ok(finding), .. }] => result::heading(finding),
         [_] => FAILED.to_owned(),
         _ => format!("{} results", sections.iter().filter(|section| section.outcome.is_ok()).count()),
     };
     let results: Vec<_> = sections
         .iter()
         .map(|section| match section.outcome {
-            Ok(finding) => result(section, finding, model),
-            Err(error) => fill(FAILURE, &[("name", name(section)), ("detail", &error.detail)]),
+            Ok(finding) => result::filled(section, finding, model),
+            Err(error) => fill(FAILURE, &[("name", result::name(section)), ("detail", &error.detail)]),
         })
         .collect();
     let results = format!("<div class=\"results\">{}</div>", results.concat());
@@ -119,35 +104,6 @@ pub(super) fn results(sections: &[Section<'_>], model: &ModelId, request_id: &st
     };
     let content = [("title", heading), ("results", &results), ("request_id", request_id)];
     layout(STYLE, &format!("{title} | Lobule"), &fill(ANSWER, &content))
-}
-
-fn name<'a>(section: &Section<'a>) -> &'a str {
-    section.name.unwrap_or("Most probable class")
-}
-
-fn result(section: &Section<'_>, finding: &Finding, model: &ModelId) -> String {
-    let (malignant, threshold, timings) = (finding.probability_malignant, finding.threshold.get(), &finding.timings_ms);
-    let time = |milliseconds: f64| format!("{milliseconds:.1} ms");
-    let slots = [
-        ("image", section.thumbnail.map(shown).unwrap_or_default()),
-        ("heatmap", section.heatmap.map(heatmap).unwrap_or_default()),
-        ("name", name(section).to_owned()),
-        ("label", finding.label.to_string()),
-        ("confidence", percent(finding.confidence)),
-        ("probability", percent(malignant)),
-        ("decision", decision(finding)),
-        ("notes", finding.notes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")),
-        ("threshold", threshold.to_string()),
-        ("threshold_at", (100.0 * threshold).to_string()),
-        ("width", (100.0 * malignant.get()).to_string()),
-        ("bar", format!("Probability of malignancy {}, threshold {threshold}", percent(malignant))),
-        ("decode", time(timings.decode)),
-        ("queue", time(timings.queue)),
-        ("inference", time(timings.inference)),
-        ("model", format!("{} {}", model.name, model.version)),
-        ("json", section.json.clone()),
-    ];
-    fill(RESULT, &slots)
 }
 
 /// The page for an error.
@@ -176,40 +132,6 @@ fn layout(style: &str, title: &str, content: &str) -> String {
     fill(LAYOUT, &[("title", title), ("style", style), ("content", content), ("notice", RESEARCH_USE)])
 }
 
-/// The decision in plain words; `script.js` says it in the same ones.
-fn decision(finding: &Finding) -> String {
-    let relation = if finding.decision == Label::Malignant { "reaches" } else { "is below" };
-    let named =
-        finding.operating_point.map_or_else(String::new, |name| format!(" This is the operating point {name}."));
-    format!(
-        "At a threshold of {} the decision is {}: the probability of malignancy, {}, {relation} it.{named}",
-        finding.threshold.get(),
-        finding.decision.lower(),
-        percent(finding.probability_malignant)
-    )
-}
-
-/// A percentage with one digit, which never rounds to a certainty that the network has not.
-fn percent(probability: Probability) -> String {
-    let rounded = format!("{:.1}", 100.0 * probability.get());
-    match rounded.as_str() {
-        "100.0" if probability.get() < 1.0 => "over 99.9%".into(),
-        "0.0" if probability.get() > 0.0 => "under 0.1%".into(),
-        _ => format!("{rounded}%"),
-    }
-}
-
-/// A thumbnail within the page, which lies nowhere else.
-fn shown(thumbnail: &Bytes) -> String {
-    let data = BASE64_STANDARD.encode(thumbnail);
-    format!("<img src=\"data:image/jpeg;base64,{data}\" alt=\"The image that was sent\">")
-}
-
-/// The overlay and its caption.
-fn heatmap(HeatmapAnswer { image, range }: &HeatmapAnswer) -> String {
-    fill(HEATMAP, &[("heatmap", image), ("range", &format!("{range:.1}"))])
-}
-
 fn source_hash(source: &str) -> String {
     format!("sha256-{}", BASE64_STANDARD.encode(Sha256::digest(source)))
 }
@@ -217,72 +139,13 @@ fn source_hash(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
-    use crate::diagnosis::Threshold;
-    use crate::inference::Classification;
-    use crate::model::{DecisionPoint, PointName, Prediction};
-    use crate::pixels::Note;
-
-    fn example(thumbnail: Option<&'static [u8]>, probability: f64) -> String {
-        example_at(Threshold::HALF.into(), thumbnail, probability)
-    }
-
-    fn example_at(point: DecisionPoint, thumbnail: Option<&'static [u8]>, probability: f64) -> String {
-        let prediction = Prediction { margin: 0.0, probability_malignant: Probability::new(probability).unwrap() };
-        let (decode, none) = (Duration::from_micros(1234), Duration::ZERO);
-        let classification = Classification {
-            prediction,
-            notes: vec![Note::TransparentOnWhite],
-            thumbnail: None,
-            heatmap: None,
-            queue: none,
-            decode,
-            inference: none,
-        };
-        let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
-        let finding = Finding::of(&classification, point);
-        let thumbnail = thumbnail.map(Bytes::from_static);
-        let (name, thumbnail) = (Some("<i>a.png"), thumbnail.as_ref());
-        let heatmap = HeatmapAnswer { image: "data:image/png;base64,AA==".into(), range: 2.345 };
-        let broken = HttpError::internal("");
-        let sections = [
-            Section { name, thumbnail, heatmap: Some(&heatmap), outcome: Ok(&finding), json: "{\"<\": 1}".into() },
-            Section { name, thumbnail: None, heatmap: None, outcome: Err(&broken), json: String::new() },
-        ];
-        results(&sections, &card, "id")
-    }
+    use crate::diagnosis::{Probability, Threshold};
+    use crate::model::PointName;
+    use crate::serve::error::HttpError;
 
     #[test]
-    fn a_result_says_everything_in_words_and_escapes_what_it_is_given() {
-        let page = example(None, 0.25);
-        assert!(page.contains("&#60;b&#62;net&#60;/b&#62;") && !page.contains("<b>net"));
-        assert!(page.contains("&#60;i&#62;a.png") && !page.contains("<i>"));
-        for part in [
-            "Benign",
-            "75.0%",
-            "25.0%",
-            "the decision is benign",
-            "Its transparent pixels were blended onto white.",
-            "1.2 ms",
-            "{&#34;&#60;&#34;: 1}",
-            "The service failed on this request.",
-            RESEARCH_USE,
-            "href=\"/\"",
-            "<img src=\"data:image/png;base64,AA==\"",
-            "from −<span data-field=\"range\">2.3</span> (blue",
-            "no proof",
-        ] {
-            assert!(page.contains(part), "{part} is missing");
-        }
-        for near in [example(None, 0.99999), example(None, 0.00001)] {
-            assert!(near.contains("over 99.9%") && near.contains("decision is"));
-        }
-        assert!(example(None, 1.0).contains("100.0%"));
-    }
-
-    #[test]
-    fn the_form_offers_the_operating_points_and_the_result_names_the_one_that_was_asked_for() {
+    fn the_form_offers_the_operating_points() {
         let (card, config) = (
             ModelId { name: String::new(), version: String::new(), sha256: String::new() },
             Config::for_machine(None, None),
@@ -306,17 +169,6 @@ mod tests {
         for few in [&points[..1], &[]] {
             assert!(!home(&card, few, true, &config).contains("<select"), "there is nothing to choose");
         }
-        let named = DecisionPoint { threshold: points[1].threshold, name: Some(PointName::Sensitive) };
-        let result = example_at(named, None, 0.3);
-        assert!(result.contains("At a threshold of 0.25 the decision is malignant"));
-        assert!(result.contains("This is the operating point sensitive."));
-        assert!(!example(None, 0.3).contains("operating point"));
-    }
-
-    #[test]
-    fn a_thumbnail_stands_within_the_page() {
-        assert!(example(Some(b"\xff\xd8\xff"), 0.5).contains("<img src=\"data:image/jpeg;base64,/9j/\" alt=\"The"));
-        assert!(!example(None, 0.5).contains("data:image/jpeg"));
     }
 
     #[test]

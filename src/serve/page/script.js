@@ -151,15 +151,32 @@
     return view;
   };
 
+  // In the words of the page without this script, which mod.rs has.
+  const decided = ({ probability_malignant: probability, decision, flags }) => {
+    if (decision === "abstain") {
+      const reasons = flags.filter((flag) => flag !== "stain").map((flag) => `the flag ${flag}`).join(" and ");
+      return `no decision is made, because of ${reasons}. The probability of malignancy is ${percent(probability)}.`;
+    }
+    return `the decision is ${decision}: the probability of malignancy, ${percent(probability)}, ` +
+      `${decision === "malignant" ? "reaches" : "is below"} it.`;
+  };
+
+  const flagNames = (flags) => {
+    if (!flags) return "not looked for: the weights file has no statistics for them";
+    return flags.join(", ") || "none";
+  };
+
   const result = (file, answer) => {
     const { probability_malignant: probability, threshold, decision, timings_ms: timings } = answer;
+    const abstains = decision === "abstain";
+    const confidence = `${percent(answer.confidence)} confidence`;
     const fields = {
       name: file.name,
-      label: answer.label,
-      confidence: percent(answer.confidence),
-      decision: `At a threshold of ${threshold} the decision is ${decision}: the probability of malignancy, ` +
-        `${percent(probability)}, ${decision === "malignant" ? "reaches" : "is below"} it.` +
+      heading: abstains ? "No decision" : answer.label,
+      confidence: abstains ? `The more probable class is ${answer.label.toLowerCase()}, with ${confidence}` : confidence,
+      decision: `At a threshold of ${threshold} ${decided(answer)}` +
         (answer.operating_point ? ` This is the operating point ${answer.operating_point}.` : ""),
+      flags: flagNames(answer.flags),
       notes: answer.notes.join(" "),
       probability: percent(probability),
       threshold: String(threshold),
@@ -171,6 +188,9 @@
     };
     const view = template.content.cloneNode(true);
     for (const [name, text] of Object.entries(fields)) view.querySelector(`[data-field=${name}]`).textContent = text;
+    for (const item of view.querySelectorAll("[data-flag]")) {
+      if (!answer.flags?.includes(item.dataset.flag)) item.remove();
+    }
     view.querySelector(".fill").setAttribute("width", 100 * probability);
     view.querySelector(".bar").setAttribute("aria-label",
       `Probability of malignancy ${percent(probability)}, threshold ${threshold}`);
@@ -249,10 +269,15 @@
       show("sending");
       outcome.append(await classify(file, show));
     }
-    const labels = [...outcome.querySelectorAll("h2")].map((heading) => heading.textContent);
-    const failed = chosen.length - labels.length;
-    progress.textContent = chosen.length === 1 && !failed ? `Result: ${labels[0]}`
-      : `${labels.length} of ${chosen.length} classified${failed ? `, ${failed} failed` : ""}`;
+    const all = (selector) => [...outcome.querySelectorAll(selector)];
+    const headings = all("h2").map((heading) => heading.textContent);
+    const flags = all("[data-flag]").map((item) => item.dataset.flag);
+    const failed = chosen.length - headings.length;
+    const undecided = headings.filter((heading) => heading === "No decision").length;
+    progress.textContent = chosen.length === 1 && !failed
+      ? `Result: ${headings[0]}${flags.length > 0 ? `, flagged ${flags.join(" and ")}` : ""}`
+      : `${headings.length} of ${chosen.length} classified${undecided ? `, ${undecided} without a decision` : ""}` +
+        `${failed ? `, ${failed} failed` : ""}`;
     button.disabled = false;
     outcome.scrollIntoView({ block: "nearest" });
   });

@@ -1,11 +1,11 @@
-//! What an answer says of an image: its prediction, and the decision at the threshold that the request asks for or else
-//! the weights file holds.
+//! What an answer says of an image: its prediction, the flags that speak against it, and the decision at the threshold
+//! that the request asks for or else the weights file holds.
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
-use crate::diagnosis::{Label, Probability, Threshold};
+use crate::diagnosis::{Decision, Flags, Label, Probability, Threshold};
 use crate::inference::Classification;
 use crate::model::{AskedThreshold, DecisionPoint, Metadata, PointName};
 use crate::pixels::Note;
@@ -19,12 +19,13 @@ pub(in crate::serve) struct Finding {
     pub(in crate::serve) confidence: Probability,
     #[serde(serialize_with = "rounded")]
     pub(in crate::serve) probability_malignant: Probability,
-    #[serde(serialize_with = "lower")]
-    pub(in crate::serve) decision: Label,
+    pub(in crate::serve) decision: Decision,
     pub(in crate::serve) threshold: Threshold,
     /// The name that the threshold was asked for by, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::serve) operating_point: Option<PointName>,
+    /// What speaks against the prediction; none where the weights file has no statistics to tell.
+    pub(in crate::serve) flags: Option<Flags>,
     /// What was done to the image before it was classified.
     pub(in crate::serve) notes: Vec<Note>,
     pub(in crate::serve) timings_ms: Timings,
@@ -32,10 +33,6 @@ pub(in crate::serve) struct Finding {
 
 fn rounded<S: Serializer>(probability: &Probability, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(probability.rounded())
-}
-
-fn lower<S: Serializer>(label: &Label, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(label.lower())
 }
 
 /// How long the phases took, in milliseconds.
@@ -47,18 +44,20 @@ pub(in crate::serve) struct Timings {
 }
 
 impl Finding {
-    pub(in crate::serve) fn of(classification: &Classification, point: DecisionPoint) -> Self {
+    pub(in crate::serve) fn of(classification: &Classification, point: DecisionPoint, network: &Metadata) -> Self {
         let DecisionPoint { threshold, name } = point;
         let Classification { prediction, notes, queue, decode, inference, .. } = classification;
         let [decode, queue, inference] = [decode, queue, inference].map(|time| milliseconds(*time));
         let timings_ms = Timings { decode, queue, inference };
+        let flags = network.flags_of(prediction, threshold);
         Self {
             label: prediction.label(),
             confidence: prediction.confidence(),
             probability_malignant: prediction.probability_malignant,
-            decision: threshold.decide(prediction.probability_malignant),
+            decision: Decision::of(threshold.decide(prediction.probability_malignant), flags),
             threshold,
             operating_point: name,
+            flags,
             notes: notes.clone(),
             timings_ms,
         }

@@ -29,6 +29,8 @@ mod predict;
 mod status;
 
 pub(super) use decision::Finding;
+#[cfg(test)]
+pub(super) use decision::Timings;
 pub(super) use heatmap::HeatmapAnswer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,9 +42,9 @@ pub(super) async fn predict(
     }
     let image = EncodedImage { content, wants_thumbnail: pending.wants_page, wants_heatmap };
     let classification = service.inference.classify(image).await?;
-    count(service, pending, &classification);
+    let found = Finding::of(&classification, point, service.classifier.metadata());
+    count(service, pending, &classification, &found);
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
-    let found = Finding::of(&classification, point);
     let heatmap = classification.heatmap.as_ref().map(HeatmapAnswer::of);
     let answer = |heatmap| Answer { found: &found, heatmap, model, request_id, notice: RESEARCH_USE };
     if !pending.wants_page {
@@ -84,14 +84,13 @@ pub(super) async fn batch(
         .unzip();
     let classifications = classify_all(service, images, pending).await;
     drop(permit);
-    for classification in classifications.iter().flatten() {
-        count(service, pending, classification);
-    }
-
+    let mut found = |classification: Classification| {
+        let finding = Finding::of(&classification, point, service.classifier.metadata());
+        count(service, pending, &classification, &finding);
+        (finding, classification.thumbnail)
+    };
+    let outcomes: Vec<_> = classifications.into_iter().map(|outcome| outcome.map(&mut found)).collect();
     let (model, request_id) = (service.classifier.id(), &pending.request_id);
-    let outcomes: Vec<Result<(Finding, Option<Bytes>), HttpError>> = (classifications.into_iter())
-        .map(|outcome| outcome.map(|it| (Finding::of(&it, point), it.thumbnail)))
-        .collect();
     for note in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.log.as_deref()) {
         tracing::error!(request_id, note, "an image of a batch was not classified");
     }
@@ -195,8 +194,8 @@ fn in_memory(mut classification: Classification, thumbnails: &Reservation) -> Cl
 }
 
 /// Counts an image that was classified, and adds its times to those of the request.
-fn count(service: &Service, pending: &mut PendingRequest, classification: &Classification) {
-    service.metrics.classified(classification.prediction.label());
+fn count(service: &Service, pending: &mut PendingRequest, classification: &Classification, found: &Finding) {
+    service.metrics.classified(found.label, found.flags, found.decision);
     let add = |sum: &mut Option<Duration>, time| *sum = Some(sum.unwrap_or_default() + time);
     add(&mut pending.phases.queue, classification.queue);
     add(&mut pending.phases.decode, classification.decode);

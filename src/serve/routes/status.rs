@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
-use crate::model::{Architecture, Calibration, ModelId, OperatingPoint, Provenance};
+use crate::model::{Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Provenance};
 use crate::pixels::Preprocess;
 use crate::serve::error::{Code, HttpError};
 use crate::serve::page;
@@ -24,6 +24,14 @@ const INTENDED_USE: &str = "Research on the classification of breast-histology i
 /// What it is not for.
 const OUT_OF_SCOPE: &str = "Any decision about a patient; images of other laboratories, stains, organs or normal \
                             tissue, which get a label too.";
+
+/// What a network says of its flags that has statistics for them.
+const FLAGS: &str = "An image that is unlike those of the training (foreign) or too close to the threshold (uncertain) gets \
+                     the decision abstain; one in other colours than theirs (stain) is flagged and decided about.";
+
+/// The same of one that has none.
+const NO_FLAGS: &str = "The weights file has no statistics for flags. Nothing checks that an image shows tissue, flags is \
+                        null in every answer, and no decision abstains.";
 
 /// Answers `GET /`: a browser gets the page, anything else a JSON status.
 pub(super) fn home(service: &Service, pending: &PendingRequest) -> Result<Reply, HttpError> {
@@ -62,6 +70,8 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         thresholds: BTreeMap<&'static str, Threshold>,
         operating_points: &'a [OperatingPoint],
         calibration: Option<&'a Calibration>,
+        flags: Option<&'a FlagThresholds>,
+        flags_in_words: &'static str,
         figures: &'a BTreeMap<String, f64>,
         provenance: &'a Provenance,
         intended_use: &'static str,
@@ -78,6 +88,8 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         thresholds: BTreeMap::from([("default", metadata.threshold)]),
         operating_points: &metadata.operating_points,
         calibration: metadata.calibration.as_ref(),
+        flags: metadata.flags.as_ref(),
+        flags_in_words: if metadata.flags.is_some() { FLAGS } else { NO_FLAGS },
         figures: &metadata.figures,
         provenance: &metadata.provenance,
         intended_use: INTENDED_USE,

@@ -147,10 +147,11 @@ impl RunFolder {
             threshold: Threshold::HALF,
             operating_points: Vec::new(),
             calibration: None,
+            flags: None,
             provenance,
             trained_on,
             figures,
         };
-        WeightsFile { metadata, tensors: kept.weights }
+        WeightsFile { metadata, tensors: kept.weights, novelty: None }
     }
 }

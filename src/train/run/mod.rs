@@ -4,12 +4,12 @@
 //! In: a [`Config`]. Out: folders of runs, see [`RunFolder`], and an [`Outcome`].
 
 mod all_images;
+mod calibration;
 mod checkpoint;
 mod compare_runs;
 pub(crate) mod config;
 mod cross_validated;
 mod cross_validation;
-mod file_calibration;
 pub(crate) mod folder;
 mod memory_estimate;
 mod single_run;
@@ -17,6 +17,7 @@ mod tensorboard;
 
 use std::path::PathBuf;
 
+pub use calibration::{CalibrationConfig, calibrate};
 pub use compare_runs::compare_runs;
 pub use cross_validated::{CrossValidated, read_cross_validation};
 pub use cross_validation::RepeatOutcome;

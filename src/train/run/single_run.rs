@@ -9,7 +9,7 @@ use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
 use crate::model::{Classifier, Network, Parameters, read_start};
 use crate::train::fit::{check_classes, fit};
-use crate::train::run::file_calibration::FileCalibration;
+use crate::train::run::calibration::{Repeat, calibrate_file};
 use crate::train::run::memory_estimate::check_memory;
 use crate::train::samples::Samples;
 use crate::train::{Config, HeldOut, Progress, RunConfig, RunFolder, Start, State, TrainError};
@@ -37,8 +37,8 @@ pub(super) struct Carried {
     pub(super) figures: BTreeMap<String, f64>,
     /// Over what, in words.
     pub(super) over: String,
-    /// The temperature and the operating points that its predictions give; none where it lacks a class.
-    pub(super) calibration: Option<FileCalibration>,
+    /// What the temperature, the operating points and the flags come from.
+    pub(super) repeats: Vec<Repeat>,
 }
 
 /// A run that has ended.
@@ -208,8 +208,8 @@ impl<'a> Trainer<'a> {
         let kept = state.kept(recipe)?;
         let epoch = kept.epoch.figures.epoch;
         let mut file = folder.weights_file(kept, carried.map(|carried| carried.figures.clone()).unwrap_or_default());
-        if let Some(calibration) = carried.and_then(|carried| carried.calibration.as_ref()) {
-            calibration.put_into(&mut file.metadata);
+        if let Some(Carried { repeats, .. }) = carried {
+            calibrate_file(&mut file, repeats, train, progress)?;
         }
         let mut measured = None;
         if !(validation.is_empty() && test.is_empty()) {
@@ -267,7 +267,7 @@ fn describe(dataset: &Dataset, train: &[&ImageFile]) -> String {
 }
 
 /// The cases of some images, sorted, as a weights file names them.
-fn case_numbers(images: &[&ImageFile]) -> Vec<String> {
+pub(super) fn case_numbers(images: &[&ImageFile]) -> Vec<String> {
     let cases: BTreeSet<_> = images.iter().map(|image| image.name.case).collect();
     cases.iter().map(ToString::to_string).collect()
 }

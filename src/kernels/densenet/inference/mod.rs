@@ -72,7 +72,9 @@ pub(crate) struct TransitionWeights {
 /// A dense block and the way to the next one.
 pub(crate) struct BlockWeights {
     pub(crate) layers: Vec<LayerWeights>,
-    /// Whether the average of its channels is asked for.
+    /// Whether the averages of its channels are asked for.
+    pub(crate) pooled: bool,
+    /// Whether the head sees them, so that a map of them can be asked for too; only where they are pooled.
     pub(crate) tap: bool,
     pub(crate) transition: Option<TransitionWeights>,
 }

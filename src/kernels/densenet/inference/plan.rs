@@ -26,7 +26,7 @@ const TIMED: usize = 3;
 
 /// A laid-out network of any level.
 pub(crate) trait Walk: Send + Sync {
-    /// Channels of all taps.
+    /// Channels of all blocks that are pooled.
     fn taps(&self) -> usize;
     /// Computes the taps of an image, with a team or on this thread alone, and lets the clock time each kind of layer.
     /// What the taps are averages of is copied out where it is asked for.
@@ -57,6 +57,7 @@ struct FoldedBlock {
     layers: Vec<FoldedDense>,
     /// Channels behind the last layer.
     channels: usize,
+    pooled: bool,
     tap: bool,
     transition: Option<FoldedTransition>,
 }
@@ -174,7 +175,7 @@ impl<S: Simd> Plan<S> {
 
 impl<S: Simd> Walk for Plan<S> {
     fn taps(&self) -> usize {
-        self.blocks.iter().filter(|block| block.tap).map(|block| block.channels).sum()
+        self.blocks.iter().filter(|block| block.pooled).map(|block| block.channels).sum()
     }
 
     fn layers(&self) -> Vec<(String, f64)> {
@@ -216,12 +217,12 @@ impl<S: Simd> Walk for Plan<S> {
             None => alone(|worker| self.work(&arena, worker, clock)),
         }
         let mut rest = taps;
-        for (block, buffers) in self.blocks.iter().zip(&arena.blocks).filter(|(block, _)| block.tap) {
+        for (block, buffers) in self.blocks.iter().zip(&arena.blocks).filter(|(block, _)| block.pooled) {
             let (tap, behind) = rest.split_at_mut(block.channels);
             // SAFETY: all steps are done.
             let channels = unsafe { buffers.channels.read(buffers.channels.all()) };
             average(channels, block.plane, tap);
-            if let Some(maps) = &mut maps {
+            if let Some(maps) = maps.as_mut().filter(|_| block.tap) {
                 let pixels = channels.chunks_exact(block.plane.stride);
                 let values = pixels.flat_map(|pixel| &pixel[..block.channels]).copied().collect();
                 maps.push(TapMap { side: block.plane.width, channels: block.channels, values });
@@ -263,7 +264,7 @@ impl FoldedBlock {
         let tiles = side.div_ceil(OUTPUTS) * OUTPUTS;
         let bottleneck = layers.iter().map(FoldedDense::bottleneck).max().unwrap_or(0);
         let plane = Plane { height: side, width: side, stride, bottleneck, bordered: tiles + 2 };
-        Ok(Self { plane, layers, channels: grown, tap: weights.tap, transition })
+        Ok(Self { plane, layers, channels: grown, pooled: weights.pooled, tap: weights.tap, transition })
     }
 
     fn buffers(&self) -> BlockBuffers {

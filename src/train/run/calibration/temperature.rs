@@ -5,17 +5,9 @@
 use std::collections::HashSet;
 
 use crate::diagnosis::{Probability, Threshold};
-use crate::evaluate::comparison::Pooled;
 use crate::evaluate::{Confusion, Fit, Metric, Predictions, SENSITIVITY_PERCENT, mean_of_all};
 use crate::model::{BeforeAfter, Calibration, Metadata, OperatingPoint, PointName, SensitivitySpecificity};
-
-/// A repeat of a cross-validation.
-pub(super) struct Repeat {
-    pub(super) seed: u64,
-    pub(super) pooled: Pooled,
-    /// Of each fold by the network that did not see it.
-    pub(super) predictions: Vec<Predictions>,
-}
+use crate::train::run::calibration::Repeat;
 
 /// What a weights file is to say of its calibration.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +21,7 @@ impl FileCalibration {
     /// None where a class is missing, in all images or in those of all folds but one.
     pub(super) fn of(repeats: &[Repeat]) -> Option<Self> {
         let together: Vec<Predictions> =
-            repeats.iter().map(|repeat| Predictions::joined(&repeat.predictions)).collect();
+            repeats.iter().map(|repeat| Predictions::joined(&repeat.predictions())).collect();
         let fit = Fit::of(&together)?;
         let point = |(name, threshold)| {
             let SensitivitySpecificity { sensitivity, specificity } = shares(fit.decisions(&together, threshold))?;
@@ -56,7 +48,7 @@ impl FileCalibration {
             ),
             images: names.len(),
             cases: together.first()?.cases().len(),
-            folds: repeats.first()?.predictions.len(),
+            folds: repeats.first()?.folds.len(),
             seeds: repeats.iter().map(|repeat| repeat.seed).collect(),
             ece: both(Metric::Ece)?,
             nll: both(Metric::Nll)?,

@@ -1,0 +1,162 @@
+//! What a weights file that was trained on all images says of how sure it is: its temperature, its operating points and its
+//! flags, from a cross-validation by the same settings.
+//!
+//! In: the weights file, the images and the folder of the cross-validation. Out: the weights file with its calibration.
+//! Nothing is trained.
+
+mod flags;
+mod temperature;
+
+use std::path::{Path, PathBuf};
+
+use crate::breakhis::{Dataset, Folds, ImageFile, Part, Split};
+use crate::evaluate::Predictions;
+use crate::evaluate::comparison::Pooled;
+use crate::model::WeightsFile;
+use crate::train::run::compare_runs::pooled;
+use crate::train::run::cross_validation::{folder_of, runs_of};
+use crate::train::run::single_run::case_numbers;
+use crate::train::{Progress, RunConfig, RunFolder, TrainError};
+
+/// A repeat of a cross-validation whose runs have ended.
+pub(super) struct Repeat {
+    pub(super) seed: u64,
+    pub(super) pooled: Pooled,
+    pub(super) folds: Vec<Fold>,
+}
+
+/// A run of a repeat.
+pub(super) struct Fold {
+    weights: PathBuf,
+    /// Which images it held out.
+    split: Split,
+    /// What it says of these.
+    predictions: Predictions,
+}
+
+impl Repeat {
+    fn predictions(&self) -> Vec<Predictions> {
+        self.folds.iter().map(|fold| fold.predictions.clone()).collect()
+    }
+}
+
+/// Reads the repeats of a cross-validation of the data set. `check` refuses the folder of a run that was trained by other
+/// settings, given its config.
+pub(super) fn read_repeats(
+    dir: &Path,
+    dataset: &Dataset,
+    check: impl Fn(&Path, &RunConfig) -> Result<(), TrainError>,
+) -> Result<Vec<Repeat>, TrainError> {
+    let mut repeats = Vec::new();
+    for number in 1.. {
+        let folder = folder_of(dir, number);
+        let path = folder.join("folds.csv");
+        if !path.is_file() {
+            break;
+        }
+        let folds = Folds::read(&path)?;
+        // Fails where the folds are of other images.
+        let fit = folds.held_out(0).images(dataset, Part::Train);
+        fit.map_err(|error| TrainError::from(error).within(path.display()))?;
+        let runs = runs_of(&folder, &folds);
+        let mut seed = 0;
+        for run in &runs {
+            if !RunFolder::has_ended(run) {
+                return Err(TrainError::unusable(
+                    run,
+                    "has not ended, so the cross-validation has no figures yet; the command that began it goes on with it \
+                     when --resume is added",
+                ));
+            }
+            let config = RunConfig::read(&run.join("config.toml"))?;
+            check(run, &config)?;
+            seed = config.seed;
+        }
+        let (pooled, predictions) = pooled(&runs)?;
+        let splits = folds.numbers().into_iter().map(|fold| folds.held_out(fold));
+        let folds = runs.iter().zip(splits).zip(predictions).map(|((run, split), predictions)| Fold {
+            weights: run.join("weights.safetensors"),
+            split,
+            predictions,
+        });
+        repeats.push(Repeat { seed, pooled, folds: folds.collect() });
+    }
+    if repeats.is_empty() {
+        return Err(TrainError::unusable(
+            dir,
+            "is not the folder of a cross-validation: there is no repeat-1/folds.csv in it, as `lobule train --folds` \
+             writes it",
+        ));
+    }
+    Ok(repeats)
+}
+
+/// Gives a file that was trained on all of these images its temperature, its operating points and its flags, as far as the
+/// repeats say anything of them: without a class they say nothing.
+pub(super) fn calibrate_file(
+    file: &mut WeightsFile,
+    repeats: &[Repeat],
+    images: &[&ImageFile],
+    progress: &mut dyn Progress,
+) -> Result<(), TrainError> {
+    (file.metadata.flags, file.novelty) = (None, None);
+    let Some(calibration) = temperature::FileCalibration::of(repeats) else {
+        progress.warn("the cross-validation lacks a class in some fold's others, so nothing is calibrated by it");
+        return Ok(());
+    };
+    calibration.put_into(&mut file.metadata);
+    flags::fit(file, repeats, images, progress)
+}
+
+/// What [`calibrate`] is asked for.
+#[derive(Clone, Debug)]
+pub struct CalibrationConfig {
+    /// A weights file that was trained on all images of the data set.
+    pub weights: PathBuf,
+    /// Folder of the images.
+    pub data: PathBuf,
+    /// Folder of a cross-validation of the same recipe on the same images.
+    pub cross_validation: PathBuf,
+}
+
+/// Calibrates a weights file anew by a cross-validation of its recipe; nothing is trained, and nothing written.
+///
+/// # Errors
+/// When the file, the images or the cross-validation cannot be read or do not belong together, or `progress` asked to stop.
+pub fn calibrate(config: &CalibrationConfig, progress: &mut dyn Progress) -> Result<WeightsFile, TrainError> {
+    let CalibrationConfig { weights, data, cross_validation } = config;
+    let mut file = WeightsFile::read(weights)?;
+    let dataset = Dataset::open(data)?;
+    dataset.require_whole()?;
+    let images: Vec<&ImageFile> = dataset.images().iter().collect();
+    let metadata = &file.metadata;
+    if metadata.trained_on != case_numbers(&images) {
+        let reason = format!(
+            "was trained on {} cases, and the data are of {}; only a file that was trained on all of them (--all) is \
+             calibrated by a cross-validation of them",
+            metadata.trained_on.len(),
+            case_numbers(&images).len(),
+        );
+        return Err(TrainError::unusable(weights, reason));
+    }
+    let repeats = read_repeats(cross_validation, &dataset, |run, RunConfig { recipe, .. }| {
+        let same = [
+            ("recipe", recipe.name == metadata.provenance.recipe),
+            ("architecture", recipe.architecture == metadata.architecture),
+            ("preprocessing", recipe.preprocess == metadata.preprocess),
+        ];
+        match same.iter().find(|(_, same)| !same) {
+            None => Ok(()),
+            Some((what, _)) => {
+                let reason = format!("has another {what} than {}, so it says nothing of it", weights.display());
+                Err(TrainError::unusable(run, reason))
+            }
+        }
+    })?;
+    let done = calibrate_file(&mut file, &repeats, &images, progress);
+    done.map_err(|error| match error {
+        TrainError::Interrupted(place) => TrainError::Stopped(place),
+        other => other,
+    })?;
+    Ok(file)
+}
