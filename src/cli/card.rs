@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use crate::cli::network_facts::describe;
 use crate::cli::output::check_writable;
-use crate::cli::weights::{WeightsArguments, describe};
+use crate::cli::weights::WeightsArguments;
 use crate::model::Classifier;
 use crate::report::{CardSources, card, card_metrics};
 use crate::system::write_whole;

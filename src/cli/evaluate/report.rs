@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::breakhis::ImageFile;
+use crate::cli::network_facts::describe;
 use crate::cli::output::check_writable;
-use crate::cli::weights::describe;
 use crate::evaluate::{Predictions, predictions};
 use crate::explain::{explain_views, small_overlay};
 use crate::model::Classifier;
