@@ -50,11 +50,12 @@ fn whitening(covariance: [[f64; NUMBERS]; NUMBERS]) -> [[f64; NUMBERS]; NUMBERS]
     }
     let mut inverse = [[0.0; NUMBERS]; NUMBERS];
     for row in 0..NUMBERS {
-        for column in 0..=row {
-            let one = f64::from(u8::from(row == column));
-            let done: f64 = (column..row).map(|i| factor[row][i] * inverse[i][column]).sum();
-            inverse[row][column] = (one - done) / factor[row][row];
+        let mut solved = [0.0; NUMBERS];
+        solved[row] = 1.0;
+        for (weight, done) in factor[row].iter().zip(&inverse).take(row) {
+            solved.iter_mut().zip(done).for_each(|(value, done)| *value -= weight * done);
         }
+        inverse[row] = solved.map(|value| value / factor[row][row]);
     }
     inverse
 }

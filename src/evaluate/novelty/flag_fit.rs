@@ -132,7 +132,7 @@ mod tests {
     fn fold(more: f64) -> Vec<HeldOutImage> {
         let image = |i: usize| {
             let number = |by: usize| ((i * by) % 100) as f64 + more;
-            let truth = if i % 4 == 0 { Label::Benign } else { Label::Malignant };
+            let truth = if i.is_multiple_of(4) { Label::Benign } else { Label::Malignant };
             let novelty = Novelty { foreign: number(1), stain: number(3) };
             let prediction = Prediction { novelty: Some(novelty), ..Prediction::from_margin(number(7) - 50.0) };
             HeldOutImage { truth, prediction }

@@ -163,7 +163,6 @@ impl InferenceNetwork {
 
     /// The logits (1, 2) of one image (1, size, size, 3), the means of each block that is pooled, and its margin's
     /// [`Contributions`]. `None` for a network without taps.
-    #[expect(clippy::type_complexity, reason = "three things of one walk, which is too expensive to do thrice")]
     pub(in crate::model) fn forward_with_contributions(
         &self,
         image: &Tensor,

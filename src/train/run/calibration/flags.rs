@@ -55,7 +55,9 @@ pub(super) fn fit(
         }
         held_out.push(folds);
     }
-    let network = NoveltyObserver::new(file, "the trained weights")?;
+    // As the file holds it, with convolutions in f16.
+    let origin = "the trained weights";
+    let network = NoveltyObserver::new(&WeightsFile::parse(&file.bytes()?, origin)?, origin)?;
     let seen = fitting.look(network.as_ref(), |_| true, "all images", progress)?;
     let trained = seen.into_iter().filter_map(|(_, image)| image).collect::<Vec<_>>();
     let statistics = fit_novelty(&blocks, &trained, seed).map_err(TrainError::from)?;
