@@ -193,6 +193,7 @@ mod tests {
             OperatingPoint { name: *name, threshold, sensitivity: half, specificity: half }
         };
         file.metadata.operating_points = points.iter().map(point).collect();
+        file.metadata.calibration = None;
         file
     }
 
