@@ -16,7 +16,7 @@ struct Size {
 }
 
 /// For one answer, which should not wait for it.
-const LARGE: Size = Size { sides: [512, 384, 256], most_bytes: 400_000, compression: CompressionType::Fast };
+const LARGE: Size = Size { sides: [448, 352, 256], most_bytes: 400_000, compression: CompressionType::Fast };
 
 /// For a page of many.
 const SMALL: Size = Size { sides: [256, 192, 160], most_bytes: 120_000, compression: CompressionType::Best };
@@ -39,7 +39,7 @@ const TICKS: u32 = 6;
 /// The grey that the scale's colours lie on.
 const SCALE_GREY: i32 = 215;
 
-/// The image, in grey and with its longer side at 512 pixels, under the colours of its heatmap: blue where it speaks for
+/// The image, in grey and with its longer side at 448 pixels, under the colours of its heatmap: blue where it speaks for
 /// benign, red where it speaks for malignant, grey where for neither. Below it the scale, with ticks at both ends, which
 /// are minus and plus [`Heatmap::range`], at 0 and halfway. A PNG of at most 400 kB.
 ///

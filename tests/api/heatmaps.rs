@@ -27,7 +27,7 @@ fn a_heatmap_comes_where_it_is_asked_for_and_changes_nothing_else() {
     let fields = [FormField::file("image", "a.png", &tissue()), FormField::text("heatmap", "true")];
     let by_form = service.predict().form(&fields).send();
     let drawn = overlay(&by_query);
-    assert_eq!(drawn.width(), 512, "the longer side");
+    assert_eq!(drawn.width(), 448, "the longer side");
     assert_eq!(drawn, overlay(&by_form));
     assert!(drawn.pixels().any(|pixel| pixel[0].abs_diff(pixel[2]) > 60), "there are colours");
     for same in ["label", "confidence", "probability_malignant"] {

@@ -55,7 +55,7 @@ fn check(classifier: &Classifier, image: &RgbImage) -> f64 {
     let png = overlay(image, &heatmap).unwrap();
     assert!(png.len() <= 400_000, "{} bytes", png.len());
     let shown = image::load_from_memory(&png).unwrap();
-    assert!(shown.width() <= 512 && shown.height() <= 512 + 34, "{}x{}", shown.width(), shown.height());
+    assert!(shown.width() <= 448 && shown.height() <= 448 + 34, "{}x{}", shown.width(), shown.height());
     error
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::diagnosis::Flag;
 use crate::evaluate::{Control, Metric, thousands};
 use crate::report::card::CardSources;
 use crate::report::markdown;
@@ -13,13 +14,14 @@ use crate::report::sections::{Section, row};
 type Make = fn(&CardSources<'_>) -> String;
 
 /// All parts, in the order of a card that has nothing else.
-pub(super) const PARTS: [(&str, Make); 12] = [
+pub(super) const PARTS: [(&str, Make); 13] = [
     ("summary", summary),
     ("network", network),
     ("areas", areas),
     ("decisions", decisions),
     ("calibration", calibration),
     ("coverage", coverage),
+    ("flags", flags),
     ("folds", folds),
     ("repeats", repeats),
     ("magnifications", magnifications),
@@ -250,6 +252,29 @@ fn coverage(sources: &CardSources<'_>) -> String {
         row([], [hundredths(at["coverage"].as_f64()) + " %", thousands(answered), short(at["risk"].as_f64())])
     });
     table(["answered", "images", "wrong"].map(str::to_owned), 0, rows.collect())
+}
+
+fn flags(sources: &CardSources<'_>) -> String {
+    let flags = &sources.metadata["flags"];
+    let found = &flags["found"];
+    let Some(method) = found["method"].as_str() else {
+        return "The file has no statistics of its training's images, so nothing is flagged.".to_owned();
+    };
+    let kinds = Flag::ALL.map(Flag::key).into_iter().chain(["abstain"]);
+    let rows = kinds.map(|kind| {
+        let shares = ["shares", "cross_fitted"].into_iter().flat_map(|of| {
+            ["all", "benign", "malignant"].map(|class| short(found[of][kind][class].as_f64()))
+        });
+        row([kind, &short(flags[kind].as_f64())], shares)
+    });
+    let names = ["", "threshold", "all", "benign", "malignant", "all, crossed", "benign, crossed", "malignant, crossed"];
+    let [before, after] = ["before", "after"].map(|which| short(found["error"][which].as_f64()));
+    let both = short(found["foreign_and_stain"].as_f64());
+    format!(
+        "{}\n\nForeign and stain at once: {both}. Wrong labels: {before} of all images, {after} of those on which a decision \
+         is made. {method}",
+        table(names.map(str::to_owned), 1, rows.collect())
+    )
 }
 
 fn folds(sources: &CardSources<'_>) -> String {

@@ -191,7 +191,7 @@ pub(super) const ITEMS: &[Item] = &[
         "Poor or missing input",
         In(
             "measuring",
-            "Files that are damaged or no images are refused; a sharp image of anything else gets an answer.",
+            "Files that are damaged or no images are refused; images unlike the training's are flagged where the weights file has statistics of those.",
         ),
     ),
     Item(
