@@ -262,12 +262,13 @@ fn flags(sources: &CardSources<'_>) -> String {
     };
     let kinds = Flag::ALL.map(Flag::key).into_iter().chain(["abstain"]);
     let rows = kinds.map(|kind| {
-        let shares = ["shares", "cross_fitted"].into_iter().flat_map(|of| {
-            ["all", "benign", "malignant"].map(|class| short(found[of][kind][class].as_f64()))
-        });
+        let shares = ["shares", "cross_fitted"]
+            .into_iter()
+            .flat_map(|of| ["all", "benign", "malignant"].map(|class| short(found[of][kind][class].as_f64())));
         row([kind, &short(flags[kind].as_f64())], shares)
     });
-    let names = ["", "threshold", "all", "benign", "malignant", "all, crossed", "benign, crossed", "malignant, crossed"];
+    let names =
+        ["", "threshold", "all", "benign", "malignant", "all, crossed", "benign, crossed", "malignant, crossed"];
     let [before, after] = ["before", "after"].map(|which| short(found["error"][which].as_f64()));
     let both = short(found["foreign_and_stain"].as_f64());
     format!(
