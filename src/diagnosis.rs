@@ -168,16 +168,17 @@ impl Flag {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Foreign => {
-                "This does not look like an image of breast tissue under a microscope, so no decision is made. Check that \
-                 the right file was sent; if it was, the network was trained on nothing like it."
+                "To the network this image is unlike those of its training, so no decision is made. It may show no breast \
+                 tissue, or tissue of a kind that the network does not know; some genuine images are flagged too. Check \
+                 that the right file was sent."
             }
             Self::Stain => {
                 "The colours are unlike those of the training images; the answer may be worse than the figures say. Check \
                  the stain, the light and the white balance."
             }
             Self::Uncertain => {
-                "Too close to the threshold to call, so no decision is made: among such images wrong answers are many. \
-                 Judge it by other means, or classify more images of the same case."
+                "The probability is too close to the threshold, so no decision is made: of such images many are labelled \
+                 wrongly. Judge it by other means."
             }
         }
     }

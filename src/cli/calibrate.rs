@@ -65,7 +65,7 @@ fn sections(metadata: &Metadata) -> Vec<Section> {
         [name.to_owned(), limit].into_iter().chain(shares.map(share)).collect()
     };
     let title =
-        "Flags: shares of the images that no network was trained on; crossed: by the thresholds of the other folds";
+        "Flags: shares of the images of held-out folds; crossed: by the thresholds of the other folds";
     let header = ["flag", "threshold", "all", "benign", "malignant", "crossed", "benign", "malignant"];
     let flags = Section::table(title, 1, header, rows.into_iter().chain([abstain]).map(row));
     let lines = vec![

@@ -12,6 +12,7 @@ use crate::kernels::Level;
 mod bench;
 #[cfg(feature = "cli")]
 mod calibrate;
+#[cfg(feature = "cli")]
 mod card;
 #[cfg(feature = "cli")]
 mod compare;

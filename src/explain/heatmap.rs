@@ -6,8 +6,8 @@ use crate::pixels::Dihedral;
 /// What the places of an image say, in units of the margin before it is divided by the temperature: above 0 they speak for
 /// malignant, below 0 for benign.
 ///
-/// Each value is the margin that this image would have if all of its places were as this one is to the network; so their
-/// mean is the image's margin. The constant, which no place has, is therefore in every value.
+/// Each value is the margin if all places were as this one is and the units of the head that are active on this image
+/// stayed active; so their mean is the image's margin. The constant belongs to no place and is added to every value.
 #[derive(Clone, Debug)]
 pub struct Heatmap {
     side: usize,

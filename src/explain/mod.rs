@@ -3,8 +3,8 @@
 //! In: an [`Explanation`](crate::model::Explanation) and the image. Out: a [`Heatmap`], and from both a PNG.
 //!
 //! What is exact is the explanation's maps of the taps, 16, 8 and 4 positions a side at the sizes of DenseNet121: they
-//! and its constant add up to the margin. The heatmap brings them to one size, so that a colour is where a position lies
-//! and not what a pixel of the image has added. A heatmap is no proof: it says which places moved this network's answer,
+//! and its constant add up to the margin. The heatmap brings them to one size, so that colours lie
+//! between positions, and none is what a single pixel has added. A heatmap is no proof: it says which places moved this network's answer,
 //! and neither that they show a tumour nor that the network was right.
 
 mod heatmap;

@@ -39,7 +39,7 @@ const TICKS: u32 = 6;
 /// The grey that the scale's colours lie on.
 const SCALE_GREY: i32 = 215;
 
-/// The image, in grey and with its longer side at 448 pixels, under the colours of its heatmap: blue where it speaks for
+/// The image, in grey and with its longer side at 448 pixels (fewer where the PNG would be too large), under the colours of its heatmap: blue where it speaks for
 /// benign, red where it speaks for malignant, grey where for neither. Below it the scale, with ticks at both ends, which
 /// are minus and plus [`Heatmap::range`], at 0 and halfway. A PNG of at most 400 kB.
 ///
@@ -92,7 +92,7 @@ fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
     drawn
 }
 
-/// A grey with the colour of a value from -1 to 1 on it. In whole numbers, since an overlay has 500,000 of them and must
+/// A grey with the colour of a value from -1 to 1 on it. In whole numbers, since an overlay has up to 200,000 of them and must
 /// cost little beside the classification.
 fn coloured(grey: i32, value: f32) -> Rgb<u8> {
     let colour = if value < 0.0 { BENIGN } else { MALIGNANT };

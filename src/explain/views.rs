@@ -5,7 +5,7 @@ use crate::explain::Heatmap;
 use crate::model::{Classifier, ModelError, Novelty, Prediction};
 use crate::pixels::{Dihedral, RgbImage};
 
-/// The mean of the margins that a network gives the views of an image.
+/// The mean of the margins that a network gives the views of an image, and of their novelty.
 ///
 /// # Errors
 /// As [`Classifier::classify`].

@@ -29,7 +29,7 @@ fn what_is_flagged_stands_in_every_format_and_the_exit_code_stays() {
     assert!(answers[1]["label"].is_string() && answers[1]["confidence"].is_f64(), "{}", answers[1]);
     let summary = [
         "No decision about 1 of 2 images.",
-        "foreign (1 image): This does not look like an image of breast tissue",
+        "foreign (1 image): To the network this image is unlike those of its training",
         "stain (1 image): The colours are unlike",
     ];
     assert!(summary.iter().all(|part| log.contains(part)), "{log}");

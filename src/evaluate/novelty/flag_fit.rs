@@ -1,4 +1,4 @@
-//! Where flags begin, from images that no network was trained on, and what they do on these.
+//! Where flags begin, from images of held-out folds, and what they do on these.
 //!
 //! In: what the network of each fold of a cross-validation says of the images that it did not see. Out: a [`FlagFit`].
 

@@ -1,5 +1,5 @@
 //! The statistics by which novelty is measured, from the images of a training; and the thresholds of the flags, from images
-//! that no network was trained on.
+//! of held-out folds.
 //!
 //! In: what a backbone sees of images and of altered copies of them. Out: [`NoveltyStatistics`], and a [`FlagFit`].
 

@@ -1,4 +1,4 @@
-//! Where flags begin, and what they do on images that no network was trained on: what a weights file says of its flags.
+//! Where flags begin, and what they do on images of held-out folds: what a weights file says of its flags.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct FlagFigures {
     pub seeds: Vec<u64>,
     /// The shares of these images that are flagged, at the threshold of the weights file.
     pub shares: FlagShares,
-    /// The same where each fold is flagged at thresholds that the other folds gave: what to expect on other persons.
+    /// The same where each fold is flagged at thresholds that the other folds gave: an estimate for other persons.
     pub cross_fitted: FlagShares,
     /// The share of the images that are `foreign` and `stain` at once.
     pub foreign_and_stain: Probability,

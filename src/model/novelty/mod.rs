@@ -17,8 +17,8 @@ pub use statistics::{BlockStatistics, ColourDistribution, NoveltyStatistics};
 /// How unlike the images of the training an image is. Both numbers are finite, and larger ones less alike.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Novelty {
-    /// By what the backbone sees: about 0 for images like those of the training, with a standard deviation of about 1 among
-    /// them.
+    /// By what the backbone sees: the mean of three standardised scores, so about 0 for images like those of the training,
+    /// with a standard deviation of at most 1 among them.
     pub foreign: f64,
     /// By its colours: the squared Mahalanobis distance of nine numbers, 0 or more.
     pub stain: f64,

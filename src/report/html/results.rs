@@ -188,8 +188,8 @@ pub(super) fn mistakes(report: &EvaluationReport<'_>) -> String {
     let list: String = report.mistakes.iter().map(mistake).collect();
     let heatmaps = match report.mistakes.iter().any(|mistake| mistake.heatmap.is_some()) {
         true => {
-            " Beside each stands where the network looked: every place is coloured by the margin that the image would have \
-             if all of it were like this place, from blue (benign) over grey (0) to red (malignant). A heatmap shows what \
+            " Beside each stands where the network looked: every place is coloured by what it adds to the margin, as if all \
+             places were like it and the network's active units stayed as they are, from blue (benign) over grey (0) to red (malignant). A heatmap shows what \
              moved an answer; it is no proof of a tumour, nor that the answer is right."
         }
         false => " This network cannot say where it looked.",

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
 use super::template::fill;
-use crate::diagnosis::{Decision, Flag, Probability};
+use crate::diagnosis::{Decision, Flag, Label, Probability};
 use crate::model::ModelId;
 use crate::serve::error::HttpError;
 use crate::serve::routes::{Finding, HeatmapAnswer};
@@ -45,7 +45,8 @@ pub(super) fn name<'a>(section: &Section<'a>) -> &'a str {
 pub(super) fn heading(finding: &Finding) -> String {
     match finding.decision {
         Decision::Abstain => NO_DECISION.to_owned(),
-        Decision::Benign | Decision::Malignant => finding.label.to_string(),
+        Decision::Benign => Label::Benign.to_string(),
+        Decision::Malignant => Label::Malignant.to_string(),
     }
 }
 
@@ -89,11 +90,10 @@ pub(super) fn filled(section: &Section<'_>, finding: &Finding, model: &ModelId) 
 /// How probable the label is.
 fn confidence(finding: &Finding) -> String {
     let confidence = percent(finding.confidence);
-    match finding.decision {
-        Decision::Abstain => {
-            format!("The more probable class is {}, with {confidence} confidence", finding.label.lower())
-        }
-        Decision::Benign | Decision::Malignant => format!("{confidence} confidence"),
+    if finding.decision.lower() == finding.label.lower() {
+        format!("{confidence} confidence")
+    } else {
+        format!("The more probable class is {}, with {confidence} confidence", finding.label.lower())
     }
 }
 
@@ -235,6 +235,8 @@ mod tests {
             page.contains("At a threshold of 0.25 the decision is malignant: the probability of malignancy, 30.0%,")
         );
         assert!(page.contains("This is the operating point sensitive."));
+        assert!(page.contains("<h2 data-field=\"heading\">Malignant</h2>"), "it is the decision");
+        assert!(page.contains("The more probable class is benign, with 70.0% confidence"));
         assert!(!example(None, 0.3).contains("operating point"));
     }
 

@@ -168,12 +168,13 @@
 
   const result = (file, answer) => {
     const { probability_malignant: probability, threshold, decision, timings_ms: timings } = answer;
-    const abstains = decision === "abstain";
+    const headings = { abstain: "No decision", benign: "Benign", malignant: "Malignant" };
+    const label = answer.label.toLowerCase();
     const confidence = `${percent(answer.confidence)} confidence`;
     const fields = {
       name: file.name,
-      heading: abstains ? "No decision" : answer.label,
-      confidence: abstains ? `The more probable class is ${answer.label.toLowerCase()}, with ${confidence}` : confidence,
+      heading: headings[decision],
+      confidence: decision === label ? confidence : `The more probable class is ${label}, with ${confidence}`,
       decision: `At a threshold of ${threshold} ${decided(answer)}` +
         (answer.operating_point ? ` This is the operating point ${answer.operating_point}.` : ""),
       flags: flagNames(answer.flags),

@@ -189,9 +189,9 @@ pub(super) const ITEMS: &[Item] = &[
     Item(
         "27a",
         "Poor or missing input",
-        In(
-            "measuring",
-            "Files that are damaged or no images are refused; images unlike the training's are flagged where the weights file has statistics of those.",
+        Open(
+            "Files that are damaged or no images are refused. The flags of the weights file were not applied here: every \
+             image is decided on.",
         ),
     ),
     Item(
