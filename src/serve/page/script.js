@@ -175,7 +175,7 @@
       heading: abstains ? "No decision" : answer.label,
       confidence: abstains ? `The more probable class is ${answer.label.toLowerCase()}, with ${confidence}` : confidence,
       decision: `At a threshold of ${threshold} ${decided(answer)}` +
-        (answer.operating_point ? ` This is the operating point ${answer.operating_point}.` : ""),
+        (answer.operating_point ? ` This threshold is the operating point ${answer.operating_point}.` : ""),
       flags: flagNames(answer.flags),
       notes: answer.notes.join(" "),
       probability: percent(probability),
