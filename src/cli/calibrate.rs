@@ -64,8 +64,7 @@ fn sections(metadata: &Metadata) -> Vec<Section> {
         let shares = [shares.all, shares.benign, shares.malignant, crossed.all, crossed.benign, crossed.malignant];
         [name.to_owned(), limit].into_iter().chain(shares.map(share)).collect()
     };
-    let title =
-        "Flags: shares of the images of held-out folds; crossed: by the thresholds of the other folds";
+    let title = "Flags: shares of the images of held-out folds; crossed: by the thresholds of the other folds";
     let header = ["flag", "threshold", "all", "benign", "malignant", "crossed", "benign", "malignant"];
     let flags = Section::table(title, 1, header, rows.into_iter().chain([abstain]).map(row));
     let lines = vec![

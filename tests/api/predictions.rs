@@ -123,7 +123,7 @@ fn an_operating_point_is_asked_for_by_name_where_the_network_has_it() {
         (&"sensitive".into(), &5.into())
     );
     let page = service.predict().header("accept", "text/html").query("threshold=sensitive").image(image.clone()).send();
-    assert!(page.body.contains("This is the operating point sensitive."));
+    assert!(page.body.contains("This threshold is the operating point sensitive."));
     assert!(service.get("/").header("accept", "text/html").send().body.contains("<option value=\"sensitive\">"));
 
     file.metadata.operating_points.clear();

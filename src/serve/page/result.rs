@@ -113,8 +113,9 @@ fn decision(finding: &Finding) -> String {
             format!("the decision is malignant: the probability of malignancy, {probability}, reaches it.")
         }
     };
-    let named =
-        finding.operating_point.map_or_else(String::new, |name| format!(" This is the operating point {name}."));
+    let named = finding
+        .operating_point
+        .map_or_else(String::new, |name| format!(" This threshold is the operating point {name}."));
     format!("At a threshold of {} {decision}{named}", finding.threshold.get())
 }
 
@@ -234,7 +235,7 @@ mod tests {
         assert!(
             page.contains("At a threshold of 0.25 the decision is malignant: the probability of malignancy, 30.0%,")
         );
-        assert!(page.contains("This is the operating point sensitive."));
+        assert!(page.contains("This threshold is the operating point sensitive."));
         assert!(page.contains("<h2 data-field=\"heading\">Malignant</h2>"), "it is the decision");
         assert!(page.contains("The more probable class is benign, with 70.0% confidence"));
         assert!(!example(None, 0.3).contains("operating point"));

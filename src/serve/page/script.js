@@ -176,7 +176,7 @@
       heading: headings[decision],
       confidence: decision === label ? confidence : `The more probable class is ${label}, with ${confidence}`,
       decision: `At a threshold of ${threshold} ${decided(answer)}` +
-        (answer.operating_point ? ` This is the operating point ${answer.operating_point}.` : ""),
+        (answer.operating_point ? ` This threshold is the operating point ${answer.operating_point}.` : ""),
       flags: flagNames(answer.flags),
       notes: answer.notes.join(" "),
       probability: percent(probability),
