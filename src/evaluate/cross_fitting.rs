@@ -33,7 +33,7 @@ pub struct CrossFitted {
     /// Their decisions at the sensitive thresholds.
     pub sensitive: Confusion,
     /// Both as reliability diagrams.
-    pub(crate) reliability: [Vec<Bin>; 2],
+    pub reliability: [Vec<Bin>; 2],
 }
 
 impl Fit {
