@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use crate::cli::network_facts::describe;
@@ -26,7 +26,8 @@ pub struct CardArguments {
     /// whose figures the card shows in full.
     #[arg(long, value_name = "DIR", num_args = 1..)]
     cross_validation: Vec<PathBuf>,
-    /// The card. What stands between its marks is made anew and the rest is left; where there is none, one is begun.
+    /// The card. Its front matter and what stands between its marks are made anew and the rest is left; where there is
+    /// none, one is begun.
     #[arg(long, value_name = "FILE.md")]
     out: PathBuf,
 }
@@ -34,6 +35,9 @@ pub struct CardArguments {
 pub(super) fn run(arguments: &CardArguments) -> anyhow::Result<()> {
     let CardArguments { weights, metrics, cross_validation, out } = arguments;
     check_writable(out)?;
+    if out.canonicalize().is_ok_and(|out| metrics.canonicalize().is_ok_and(|metrics| metrics == out)) {
+        bail!("--metrics and --out are the same file, {}; give the card another name", out.display());
+    }
     if !cross_validation.is_empty() {
         check_writable(metrics)?;
         let read = |dir: &PathBuf| {
@@ -47,10 +51,11 @@ pub(super) fn run(arguments: &CardArguments) -> anyhow::Result<()> {
     let figures = serde_json::from_slice(&figures).with_context(|| format!("{} is not JSON", metrics.display()))?;
     let classifier = Classifier::load(weights.path(), 1)?;
     let metadata = serde_json::to_value(classifier.metadata())?;
-    let written = match std::fs::read_to_string(out) {
-        Ok(written) => Some(written),
+    // A device or a pipe holds no card, and may be read for ever.
+    let written = match std::fs::metadata(out) {
+        Ok(there) if !there.is_file() => None,
         Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", out.display())),
+        _ => Some(std::fs::read_to_string(out).with_context(|| format!("cannot read {}", out.display()))?),
     };
     let sources = CardSources { metrics: &figures, metadata: &metadata, facts: &describe(&classifier) };
     let card = card(written.as_deref(), &sources).with_context(|| format!("cannot make {}", out.display()))?;

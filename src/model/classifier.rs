@@ -245,8 +245,8 @@ impl Classifier {
         if let Some(statistics) = &self.novelty {
             let numbers = statistics.blocks.iter().map(|statistics| statistics.block);
             let novelty = statistics.novelty(&NoveltyFeatures::of(blocks, numbers, colours())?);
-            if !novelty.foreign.is_finite() {
-                return Err(ModelError::NotFinite(novelty.foreign));
+            if !(novelty.foreign.is_finite() && novelty.stain.is_finite()) {
+                return Err(ModelError::NoveltyNotFinite);
             }
             prediction.novelty = Some(novelty);
         }

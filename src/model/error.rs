@@ -73,6 +73,11 @@ pub enum ModelError {
     /// The network's numbers overflowed on an image, so that it says nothing of it.
     #[error("the network's margin is {0}: its numbers overflow on this image, as those of a training that diverged do")]
     NotFinite(f64),
+    /// The statistics of the flags overflow on an image.
+    #[error(
+        "the statistics of the weights file's flags overflow on this image, so the file may be damaged; fit them again with `lobule calibrate`"
+    )]
+    NoveltyNotFinite,
     /// The network has no taps, from which a margin's heatmap is made.
     #[error(
         "the network {0} has no taps, so it cannot say where in an image its margin comes from; heatmaps are for the fused \

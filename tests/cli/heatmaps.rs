@@ -27,11 +27,11 @@ fn every_image_has_a_heatmap_of_its_own_and_its_prediction_stays() {
     for answer in &answers {
         let path = Path::new(answer["heatmap"].as_str().unwrap());
         let overlay = image::open(path).unwrap();
-        assert_eq!(overlay.width(), 512);
+        assert_eq!(overlay.width(), 448);
         assert!(answer["heatmap_range"].as_f64().unwrap() > 0.0, "{answer}");
         names.push(path.file_name().unwrap().to_str().unwrap().to_owned());
     }
-    assert_eq!(names, ["one.png", "one-2.png", "___.png"]);
+    assert_eq!(names, ["one.heatmap.png", "one-2.heatmap.png", "___.heatmap.png"]);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3, "nothing else lies there");
     fs::remove_dir_all(dir.path().join("maps")).unwrap();
     for (with, without) in answers.iter().zip(lines(lobule(&["predict"]).args(inputs).output().unwrap().stdout)) {

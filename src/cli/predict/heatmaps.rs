@@ -30,8 +30,10 @@ impl Heatmaps {
         }
         fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {} for heatmaps", printable_path(folder)))?;
+        let inputs: HashSet<PathBuf> = images.iter().filter_map(|image| image.canonicalize().ok()).collect();
+        let is_input = |name: &str| folder.join(name).canonicalize().is_ok_and(|path| inputs.contains(&path));
         let mut taken = HashSet::new();
-        let paths = images.iter().map(|image| folder.join(file_name(image, &mut taken))).collect();
+        let paths = images.iter().map(|image| folder.join(file_name(image, &mut taken, is_input))).collect();
         Ok(Self { paths })
     }
 
@@ -42,18 +44,18 @@ impl Heatmaps {
 }
 
 /// The image's name in letters that every file system takes, and a number behind it where another image has that
-/// already; capital letters make no difference to some file systems.
-fn file_name(image: &Path, taken: &mut HashSet<String>) -> String {
+/// already, or a file that is to be classified itself; capital letters make no difference to some file systems.
+fn file_name(image: &Path, taken: &mut HashSet<String>, is_input: impl Fn(&str) -> bool) -> String {
     let stem = image.file_stem().unwrap_or_default().to_string_lossy();
     let safe = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '_' };
     let stem: String = stem.chars().take(MOST_LETTERS).map(safe).collect();
     let stem = stem.trim_start_matches('.');
     let stem = if stem.is_empty() { "image" } else { stem };
-    let mut name = format!("{stem}.png");
+    let mut name = format!("{stem}.heatmap.png");
     let mut number = 1;
-    while !taken.insert(name.to_ascii_lowercase()) {
+    while is_input(&name) || !taken.insert(name.to_ascii_lowercase()) {
         number += 1;
-        name = format!("{stem}-{number}.png");
+        name = format!("{stem}-{number}.heatmap.png");
     }
     name
 }
@@ -81,14 +83,16 @@ mod tests {
     #[test]
     fn every_image_has_a_safe_name_of_its_own() {
         let mut taken = HashSet::new();
-        let mut name = |image: &str| file_name(Path::new(image), &mut taken);
-        assert_eq!(name("a/one.png"), "one.png");
-        assert_eq!(name("b/one.tif"), "one-2.png");
-        assert_eq!(name("b/ONE.tif"), "ONE-3.png");
-        assert_eq!(name("one-2.bmp"), "one-2-2.png");
-        assert_eq!(name("c/\u{1b}[2J \u{202e}ä.png"), "__2J___.png");
-        assert_eq!(name("d/...png"), "image.png");
-        assert_eq!(name(".."), "image-2.png");
-        assert_eq!(name(&"x".repeat(250)).len(), MOST_LETTERS + 4);
+        let is_input = |name: &str| name == "input.heatmap.png";
+        let mut name = |image: &str| file_name(Path::new(image), &mut taken, is_input);
+        assert_eq!(name("a/one.png"), "one.heatmap.png");
+        assert_eq!(name("b/one.tif"), "one-2.heatmap.png");
+        assert_eq!(name("b/ONE.tif"), "ONE-3.heatmap.png");
+        assert_eq!(name("one-2.bmp"), "one-2-2.heatmap.png");
+        assert_eq!(name("c/\u{1b}[2J \u{202e}ä.png"), "__2J___.heatmap.png");
+        assert_eq!(name("d/...png"), "image.heatmap.png");
+        assert_eq!(name(".."), "image-2.heatmap.png");
+        assert_eq!(name("input.png"), "input-2.heatmap.png", "no image that is to be classified is overwritten");
+        assert_eq!(name(&"x".repeat(250)).len(), MOST_LETTERS + ".heatmap.png".len());
     }
 }

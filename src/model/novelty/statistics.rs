@@ -136,7 +136,15 @@ impl NoveltyStatistics {
             let channels = channels[block - 1];
             let mean = take(format!("block{block}.mean"), &[Some(channels)])?;
             let scale = take(format!("block{block}.scale"), &[Some(channels)])?;
+            if let Some(scale) = scale.iter().find(|scale| **scale <= 0.0) {
+                return Err(format!("the tensor {PREFIX}block{block}.scale holds {scale}, which must be above 0"));
+            }
             let space = take(format!("block{block}.space"), &[Some(channels), None])?;
+            if !is_orthonormal(&space, channels) {
+                return Err(format!(
+                    "the tensor {PREFIX}block{block}.space does not hold orthonormal directions, fewer than channels"
+                ));
+            }
             let residual = take(format!("block{block}.residual"), &[Some(3)])?;
             let (residual, distance_mean, distance_deviation) = (residual[0], residual[1], residual[2]);
             if !(residual > 0.0 && distance_deviation > 0.0) {
@@ -161,8 +169,21 @@ impl NoveltyStatistics {
     }
 }
 
+/// Whether the columns of a matrix with so many rows, of which there are fewer and at least one, are orthonormal, as far
+/// as f16 holds them.
+fn is_orthonormal(space: &[f32], rows: usize) -> bool {
+    const F16: f64 = 1e-2;
+    let columns = space.len() / rows.max(1);
+    let product = |a: usize, b: usize| -> f64 {
+        space.chunks_exact(columns.max(1)).map(|row| f64::from(row[a]) * f64::from(row[b])).sum()
+    };
+    let is_right = |a: usize, b: usize| (product(a, b) - f64::from(u8::from(a == b))).abs() < F16;
+    (1..rows).contains(&columns) && (0..columns).all(|a| (0..=a).all(|b| is_right(a, b)))
+}
+
 impl BlockStatistics {
-    /// The logarithm of an image's squared length outside of the directions, beside that of the training's images.
+    /// The logarithm of an image's squared length outside of the directions, divided by that of the training's images; NaN
+    /// where the numbers overflow.
     pub fn distance(&self, means: &[f32]) -> f64 {
         let scaled = means.iter().zip(&self.mean).zip(&self.scale).map(|((value, mean), scale)| (value - mean) * scale);
         let directions = self.space.len() / self.mean.len().max(1);
@@ -172,9 +193,10 @@ impl BlockStatistics {
             within.iter_mut().zip(row).for_each(|(sum, direction)| *sum += value * direction);
         }
         let within: f64 = within.into_iter().map(|sum| f64::from(sum).powi(2)).sum();
-        // Rounding may leave less than nothing; numbers that overflow stay visible, which `max` alone would hide.
-        let outside = length - within;
-        let outside = if outside < 0.0 { 0.0 } else { outside };
+        if !(length.is_finite() && within.is_finite()) {
+            return f64::NAN;
+        }
+        let outside = (length - within).max(0.0); // rounding may leave less than nothing
         (outside / f64::from(self.residual) + SMALLEST).ln()
     }
 

@@ -160,6 +160,9 @@ fn statistics_come_back_from_the_file_and_broken_ones_are_refused_with_a_reason(
     for (message, reason) in [
         (block(|block| block.mean[3] = f32::NAN), "novelty.block2.mean holds NaN or infinity"),
         (block(|block| block.space[0] = 1e6), "novelty.block2.space holds NaN or infinity"),
+        (block(|block| block.scale[3] = 0.0), "novelty.block2.scale holds 0, which must be above 0"),
+        (block(|block| block.space[0] = 2.0), "novelty.block2.space does not hold orthonormal directions"),
+        (block(|block| block.space.clear()), "novelty.block2.space does not hold orthonormal directions"),
         (block(|block| block.scale.truncate(13)), "novelty.block2.scale has the shape [13] and not [14]"),
         (block(|block| block.block = 3), "novelty.block2.mean is missing"),
         (block(|block| block.residual = 0.0), "novelty.block2.residual holds 0 and 0.125, which must be above 0"),

@@ -38,6 +38,17 @@ pub enum CardError {
     /// The figures are not those that a card is made from.
     #[error("the metrics hold no repeats of a cross-validation; --cross-validation makes them anew")]
     Metrics,
+    /// The figures are those of another network.
+    #[error("the metrics are of the recipe {metrics:?} and the weights file of {weights:?}")]
+    OtherRecipe {
+        /// Of the metrics.
+        metrics: String,
+        /// Of the weights file.
+        weights: String,
+    },
+    /// A file that is no card.
+    #[error("it has text and no mark of a card; write {MARK}summary{MARK_END} and {END} into it, or name another file")]
+    NoMarks,
     /// A part is begun and never ended.
     #[error("the part {0:?} of the card has no end; {END} ends it")]
     Unended(String),
@@ -58,6 +69,15 @@ pub enum CardError {
 pub fn card(written: Option<&str>, sources: &CardSources<'_>) -> Result<String, CardError> {
     if sources.metrics.pointer("/repeats/0/evaluation/n").is_none() {
         return Err(CardError::Metrics);
+    }
+    let recipes = [&sources.metrics["recipe"]["name"], &sources.metadata["provenance"]["recipe"]];
+    if let [Some(metrics), Some(weights)] = recipes.map(Value::as_str)
+        && metrics != weights
+    {
+        return Err(CardError::OtherRecipe { metrics: metrics.to_owned(), weights: weights.to_owned() });
+    }
+    if written.is_some_and(|card| !card.contains(MARK)) {
+        return Err(CardError::NoMarks);
     }
     let begun = begin(sources);
     let body = without_front_matter(written.unwrap_or(&begun));
@@ -106,7 +126,7 @@ mod tests {
     }
 
     fn card_of(written: Option<&str>, metrics: &Value) -> Result<String, CardError> {
-        let metadata = serde_json::json!({"name": "net", "version": "1.2.3"});
+        let metadata = serde_json::json!({"name": "net", "version": "1.2.3", "provenance": {"recipe": "best"}});
         card(
             written,
             &CardSources { metrics, metadata: &metadata, facts: &[("architecture", "a <kind> | b".to_owned())] },
@@ -137,6 +157,11 @@ mod tests {
         assert!(message("<!-- lobule card: figure -->\n<!-- end -->", &metrics()).contains("no part \"figure\""));
         assert!(message("<!-- lobule card: summary -->\n", &metrics()).contains("\"summary\" of the card has no end"));
         assert!(message("", &serde_json::json!({"n": 3})).contains("--cross-validation"));
+        assert!(message("a text of somebody's own\n", &metrics()).contains("no mark of a card"));
+        let mut other = metrics();
+        other["recipe"] = serde_json::json!({"name": "baseline"});
+        let message = message(&card_of(None, &metrics()).unwrap(), &other);
+        assert!(message.contains("the recipe \"baseline\" and the weights file of \"best\""), "{message}");
         assert_eq!(without_front_matter("---\na: b\n---\n\n# c\n"), "# c\n");
         assert_eq!(without_front_matter("# c\n\n---\n"), "# c\n\n---\n");
     }

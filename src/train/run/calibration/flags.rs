@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::pixels::{DecodeLimits, PixelsError, Preprocess, Resampling, RgbImage, read};
 use crate::train::run::calibration::{Fold, Repeat};
+use crate::train::run::single_run::case_numbers;
 use crate::train::samples::CHUNK;
 use crate::train::{Progress, TrainError};
 
@@ -143,8 +144,15 @@ impl Fitting<'_> {
         place: &str,
         progress: &mut dyn Progress,
     ) -> Result<Option<Vec<HeldOutImage>>, TrainError> {
-        let network = NoveltyObserver::new(&WeightsFile::read(weights)?, &weights.display().to_string())?;
+        let file = WeightsFile::read(weights)?;
         let is_trained_on = |file: &ImageFile| split.part_of(file.file_name()) == Some(Part::Train);
+        let train: Vec<&ImageFile> =
+            self.images.iter().map(|kept| kept.file).filter(|image| is_trained_on(image)).collect();
+        if file.metadata.trained_on != case_numbers(&train) {
+            let reason = "was not trained on the cases of its fold's training part, so that it may know the others";
+            return Err(TrainError::unusable(weights, reason.to_owned()));
+        }
+        let network = NoveltyObserver::new(&file, &weights.display().to_string())?;
         let seen = self.look(network.as_ref(), is_trained_on, place, progress)?;
         let mut unseen: BTreeMap<&str, NoveltyFeatures> = BTreeMap::new();
         let mut trained = Vec::new();
