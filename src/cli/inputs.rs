@@ -7,42 +7,11 @@ use clap::{Args, ValueEnum};
 use crate::breakhis::Split;
 use crate::cli::weights::WeightsArguments;
 use crate::model::Classifier;
-use crate::pixels::Dihedral;
 
 impl WeightsArguments {
     /// Loads the network, for as many threads as there are for everything else.
     pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
         Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
-    }
-}
-
-/// How often each image is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Views {
-    /// As it is.
-    #[value(name = "1")]
-    One,
-    /// In its eight turns and mirror images.
-    #[value(name = "8")]
-    Eight,
-}
-
-/// How often each image is looked at.
-#[derive(Debug, Args)]
-pub(super) struct ViewsArguments {
-    /// Show the network each image as it is, or in its eight turns and mirror images, whose margins are averaged; eight
-    /// take eight times as long.
-    #[arg(long, value_enum, default_value_t = Views::One)]
-    views: Views,
-}
-
-impl ViewsArguments {
-    /// What each image is shown as.
-    pub(super) fn symmetries(&self) -> &'static [Dihedral] {
-        match self.views {
-            Views::One => &Dihedral::ALL[..1],
-            Views::Eight => &Dihedral::ALL,
-        }
     }
 }
 

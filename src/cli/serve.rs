@@ -12,7 +12,7 @@ use anyhow::{Context, anyhow};
 use clap::{Args, builder::RangedU64ValueParser, value_parser};
 
 use super::variable;
-use super::weights::WeightsArguments;
+use super::weights::{ViewsArguments, WeightsArguments};
 use crate::model::Classifier;
 use crate::pixels::DecodeLimits;
 use crate::serve::{self, Config, Origin, ServeError, Token};
@@ -32,6 +32,9 @@ pub struct ServeArguments {
 
     #[command(flatten)]
     weights: WeightsArguments,
+
+    #[command(flatten)]
+    views: ViewsArguments,
 
     /// Images that are classified at the same time, each on its own thread [default: one for each CPU].
     #[arg(long, env = "LOBULE_THREADS", value_name = "N", value_parser = count(1024))]
@@ -129,6 +132,7 @@ impl ServeArguments {
             max_body_bytes: self.max_bytes,
             // One request must fit, whatever the flag says.
             upload_memory: self.upload_memory.unwrap_or(default.upload_memory).max(self.max_bytes),
+            views: self.views.symmetries(),
             limits: DecodeLimits {
                 max_bytes: self.max_bytes,
                 max_pixels: self.max_pixels.unwrap_or(default.limits.max_pixels),

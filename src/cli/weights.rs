@@ -1,8 +1,10 @@
-//! Which network answers: the argument that every command with a network has.
+//! Which network answers, and how often it looks: the arguments that commands with a network have.
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+
+use crate::pixels::Dihedral;
 
 /// Which network answers.
 #[derive(Debug, Args)]
@@ -16,5 +18,35 @@ impl WeightsArguments {
     /// The file, where one was named.
     pub(super) fn path(&self) -> Option<&Path> {
         self.weights.as_deref()
+    }
+}
+
+/// How often each image is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Views {
+    /// As it is.
+    #[value(name = "1")]
+    One,
+    /// In its eight turns and mirror images.
+    #[value(name = "8")]
+    Eight,
+}
+
+/// How often each image is looked at.
+#[derive(Debug, Args)]
+pub(super) struct ViewsArguments {
+    /// Show the network each image as it is, or in its eight turns and mirror images, whose margins are averaged; eight
+    /// take eight times as long.
+    #[arg(long, value_enum, default_value_t = Views::One)]
+    views: Views,
+}
+
+impl ViewsArguments {
+    /// What each image is shown as.
+    pub(super) fn symmetries(&self) -> &'static [Dihedral] {
+        match self.views {
+            Views::One => &Dihedral::ALL[..1],
+            Views::Eight => &Dihedral::ALL,
+        }
     }
 }

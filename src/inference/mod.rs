@@ -19,9 +19,9 @@ use bytes::Bytes;
 use tokio::sync::{SemaphorePermit, oneshot};
 use tokio::time::timeout;
 
-use crate::explain::{Heatmap, overlay};
-use crate::model::{Classifier, Explanation, Prediction};
-use crate::pixels::{self, DecodeLimits, Decoded, Note, PixelsError};
+use crate::explain::{Heatmap, classify_views, explain_views, overlay};
+use crate::model::{Classifier, Prediction};
+use crate::pixels::{self, DecodeLimits, Decoded, Dihedral, Note, PixelsError};
 
 mod error;
 mod queue;
@@ -93,6 +93,7 @@ impl Inference {
     pub(crate) fn start(
         classifier: Arc<Classifier>,
         limits: DecodeLimits,
+        views: &'static [Dihedral],
         threads: usize,
         queue: usize,
         wait_timeout: Duration,
@@ -110,18 +111,18 @@ impl Inference {
             drop(content);
             let decode = began.elapsed();
             let classified = |Decoded { image, notes }| {
-                let explanation = if wants_heatmap { Some(classifier.explain(&image)?) } else { None };
-                let prediction = match &explanation {
-                    Some(explanation) => explanation.prediction,
-                    None => classifier.classify(&image)?,
+                let (prediction, heatmap) = if wants_heatmap {
+                    let (prediction, heatmap) = explain_views(&classifier, &image, views)?;
+                    (prediction, Some(heatmap))
+                } else {
+                    (classify_views(&classifier, &image, views)?, None)
                 };
                 let inference = began.elapsed() - decode;
-                let drawn = |explanation: Explanation| {
-                    let heatmap = Heatmap::of(&explanation);
+                let drawn = |heatmap: Heatmap| {
                     let png = overlay(&image, &heatmap)?.into();
                     Ok::<_, InferenceError>(HeatmapPng { png, range: heatmap.range() })
                 };
-                let heatmap = explanation.map(drawn).transpose()?;
+                let heatmap = heatmap.map(drawn).transpose()?;
                 let thumbnail = if wants_thumbnail { pixels::thumbnail(&image).map(Bytes::from) } else { None };
                 Ok(Classification { prediction, notes, thumbnail, heatmap, queue, decode, inference })
             };

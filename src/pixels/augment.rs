@@ -2,6 +2,8 @@
 //!
 //! In and out: square images as [`super::Preprocess::pixels`] gives them, rows of pixels of three channels.
 
+use std::borrow::Cow;
+
 use image::{RgbImage, imageops};
 
 /// A symmetry of the square. Turns are counter-clockwise, as Keras's and numpy's `rot90` turn.
@@ -75,9 +77,9 @@ impl Dihedral {
     }
 
     /// An image of any shape, turned or mirrored so.
-    pub fn of_image(self, image: &RgbImage) -> RgbImage {
-        match self {
-            Self::Identity => image.clone(),
+    pub fn of_image(self, image: &RgbImage) -> Cow<'_, RgbImage> {
+        Cow::Owned(match self {
+            Self::Identity => return Cow::Borrowed(image),
             Self::Rotate90 => imageops::rotate270(image),
             Self::Rotate180 => imageops::rotate180(image),
             Self::Rotate270 => imageops::rotate90(image),
@@ -85,7 +87,7 @@ impl Dihedral {
             Self::FlipUpDown => imageops::flip_vertical(image),
             Self::Transpose => imageops::flip_horizontal(&imageops::rotate90(image)),
             Self::AntiTranspose => imageops::flip_horizontal(&imageops::rotate270(image)),
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::access::{Origin, Token};
-use crate::pixels::DecodeLimits;
+use crate::pixels::{DecodeLimits, Dihedral};
 use crate::system;
 
 /// How the service listens and where its limits are.
@@ -25,6 +25,8 @@ pub struct Config {
     pub max_body_bytes: usize,
     /// Bytes of all bodies and unsent answers that are in memory at the same time; what comes beyond is answered 503.
     pub upload_memory: usize,
+    /// The turns and mirror images that the network is shown of each image, whose margins are averaged.
+    pub views: &'static [Dihedral],
     /// How large an image may be before anything is decoded.
     pub limits: DecodeLimits,
     /// How long a client may take to send the headers of a request, and again for its body; and how long a connection
@@ -95,6 +97,7 @@ impl Config {
             batch: Self::BATCH,
             max_body_bytes: Self::MAX_BODY_BYTES,
             upload_memory: (memory / 4).clamp(Self::MAX_BODY_BYTES, Self::MOST_UPLOAD_MEMORY),
+            views: &Dihedral::ALL[..1],
             limits: DecodeLimits {
                 max_bytes: Self::MAX_BODY_BYTES,
                 max_pixels: DecodeLimits::default().max_pixels.min(pixels.max(LEAST_PIXELS)),

@@ -39,8 +39,8 @@ impl Service {
 
         limit_connections(&mut config, open_files_limit());
         let classifier = Arc::new(classifier);
-        let Config { limits, threads, queue, queue_timeout, .. } = config;
-        let inference = Inference::start(Arc::clone(&classifier), limits, threads, queue, queue_timeout);
+        let Config { limits, views, threads, queue, queue_timeout, .. } = config;
+        let inference = Inference::start(Arc::clone(&classifier), limits, views, threads, queue, queue_timeout);
         let inference = inference.map_err(ServeError::Start)?;
         let batches = Semaphore::new((1 + queue / threads.max(1)).min(Semaphore::MAX_PERMITS));
         let memory = MemoryLimit::new(config.upload_memory);

@@ -1,10 +1,11 @@
 //! `?heatmap=true`: where the network looked.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use image::{ImageFormat, imageops};
 use lobule::model::{Architecture, Parameters};
 
 use super::client::{Answer, FormField};
-use super::drawn::{noise, tissue};
+use super::drawn::{encode, noise, tissue};
 use super::service::Service;
 use super::support::flagging::without_flags;
 
@@ -82,4 +83,22 @@ fn a_network_without_taps_says_that_it_has_no_heatmaps() {
     let page = |service: &Service| service.get("/").header("accept", "text/html").send().body;
     assert!(!page(&service).contains("id=\"heatmap\""), "it is not among the choices");
     assert!(page(&Service::start(&[])).contains("id=\"heatmap\""));
+}
+
+#[test]
+fn in_eight_views_an_answer_does_not_depend_on_how_the_image_lies() {
+    let turned = |image: Vec<u8>| {
+        encode(imageops::rotate90(&image::load_from_memory(&image).unwrap().into_rgb8()), ImageFormat::Png)
+    };
+    let margin = |service: &Service, image: Vec<u8>, query: &str| {
+        let probability = service.predict().query(query).image(image).send().json()["probability_malignant"].as_f64();
+        probability.map(|probability| (probability / (1.0 - probability)).ln()).unwrap()
+    };
+    let (one, eight) = (Service::start(&[]), Service::start(&["--views", "8"]));
+    assert_eq!(one.get("/model").send().json()["views"], 1);
+    assert_eq!(eight.get("/model").send().json()["views"], 8);
+    let [upright, lying] = [tissue(), turned(tissue())].map(|image| margin(&eight, image, ""));
+    assert!((upright - lying).abs() < 1e-3, "{upright} {lying}");
+    assert!((upright - margin(&one, tissue(), "")).abs() > 1e-3, "one view is another answer");
+    assert!((upright - margin(&eight, tissue(), "heatmap=true")).abs() < 1e-3);
 }

@@ -10,9 +10,10 @@ use clap::builder::RangedU64ValueParser;
 use indicatif::ProgressBar;
 
 use crate::breakhis::{Dataset, ImageFile, Part};
-use crate::cli::inputs::{InitArguments, SplitArguments, ViewsArguments};
+use crate::cli::inputs::{InitArguments, SplitArguments};
 use crate::cli::output::{self, Format};
 use crate::cli::terminal::show_predicted;
+use crate::cli::weights::ViewsArguments;
 use crate::cli::weights::WeightsArguments;
 use crate::evaluate::{
     EXCHANGES, EvaluateError, Evaluation, Measuring, Paired, Predictions, TrainedOnThese, open_backbone, predictions,

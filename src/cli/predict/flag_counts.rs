@@ -50,7 +50,7 @@ mod tests {
         }
         let lines = counts.lines();
         let begins =
-            ["No decision about 1 of 3 images.", "foreign (1 image): This", "stain (2 images): The", "uncertain (1"];
+            ["No decision about 1 of 3 images.", "foreign (1 image): To", "stain (2 images): The", "uncertain (1"];
         assert!(lines.len() == 4 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
     }
 
