@@ -24,8 +24,6 @@ mod evaluate;
 mod inputs;
 pub mod logging;
 #[cfg(feature = "cli")]
-mod network_facts;
-#[cfg(feature = "cli")]
 mod output;
 #[cfg(feature = "cli")]
 mod predict;

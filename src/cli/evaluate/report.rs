@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::breakhis::ImageFile;
-use crate::cli::network_facts::describe;
+use crate::cli::card::network_facts::describe;
 use crate::cli::output::check_writable;
 use crate::evaluate::{Predictions, predictions};
 use crate::explain::{explain_views, small_overlay};

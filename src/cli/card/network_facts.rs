@@ -4,7 +4,7 @@ use crate::model::{Architecture, Classifier};
 use crate::pixels::Resampling;
 
 /// What the weights file says of the network.
-pub(super) fn describe(classifier: &Classifier) -> Vec<(&'static str, String)> {
+pub(in crate::cli) fn describe(classifier: &Classifier) -> Vec<(&'static str, String)> {
     let (id, metadata) = (classifier.id(), classifier.metadata());
     let (input, provenance) = (&metadata.preprocess, &metadata.provenance);
     let kind = match metadata.architecture {

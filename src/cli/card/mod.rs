@@ -1,12 +1,14 @@
 //! `lobule card`: the figures of cross-validations and a weights file in, a model card that says the same out.
 
+pub(super) mod network_facts;
+
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
 
-use crate::cli::network_facts::describe;
+use crate::cli::card::network_facts::describe;
 use crate::cli::output::check_writable;
 use crate::cli::weights::WeightsArguments;
 use crate::model::Classifier;
