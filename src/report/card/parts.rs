@@ -265,7 +265,8 @@ fn flags(sources: &CardSources<'_>) -> String {
         let shares = ["shares", "cross_fitted"]
             .into_iter()
             .flat_map(|of| ["all", "benign", "malignant"].map(|class| short(found[of][kind][class].as_f64())));
-        row([kind, &short(flags[kind].as_f64())], shares)
+        let threshold = flags[kind].as_f64().map_or_else(String::new, |threshold| short(Some(threshold)));
+        row([kind, &threshold], shares)
     });
     let names =
         ["", "threshold", "all", "benign", "malignant", "all, crossed", "benign, crossed", "malignant, crossed"];
