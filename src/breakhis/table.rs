@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::fs;
 use std::path::Path;
 
 use csv::StringRecord;
@@ -9,7 +10,7 @@ use csv::StringRecord;
 use super::BreakhisError;
 use crate::system::write_whole;
 
-/// A CSV file whose first line names the columns.
+/// A CSV file whose first line names the columns, or an official fold.
 pub(crate) struct Table<'a> {
     pub(crate) path: &'a Path,
     header: StringRecord,
@@ -22,10 +23,27 @@ pub(crate) struct Row {
     record: StringRecord,
 }
 
+/// The columns of the folds that come with BreakHis (`dsfold1.txt` to `dsfold5.txt`), which do not name them.
+const OFFICIAL_FOLD: [&str; 4] = ["filename", "mag", "fold", "grp"];
+
+/// Whether a file is one of these: `NAME|40|1|train`.
+fn is_official_fold(bytes: &[u8]) -> bool {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let mut fields = first.rsplit(|byte| *byte == b'|');
+    matches!(fields.next(), Some(b"train" | b"test")) && fields.count() == OFFICIAL_FOLD.len() - 1
+}
+
 impl<'a> Table<'a> {
     pub(crate) fn open(path: &'a Path) -> Result<Self, BreakhisError> {
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(|e| broken(path, e))?;
-        let header = reader.headers().map_err(|e| broken(path, e))?.clone();
+        let bytes = fs::read(path).map_err(|source| BreakhisError::Read(path.to_owned(), source))?;
+        let is_official = is_official_fold(&bytes);
+        let mut format = csv::ReaderBuilder::new();
+        format.trim(csv::Trim::All).has_headers(!is_official).delimiter(if is_official { b'|' } else { b',' });
+        let mut reader = format.from_reader(&*bytes);
+        let header = match is_official {
+            true => StringRecord::from(OFFICIAL_FOLD.to_vec()),
+            false => reader.headers().map_err(|e| broken(path, e))?.clone(),
+        };
         let rows = reader.records().map(|record| {
             let record = record.map_err(|e| broken(path, e))?;
             Ok(Row { line: record.position().map_or(0, csv::Position::line), record })

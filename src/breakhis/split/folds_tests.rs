@@ -1,8 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::breakhis::Subtype;
 use crate::breakhis::split::tests::{drawn, like_breakhis};
+use crate::breakhis::{ImageFile, Subtype};
 
 /// Benign and malignant images of each fold.
 fn sizes(folds: &Folds, dataset: &Dataset) -> Vec<[usize; 2]> {
@@ -113,4 +113,21 @@ fn a_fold_of_kaggle_s_table_goes_by_base_name_and_group() {
     assert!(refusal(Split::from_folds(&path, 1).unwrap_err()).contains("line 2: \"both\" is not a group"));
     fs::write(&path, format!("{}1,100,train,{}\n", rows("test"), names[0])).unwrap();
     assert!(refusal(Split::from_folds(&path, 1).unwrap_err()).contains("is listed a second time in fold 1"));
+}
+
+#[test]
+fn an_official_fold_names_no_columns() {
+    let (dir, dataset) = drawn(&[(Subtype::Adenosis, 3), (Subtype::DuctalCarcinoma, 4), (Subtype::DuctalCarcinoma, 5)]);
+    let path = dir.path().join("dsfold2.txt");
+    let group = |at: usize| if at == 1 { "test" } else { "train" };
+    let row = |(at, image): (usize, &ImageFile)| format!("{}|40|2|{}\r\n", image.file_name(), group(at));
+    fs::write(&path, dataset.images().iter().enumerate().map(row).collect::<String>()).unwrap();
+    let split = Split::from_folds(&path, 2).unwrap();
+    assert_eq!(split.images(&dataset, Part::Validation).unwrap()[0].file_name(), dataset.images()[1].file_name());
+    assert_eq!((split.count(Part::Train), split.count(Part::Validation)), (dataset.images().len() - 1, 1));
+    let refusal = |error: BreakhisError| error.to_string();
+    assert!(refusal(Split::from_folds(&path, 1).unwrap_err()).contains("there is no fold 1; its folds are 2"));
+    assert!(refusal(Split::read(&path).unwrap_err()).contains("--fold"));
+    fs::write(&path, "a.png|40|2|train\na.png|40|2\n").unwrap();
+    assert!(refusal(Split::from_folds(&path, 2).unwrap_err()).contains("3 fields"));
 }

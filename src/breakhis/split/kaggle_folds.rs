@@ -1,4 +1,4 @@
-//! `Folds.csv`, which comes with Kaggle's copy of BreakHis: for each of its folds a row an image, with the part that the
+//! `Folds.csv`, which comes with Kaggle's copy of BreakHis, and the official `dsfold1.txt` to `dsfold5.txt`: for each of its folds a row an image, with the part that the
 //! image has there.
 //!
 //! In: columns `fold`, `grp` (`train` or `test`) and `filename`, a path inside of the data set, of which the base name
