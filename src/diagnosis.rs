@@ -178,7 +178,7 @@ impl Flag {
             }
             Self::Uncertain => {
                 "The probability is too close to the threshold, so no decision is made: of such images many are labelled \
-                 wrongly. Judge it by other means."
+                 wrongly. Decide by other means."
             }
         }
     }

@@ -52,10 +52,14 @@ pub(super) fn antialiased(image: &RgbImage, size: u32, crop: Option<Crop>) -> Re
 /// # Errors
 /// When the image has no pixels.
 pub fn with_longer_side(image: &RgbImage, side: u32) -> Result<RgbImage, PixelsError> {
-    let (width, height) = image.dimensions();
+    convolved(image, size_with_longer_side(image.dimensions(), side), None)
+}
+
+/// Width and height in the same proportions, none of them 0 that was not before.
+pub(super) fn size_with_longer_side((width, height): (u32, u32), side: u32) -> (u32, u32) {
     let longer = u64::from(width.max(height).max(1));
     let to = |own: u32| (u64::from(own) * u64::from(side)).div_ceil(longer) as u32;
-    convolved(image, (to(width), to(height)), None)
+    (to(width), to(height))
 }
 
 fn convolved(image: &RgbImage, (to_width, to_height): (u32, u32), crop: Option<Crop>) -> Result<RgbImage, PixelsError> {

@@ -3,6 +3,8 @@
 use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
 
+use super::resize::size_with_longer_side;
+
 /// The longer side, in pixels: as wide as a page shows it.
 const SIDE: u32 = 320;
 
@@ -15,10 +17,9 @@ const QUALITIES: [u8; 4] = [80, 60, 35, 10];
 /// A JPEG of the whole image; `None` for one that does not fit into [`MOST_BYTES`] at any quality.
 pub(crate) fn thumbnail(image: &RgbImage) -> Option<Vec<u8>> {
     let (width, height) = image.dimensions();
-    let longer = width.max(height);
-    let small = (longer > SIDE).then(|| {
-        let scaled = |side: u32| (u64::from(side) * u64::from(SIDE)).div_ceil(u64::from(longer)) as u32;
-        imageops::thumbnail(image, scaled(width), scaled(height))
+    let small = (width.max(height) > SIDE).then(|| {
+        let (width, height) = size_with_longer_side((width, height), SIDE);
+        imageops::thumbnail(image, width, height)
     });
     let small = small.as_ref().unwrap_or(image);
     QUALITIES.iter().find_map(|&quality| {

@@ -13,8 +13,7 @@ use rayon::prelude::*;
 use serde::{Serialize, Serializer};
 
 use crate::breakhis::walk::{self, Found};
-use crate::cli::weights::ViewsArguments;
-use crate::cli::weights::WeightsArguments;
+use crate::cli::weights::{ViewsArguments, WeightsArguments};
 use crate::cli::{Arguments, output};
 use crate::diagnosis::{Decision, Flag, Flags, Label, RESEARCH_USE};
 use crate::evaluate::predictions::digits;

@@ -170,15 +170,21 @@ impl NoveltyStatistics {
 }
 
 /// Whether the columns of a matrix with so many rows, of which there are fewer and at least one, are orthonormal, as far
-/// as f16 holds them.
+/// as f16 holds them. Every start of the service asks, so a row is read once.
 fn is_orthonormal(space: &[f32], rows: usize) -> bool {
-    const F16: f64 = 1e-2;
+    const F16: f32 = 1e-2;
     let columns = space.len() / rows.max(1);
-    let product = |a: usize, b: usize| -> f64 {
-        space.chunks_exact(columns.max(1)).map(|row| f64::from(row[a]) * f64::from(row[b])).sum()
-    };
-    let is_right = |a: usize, b: usize| (product(a, b) - f64::from(u8::from(a == b))).abs() < F16;
-    (1..rows).contains(&columns) && (0..columns).all(|a| (0..=a).all(|b| is_right(a, b)))
+    if !(1..rows).contains(&columns) {
+        return false;
+    }
+    let mut products = vec![0.0_f32; columns * columns];
+    for row in space.chunks_exact(columns) {
+        for (value, sums) in row.iter().zip(products.chunks_exact_mut(columns)) {
+            sums.iter_mut().zip(row).for_each(|(sum, other)| *sum += value * other);
+        }
+    }
+    let expected = |at: usize| f32::from(u8::from(at / columns == at % columns));
+    products.iter().enumerate().all(|(at, product)| (product - expected(at)).abs() < F16)
 }
 
 impl BlockStatistics {
