@@ -24,6 +24,7 @@
 //! | [`explain`] | where a network looked: a heatmap, and its colours on the image | |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit | `train` |
 //! | [`evaluate`] | metrics, predictions, controls and comparisons | `train` |
+//! | [`interchange`] | weights from and to other programs: Keras, torchvision and timm, ONNX | `train` |
 //! | [`train`] | recipes, the fit loop, the folders of runs | `train` |
 //! | `inference` | the queue of images and the threads that classify them | `serve` |
 //! | [`serve`] | the HTTP service and its page | `serve` |
@@ -41,8 +42,8 @@
 //!
 //! # Rules of the house
 //!
-//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain → model → kernels. `breakhis` and `pixels`
-//!    know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
+//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain, interchange → model → kernels.
+//!    `breakhis` and `pixels` know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
 //!    the `use` lines to this.
 //! 2. One preprocessing: train, evaluate, predict and serve call the same function, whose parameters travel in the
 //!    weights file.
@@ -93,6 +94,8 @@ pub mod explain;
 pub mod guide;
 #[cfg(feature = "serve")]
 mod inference;
+#[cfg(feature = "train")]
+pub mod interchange;
 pub mod kernels;
 pub mod model;
 pub mod pixels;
@@ -121,6 +124,9 @@ pub enum Error {
     /// With a data set or a split of it.
     #[cfg(feature = "train")]
     Breakhis(#[from] breakhis::BreakhisError),
+    /// With weights from or to another program.
+    #[cfg(feature = "train")]
+    Interchange(#[from] interchange::InterchangeError),
     /// In a training.
     #[cfg(feature = "train")]
     Train(#[from] train::TrainError),

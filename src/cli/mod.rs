@@ -22,6 +22,8 @@ mod dataset;
 mod evaluate;
 #[cfg(feature = "cli")]
 mod inputs;
+#[cfg(feature = "cli")]
+mod interchange;
 pub mod logging;
 #[cfg(feature = "cli")]
 mod output;

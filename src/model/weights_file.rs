@@ -54,6 +54,9 @@ pub struct Metadata {
     pub flags: Option<FlagThresholds>,
     /// What it was trained on, and how.
     pub provenance: Provenance,
+    /// Which file of another program it was made from; none where this program trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// The cases that it was trained on, as their numbers in the file names, sorted: figures on their images say
     /// nothing about other persons. Empty where nobody wrote them down.
     #[serde(default)]
@@ -77,6 +80,19 @@ pub struct Provenance {
     pub seed: u64,
     /// The epoch whose weights these are, counted from 1.
     pub epoch: usize,
+}
+
+/// The file of another program that a network was imported from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// What wrote the file, such as `Keras 3.15.1`.
+    pub program: String,
+    /// The file's name, without its folder.
+    pub file: String,
+    /// The SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+    /// What the file does not say and was taken for granted, a sentence each.
+    pub assumptions: Vec<String>,
 }
 
 /// A weights file in memory.

@@ -12,7 +12,7 @@ const SHARED: [&str; 2] = ["diagnosis", "system"];
 
 /// What each room may use beside what is in [`SHARED`]: `breakhis` and `pixels` know no model, `model` knows no data
 /// set, no command line and no HTTP, and `serve` and `train` never meet.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("diagnosis", &[]),
     ("guide", &[]),
     ("system", &[]),
@@ -22,11 +22,15 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("model", &["kernels", "pixels"]),
     ("explain", &["model", "pixels"]),
     ("inference", &["explain", "model", "pixels"]),
-    ("evaluate", &["model", "kernels", "pixels", "breakhis"]),
-    ("train", &["evaluate", "model", "kernels", "pixels", "breakhis"]),
+    ("interchange", &["model", "pixels"]),
+    ("evaluate", &["interchange", "model", "kernels", "pixels", "breakhis"]),
+    ("train", &["evaluate", "interchange", "model", "kernels", "pixels", "breakhis"]),
     ("report", &["evaluate", "explain", "train", "breakhis"]),
     ("serve", &["inference", "explain", "model", "pixels"]),
-    ("cli", &["serve", "train", "report", "evaluate", "explain", "model", "kernels", "pixels", "breakhis"]),
+    (
+        "cli",
+        &["serve", "train", "report", "evaluate", "explain", "interchange", "model", "kernels", "pixels", "breakhis"],
+    ),
     ("main", &["cli"]),
 ];
 

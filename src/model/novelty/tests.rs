@@ -41,6 +41,7 @@ fn file() -> WeightsFile {
         calibration: None,
         flags: Some(thresholds()),
         provenance: Provenance::default(),
+        origin: None,
         trained_on: Vec::new(),
         figures: std::collections::BTreeMap::new(),
     };

@@ -149,6 +149,7 @@ impl RunFolder {
             calibration: None,
             flags: None,
             provenance,
+            origin: None,
             trained_on,
             figures,
         };

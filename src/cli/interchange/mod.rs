@@ -1,0 +1,1 @@
+//! The commands that bring weights from and to other programs, and the one that says what a file holds.
