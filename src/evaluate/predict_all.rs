@@ -15,6 +15,7 @@ use crate::evaluate::controls::ControlFeatures;
 use crate::evaluate::exchange::exchanges;
 use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
 use crate::evaluate::{EvaluateError, Predictions, Setting, Stratum, Subject};
+use crate::interchange::{InterchangeError, read_backbone};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage};
 use crate::system::printable_path;
@@ -48,12 +49,13 @@ pub struct TrainPart {
 ///
 /// # Errors
 /// When the file cannot be read, does not hold such a backbone, or has learned from BreakHis itself.
-pub fn open_backbone(path: &Path, beside: &Architecture) -> Result<(FrozenBackbone, String), ModelError> {
+pub fn open_backbone(path: &Path, beside: &Architecture) -> Result<(FrozenBackbone, String), InterchangeError> {
     let architecture = match beside {
         Architecture::Fused(_) => beside.clone(),
         Architecture::Baseline(_) => Architecture::fused_densenet121(),
     };
-    let backbone = FrozenBackbone::open(path, &architecture, rayon::current_num_threads())?;
+    let (tensors, origin) = (read_backbone(path)?, path.display().to_string());
+    let backbone = FrozenBackbone::new(&tensors, &origin, &architecture, rayon::current_num_threads())?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Ok((backbone, format!("those of {name} (--init)")))
 }

@@ -46,6 +46,17 @@ pub enum InterchangeError {
         /// What the file has there.
         found: String,
     },
+    /// A file that a training was to start from, or a control to look through, has learned from BreakHis itself.
+    #[error(
+        "{origin} was trained on {cases} cases of BreakHis, so figures of what starts from it would be flattered; take \
+         tensors that know none, such as ImageNet's"
+    )]
+    KnowsTheData {
+        /// The file.
+        origin: String,
+        /// How many cases.
+        cases: usize,
+    },
     /// The network cannot be written in the form that was asked for.
     #[error("the network {network} cannot be exported: {reason}")]
     NotExported {

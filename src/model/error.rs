@@ -26,17 +26,6 @@ pub enum ModelError {
         /// What the reader said.
         reason: String,
     },
-    /// A file that a training was to start from, or a control to look through, has learned from BreakHis itself.
-    #[error(
-        "{} was trained on {cases} cases of BreakHis, so figures of what starts from it would be flattered; take tensors \
-         that know none, such as ImageNet's", path.display()
-    )]
-    KnowsTheData {
-        /// The file.
-        path: PathBuf,
-        /// How many cases.
-        cases: usize,
-    },
     /// The file holds tensors but not Lobule's description of them.
     #[error(
         "{origin} has no usable Lobule metadata ({reason}); a weights file comes from `lobule train`, \

@@ -3,11 +3,9 @@
 //! In: tensors in torchvision's names and images. Out: the means of each tap's channels. What a network learns should
 //! be worth more than a regression on these.
 
-use std::path::Path;
-
 use crate::kernels::Level;
 use crate::model::classifier::{finished, joined};
-use crate::model::{Architecture, InferenceNetwork, ModelError, Network, Parameters, read_start};
+use crate::model::{Architecture, InferenceNetwork, ModelError, Network, Parameters, StoredTensors};
 use crate::pixels::Preprocess;
 
 /// A backbone that only looks; shared by reference between threads.
@@ -17,14 +15,19 @@ pub struct FrozenBackbone {
 }
 
 impl FrozenBackbone {
-    /// Reads the tensors of an architecture's backbone; images are prepared by [`Preprocess::imagenet`]. `threads` as
-    /// for [`super::Classifier::from_bytes`].
+    /// Takes the tensors of an architecture's backbone, which `origin` names in errors; images are prepared by
+    /// [`Preprocess::imagenet`]. `threads` as for [`super::Classifier::from_bytes`].
     ///
     /// # Errors
-    /// When the file cannot be read or does not fit.
-    pub fn open(path: &Path, architecture: &Architecture, threads: usize) -> Result<Self, ModelError> {
+    /// When they do not fit.
+    pub fn new(
+        tensors: &StoredTensors,
+        origin: &str,
+        architecture: &Architecture,
+        threads: usize,
+    ) -> Result<Self, ModelError> {
         let parameters = Parameters::initial(architecture, 0)?;
-        parameters.set_backbone(&read_start(path)?, &path.display().to_string())?;
+        parameters.set_backbone(tensors, origin)?;
         let network = Network::new(architecture.clone(), parameters);
         let preprocess = Preprocess::imagenet();
         let network = InferenceNetwork::new(&network, preprocess.size as usize, Level::default(), threads)?;

@@ -36,4 +36,4 @@ pub use operating_point::{
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use topology::{Role, TensorSpec};
-pub use weights_file::{FORMAT, Metadata, Origin, Provenance, WeightsFile, read_start};
+pub use weights_file::{FORMAT, KEY, Metadata, Origin, Provenance, WeightsFile};

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
-use crate::model::safetensors::{encode, parse, read_bytes, read_described_tensors, write_bytes};
+use crate::model::safetensors::{encode, parse, read_bytes, write_bytes};
 use crate::model::{
     Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensors,
 };
@@ -22,7 +22,7 @@ use crate::pixels::Preprocess;
 pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
-const KEY: &str = "lobule";
+pub const KEY: &str = "lobule";
 
 /// What a weights file says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -173,23 +173,4 @@ impl WeightsFile {
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         write_bytes(path, &self.bytes()?)
     }
-}
-
-/// Reads the tensors of any safetensors file, whatever wrote it, that a training may start from.
-///
-/// # Errors
-/// When the file cannot be read, is not safetensors, or holds other numbers than f16 and f32; when it is a network that
-/// was trained on images of BreakHis, for figures of what starts from it would be flattered.
-pub fn read_start(path: &Path) -> Result<StoredTensors, ModelError> {
-    #[derive(Deserialize)]
-    struct Cases {
-        #[serde(default)]
-        trained_on: Vec<String>,
-    }
-    let (tensors, text) = read_described_tensors(path, KEY)?;
-    let cases = text.and_then(|text| serde_json::from_str(&text).ok()).map_or(0, |cases: Cases| cases.trained_on.len());
-    if cases > 0 {
-        return Err(ModelError::KnowsTheData { path: path.to_owned(), cases });
-    }
-    Ok(tensors)
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::breakhis::BreakhisError;
 use crate::evaluate::{EvaluateError, FailedImage, lines};
+use crate::interchange::InterchangeError;
 use crate::model::ModelError;
 use crate::pixels::PixelsError;
 
@@ -122,6 +123,9 @@ pub enum TrainError {
     /// The network or its weights file.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The file that it was to start from.
+    #[error(transparent)]
+    Interchange(#[from] InterchangeError),
     /// candle refused an operation: a fault of this program, not of the user.
     #[error("a training step failed: {0}")]
     Candle(#[from] candle_core::Error),

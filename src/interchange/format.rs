@@ -1,0 +1,67 @@
+//! Which format a file has, by its content.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::interchange::InterchangeError;
+use crate::interchange::archive::Archive;
+
+/// The first bytes of an HDF5 file.
+const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
+/// The first bytes of a zip that holds anything.
+const ZIP: &[u8] = b"PK\x03\x04";
+/// The first bytes of what torch wrote before version 1.6: a pickle of a number that nothing else begins with.
+const LEGACY_TORCH: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+/// A file's format.
+pub(super) enum Format {
+    /// Safetensors, whatever wrote it.
+    Safetensors,
+    /// What `torch.save` writes: a zip.
+    Torch(Archive),
+    /// Keras 3's `.keras`: a zip.
+    Keras(Archive),
+    /// Keras's `.h5`.
+    Hdf5,
+}
+
+impl Format {
+    /// Looks into a file.
+    ///
+    /// # Errors
+    /// When it cannot be read or has another format.
+    pub(super) fn of(path: &Path) -> Result<Self, InterchangeError> {
+        let unreadable = |reason: &str| {
+            let (origin, reason) = (path.display().to_string(), reason.to_owned());
+            Err(InterchangeError::Unreadable { origin, reason })
+        };
+        let mut start = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
+        read.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+        if start.starts_with(ZIP) {
+            let archive = Archive::open(path)?;
+            if archive.names().any(|name| name.ends_with("/data.pkl")) {
+                return Ok(Self::Torch(archive));
+            }
+            if archive.names().any(|name| name == "config.json") {
+                return Ok(Self::Keras(archive));
+            }
+            return unreadable("it is a zip of neither Keras nor torch: it holds no config.json and no data.pkl");
+        }
+        if start.starts_with(HDF5) {
+            return Ok(Self::Hdf5);
+        }
+        if start.starts_with(LEGACY_TORCH) {
+            return unreadable(
+                "it is in torch's form before version 1.6; write it anew with torch.save(torch.load(F), G) or, better, as \
+                 safetensors",
+            );
+        }
+        // The length of the header in eight bytes, then the header, a JSON object.
+        match start.get(8) {
+            Some(b'{') => Ok(Self::Safetensors),
+            _ => unreadable("it is no safetensors, .pth, .keras or .h5 file"),
+        }
+    }
+}
