@@ -99,6 +99,9 @@ pub enum Command {
     /// Makes the figures of a model card from metrics.json and a weights file.
     #[cfg(feature = "cli")]
     Card(card::CardArguments),
+    /// Makes a weights file of a network that Keras trained.
+    #[cfg(feature = "cli")]
+    Import(interchange::import::ImportArguments),
     /// Times the network on this machine.
     #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
@@ -143,6 +146,8 @@ impl Command {
             Self::Bench(arguments) => bench::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Card(arguments) => card::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Import(arguments) => interchange::import::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Completions(arguments) => shell::completions(&arguments),

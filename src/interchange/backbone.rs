@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::interchange::InterchangeError;
 use crate::interchange::format::Format;
+use crate::interchange::keras::read_keras_backbone;
 use crate::model::{KEY, StoredTensors, read_described_tensors};
 
 /// Reads the tensors of a backbone.
@@ -27,7 +28,7 @@ pub fn read_backbone(path: &Path) -> Result<StoredTensors, InterchangeError> {
             Ok(tensors)
         }
         Format::Torch(_) => not_yet("torch's format"),
-        Format::Keras(_) | Format::Hdf5 => not_yet("Keras's format"),
+        Format::Keras(_) | Format::Hdf5 => read_keras_backbone(path),
     }
 }
 

@@ -5,8 +5,13 @@
 
 mod archive;
 mod backbone;
+mod digest;
 mod error;
 mod format;
+mod hdf5;
+mod keras;
+mod limits;
 
 pub use backbone::read_backbone;
 pub use error::InterchangeError;
+pub use keras::{ImportOptions, KerasPreprocess, import};

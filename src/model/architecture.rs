@@ -2,6 +2,8 @@
 //!
 //! In: nothing, or a weights file's metadata. Out: an [`Architecture`], from which the topology follows.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A network, as a weights file names it.
@@ -114,6 +116,27 @@ impl Architecture {
             return Err(format!("images of {size}x{size} pixels; there must be at least {smallest}x{smallest}"));
         }
         Ok(())
+    }
+}
+
+/// In words: `a baseline of 32, 64 and 128 filters` or `a fused DenseNet121`.
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |numbers: &[usize]| numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::Baseline(net) => {
+                write!(f, "baseline of {} filters and a dense layer of {}", list(&net.filters), net.hidden)
+            }
+            Self::Fused(net) => {
+                let blocks = list(&net.blocks);
+                let name = if blocks == "6, 12, 24, 16" { "121" } else { "" };
+                write!(
+                    f,
+                    "fused DenseNet{name} of blocks of {blocks} layers, taps of {} and a dense layer of {}",
+                    net.tap, net.hidden
+                )
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::kernels::Geometry;
 use crate::model::architecture::{Architecture, Baseline, Fused};
+use crate::model::parameters::in_backbone;
 
 impl Architecture {
     pub(super) fn topology(&self) -> Topology {
@@ -45,6 +46,11 @@ impl Architecture {
             Topology::Baseline(net) => net.tensors(),
             Topology::Fused(net) => net.tensors(),
         }
+    }
+
+    /// What is added to the variance of a norm of that name: Keras's numbers, one for its DenseNet and one for the rest.
+    pub fn epsilon(name: &str) -> f64 {
+        if in_backbone(name) { BACKBONE_EPSILON } else { HEAD_EPSILON }
     }
 }
 

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use half::f16;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::safetensors::{encode, parse, read_bytes, write_bytes};
 use crate::model::{
-    Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensors,
+    Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensor,
+    StoredTensors,
 };
 use crate::pixels::Preprocess;
 
@@ -157,9 +159,15 @@ impl WeightsFile {
     /// # Errors
     /// When the safetensors writer fails.
     pub fn bytes(&self) -> Result<Vec<u8>, ModelError> {
+        self.bytes_with_halves(|_| true)
+    }
+
+    /// The file's bytes, with those of the given kernels in f16.
+    fn bytes_with_halves(&self, halves: impl Fn(&StoredTensor) -> bool) -> Result<Vec<u8>, ModelError> {
         let broken = |reason: String| ModelError::Metadata { origin: self.metadata.name.clone(), reason };
         let specs = self.metadata.architecture.tensors();
-        let kernel = |name: &str| specs.iter().any(|spec| spec.name == name && spec.role == Role::ConvKernel);
+        let is_kernel = |name: &str| specs.iter().any(|spec| spec.name == name && spec.role == Role::ConvKernel);
+        let kernel = |name: &str| is_kernel(name) && self.tensors.get(name).is_some_and(&halves);
         let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
         let mut tensors = self.tensors.clone();
         tensors.extend(self.novelty.iter().flat_map(NoveltyStatistics::tensors));
@@ -172,5 +180,15 @@ impl WeightsFile {
     /// When it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ModelError> {
         write_bytes(path, &self.bytes()?)
+    }
+
+    /// Writes the file, whole or not at all, with kernels in f16 only where nothing of them is lost: what another
+    /// program trained is to answer here as it does there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_exact(&self, path: &Path) -> Result<(), ModelError> {
+        let is_half = |value: &f32| f16::from_f32(*value).to_f32() == *value;
+        write_bytes(path, &self.bytes_with_halves(|tensor| tensor.data.iter().all(is_half))?)
     }
 }

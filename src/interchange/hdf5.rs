@@ -1,0 +1,140 @@
+//! Reading HDF5 files that strangers wrote: groups, text attributes, and tensors of floating-point numbers.
+//!
+//! In: the bytes of a file. Out: [`StoredTensor`]s in f32. What a file declares is held against its length before
+//! memory is taken for it.
+
+use std::path::Path;
+
+use half::f16;
+use hdf5_reader::error::Error;
+use hdf5_reader::group::Group;
+use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
+
+use crate::interchange::InterchangeError;
+use crate::interchange::limits::NumberBudget;
+use crate::model::StoredTensor;
+
+/// An open file.
+pub(super) struct Hdf5 {
+    file: Hdf5File,
+    origin: String,
+    budget: NumberBudget,
+}
+
+impl Hdf5 {
+    /// Opens the HDF5 that is, or lies in, the file at `path`, whose length decides how many numbers are read.
+    ///
+    /// # Errors
+    /// When it is not HDF5 or is damaged.
+    pub(super) fn open(bytes: Vec<u8>, path: &Path) -> Result<Self, InterchangeError> {
+        let (origin, read) = (path.display().to_string(), "read");
+        let length = std::fs::metadata(path).map(|metadata| metadata.len());
+        let length = length.map_err(|source| InterchangeError::Io { action: read, path: path.to_owned(), source })?;
+        let budget = NumberBudget::of_file(usize::try_from(length).unwrap_or(usize::MAX));
+        let options = OpenOptions::default()
+            .with_chunk_cache_bytes(0)
+            .with_max_chunk_bytes(budget.bytes())
+            .with_max_read_bytes(budget.bytes())
+            .with_max_object_header_bytes(budget.bytes());
+        let file = Hdf5File::from_vec_with_options(bytes, options).map_err(|error| unreadable(&origin, &error))?;
+        Ok(Self { file, origin, budget })
+    }
+
+    /// The group at a path, which is empty for the root; `None` where there is none.
+    pub(super) fn group(&self, path: &str) -> Result<Option<Group>, InterchangeError> {
+        let group = if path.is_empty() { self.file.root_group() } else { self.file.group(path) };
+        self.found(group)
+    }
+
+    /// A text attribute of a group.
+    pub(super) fn text(&self, group: &Group, name: &str) -> Result<Option<String>, InterchangeError> {
+        let text = group.attribute(name).and_then(|attribute| attribute.read_string());
+        self.found(text)
+    }
+
+    /// A list of texts; Keras spreads one that is too long for an attribute over several, `name0`, `name1` and so on.
+    pub(super) fn texts(&self, group: &Group, name: &str) -> Result<Option<Vec<String>>, InterchangeError> {
+        let attributes = group.attributes().map_err(|error| unreadable(&self.origin, &error))?;
+        let of = |name: &str| match attributes.iter().find(|attribute| attribute.name == name) {
+            // An empty list has no type of its own, and is written as one of numbers.
+            Some(attribute) if attribute.num_elements().is_ok_and(|count| count == 0) => Ok(Some(Vec::new())),
+            Some(attribute) => attribute.read_strings().map(Some),
+            None => Ok(None),
+        };
+        let read = |name: &str| of(name).map_err(|error| unreadable(&self.origin, &error));
+        if let Some(all) = read(name)? {
+            return Ok(Some(all));
+        }
+        let mut all = None;
+        for number in 0.. {
+            let Some(more) = read(&format!("{name}{number}"))? else { break };
+            all.get_or_insert_with(Vec::new).extend(more);
+        }
+        Ok(all)
+    }
+
+    /// The names of the groups and of the tensors in a group.
+    pub(super) fn members(&self, group: &Group) -> Result<(Vec<String>, Vec<String>), InterchangeError> {
+        group.member_names().map_err(|error| unreadable(&self.origin, &error))
+    }
+
+    /// The shape of a tensor.
+    pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, InterchangeError> {
+        Ok(self.dataset(path)?.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
+    }
+
+    /// A tensor of numbers of 16, 32 or 64 bits.
+    ///
+    /// # Errors
+    /// When it is damaged, holds other numbers, or more than a file of this length can.
+    pub(super) fn tensor(&mut self, path: &str) -> Result<Option<StoredTensor>, InterchangeError> {
+        let Some(dataset) = self.dataset(path)? else { return Ok(None) };
+        let Datatype::FloatingPoint { size, .. } = *dataset.dtype() else {
+            return Err(self.unreadable(format!("the tensor {path} holds other numbers than floating-point ones")));
+        };
+        let count = dataset.num_elements().map_err(|error| self.unreadable(format!("the tensor {path}: {error}")))?;
+        self.budget.take(count).map_err(|reason| self.unreadable(format!("the tensor {path} {reason}")))?;
+        let bytes = dataset.read_native_bytes().map_err(|error| self.unreadable(error.to_string()))?;
+        let data = match size {
+            2 => bytes.as_chunks().0.iter().map(|bytes| f16::from_ne_bytes(*bytes).to_f32()).collect(),
+            4 => bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
+            8 => bytes.as_chunks().0.iter().map(|bytes| f64::from_ne_bytes(*bytes) as f32).collect(),
+            _ => {
+                return Err(
+                    self.unreadable(format!("the tensor {path} holds numbers of {size} bytes; 2, 4 and 8 are read"))
+                );
+            }
+        };
+        Ok(Some(StoredTensor { shape: dataset.shape().iter().map(|size| *size as usize).collect(), data }))
+    }
+
+    /// An error about this file.
+    pub(super) fn unreadable(&self, reason: String) -> InterchangeError {
+        InterchangeError::Unreadable { origin: self.origin.clone(), reason }
+    }
+
+    fn dataset(&self, path: &str) -> Result<Option<Dataset>, InterchangeError> {
+        self.found(self.file.dataset(path))
+    }
+
+    fn found<T>(&self, result: Result<T, Error>) -> Result<Option<T>, InterchangeError> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(unreadable(&self.origin, &error)),
+        }
+    }
+}
+
+/// Whether an error says no more than that something is not there.
+fn is_missing(error: &Error) -> bool {
+    match error {
+        Error::GroupNotFound(_) | Error::DatasetNotFound(_) | Error::AttributeNotFound(_) => true,
+        Error::Context { source, .. } => is_missing(source),
+        _ => false,
+    }
+}
+
+fn unreadable(origin: &str, error: &Error) -> InterchangeError {
+    InterchangeError::Unreadable { origin: origin.to_owned(), reason: format!("its HDF5 is damaged: {error}") }
+}

@@ -1,0 +1,139 @@
+//! From Keras's variables to the tensors of a weights file: other names, other layouts, other epsilons.
+
+use std::collections::HashMap;
+
+use super::graph::{Graph, Node, Operation};
+use super::head::Answer;
+use super::known::{KnownNetwork, LayerMatch};
+use super::variables::Variables;
+use crate::interchange::InterchangeError;
+use crate::model::{Architecture, Role, StoredTensor, StoredTensors, TensorSpec};
+
+/// Reads the tensors of a known network; `swapped` says that its first class is ours with the larger number.
+///
+/// # Errors
+/// When a variable is missing or damaged, has another shape, or holds what is not a number.
+pub(super) fn tensors(
+    graph: &Graph,
+    network: &KnownNetwork,
+    variables: &mut Variables,
+    swapped: bool,
+) -> Result<StoredTensors, InterchangeError> {
+    let mut specs: HashMap<String, Vec<TensorSpec>> = HashMap::new();
+    for spec in network.architecture.tensors() {
+        let layer = spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(layer, _)| layer).to_owned();
+        specs.entry(layer).or_default().push(spec);
+    }
+    let mut all = StoredTensors::new();
+    for LayerMatch { name, node } in &network.layers {
+        let node = &graph.nodes[*node];
+        let mut read = variables.read(node)?;
+        if matches!(name.as_str(), "output" | "classifier.output") {
+            complete_answer(&mut read, network.ending.answer, swapped);
+        }
+        if name == "classifier.dense" {
+            reorder_taps(&mut read, network);
+        }
+        for spec in specs.remove(name).unwrap_or_default() {
+            let tensor = converted(&spec, node, &mut read, variables)?;
+            all.insert(spec.name, tensor);
+        }
+    }
+    Ok(all)
+}
+
+/// One of our tensors from the variables of its layer.
+fn converted(
+    spec: &TensorSpec,
+    node: &Node,
+    read: &mut HashMap<&'static str, StoredTensor>,
+    variables: &Variables,
+) -> Result<StoredTensor, InterchangeError> {
+    let (name, shape) = match spec.role {
+        Role::ConvKernel => ("kernel", vec![spec.shape[2], spec.shape[3], spec.shape[1], spec.shape[0]]),
+        Role::DenseKernel => ("kernel", vec![spec.shape[1], spec.shape[0]]),
+        Role::Bias => ("bias", spec.shape.clone()),
+        Role::Gamma => ("gamma", spec.shape.clone()),
+        Role::Beta => ("beta", spec.shape.clone()),
+        Role::Mean => ("moving_mean", spec.shape.clone()),
+        Role::Variance => ("moving_variance", spec.shape.clone()),
+    };
+    let layer = node.layer.shown();
+    let tensor = match read.remove(name) {
+        Some(tensor) => tensor,
+        // What the layer was built without does nothing.
+        None => {
+            let value = if spec.role == Role::Gamma { 1.0 } else { 0.0 };
+            return Ok(StoredTensor { shape: spec.shape.clone(), data: vec![value; spec.shape.iter().product()] });
+        }
+    };
+    if tensor.shape != shape {
+        let reason = format!(
+            "the {name} of the layer {layer} has the shape {:?}, and the network has {shape:?} there",
+            tensor.shape
+        );
+        return Err(variables.unreadable(reason));
+    }
+    if !tensor.data.iter().all(|value| value.is_finite()) {
+        let reason = format!(
+            "the {name} of the layer {layer} holds NaN or infinity: its training diverged, or the file is damaged"
+        );
+        return Err(variables.unreadable(reason));
+    }
+    let data = match spec.role {
+        Role::ConvKernel | Role::DenseKernel => filters_first(&tensor.data, &spec.shape),
+        Role::Variance => with_our_epsilon(tensor.data, spec, node)
+            .ok_or_else(|| variables.unreadable(format!("the {name} of the layer {layer} holds numbers below zero")))?,
+        _ => tensor.data,
+    };
+    Ok(StoredTensor { shape: spec.shape.clone(), data })
+}
+
+/// From Keras's (rows, columns, channels, filters) to (filters, channels, rows, columns); a dense kernel is one without
+/// rows and columns.
+fn filters_first(data: &[f32], shape: &[usize]) -> Vec<f32> {
+    let (filters, channels) = (shape[0], shape[1]);
+    let field: usize = shape[2..].iter().product();
+    let mut turned = Vec::with_capacity(data.len());
+    for filter in 0..filters {
+        for channel in 0..channels {
+            turned.extend((0..field).map(|place| data[(place * channels + channel) * filters + filter]));
+        }
+    }
+    turned
+}
+
+/// The variance to which our epsilon adds up to what Keras's added up to; none where it would be below zero.
+fn with_our_epsilon(data: Vec<f32>, spec: &TensorSpec, node: &Node) -> Option<Vec<f32>> {
+    let Operation::Norm { epsilon, .. } = node.operation else { return Some(data) };
+    // NaN where there is no graph to say.
+    let more = if epsilon.is_nan() { 0.0 } else { epsilon - Architecture::epsilon(&spec.name) };
+    let moved = data.into_iter().map(|value| if more.abs() < 1e-9 { value } else { (f64::from(value) + more) as f32 });
+    moved.map(|value| (value >= 0.0).then_some(value)).collect()
+}
+
+/// Makes two units of one with a sigmoid, and puts the classes in our order.
+fn complete_answer(read: &mut HashMap<&'static str, StoredTensor>, answer: Answer, swapped: bool) {
+    for tensor in read.values_mut() {
+        if answer == Answer::Sigmoid && tensor.shape.last() == Some(&1) {
+            // A softmax of (0, z) is a sigmoid of z.
+            tensor.data = tensor.data.iter().flat_map(|value| [0.0, *value]).collect();
+            if let Some(units) = tensor.shape.last_mut() {
+                *units = 2;
+            }
+        }
+        if swapped && tensor.shape.last() == Some(&2) {
+            tensor.data.as_chunks_mut::<2>().0.iter_mut().for_each(|pair| pair.swap(0, 1));
+        }
+    }
+}
+
+/// Puts the rows of the hidden kernel, a group a tap, in the order of the blocks.
+fn reorder_taps(read: &mut HashMap<&'static str, StoredTensor>, network: &KnownNetwork) {
+    let (Architecture::Fused(fused), Some(kernel)) = (&network.architecture, read.get_mut("kernel")) else { return };
+    let group = fused.tap * fused.hidden;
+    if kernel.data.len() != group * network.taps.len() {
+        return; // The shape is refused when it is converted.
+    }
+    kernel.data = network.taps.iter().flat_map(|tap| kernel.data[tap * group..][..group].to_vec()).collect();
+}
