@@ -1,5 +1,5 @@
-//! `lobule calibrate`: a weights file that was trained on all images and a cross-validation of its recipe in; the same file
-//! with the temperature, the operating points and the flags that these give out.
+//! `lobule calibrate`: a weights file and images in, with a cross-validation of its recipe where it was trained on all of them;
+//! the same file with the temperature, the operating points and the flags that these give out.
 
 use std::path::PathBuf;
 
@@ -18,15 +18,15 @@ use crate::train::{CalibrationConfig, calibrate};
 /// Arguments of `lobule calibrate`.
 #[derive(Debug, Args)]
 pub struct CalibrateArguments {
-    /// Weights file that was trained on all images, as `lobule train --all` writes it.
+    /// Weights file: one that was trained on all images (`lobule train --all`), or on none of them, such as an imported one.
     #[arg(value_name = "WEIGHTS")]
     weights: PathBuf,
-    /// Folder of these images.
+    /// Folder of the images.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Folder of a cross-validation of the same recipe on them, as `lobule train --folds` writes it.
+    /// Folder of a cross-validation of the same recipe on them (`lobule train --folds`), for a file that was trained on all.
     #[arg(long, value_name = "DIR")]
-    cross_validation: PathBuf,
+    cross_validation: Option<PathBuf>,
     /// Where the calibrated file is written.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,

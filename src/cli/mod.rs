@@ -90,7 +90,7 @@ pub enum Command {
     /// Trains a network by one of four recipes.
     #[cfg(feature = "cli")]
     Train(train::TrainArguments),
-    /// Calibrates a network that was trained on all images, by a cross-validation of its recipe.
+    /// Calibrates a network by a cross-validation of its recipe, or by images that it was not trained on.
     #[cfg(feature = "cli")]
     Calibrate(calibrate::CalibrateArguments),
     /// Puts the figures of runs side by side: the report's summary table.

@@ -138,3 +138,71 @@ fn is_missing(error: &Error) -> bool {
 fn unreadable(origin: &str, error: &Error) -> InterchangeError {
     InterchangeError::Unreadable { origin: origin.to_owned(), reason: format!("its HDF5 is damaged: {error}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use flate2::read::GzDecoder;
+
+    use super::*;
+
+    fn fixture(name: &str) -> Vec<u8> {
+        let path = format!("{}/tests/fixtures/keras/{name}.gz", env!("CARGO_MANIFEST_DIR"));
+        let mut bytes = Vec::new();
+        GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    /// Opens bytes as if a file of them were read.
+    fn open(bytes: &[u8]) -> Result<Hdf5, InterchangeError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        Hdf5::open(bytes.to_vec(), file.path())
+    }
+
+    /// Element i of the tensor that tests/fixtures/keras_import.py wrote.
+    fn element(index: usize) -> f32 {
+        (((7919 * index) % 2003) as f64 / 1001.0 - 1.0) as f32
+    }
+
+    #[test]
+    fn tensors_are_those_of_h5py_in_every_layout_and_byte_order() {
+        let layouts = ["contiguous", "big_endian", "double", "chunks", "gzip", "shuffle", "checked", "growing"];
+        let newest = ["new/chunks", "new/growing", "new/single"];
+        for (name, tensors) in [("layouts.h5", &layouts[..]), ("layouts_latest.h5", &newest)] {
+            let mut file = open(&fixture(name)).unwrap();
+            for tensor in tensors {
+                let StoredTensor { shape, data } = file.tensor(tensor).unwrap().unwrap();
+                assert_eq!(shape, [20, 30], "{tensor}");
+                assert!(data.iter().enumerate().all(|(index, value)| *value == element(index)), "{tensor}");
+            }
+        }
+        let half = open(&fixture("layouts.h5")).unwrap().tensor("half").unwrap().unwrap();
+        assert!(half.data.iter().enumerate().all(|(index, value)| *value == f16::from_f32(element(index)).to_f32()));
+    }
+
+    #[test]
+    fn other_numbers_missing_tensors_and_damage_are_told_apart() {
+        let bytes = fixture("layouts.h5");
+        let mut file = open(&bytes).unwrap();
+        let error = file.tensor("integers").unwrap_err().to_string();
+        assert!(error.ends_with("the tensor integers holds other numbers than floating-point ones"), "{error}");
+        assert!(file.tensor("nothing").unwrap().is_none());
+        assert!(file.group("nothing/at/all").unwrap().is_none());
+        for length in [8, 100, bytes.len() / 2] {
+            let read = open(&bytes[..length]).and_then(|mut file| file.tensor("growing"));
+            assert!(read.is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn a_file_cannot_ask_for_more_memory_than_its_length_allows() {
+        let mut file = open(&fixture("layouts.h5")).unwrap();
+        let before = file.budget.bytes();
+        assert!(before < (2 << 20), "{before}");
+        // Read often enough, the same tensor is more than the file can hold.
+        let refused = (0..10_000).find_map(|_| file.tensor("contiguous").err());
+        assert!(refused.unwrap().to_string().contains("more than a file of this length holds"));
+    }
+}

@@ -22,6 +22,7 @@ mod flags;
 mod folds;
 mod heatmaps;
 mod help;
+mod import;
 mod predict;
 mod real_images;
 mod support;

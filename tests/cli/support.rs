@@ -101,6 +101,7 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         operating_points: Vec::new(),
         calibration: None,
         flags: None,
+        origin: None,
         provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),

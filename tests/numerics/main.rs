@@ -10,6 +10,7 @@ mod heatmap;
 mod inference_walk;
 mod keras_callbacks;
 mod keras_forward;
+mod keras_import;
 mod keras_training;
 mod oracle;
 mod resize;

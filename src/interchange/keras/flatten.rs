@@ -45,10 +45,9 @@ fn refuse_code(config: &Value, origin: &str) -> Result<(), InterchangeError> {
             if matches!(class, "Lambda" | "__lambda__") {
                 return refused(format!("the layer {name}is a {class}, which holds code"));
             }
-            let is_foreign = |module: &str| {
-                !(module.is_empty() || module == "builtins" || module == "keras" || module.starts_with("keras."))
-            };
-            if registered.contains('>') || is_foreign(module) {
+            let package = module.strip_prefix("tensorflow.python.").unwrap_or(module).split('.').next();
+            let is_foreign = !package.is_some_and(|package| matches!(package, "" | "builtins" | "keras" | "tf_keras"));
+            if registered.contains('>') || is_foreign {
                 let full = if registered.contains('>') { registered.to_owned() } else { format!("{module}.{class}") };
                 return refused(format!("the layer {name}is of the class {full}, which is not Keras's own"));
             }

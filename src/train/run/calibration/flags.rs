@@ -13,7 +13,7 @@ use crate::model::{
     NoveltyStatistics, Prediction, WeightsFile,
 };
 use crate::pixels::{DecodeLimits, PixelsError, Preprocess, Resampling, RgbImage, read};
-use crate::train::run::calibration::{Fold, Repeat};
+use crate::train::run::calibration::{Fold, FoldNetwork, Repeat, network_of};
 use crate::train::run::single_run::case_numbers;
 use crate::train::samples::CHUNK;
 use crate::train::{Progress, TrainError};
@@ -72,7 +72,7 @@ pub(super) fn fit(
         stain: fit.limits.stain,
         uncertain: fit.limits.uncertain,
         found: FlagFigures {
-            method: METHOD.to_owned(),
+            method: method(network_of(repeats)),
             images: images.len(),
             cases: cases.len(),
             folds: repeats.first().map_or(0, |repeat| repeat.folds.len()),
@@ -89,13 +89,24 @@ pub(super) fn fit(
 }
 
 /// How the thresholds come about, for those who read the file.
-const METHOD: &str = "Foreign: at the first, the second and the last dense block, the logarithm of what of an image's mean channels lies \
-     outside of the directions in which those of the training's images and of altered copies of them vary most, \
-     standardised by fits that leave a fifth of the cases out; the mean of the three. Stain: the squared Mahalanobis \
-     distance of the means, deviations and correlations of the colours in l-alpha-beta, each case weighing the same. \
-     Uncertain: the distance of a calibrated margin from that of the threshold. The thresholds are quantiles over the \
-     images that the fold networks of a cross-validation by the same settings did not see, all repeats together: 96.5 % \
-     of them are not foreign, 95 % not stain, 80 % not uncertain. The statistics are those of all images.";
+fn method(network: FoldNetwork) -> String {
+    let unseen = match network {
+        FoldNetwork::OfCrossValidation => {
+            "the images that the fold networks of a cross-validation by the same settings did not see, all repeats together"
+        }
+        FoldNetwork::TheFileItself => {
+            "images that the network was not trained on, each by the statistics of the other folds' images"
+        }
+    };
+    format!(
+        "Foreign: at the first, the second and the last dense block, the logarithm of what of an image's mean channels lies \
+         outside of the directions in which those of the training's images and of altered copies of them vary most, \
+         standardised by fits that leave a fifth of the cases out; the mean of the three. Stain: the squared Mahalanobis \
+         distance of the means, deviations and correlations of the colours in l-alpha-beta, each case weighing the same. \
+         Uncertain: the distance of a calibrated margin from that of the threshold. The thresholds are quantiles over \
+         {unseen}: 96.5 % of them are not foreign, 95 % not stain, 80 % not uncertain. The statistics are those of all images."
+    )
+}
 
 /// The shares of the flags in a line.
 fn summary(FlagFigures { shares, error, .. }: &FlagFigures) -> String {
@@ -139,7 +150,7 @@ impl Fitting<'_> {
     /// are of one case.
     fn fold(
         &self,
-        Fold { weights, split, predictions }: &Fold,
+        Fold { weights, split, predictions, network }: &Fold,
         temperature: f64,
         place: &str,
         progress: &mut dyn Progress,
@@ -148,7 +159,7 @@ impl Fitting<'_> {
         let is_trained_on = |file: &ImageFile| split.part_of(file.file_name()) == Some(Part::Train);
         let train: Vec<&ImageFile> =
             self.images.iter().map(|kept| kept.file).filter(|image| is_trained_on(image)).collect();
-        if file.metadata.trained_on != case_numbers(&train) {
+        if *network == FoldNetwork::OfCrossValidation && file.metadata.trained_on != case_numbers(&train) {
             let reason = "was not trained on the cases of its fold's training part, so that it may know the others";
             return Err(TrainError::unusable(weights, reason.to_owned()));
         }

@@ -1,10 +1,11 @@
-//! What a weights file that was trained on all images says of how sure it is: its temperature, its operating points and its
-//! flags, from a cross-validation by the same settings.
+//! What a weights file says of how sure it is: its temperature, its operating points and its flags. Where it was trained on
+//! all images, they come from a cross-validation by the same settings; else from images that it was not trained on.
 //!
-//! In: the weights file, the images and the folder of the cross-validation. Out: the weights file with its calibration.
-//! Nothing is trained.
+//! In: the weights file, the images and the folder of the cross-validation, if there is one. Out: the weights file with its
+//! calibration. Nothing is trained.
 
 mod flags;
+mod own;
 mod temperature;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::breakhis::{Dataset, Folds, ImageFile, Part, Split};
 use crate::evaluate::Predictions;
 use crate::evaluate::comparison::Pooled;
-use crate::model::WeightsFile;
+use crate::model::{Metadata, WeightsFile};
 use crate::train::run::compare_runs::pooled;
 use crate::train::run::cross_validation::{folder_of, runs_of};
 use crate::train::run::single_run::case_numbers;
@@ -32,12 +33,28 @@ pub(super) struct Fold {
     split: Split,
     /// What it says of these.
     predictions: Predictions,
+    network: FoldNetwork,
+}
+
+/// What a fold's network is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FoldNetwork {
+    /// A run of a cross-validation, trained on the fold's train part.
+    OfCrossValidation,
+    /// The weights file itself, which was trained on none of the images.
+    TheFileItself,
 }
 
 impl Repeat {
     fn predictions(&self) -> Vec<Predictions> {
         self.folds.iter().map(|fold| fold.predictions.clone()).collect()
     }
+}
+
+/// What the networks of the folds are; the same of all.
+fn network_of(repeats: &[Repeat]) -> FoldNetwork {
+    let first = repeats.first().and_then(|repeat| repeat.folds.first());
+    first.map_or(FoldNetwork::OfCrossValidation, |fold| fold.network)
 }
 
 /// Reads the repeats of a cross-validation of the data set. `check` refuses the folder of a run that was trained by other
@@ -78,6 +95,7 @@ pub(super) fn read_repeats(
             weights: run.join("weights.safetensors"),
             split,
             predictions,
+            network: FoldNetwork::OfCrossValidation,
         });
         repeats.push(Repeat { seed, pooled, folds: folds.collect() });
     }
@@ -111,15 +129,17 @@ pub(super) fn calibrate_file(
 /// What [`calibrate`] is asked for.
 #[derive(Clone, Debug)]
 pub struct CalibrationConfig {
-    /// A weights file that was trained on all images of the data set.
+    /// A weights file.
     pub weights: PathBuf,
     /// Folder of the images.
     pub data: PathBuf,
-    /// Folder of a cross-validation of the same recipe on the same images.
-    pub cross_validation: PathBuf,
+    /// Folder of a cross-validation of the same recipe on the same images, where the file was trained on all of them;
+    /// without it, the file must not have been trained on any.
+    pub cross_validation: Option<PathBuf>,
 }
 
-/// Calibrates a weights file anew by a cross-validation of its recipe; nothing is trained, and nothing written.
+/// Calibrates a weights file anew, by a cross-validation of its recipe or by images that it was not trained on; nothing is
+/// trained, and nothing written.
 ///
 /// # Errors
 /// When the file, the images or the cross-validation cannot be read or do not belong together, or `progress` asked to stop.
@@ -129,7 +149,26 @@ pub fn calibrate(config: &CalibrationConfig, progress: &mut dyn Progress) -> Res
     let dataset = Dataset::open(data)?;
     dataset.require_whole()?;
     let images: Vec<&ImageFile> = dataset.images().iter().collect();
-    let metadata = &file.metadata;
+    let repeats = match cross_validation {
+        Some(folder) => repeats_of_recipe(folder, weights, &file.metadata, &dataset)?,
+        None => vec![own::repeat(weights, &file.metadata, &dataset, progress)?],
+    };
+    let done = calibrate_file(&mut file, &repeats, &images, progress);
+    done.map_err(|error| match error {
+        TrainError::Interrupted(place) => TrainError::Stopped(place),
+        other => other,
+    })?;
+    Ok(file)
+}
+
+/// The repeats of a cross-validation of the recipe of a file that was trained on all images of the data set.
+fn repeats_of_recipe(
+    folder: &Path,
+    weights: &Path,
+    metadata: &Metadata,
+    dataset: &Dataset,
+) -> Result<Vec<Repeat>, TrainError> {
+    let images: Vec<&ImageFile> = dataset.images().iter().collect();
     if metadata.trained_on != case_numbers(&images) {
         let reason = format!(
             "was trained on {} cases, and the data are of {}; only a file that was trained on all of them (--all) is \
@@ -139,7 +178,7 @@ pub fn calibrate(config: &CalibrationConfig, progress: &mut dyn Progress) -> Res
         );
         return Err(TrainError::unusable(weights, reason));
     }
-    let repeats = read_repeats(cross_validation, &dataset, |run, RunConfig { recipe, .. }| {
+    read_repeats(folder, dataset, |run, RunConfig { recipe, .. }| {
         let same = [
             ("recipe", recipe.name == metadata.provenance.recipe),
             ("architecture", recipe.architecture == metadata.architecture),
@@ -152,11 +191,5 @@ pub fn calibrate(config: &CalibrationConfig, progress: &mut dyn Progress) -> Res
                 Err(TrainError::unusable(run, reason))
             }
         }
-    })?;
-    let done = calibrate_file(&mut file, &repeats, &images, progress);
-    done.map_err(|error| match error {
-        TrainError::Interrupted(place) => TrainError::Stopped(place),
-        other => other,
-    })?;
-    Ok(file)
+    })
 }

@@ -1,13 +1,12 @@
-//! The temperature and the operating points of a weights file that was trained on all images, from the predictions of a
-//! cross-validation by the same settings: none of them is of an image that its network was trained on, and no test part
-//! is touched.
+//! The temperature and the operating points of a weights file, from predictions of which none is of an image that its
+//! network was trained on: those of a cross-validation by the same settings, or its own. No test part is touched.
 
 use std::collections::HashSet;
 
 use crate::diagnosis::{Probability, Threshold};
 use crate::evaluate::{Confusion, Fit, Metric, Predictions, SENSITIVITY_PERCENT, mean_of_all};
 use crate::model::{BeforeAfter, Calibration, Metadata, OperatingPoint, PointName, SensitivitySpecificity};
-use crate::train::run::calibration::Repeat;
+use crate::train::run::calibration::{FoldNetwork, Repeat, network_of};
 
 /// What a weights file is to say of its calibration.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,10 +37,15 @@ impl FileCalibration {
         let sensitive = crossed.iter().fold(Confusion::default(), |sum, crossed| sum.plus(crossed.sensitive));
         let names: HashSet<&str> =
             together.iter().flat_map(|repeat| &repeat.subjects).map(|subject| &*subject.filename).collect();
+        let unseen = match network_of(repeats) {
+            FoldNetwork::OfCrossValidation => {
+                "the predictions out of fold of a cross-validation by the same settings, all repeats together"
+            }
+            FoldNetwork::TheFileItself => "the network's own predictions for images that it was not trained on",
+        };
         let calibration = Calibration {
             method: format!(
-                "The temperature and the point sensitive are fitted to the predictions out of fold of a cross-validation by \
-                 the same settings, all repeats together. For the temperature each case weighs the same; sensitive is the \
+                "The temperature and the point sensitive are fitted to {unseen}. For the temperature each case weighs the same; sensitive is the \
                  largest threshold that {SENSITIVITY_PERCENT} % of the malignant images reach. Sensitivity and specificity \
                  of the points are those of these images. ece, nll and sensitive_cross_fitted are means of the repeats in \
                  which each fold is calibrated by the other folds."
