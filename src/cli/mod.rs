@@ -99,6 +99,9 @@ pub enum Command {
     /// Makes the figures of a model card from metrics.json and a weights file.
     #[cfg(feature = "cli")]
     Card(card::CardArguments),
+    /// Writes a network for other programs: as ONNX, or in torchvision's names.
+    #[cfg(feature = "cli")]
+    Export(interchange::ExportArguments),
     /// Times the network on this machine.
     #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
@@ -141,6 +144,8 @@ impl Command {
             Self::Compare(arguments) => compare::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Bench(arguments) => bench::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Export(arguments) => interchange::export(&arguments),
             #[cfg(feature = "cli")]
             Self::Card(arguments) => card::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),

@@ -7,6 +7,10 @@ mod archive;
 mod backbone;
 mod error;
 mod format;
+mod onnx;
+mod torchvision;
 
 pub use backbone::read_backbone;
 pub use error::InterchangeError;
+pub use onnx::{OnnxParts, onnx};
+pub use torchvision::torchvision;

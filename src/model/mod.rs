@@ -35,5 +35,7 @@ pub use operating_point::{
     SensitivitySpecificity,
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
+#[cfg(feature = "train")]
+pub(crate) use topology::{BLOCK_POOL, BaselineNet, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{FORMAT, KEY, Metadata, Origin, Provenance, WeightsFile};

@@ -1,1 +1,5 @@
 //! The commands that bring weights from and to other programs, and the one that says what a file holds.
+
+mod export;
+
+pub(super) use export::{ExportArguments, export};
