@@ -20,6 +20,8 @@ pub(super) enum Format {
     Safetensors,
     /// What `torch.save` writes: a zip.
     Torch(Archive),
+    /// What it wrote before version 1.6.
+    LegacyTorch,
     /// Keras 3's `.keras`: a zip.
     Keras(Archive),
     /// Keras's `.h5`.
@@ -53,10 +55,7 @@ impl Format {
             return Ok(Self::Hdf5);
         }
         if start.starts_with(LEGACY_TORCH) {
-            return unreadable(
-                "it is in torch's form before version 1.6; write it anew with torch.save(torch.load(F), G) or, better, as \
-                 safetensors",
-            );
+            return Ok(Self::LegacyTorch);
         }
         // The length of the header in eight bytes, then the header, a JSON object.
         match start.get(8) {

@@ -5,12 +5,16 @@
 
 mod archive;
 mod backbone;
+mod densenet_names;
 mod error;
 mod format;
+mod numbers;
 mod onnx;
+mod safetensors;
+mod torch;
 mod torchvision;
 
-pub use backbone::read_backbone;
+pub use backbone::{read_backbone, read_backbone_of};
 pub use error::InterchangeError;
 pub use onnx::{OnnxParts, onnx};
 pub use torchvision::torchvision;

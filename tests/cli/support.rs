@@ -102,6 +102,7 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         calibration: None,
         flags: None,
         provenance: Provenance::default(),
+        origin: None,
         trained_on: Vec::new(),
         figures: BTreeMap::new(),
     };
