@@ -102,6 +102,9 @@ pub enum Command {
     /// Writes a network for other programs: as ONNX, or in torchvision's names.
     #[cfg(feature = "cli")]
     Export(interchange::ExportArguments),
+    /// Says what a file of weights is, whatever program wrote it.
+    #[cfg(feature = "cli")]
+    Inspect(interchange::InspectArguments),
     /// Times the network on this machine.
     #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
@@ -146,6 +149,8 @@ impl Command {
             Self::Bench(arguments) => bench::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Export(arguments) => interchange::export(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Inspect(arguments) => interchange::inspect(&arguments),
             #[cfg(feature = "cli")]
             Self::Card(arguments) => card::run(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),

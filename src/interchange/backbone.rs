@@ -25,6 +25,10 @@ pub fn read_backbone(path: &Path) -> Result<StoredTensors, InterchangeError> {
         }
         Format::Torch(archive) => densenet_names::torchvision(torch::read(archive)?, &origin),
         Format::LegacyTorch => densenet_names::torchvision(torch::read_legacy(path)?, &origin),
+        Format::Onnx => {
+            let reason = "it is an ONNX file, a graph from which no tensors are taken".to_owned();
+            Err(InterchangeError::Unreadable { origin, reason })
+        }
         Format::Keras(_) | Format::Hdf5 => {
             Err(InterchangeError::Unreadable { origin, reason: "Keras's format is not read here yet".to_owned() })
         }
@@ -42,7 +46,7 @@ pub fn read_backbone_of(architecture: &Architecture, path: &Path) -> Result<Stor
 }
 
 /// Refuses a network whose description says that it was trained on cases of BreakHis.
-fn refuse_what_knows_the_data(description: Option<&str>, origin: &str) -> Result<(), InterchangeError> {
+pub(super) fn refuse_what_knows_the_data(description: Option<&str>, origin: &str) -> Result<(), InterchangeError> {
     #[derive(Deserialize)]
     struct Cases {
         #[serde(default)]

@@ -8,6 +8,7 @@ mod backbone;
 mod densenet_names;
 mod error;
 mod format;
+mod inspect;
 mod numbers;
 mod onnx;
 mod safetensors;
@@ -16,5 +17,6 @@ mod torchvision;
 
 pub use backbone::{read_backbone, read_backbone_of};
 pub use error::InterchangeError;
+pub use inspect::{InspectedTensor, Inspection};
 pub use onnx::{OnnxParts, onnx};
 pub use torchvision::torchvision;

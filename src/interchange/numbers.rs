@@ -24,6 +24,17 @@ impl Numbers {
         }
     }
 
+    /// What they are called.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Bf16 => "bf16".to_owned(),
+            Self::F16 => "f16".to_owned(),
+            Self::F32 => "f32".to_owned(),
+            Self::F64 => "f64".to_owned(),
+            Self::Other(size) => format!("whole numbers of {} bits", 8 * size),
+        }
+    }
+
     /// Numbers in their order, none where they are [`Numbers::Other`].
     pub(super) fn read(self, bytes: &[u8]) -> Option<Vec<f32>> {
         Some(match self {

@@ -21,6 +21,8 @@ mod weights_file;
 
 pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors, write_tensors};
 pub use architecture::{Architecture, Baseline, Fused};
+#[cfg(feature = "train")]
+pub(crate) use classifier::sha256;
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
 pub use explanation::Explanation;

@@ -13,7 +13,7 @@ use crate::diagnosis::RESEARCH_USE;
 use crate::interchange::InterchangeError;
 use crate::interchange::onnx::builder::{Attribute, End, GraphBuilder};
 use crate::interchange::onnx::networks::NetworkBuilder;
-use crate::interchange::onnx::schema::{ModelProto, OperatorSetId, StringStringEntry};
+use crate::interchange::onnx::schema::{ModelHead, ModelProto, OperatorSetId, StringStringEntry};
 use crate::model::{ModelId, WeightsFile};
 
 /// The version of ONNX's operators: old enough for all that runs ONNX today.
@@ -93,4 +93,20 @@ fn properties(file: &WeightsFile, id: &ModelId) -> Result<Vec<StringStringEntry>
         ("intended_use", RESEARCH_USE.to_owned()),
     ];
     Ok(entries.map(|(key, value)| StringStringEntry { key: key.to_owned(), value }).into())
+}
+
+/// What an ONNX file says of itself, by name.
+///
+/// # Errors
+/// When its bytes are no ONNX file.
+pub(super) fn describe(bytes: &[u8], origin: &str) -> Result<Vec<(String, String)>, InterchangeError> {
+    let unreadable = |reason: String| InterchangeError::Unreadable {
+        origin: origin.to_owned(),
+        reason: format!("as ONNX: {reason}"),
+    };
+    let head = ModelHead::decode(bytes).map_err(|error| unreadable(error.to_string()))?;
+    let graph = head.graph.ok_or_else(|| unreadable("it has no graph".to_owned()))?;
+    let producer = format!("{} {}, ONNX's format {}", head.producer_name, head.producer_version, head.ir_version);
+    let own = [("graph".to_owned(), graph.name), ("producer".to_owned(), producer)];
+    Ok(own.into_iter().chain(head.metadata_props.into_iter().map(|entry| (entry.key, entry.value))).collect())
 }

@@ -144,3 +144,24 @@ pub(super) enum Extent {
     #[prost(string, tag = "2")]
     Parameter(String),
 }
+
+/// What a file says of itself, without its graph's nodes and tensors, which are passed over.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ModelHead {
+    #[prost(int64, tag = "1")]
+    pub(super) ir_version: i64,
+    #[prost(string, tag = "2")]
+    pub(super) producer_name: String,
+    #[prost(string, tag = "3")]
+    pub(super) producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    pub(super) graph: Option<GraphHead>,
+    #[prost(message, repeated, tag = "14")]
+    pub(super) metadata_props: Vec<StringStringEntry>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GraphHead {
+    #[prost(string, tag = "2")]
+    pub(super) name: String,
+}

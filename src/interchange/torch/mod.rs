@@ -11,11 +11,11 @@ mod tests;
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::interchange::InterchangeError;
 use crate::interchange::archive::Archive;
 use crate::interchange::numbers::Numbers;
 use crate::interchange::torch::objects::{PickleError, TensorPlace, TensorPlaces};
 use crate::interchange::torch::pickle::load;
+use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::{StoredTensor, StoredTensors};
 
 /// How many times as large as the file its tensors may be as f32: numbers of one byte are not read, so two would do.
@@ -26,6 +26,35 @@ const MOST_GROWTH: u64 = 4;
 /// # Errors
 /// When the pickle names what is none of a tensor's parts or is damaged, or when a tensor reaches beyond its storage.
 pub(super) fn read(mut archive: Archive) -> Result<StoredTensors, InterchangeError> {
+    let (folder, places) = places(&mut archive)?;
+    let (origin, length) = (archive.origin().to_owned(), archive.length());
+    collect(places, length, &origin, |storage| Ok(Cow::Owned(archive.read(&format!("{folder}data/{storage}"))?)))
+}
+
+/// The tensors of a zip without their numbers.
+///
+/// # Errors
+/// As [`read`], but for their numbers.
+pub(super) fn list(mut archive: Archive) -> Result<Vec<InspectedTensor>, InterchangeError> {
+    Ok(places(&mut archive)?.1.into_iter().map(listed).collect())
+}
+
+/// The same of a file from before torch 1.6.
+///
+/// # Errors
+/// As [`list`], and when the file cannot be read.
+pub(super) fn list_legacy(path: &Path) -> Result<Vec<InspectedTensor>, InterchangeError> {
+    let (origin, bytes) = read_whole(path)?;
+    let (places, _) = legacy::read(&bytes).map_err(|error| refused(error, &origin))?;
+    Ok(places.into_iter().map(listed).collect())
+}
+
+fn listed((name, TensorPlace { numbers, shape, .. }): (String, TensorPlace)) -> InspectedTensor {
+    InspectedTensor { name, shape, numbers: numbers.name() }
+}
+
+/// The folder within a zip, and where its tensors lie.
+fn places(archive: &mut Archive) -> Result<(String, TensorPlaces), InterchangeError> {
     let origin = archive.origin().to_owned();
     let folder = archive.names().find_map(|name| name.strip_suffix("data.pkl")).unwrap_or_default().to_owned();
     let byte_order = format!("{folder}byteorder");
@@ -34,9 +63,13 @@ pub(super) fn read(mut archive: Archive) -> Result<StoredTensors, InterchangeErr
     }
     let pickle = archive.read(&format!("{folder}data.pkl"))?;
     let places = load(&pickle).and_then(|(objects, last, _)| objects.tensors(last));
-    let places = places.map_err(|error| refused(error, &origin))?;
-    let length = archive.length();
-    collect(places, length, &origin, |storage| Ok(Cow::Owned(archive.read(&format!("{folder}data/{storage}"))?)))
+    Ok((folder, places.map_err(|error| refused(error, &origin))?))
+}
+
+fn read_whole(path: &Path) -> Result<(String, Vec<u8>), InterchangeError> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+    Ok((path.display().to_string(), bytes))
 }
 
 /// The same of a file from before torch 1.6.
@@ -44,9 +77,7 @@ pub(super) fn read(mut archive: Archive) -> Result<StoredTensors, InterchangeErr
 /// # Errors
 /// As [`read`], and when the file cannot be read.
 pub(super) fn read_legacy(path: &Path) -> Result<StoredTensors, InterchangeError> {
-    let origin = path.display().to_string();
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+    let (origin, bytes) = read_whole(path)?;
     let (places, storages) = legacy::read(&bytes).map_err(|error| refused(error, &origin))?;
     collect(places, bytes.len() as u64, &origin, |storage| match storages.get(storage) {
         Some(numbers) => Ok(Cow::Borrowed(*numbers)),
