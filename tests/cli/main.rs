@@ -22,6 +22,7 @@ mod flags;
 mod folds;
 mod heatmaps;
 mod help;
+mod interchange;
 mod predict;
 mod real_images;
 mod support;

@@ -101,8 +101,8 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         operating_points: Vec::new(),
         calibration: None,
         flags: None,
-        provenance: Provenance::default(),
         origin: None,
+        provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),
     };

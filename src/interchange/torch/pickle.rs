@@ -84,12 +84,12 @@ impl<'a> Machine<'a> {
                 self.objects.make(Object::Tuple(items))
             }
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_mark()?;
                 self.objects.make(Object::Tuple(items))
             }
             b']' => self.objects.make(Object::List(Vec::new())),
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_mark()?;
                 self.objects.make(Object::List(items))
             }
             b'a' => {
@@ -97,18 +97,18 @@ impl<'a> Machine<'a> {
                 return self.append(&[item]);
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_mark()?;
                 return self.append(&items);
             }
             b'0' => return self.pop().map(drop),
-            b'1' => return self.to_mark().map(drop),
+            b'1' => return self.pop_mark().map(drop),
             b'}' => self.objects.make(Object::Dictionary(Vec::new())),
             b's' => {
                 let (value, key) = (self.pop()?, self.pop()?);
                 return self.set(&[key, value]);
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_mark()?;
                 return self.set(&items);
             }
             b'q' => {
@@ -245,7 +245,7 @@ impl<'a> Machine<'a> {
     }
 
     /// All items behind the last mark, which goes too.
-    fn to_mark(&mut self) -> Result<Vec<Item<'a>>> {
+    fn pop_mark(&mut self) -> Result<Vec<Item<'a>>> {
         let mark = self.stack.iter().rposition(|item| matches!(item, Item::Mark)).ok_or(EMPTY)?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();
