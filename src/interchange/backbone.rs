@@ -29,7 +29,7 @@ pub fn read_backbone(path: &Path) -> Result<StoredTensors, InterchangeError> {
             let reason = "it is an ONNX file, a graph from which no tensors are taken".to_owned();
             Err(InterchangeError::Unreadable { origin, reason })
         }
-        Format::Keras | Format::Hdf5 => {
+        Format::Keras(_) | Format::Hdf5 => {
             Err(InterchangeError::Unreadable { origin, reason: "Keras's format is not read here yet".to_owned() })
         }
     }

@@ -25,7 +25,7 @@ pub(super) enum Format {
     /// ONNX, which has no first bytes of its own: a protobuf that begins with a small version and with what follows it.
     Onnx,
     /// Keras 3's `.keras`: a zip.
-    Keras,
+    Keras(Archive),
     /// Keras's `.h5`.
     Hdf5,
 }
@@ -49,7 +49,7 @@ impl Format {
                 return Ok(Self::Torch(archive));
             }
             if archive.names().any(|name| name == "config.json") {
-                return Ok(Self::Keras);
+                return Ok(Self::Keras(archive));
             }
             return unreadable("it is a zip of neither Keras nor torch: it holds no config.json and no data.pkl");
         }

@@ -91,7 +91,7 @@ impl Inspection {
                 found.import = "ONNX is not imported";
                 return Ok(found);
             }
-            Format::Keras | Format::Hdf5 => Err(InterchangeError::Unreadable {
+            Format::Keras(_) | Format::Hdf5 => Err(InterchangeError::Unreadable {
                 origin: origin.clone(),
                 reason: "Keras's format is not read here yet".to_owned(),
             }),
