@@ -218,7 +218,7 @@ fn a_damaged_file_is_refused_or_read_and_nothing_panics() {
             assert!(try_one(&whole[..end]).is_err(), "cut off behind {end} bytes");
         }
         for at in 0..whole.len() {
-            for change in [1, 0x80, 0xff] {
+            for change in [1, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
                 let _ = try_one(&bytes);
