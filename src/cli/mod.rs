@@ -101,7 +101,13 @@ pub enum Command {
     Card(card::CardArguments),
     /// Makes a weights file of a network that Keras trained.
     #[cfg(feature = "cli")]
-    Import(interchange::import::ImportArguments),
+    Import(interchange::ImportArguments),
+    /// Writes a network for other programs: as ONNX, or in torchvision's names.
+    #[cfg(feature = "cli")]
+    Export(interchange::ExportArguments),
+    /// Says what a file of weights is, whatever program wrote it.
+    #[cfg(feature = "cli")]
+    Inspect(interchange::InspectArguments),
     /// Times the network on this machine.
     #[cfg(feature = "cli")]
     Bench(bench::BenchArguments),
@@ -145,9 +151,13 @@ impl Command {
             #[cfg(feature = "cli")]
             Self::Bench(arguments) => bench::run(&arguments),
             #[cfg(feature = "cli")]
+            Self::Export(arguments) => interchange::export(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Inspect(arguments) => interchange::inspect(&arguments),
+            #[cfg(feature = "cli")]
             Self::Card(arguments) => card::run(&arguments),
             #[cfg(feature = "cli")]
-            Self::Import(arguments) => interchange::import::run(&arguments),
+            Self::Import(arguments) => interchange::import(&arguments),
             Self::Serve(arguments) => serve::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Completions(arguments) => shell::completions(&arguments),

@@ -15,7 +15,7 @@ use crate::evaluate::controls::ControlFeatures;
 use crate::evaluate::exchange::exchanges;
 use crate::evaluate::observe::{Observer, Prepared, Seen, conclude};
 use crate::evaluate::{EvaluateError, Predictions, Setting, Stratum, Subject};
-use crate::interchange::{InterchangeError, read_backbone};
+use crate::interchange::{InterchangeError, read_backbone_of};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage};
 use crate::system::printable_path;
@@ -54,7 +54,7 @@ pub fn open_backbone(path: &Path, beside: &Architecture) -> Result<(FrozenBackbo
         Architecture::Fused(_) => beside.clone(),
         Architecture::Baseline(_) => Architecture::fused_densenet121(),
     };
-    let (tensors, origin) = (read_backbone(path)?, path.display().to_string());
+    let (tensors, origin) = (read_backbone_of(&architecture, path)?, path.display().to_string());
     let backbone = FrozenBackbone::new(&tensors, &origin, &architecture, rayon::current_num_threads())?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Ok((backbone, format!("those of {name} (--init)")))

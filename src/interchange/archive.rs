@@ -24,6 +24,7 @@ pub(super) struct Archive {
     /// Each entry's number and its size in bytes, by name.
     entries: BTreeMap<String, (usize, u64)>,
     origin: String,
+    length: u64,
 }
 
 impl Archive {
@@ -38,12 +39,12 @@ impl Archive {
         let file = File::open(path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&origin, &error.to_string()))?;
-        let mut archive = Self { zip, entries: BTreeMap::new(), origin };
-        archive.list(length)?;
+        let mut archive = Self { zip, entries: BTreeMap::new(), origin, length };
+        archive.list()?;
         Ok(archive)
     }
 
-    fn list(&mut self, length: u64) -> Result<(), InterchangeError> {
+    fn list(&mut self) -> Result<(), InterchangeError> {
         let refused = |reason: String| InterchangeError::Refused { origin: self.origin.clone(), reason };
         if self.zip.has_duplicate_names() {
             return Err(refused("two of its entries have one name".to_owned()));
@@ -62,11 +63,12 @@ impl Archive {
             total = total.saturating_add(entry.size());
             self.entries.insert(name, (index, entry.size()));
         }
-        let most = length.saturating_mul(MOST_GROWTH).max(SMALL);
+        let most = self.length.saturating_mul(MOST_GROWTH).max(SMALL);
         if total > most {
             let reason = format!(
-                "its entries hold {total} bytes and the file has {length}, as in a zip bomb; write it anew without \
-                 compression"
+                "its entries hold {total} bytes and the file has {}, as in a zip bomb; write it anew without \
+                 compression",
+                self.length
             );
             return Err(refused(reason));
         }
@@ -76,6 +78,11 @@ impl Archive {
     /// The name of the file, for errors.
     pub(super) fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The length of the file in bytes.
+    pub(super) fn length(&self) -> u64 {
+        self.length
     }
 
     /// The names of the entries, in their order.

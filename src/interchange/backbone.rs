@@ -6,34 +6,46 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::interchange::InterchangeError;
 use crate::interchange::format::Format;
 use crate::interchange::keras::read_keras_backbone;
-use crate::model::{KEY, StoredTensors, read_described_tensors};
+use crate::interchange::{InterchangeError, densenet_names, safetensors, torch};
+use crate::model::{Architecture, KEY, StoredTensors};
 
-/// Reads the tensors of a backbone.
+/// Reads the tensors of a DenseNet's backbone, in torchvision's names.
 ///
 /// # Errors
-/// When the file cannot be read or is of no format that is known here; when it is a network that was trained on images
-/// of BreakHis, for figures of what starts from it would be flattered.
+/// When the file cannot be read, is of no format that is known here or holds no DenseNet; when it is a network that was
+/// trained on images of BreakHis, for figures of what starts from it would be flattered.
 pub fn read_backbone(path: &Path) -> Result<StoredTensors, InterchangeError> {
     let origin = path.display().to_string();
-    let not_yet = |what: &str| {
-        Err(InterchangeError::Unreadable { origin: origin.clone(), reason: format!("{what} is not read here yet") })
-    };
     match Format::of(path)? {
         Format::Safetensors => {
-            let (tensors, text) = read_described_tensors(path, KEY)?;
+            let (tensors, text) = safetensors::read(path, KEY)?;
             refuse_what_knows_the_data(text.as_deref(), &origin)?;
-            Ok(tensors)
+            densenet_names::torchvision(tensors, &origin)
         }
-        Format::Torch(_) => not_yet("torch's format"),
+        Format::Torch(archive) => densenet_names::torchvision(torch::read(archive)?, &origin),
+        Format::LegacyTorch => densenet_names::torchvision(torch::read_legacy(path)?, &origin),
+        Format::Onnx => {
+            let reason = "it is an ONNX file, a graph from which no tensors are taken".to_owned();
+            Err(InterchangeError::Unreadable { origin, reason })
+        }
         Format::Keras(_) | Format::Hdf5 => read_keras_backbone(path),
     }
 }
 
+/// The same of the backbone of one network.
+///
+/// # Errors
+/// As [`read_backbone`], and when it is the backbone of another network.
+pub fn read_backbone_of(architecture: &Architecture, path: &Path) -> Result<StoredTensors, InterchangeError> {
+    let tensors = read_backbone(path)?;
+    densenet_names::check(architecture, &tensors, &path.display().to_string())?;
+    Ok(tensors)
+}
+
 /// Refuses a network whose description says that it was trained on cases of BreakHis.
-fn refuse_what_knows_the_data(description: Option<&str>, origin: &str) -> Result<(), InterchangeError> {
+pub(super) fn refuse_what_knows_the_data(description: Option<&str>, origin: &str) -> Result<(), InterchangeError> {
     #[derive(Deserialize)]
     struct Cases {
         #[serde(default)]

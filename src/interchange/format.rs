@@ -20,6 +20,10 @@ pub(super) enum Format {
     Safetensors,
     /// What `torch.save` writes: a zip.
     Torch(Archive),
+    /// What it wrote before version 1.6.
+    LegacyTorch,
+    /// ONNX, which has no first bytes of its own: a protobuf that begins with a small version and with what follows it.
+    Onnx,
     /// Keras 3's `.keras`: a zip.
     Keras(Archive),
     /// Keras's `.h5`.
@@ -53,15 +57,13 @@ impl Format {
             return Ok(Self::Hdf5);
         }
         if start.starts_with(LEGACY_TORCH) {
-            return unreadable(
-                "it is in torch's form before version 1.6; write it anew with torch.save(torch.load(F), G) or, better, as \
-                 safetensors",
-            );
+            return Ok(Self::LegacyTorch);
         }
         // The length of the header in eight bytes, then the header, a JSON object.
-        match start.get(8) {
-            Some(b'{') => Ok(Self::Safetensors),
-            _ => unreadable("it is no safetensors, .pth, .keras or .h5 file"),
+        match start[..] {
+            [_, _, _, _, _, _, _, _, b'{', ..] => Ok(Self::Safetensors),
+            [0x08, 1..=127, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Ok(Self::Onnx),
+            _ => unreadable("it is no safetensors, .pth, .keras, .h5 or ONNX file"),
         }
     }
 }

@@ -10,8 +10,8 @@ use hdf5_reader::error::Error;
 use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, Datatype, Hdf5File, OpenOptions};
 
-use crate::interchange::InterchangeError;
 use crate::interchange::limits::NumberBudget;
+use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::StoredTensor;
 
 /// An open file.
@@ -83,6 +83,27 @@ impl Hdf5 {
         Ok(self.dataset(path)?.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
     }
 
+    /// All tensors, groups within groups; links may lead in circles, so there is an end to how many.
+    pub(super) fn list(&self, most: usize) -> Result<Vec<InspectedTensor>, InterchangeError> {
+        let (mut found, mut groups, mut seen) = (Vec::new(), vec![String::new()], 0);
+        while let Some(path) = groups.pop() {
+            let Some(group) = self.group(&path)? else { continue };
+            let (below, tensors) = self.members(&group)?;
+            let within = |name: &String| if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+            seen += 1 + tensors.len();
+            if seen > most {
+                return Err(self.unreadable(format!("it has more than {most} groups and tensors")));
+            }
+            groups.extend(below.iter().map(within));
+            for name in tensors.iter().map(within) {
+                let Some(dataset) = self.dataset(&name)? else { continue };
+                let shape = dataset.shape().iter().map(|size| *size as usize).collect();
+                found.push(InspectedTensor { name, shape, numbers: numbers(dataset.dtype()) });
+            }
+        }
+        Ok(found)
+    }
+
     /// A tensor of numbers of 16, 32 or 64 bits.
     ///
     /// # Errors
@@ -123,6 +144,15 @@ impl Hdf5 {
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(unreadable(&self.origin, &error)),
         }
+    }
+}
+
+/// What a type of numbers is called.
+fn numbers(datatype: &Datatype) -> String {
+    match datatype {
+        Datatype::FloatingPoint { size, .. } => format!("f{}", 8 * u32::from(*size)),
+        Datatype::FixedPoint { size, .. } => format!("whole numbers of {} bits", 8 * u32::from(*size)),
+        _ => "no numbers".to_owned(),
     }
 }
 

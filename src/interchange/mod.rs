@@ -5,13 +5,22 @@
 
 mod archive;
 mod backbone;
-mod digest;
+mod densenet_names;
 mod error;
 mod format;
 mod hdf5;
+mod inspect;
 mod keras;
 mod limits;
+mod numbers;
+mod onnx;
+mod safetensors;
+mod torch;
+mod torchvision;
 
-pub use backbone::read_backbone;
+pub use backbone::{read_backbone, read_backbone_of};
 pub use error::InterchangeError;
+pub use inspect::{InspectedTensor, Inspection};
 pub use keras::{ImportOptions, KerasPreprocess, import};
+pub use onnx::{OnnxParts, onnx};
+pub use torchvision::torchvision;

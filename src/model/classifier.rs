@@ -271,7 +271,8 @@ pub(super) fn joined(taps: &[Tensor]) -> Result<Vec<f32>, ModelError> {
     Ok(values.collect::<candle_core::Result<Vec<Vec<f32>>>>()?.concat())
 }
 
-fn sha256(bytes: &[u8]) -> String {
+/// The SHA-256 of some bytes, in hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -21,6 +21,8 @@ mod weights_file;
 
 pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors, write_tensors};
 pub use architecture::{Architecture, Baseline, Fused};
+#[cfg(feature = "train")]
+pub(crate) use classifier::sha256;
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
 pub use explanation::Explanation;
@@ -35,5 +37,7 @@ pub use operating_point::{
     SensitivitySpecificity,
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
+#[cfg(feature = "train")]
+pub(crate) use topology::{BLOCK_POOL, BaselineNet, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 pub use topology::{Role, TensorSpec};
 pub use weights_file::{FORMAT, KEY, Metadata, Origin, Provenance, WeightsFile};

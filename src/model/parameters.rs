@@ -80,7 +80,7 @@ impl Parameters {
     /// When a tensor is missing, unexpected or of another shape, or holds what is not a number.
     pub fn from_stored(architecture: &Architecture, stored: &StoredTensors, origin: &str) -> Result<Self, ModelError> {
         let specs = architecture.tensors();
-        check_names(&specs, stored, origin)?;
+        check_names(&specs, &stored.iter().collect(), origin)?;
         let parameter = |spec: TensorSpec| {
             let (data, shape) = in_memory(&spec, &stored[&spec.name], origin)?;
             let var = Var::from_vec(data, shape, &Device::Cpu)?;
@@ -100,10 +100,10 @@ impl Parameters {
         let backbone = self.by_name.values().filter(|p| in_backbone(&p.spec.name));
         let specs: Vec<TensorSpec> = backbone.map(|p| p.spec.clone()).collect();
         let known = |name: &String| specs.iter().any(|spec| spec.name == *name);
-        let wanted = stored.iter().filter(|(name, _)| known(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let wanted: BTreeMap<&String, &StoredTensor> = stored.iter().filter(|(name, _)| known(name)).collect();
         check_names(&specs, &wanted, origin)?;
         for spec in &specs {
-            let (data, shape) = in_memory(spec, &wanted[&spec.name], origin)?;
+            let (data, shape) = in_memory(spec, wanted[&spec.name], origin)?;
             self.by_name[&spec.name].var.set(&Tensor::from_vec(data, shape, &Device::Cpu)?)?;
         }
         Ok(())
@@ -238,8 +238,13 @@ fn filters_last(stored: &StoredTensor) -> (Vec<f32>, Vec<usize>) {
     (data, vec![inputs, filters])
 }
 
-fn check_names(specs: &[TensorSpec], stored: &StoredTensors, origin: &str) -> Result<(), ModelError> {
-    let (mut missing, mut misshapen, mut unexpected) = (Vec::new(), Vec::new(), stored.keys().collect::<BTreeSet<_>>());
+fn check_names(
+    specs: &[TensorSpec],
+    stored: &BTreeMap<&String, &StoredTensor>,
+    origin: &str,
+) -> Result<(), ModelError> {
+    let (mut missing, mut misshapen, mut unexpected) =
+        (Vec::new(), Vec::new(), stored.keys().copied().collect::<BTreeSet<_>>());
     for TensorSpec { name, shape, .. } in specs {
         unexpected.remove(name);
         match stored.get(name) {

@@ -10,7 +10,7 @@ use crate::model::architecture::{Architecture, Baseline, Fused};
 use crate::model::parameters::in_backbone;
 
 impl Architecture {
-    pub(super) fn topology(&self) -> Topology {
+    pub(crate) fn topology(&self) -> Topology {
         match self {
             Self::Baseline(baseline) => Topology::Baseline(baseline.net()),
             Self::Fused(fused) => Topology::Fused(fused.net()),
@@ -91,82 +91,82 @@ pub struct TensorSpec {
     pub role: Role,
 }
 
-pub(super) enum Topology {
+pub(crate) enum Topology {
     Baseline(BaselineNet),
     Fused(FusedNet),
 }
 
-pub(super) struct Conv {
-    pub(super) name: String,
-    pub(super) geometry: Geometry,
-    pub(super) channels: usize,
-    pub(super) filters: usize,
-    pub(super) bias: bool,
+pub(crate) struct Conv {
+    pub(crate) name: String,
+    pub(crate) geometry: Geometry,
+    pub(crate) channels: usize,
+    pub(crate) filters: usize,
+    pub(crate) bias: bool,
 }
 
-pub(super) struct Norm {
-    pub(super) name: String,
-    pub(super) channels: usize,
-    pub(super) epsilon: f64,
+pub(crate) struct Norm {
+    pub(crate) name: String,
+    pub(crate) channels: usize,
+    pub(crate) epsilon: f64,
 }
 
 /// A dense layer with a bias.
-pub(super) struct Dense {
-    pub(super) name: String,
-    pub(super) inputs: usize,
-    pub(super) outputs: usize,
+pub(crate) struct Dense {
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
 }
 
-pub(super) struct BaselineNet {
-    pub(super) blocks: Vec<Conv>,
-    pub(super) hidden: Dense,
-    pub(super) dropout: f64,
-    pub(super) output: Dense,
+pub(crate) struct BaselineNet {
+    pub(crate) blocks: Vec<Conv>,
+    pub(crate) hidden: Dense,
+    pub(crate) dropout: f64,
+    pub(crate) output: Dense,
 }
 
-pub(super) struct FusedNet {
-    pub(super) stem: Conv,
-    pub(super) stem_norm: Norm,
-    pub(super) blocks: Vec<Block>,
-    pub(super) hidden: Dense,
-    pub(super) hidden_norm: Norm,
-    pub(super) dropout: f64,
-    pub(super) output: Dense,
+pub(crate) struct FusedNet {
+    pub(crate) stem: Conv,
+    pub(crate) stem_norm: Norm,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) hidden: Dense,
+    pub(crate) hidden_norm: Norm,
+    pub(crate) dropout: f64,
+    pub(crate) output: Dense,
 }
 
 /// A dense block, what is fused from its end, and the way to the next one.
-pub(super) struct Block {
-    pub(super) layers: Vec<DenseLayer>,
-    pub(super) tap: Option<Tap>,
-    pub(super) transition: Option<Transition>,
+pub(crate) struct Block {
+    pub(crate) layers: Vec<DenseLayer>,
+    pub(crate) tap: Option<Tap>,
+    pub(crate) transition: Option<Transition>,
 }
 
 /// Norm, ReLU, 1x1, norm, ReLU, 3x3; the result is laid behind the layer's input.
-pub(super) struct DenseLayer {
-    pub(super) norm1: Norm,
-    pub(super) conv1: Conv,
-    pub(super) norm2: Norm,
-    pub(super) conv2: Conv,
+pub(crate) struct DenseLayer {
+    pub(crate) norm1: Norm,
+    pub(crate) conv1: Conv,
+    pub(crate) norm2: Norm,
+    pub(crate) conv2: Conv,
 }
 
 /// Global average, dense, ReLU, norm.
-pub(super) struct Tap {
-    pub(super) dense: Dense,
-    pub(super) norm: Norm,
+pub(crate) struct Tap {
+    pub(crate) dense: Dense,
+    pub(crate) norm: Norm,
 }
 
 /// Norm, ReLU, 1x1, 2x2 average.
-pub(super) struct Transition {
-    pub(super) norm: Norm,
-    pub(super) conv: Conv,
+pub(crate) struct Transition {
+    pub(crate) norm: Norm,
+    pub(crate) conv: Conv,
 }
 
 /// The kernel of the stem's convolution.
 const STEM: Geometry = Geometry { kernel: 7, stride: 2, padding: 3 };
 /// The maximum behind the stem.
-pub(super) const STEM_POOL: Geometry = Geometry { kernel: 3, stride: 2, padding: 1 };
+pub(crate) const STEM_POOL: Geometry = Geometry { kernel: 3, stride: 2, padding: 1 };
 /// The maximum behind each block of the baseline.
-pub(super) const BLOCK_POOL: Geometry = Geometry { kernel: 2, stride: 2, padding: 0 };
+pub(crate) const BLOCK_POOL: Geometry = Geometry { kernel: 2, stride: 2, padding: 0 };
 const POINTWISE: Geometry = Geometry { kernel: 1, stride: 1, padding: 0 };
 const SAME: Geometry = Geometry { kernel: 3, stride: 1, padding: 1 };
 const VALID: Geometry = Geometry { kernel: 3, stride: 1, padding: 0 };

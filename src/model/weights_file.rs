@@ -9,10 +9,11 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
+use crate::model::classifier::{BUILT_IN, sha256};
 use crate::model::safetensors::{encode, parse, read_bytes, write_bytes};
 use crate::model::{
-    Architecture, Calibration, FlagThresholds, ModelError, NoveltyStatistics, OperatingPoint, Role, StoredTensor,
-    StoredTensors,
+    Architecture, Calibration, FlagThresholds, ModelError, ModelId, NoveltyStatistics, OperatingPoint, Parameters,
+    Role, StoredTensor, StoredTensors,
 };
 use crate::pixels::Preprocess;
 
@@ -115,6 +116,27 @@ impl WeightsFile {
     /// When it cannot be read, and as [`Self::parse`].
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         Self::parse(&read_bytes(path)?, &path.display().to_string())
+    }
+
+    /// Reads a weights file, or without one the network that is built in, and checks that its tensors are those of its
+    /// network; says which network it is.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and when the tensors do not fit.
+    pub fn load(path: Option<&Path>) -> Result<(Self, ModelId), ModelError> {
+        let read;
+        let (bytes, origin) = match path {
+            None => (BUILT_IN, "the built-in weights".to_owned()),
+            Some(path) => {
+                read = read_bytes(path)?;
+                (&read[..], path.display().to_string())
+            }
+        };
+        let file = Self::parse(bytes, &origin)?;
+        Parameters::from_stored(&file.metadata.architecture, &file.tensors, &origin)?;
+        let Metadata { name, version, .. } = &file.metadata;
+        let id = ModelId { name: name.clone(), version: version.clone(), sha256: sha256(bytes) };
+        Ok((file, id))
     }
 
     /// Reads a weights file's bytes; `origin` names them in errors.

@@ -7,19 +7,19 @@
 const LMS_FROM_RGB: [[f64; 3]; 3] = [[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]];
 
 /// The smallest response that differs from 0; its logarithm is finite.
-const DARKEST: f32 = 1.0 / 255.0;
+pub(crate) const DARKEST: f32 = 1.0 / 255.0;
 
 /// Converts pixels both ways; the matrices are worked out once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LAlphaBeta {
-    lms_from_rgb: [[f32; 3]; 3],
-    lab_from_lms: [[f32; 3]; 3],
-    lms_from_lab: [[f32; 3]; 3],
-    rgb_from_lms: [[f32; 3]; 3],
+pub(crate) struct LAlphaBeta {
+    pub(crate) lms_from_rgb: [[f32; 3]; 3],
+    pub(crate) lab_from_lms: [[f32; 3]; 3],
+    pub(crate) lms_from_lab: [[f32; 3]; 3],
+    pub(crate) rgb_from_lms: [[f32; 3]; 3],
 }
 
 impl LAlphaBeta {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (l, a, b) = (1.0 / 3.0_f64.sqrt(), 1.0 / 6.0_f64.sqrt(), 1.0 / 2.0_f64.sqrt());
         let lab_from_lms = [[l, l, l], [a, a, -2.0 * a], [b, -b, 0.0]];
         let single = |m: [[f64; 3]; 3]| m.map(|row| row.map(|value| value as f32));

@@ -26,10 +26,14 @@ pub(crate) use decode::read_bytes;
 pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
 pub use error::PixelsError;
 pub use image::RgbImage;
+#[cfg(feature = "train")]
+pub(crate) use l_alpha_beta::{DARKEST, LAlphaBeta};
 pub use preprocess::Preprocess;
 pub use resize::{Crop, Resampling, with_longer_side};
 pub use shift::Shift;
 pub use stains::{StainChange, stain_amounts};
 pub use stretch::DecorrelationStretch;
+#[cfg(feature = "train")]
+pub(crate) use stretch::ROOT_STEPS;
 #[cfg(feature = "serve")]
 pub(crate) use thumbnail::thumbnail;

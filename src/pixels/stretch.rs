@@ -54,16 +54,17 @@ impl DecorrelationStretch {
     }
 }
 
+/// Steps of the iteration below. Each multiplies what is small by 1.5 and doubles the digits of what is not: enough for
+/// eigenvalues that differ by a factor of 10^8.
+pub(crate) const ROOT_STEPS: usize = 40;
+
 /// The inverse of the symmetric square root of a positive definite matrix, by the coupled Newton-Schulz iteration
 /// (Higham, "Functions of Matrices", 2008, section 6.7): it needs no eigenvectors, whose signs are arbitrary.
 fn inverse_root(of: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
-    /// Each step multiplies what is small by 1.5 and doubles the digits of what is not: enough for eigenvalues that
-    /// differ by a factor of 10^8.
-    const STEPS: usize = 40;
     let trace: f64 = (0..3).map(|i| of[i][i]).sum();
     let mut root = of.map(|row| row.map(|value| value / trace));
     let mut inverse = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-    for _ in 0..STEPS {
+    for _ in 0..ROOT_STEPS {
         let together = product(&inverse, &root);
         let step = matrix(|row, column| (if row == column { 1.5 } else { 0.0 }) - 0.5 * together[row][column]);
         (root, inverse) = (product(&root, &step), product(&step, &inverse));

@@ -91,8 +91,8 @@ pub enum TrainError {
     NoEpoch,
     /// The recipe starts from tensors that were not given.
     #[error(
-        "the recipe {0} starts from ImageNet tensors; name a safetensors file of DenseNet121 in torchvision's names \
-         with --init"
+        "the recipe {0} starts from ImageNet tensors; name a file of DenseNet121's tensors with --init (safetensors or \
+         .pth of torchvision or timm)"
     )]
     NoStart(String),
     /// Tensors were given to a recipe that does not start from any.

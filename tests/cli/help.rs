@@ -5,7 +5,8 @@ use crate::support::{complaint, lobule, printed};
 
 #[test]
 fn every_command_has_its_help() {
-    let commands = "|predict|dataset|dataset audit|dataset split|train|calibrate|evaluate|compare|card|bench|serve";
+    let commands =
+        "|predict|dataset|dataset audit|dataset split|train|calibrate|evaluate|compare|card|export|inspect|bench|serve";
     let help = |command: &str| {
         let arguments: Vec<&str> = command.split_whitespace().chain(["--help"]).collect();
         let output = lobule(&arguments).env("COLUMNS", "100").assert().success().get_output().stdout.clone();
@@ -18,7 +19,19 @@ fn every_command_has_its_help() {
 #[test]
 fn every_command_is_completed_and_has_its_page() {
     let (bash, manual) = (printed(&["completions", "bash"]), printed(&["man"]));
-    for command in ["dataset", "predict", "evaluate", "train", "calibrate", "compare", "card", "bench", "serve"] {
+    for command in [
+        "dataset",
+        "predict",
+        "evaluate",
+        "train",
+        "calibrate",
+        "compare",
+        "card",
+        "export",
+        "inspect",
+        "bench",
+        "serve",
+    ] {
         assert!(bash.contains(&format!("lobule,{command})")), "{command}");
         assert!(manual.contains(&format!(".TH lobule-{command} 1")), "{command}");
     }

@@ -23,6 +23,7 @@ mod folds;
 mod heatmaps;
 mod help;
 mod import;
+mod interchange;
 mod predict;
 mod real_images;
 mod support;

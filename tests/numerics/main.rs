@@ -5,6 +5,7 @@ mod decoded;
 #[path = "../fixtures/draw.rs"]
 mod draw;
 mod drawing;
+mod exported;
 mod formula;
 mod heatmap;
 mod inference_walk;

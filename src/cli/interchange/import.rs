@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::output;
 use crate::diagnosis::Label;
-use crate::interchange::{ImportOptions, KerasPreprocess, import};
+use crate::interchange::{self, ImportOptions, KerasPreprocess};
 use crate::report::Section;
 use crate::report::text::text;
 
@@ -33,11 +33,11 @@ pub struct ImportArguments {
     size: Option<u32>,
 }
 
-pub(in crate::cli) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
+pub(in crate::cli) fn import(arguments: &ImportArguments) -> anyhow::Result<()> {
     let ImportArguments { source, output: path, classes, preprocess, size } = arguments;
     output::check_writable(path)?;
     let options = ImportOptions { classes: *classes, preprocess: *preprocess, size: *size };
-    let file = import(source, &options)?;
+    let file = interchange::import(source, &options)?;
     file.write_exact(path)?;
     let metadata = &file.metadata;
     let parameters: usize = file.tensors.values().map(|tensor| tensor.data.len()).sum();

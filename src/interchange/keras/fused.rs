@@ -6,7 +6,7 @@ use super::known::{KnownNetwork, LayerMatch, dense_units, expect, filters, norm,
 use crate::model::{Architecture, Fused};
 
 /// Dense layers in each block of DenseNet121, the largest that is taken; smaller ones are for tests.
-pub(super) const DENSENET121: [usize; 4] = [6, 12, 24, 16];
+const DENSENET121: [usize; 4] = [6, 12, 24, 16];
 
 /// Says of a network's blocks what they are, where DenseNet121 has not as many or as deep ones.
 pub(super) fn larger_than_densenet121(blocks: &[usize]) -> Option<String> {

@@ -21,12 +21,13 @@ use serde_json::Value;
 
 use self::variables::Variables;
 use crate::diagnosis::{Label, Threshold};
-use crate::interchange::InterchangeError;
 use crate::interchange::archive::Archive;
-use crate::interchange::digest::sha256_of_file;
 use crate::interchange::format::Format;
 use crate::interchange::hdf5::Hdf5;
-use crate::model::{Architecture, FORMAT, Metadata, Origin, Parameters, Provenance, StoredTensors, WeightsFile};
+use crate::interchange::{InspectedTensor, InterchangeError};
+use crate::model::{
+    Architecture, FORMAT, Metadata, Origin, Parameters, Provenance, StoredTensors, WeightsFile, sha256,
+};
 
 pub use preparation::KerasPreprocess;
 
@@ -101,6 +102,15 @@ pub(super) fn read_keras_backbone(path: &Path) -> Result<StoredTensors, Intercha
     tensors::tensors(&graph, &network, &mut variables, false)
 }
 
+/// The tensors of a file of Keras, the optimiser's among them, and what wrote it.
+///
+/// # Errors
+/// When the file cannot be read or is damaged.
+pub(super) fn list(path: &Path) -> Result<(String, Vec<InspectedTensor>), InterchangeError> {
+    let Source { program, variables, .. } = Source::open(path, &path.display().to_string())?;
+    Ok((program, variables.list()?))
+}
+
 /// What lies in a file of Keras.
 struct Source {
     /// The graph, where the file holds one.
@@ -123,10 +133,11 @@ impl Source {
                 let program = version.map_or_else(|| "Keras".to_owned(), |version| format!("Keras {version}"));
                 Ok(Self { config, program, variables: Variables::of(hdf5)? })
             }
-            Format::Safetensors | Format::Torch(_) => {
-                let reason = "it holds tensors without a network, so that it may be what a training starts from \
-                              (`lobule train --init`), but no network to import"
-                    .to_owned();
+            Format::Safetensors | Format::Torch(_) | Format::LegacyTorch | Format::Onnx => {
+                let reason =
+                    "it is no file of Keras, whose networks alone are imported; tensors of others are what a training \
+                              starts from (`lobule train --init`)"
+                        .to_owned();
                 Err(InterchangeError::Unreadable { origin: origin.to_owned(), reason })
             }
         }
@@ -160,7 +171,9 @@ fn metadata(
     preprocess: crate::pixels::Preprocess,
     assumptions: Vec<String>,
 ) -> Result<Metadata, InterchangeError> {
-    let sha256 = sha256_of_file(path)?;
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+    let sha256 = sha256(&bytes);
     let name =
         |name: Option<&std::ffi::OsStr>| name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let not_known = || "not known: the network was imported".to_owned();

@@ -3,7 +3,7 @@
 //! In: the layers of a file. Out: which of them fills which of ours. Keras orders the layers of each kind as the model
 //! has them, and the shapes must fit one after the other, so that another network does not pass for a known one.
 
-use super::fused::{DENSENET121, larger_than_densenet121};
+use super::fused::larger_than_densenet121;
 use super::graph::{Graph, Node, Operation};
 use super::head::{Answer, Ending};
 use super::known::{KnownNetwork, LayerMatch};
@@ -91,12 +91,6 @@ pub(super) fn ordered_backbone(variables: &Variables) -> Result<(Graph, KnownNet
                 .to_owned(),
         )
     })?;
-    if sizes.blocks != DENSENET121 {
-        return Err(variables.unreadable(format!(
-            "its dense blocks have {:?} layers instead of DenseNet121's {DENSENET121:?}",
-            sizes.blocks
-        )));
-    }
     let network = KnownNetwork {
         architecture: Architecture::Fused(sizes),
         layers,

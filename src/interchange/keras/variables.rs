@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::flatten::{DEEPEST, MOST_LAYERS};
 use super::graph::{LayerPath, Node, Operation, Padding};
-use crate::interchange::InterchangeError;
 use crate::interchange::hdf5::Hdf5;
+use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::StoredTensor;
 
 /// An HDF5 file with variables.
@@ -15,6 +15,9 @@ pub(super) struct Variables {
     file: Hdf5,
     format: Format,
 }
+
+/// Tensors of a file; a network of as many layers as are read has four of its own and eight of its optimiser for each.
+const MOST_TENSORS: usize = 12 * MOST_LAYERS;
 
 /// Where a file has the variables of a layer.
 enum Format {
@@ -72,6 +75,14 @@ impl Variables {
             all.insert(variable, tensor.ok_or_else(missing)?);
         }
         Ok(all)
+    }
+
+    /// All tensors of the file.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub(super) fn list(&self) -> Result<Vec<InspectedTensor>, InterchangeError> {
+        self.file.list(MOST_TENSORS)
     }
 
     /// An error about the file.

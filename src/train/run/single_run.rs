@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use crate::breakhis::{Dataset, ImageFile, Part, Split};
 use crate::diagnosis::Label;
 use crate::evaluate::{EXCHANGES, Evaluation, Figures, Measuring, open_backbone, predictions};
-use crate::interchange::read_backbone;
+use crate::interchange::read_backbone_of;
 use crate::model::{Classifier, Network, Parameters};
 use crate::train::fit::{check_classes, fit};
 use crate::train::run::calibration::{Repeat, calibrate_file};
@@ -151,7 +151,7 @@ impl<'a> Trainer<'a> {
         let parameters = Parameters::initial(&recipe.architecture, seed)?;
         parameters.scale_head(recipe.head_scale)?;
         if let Some(path) = init {
-            parameters.set_backbone(&read_backbone(path)?, &path.display().to_string())?;
+            parameters.set_backbone(&read_backbone_of(&recipe.architecture, path)?, &path.display().to_string())?;
         }
         Ok(Network::new(recipe.architecture.clone(), parameters))
     }
