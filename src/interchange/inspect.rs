@@ -70,17 +70,20 @@ impl Inspection {
                     found.facts = facts(&file.metadata);
                     found.import = "it needs no import: --weights takes it".to_owned();
                 }
+                drop(bytes);
                 safetensors::read(path, KEY).and_then(|(tensors, text)| {
                     refuse_what_knows_the_data(text.as_deref(), &origin)?;
                     Ok(tensors)
                 })
             }
             Format::Torch(archive) => {
+                drop(bytes);
                 found.format = "torch, a zip";
                 found.tensors = torch::list(archive)?;
                 Archive::open(path).and_then(torch::read)
             }
             Format::LegacyTorch => {
+                drop(bytes);
                 found.format = "torch before version 1.6";
                 found.tensors = torch::list_legacy(path)?;
                 torch::read_legacy(path)
@@ -107,7 +110,6 @@ impl Inspection {
                 read_keras_backbone(path)
             }
         };
-        drop(bytes);
         let start = start.and_then(|tensors| fits(tensors, &origin));
         found.not_a_start = start.err().map(|error| error.to_string());
         found.tensors.sort_by(|a, b| a.name.cmp(&b.name));

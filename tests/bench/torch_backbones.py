@@ -4,8 +4,9 @@
     pip install torch torchvision timm safetensors
     python3 tests/bench/torch_backbones.py --data breakhis/originals [--lobule target/release/lobule]
 
-saves one DenseNet121 of random weights in all forms that the guide names, and fails where `lobule evaluate --init` does not
-see the same network in each of them; what is another network, or a pickle that runs something, has to be refused.
+saves one DenseNet121 of random weights in all forms that the guide names, and fails where the control that looks through
+it in `lobule evaluate --init` has other figures than by the first form, the network as it is in safetensors; what is
+another network, or a pickle that runs something, has to be refused. The folder needs images of ten cases or more.
 """
 
 import argparse
@@ -89,6 +90,8 @@ def accepted(arguments, state, folder):
             failed += 1
             continue
         figures = json.loads(ended.stdout)["controls"]["frozen_taps"]
+        if figures is None or figures["nll"] is None:
+            sys.exit("the control has no figures; take a folder with images of more cases")
         first = first or figures
         failed += figures != first
         print(f"{form}: {'passed' if figures == first else f'FAILED, {figures} instead of {first}'}")

@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("model", &["kernels", "pixels"]),
     ("explain", &["model", "pixels"]),
     ("inference", &["explain", "model", "pixels"]),
-    ("interchange", &["model", "pixels"]),
+    ("interchange", &["model", "kernels", "pixels"]),
     ("evaluate", &["interchange", "model", "kernels", "pixels", "breakhis"]),
     ("train", &["evaluate", "interchange", "model", "kernels", "pixels", "breakhis"]),
     ("report", &["evaluate", "explain", "train", "breakhis"]),

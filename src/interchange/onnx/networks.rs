@@ -56,11 +56,11 @@ impl NetworkBuilder<'_> {
                 taps.push(self.norm(&tap.norm, &reduced)?);
             }
             if let Some(transition) = &block.transition {
-                const HALF: Geometry = Geometry { kernel: 2, stride: 2, padding: 0 };
+                const TRANSITION_POOL: Geometry = Geometry { kernel: 2, stride: 2, padding: 0 };
                 let between = self.norm_relu(&transition.norm, &x)?;
                 let between = self.conv(&transition.conv, &between)?;
                 let name = format!("features.transition{}.pool", index + 1);
-                x = self.pool("AveragePool", &name, &between, HALF);
+                x = self.pool("AveragePool", &name, &between, TRANSITION_POOL);
             }
         }
         let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
