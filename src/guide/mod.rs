@@ -7,10 +7,10 @@
 macro_rules! pages {
     ($($page:ident)*) => {$(
         #[doc = "[training]: training\n[service]: service\n[deploy]: deploy\n[performance]: performance\n\
-                 [results]: results\n[report]: report\n[changelog]: changelog\n[choosing]: choosing_best\n[security]: security"]
+                 [results]: results\n[report]: report\n[changelog]: changelog\n[choosing]: choosing_best\n[security]: security\n[clients]: clients"]
         #[doc = include_str!(concat!(stringify!($page), ".md"))]
         pub mod $page {}
     )*};
 }
 
-pages! { training service security deploy performance results report choosing_best contributing changelog }
+pages! { training service clients security deploy performance results report choosing_best contributing changelog }

@@ -65,7 +65,7 @@ pub(in crate::serve) async fn predict(
 }
 
 /// The image of a request in JSON, and how many labels it asks for.
-fn take(body: &[u8]) -> Result<(Vec<File>, Fields, usize), HttpError> {
+pub(super) fn take(body: &[u8]) -> Result<(Vec<File>, Fields, usize), HttpError> {
     let mut request = Json::read(body, values(1))?;
     let mut parameters = parameters(&mut request, &["top_k", "function_to_apply", "threshold"])?;
     let most = match parameters.take("top_k") {

@@ -18,6 +18,8 @@ use crate::diagnosis::Flag;
 pub(super) mod hugging_face;
 pub(super) mod open_inference;
 mod tensor;
+#[cfg(test)]
+mod tests;
 pub(super) mod vertex;
 
 /// How many values the JSON of so many images may have, beside samples.

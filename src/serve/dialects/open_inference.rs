@@ -168,14 +168,14 @@ pub(in crate::serve) async fn infer(
 
 /// What a request asks for beside its images.
 #[derive(Debug)]
-struct Asked {
+pub(super) struct Asked {
     id: Option<String>,
     /// The outputs, each with whether it shall be binary.
     outputs: Vec<(Output, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Output {
+pub(super) enum Output {
     ProbabilityMalignant,
     Confidence,
     Label,
@@ -280,7 +280,7 @@ fn header_length(headers: &HeaderMap) -> Result<Option<usize>, HttpError> {
     length.map(Some).ok_or_else(|| bad_request("The header Inference-Header-Content-Length is not a number of bytes."))
 }
 
-fn take(body: &[u8], header: Option<usize>, most: usize) -> Result<(Vec<File>, Fields, Asked), HttpError> {
+pub(super) fn take(body: &[u8], header: Option<usize>, most: usize) -> Result<(Vec<File>, Fields, Asked), HttpError> {
     let (text, binary) = body.split_at_checked(header.unwrap_or(body.len())).ok_or_else(|| {
         bad_request(
             "The header Inference-Header-Content-Length has more bytes than the body. Let a library write both.",

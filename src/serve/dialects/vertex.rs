@@ -100,7 +100,7 @@ pub(in crate::serve) async fn predict(
     json(&Answer { predictions: outcomes.iter().enumerate().map(prediction).collect() })
 }
 
-fn take(body: &[u8], most: usize) -> Result<(Vec<File>, Fields, ()), HttpError> {
+pub(super) fn take(body: &[u8], most: usize) -> Result<(Vec<File>, Fields, ()), HttpError> {
     let mut request = Json::read(body, values(most))?;
     let fields = threshold(&mut parameters(&mut request, &["threshold"])?);
     let Some(Json::List(instances)) = request.take("instances") else {
