@@ -26,8 +26,8 @@ use crate::system::available_memory;
                         Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine."
 )]
 pub struct ServeArguments {
-    /// Address and port to listen on; port 0 takes a free one. The variable PORT, and before it AIP_HTTP_PORT, overrides the
-    /// port.
+    /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port, and AIP_HTTP_PORT
+    /// overrides that.
     #[arg(long, env = "LOBULE_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Config::LISTEN)]
     listen: SocketAddr,
 

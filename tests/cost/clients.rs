@@ -80,7 +80,7 @@ pub(crate) const CLIENTS: &[HostileClient] = &[
     answers(200, sends("many tiny files", uploads::many_tiny_files, "byte", 40.0)), // 18 to 23: 64 errors are written
     // JSON: samples become bytes, everything else is counted.
     answers(400, sends("JSON of samples", uploads::json_samples, "byte", 40.0)),
-    answers(415, sends("JSON of escapes", uploads::json_escapes, "byte", 40.0)),
+    answers(422, sends("JSON of escapes", uploads::json_escapes, "byte", 40.0)),
     answers(413, sends("JSON of empty texts", uploads::json_texts, "byte", 4.0)),
     answers(400, sends("JSON of nesting", uploads::json_nesting, "byte", 4.0)),
     holds("unread answers", uploads::unread_answers, 4, Some(16384.0)), // 5,600

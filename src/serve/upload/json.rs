@@ -159,7 +159,14 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
-        self.number(value as f64)
+        // As below, for the millions of samples that there may be.
+        match self {
+            Self { numbers: Some(numbers), .. } if value <= 255 => {
+                numbers.bytes.push(value as u8);
+                Ok(None)
+            }
+            _ => self.number(value as f64),
+        }
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
