@@ -177,7 +177,8 @@ fn the_environment_says_what_the_flags_say() {
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
     let names = "PORT LOBULE_THREADS LOBULE_QUEUE LOBULE_BATCH LOBULE_MAX_BYTES LOBULE_MAX_PIXELS LOBULE_ORIGINS \
-                 AIP_HTTP_PORT AIP_HEALTH_ROUTE AIP_PREDICT_ROUTE LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE";
+                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE AIP_HTTP_PORT \
+                 AIP_HEALTH_ROUTE AIP_PREDICT_ROUTE";
     let empty: Vec<(&str, &str)> = names.split(' ').map(|name| (name, "")).collect();
     let service = Service::start_with(&empty, &[]);
     assert_eq!(service.get("/ready").send().status, 200);
