@@ -23,7 +23,8 @@ use crate::system::available_memory;
 #[derive(Debug, Args)]
 #[command(
     after_help = "With the variable LOBULE_TOKEN set, predictions are for those only who send it, as the header \
-                        Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine."
+                        Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine.\n\nAt \
+                        the addresses that AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE name it answers as Vertex AI wants it."
 )]
 pub struct ServeArguments {
     /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port, and AIP_HTTP_PORT

@@ -259,6 +259,6 @@ fn json_that_is_made_to_cost_much_is_refused_soon_and_with_little_memory() {
     }
     let grown = service.resident_bytes().saturating_sub(before);
     assert!(grown < 3 * LENGTH, "{} MiB more", grown >> 20);
-    assert_eq!(service.metric("lobule_upload_memory_bytes"), 0.0);
+    service.wait_for_metric("lobule_upload_memory_bytes", |bytes| bytes == 0.0);
     assert_eq!(service.predict().image(noise(16)).send().status, 200);
 }

@@ -53,8 +53,8 @@ impl VertexRoutes {
         let alive = [Route::Health, Route::Ready, Route::ServerLive, Route::ServerReady];
         let health = may("AIP_HEALTH_ROUTE", health, &alive)?;
         let predict = may("AIP_PREDICT_ROUTE", predict, &[Route::Predict])?;
-        if health.is_some() && health == predict {
-            return Err(format!("the variables AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE are both {health:?}: set two"));
+        if let Some(path) = health.as_ref().filter(|_| health == predict) {
+            return Err(format!("the variables AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE are both {path:?}: set two"));
         }
         Ok(Self { health, predict })
     }
