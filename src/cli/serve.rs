@@ -15,7 +15,7 @@ use super::variable;
 use super::weights::{ViewsArguments, WeightsArguments};
 use crate::model::Classifier;
 use crate::pixels::DecodeLimits;
-use crate::serve::{self, Config, Origin, ServeError, Token};
+use crate::serve::{self, Config, Origin, ServeError, Token, VertexRoutes};
 use crate::system::allocator::{give_back, give_back_large_blocks, share_heap};
 use crate::system::available_memory;
 
@@ -23,10 +23,12 @@ use crate::system::available_memory;
 #[derive(Debug, Args)]
 #[command(
     after_help = "With the variable LOBULE_TOKEN set, predictions are for those only who send it, as the header \
-                        Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine."
+                        Authorization: Bearer TOKEN. It has no flag: arguments are seen by everybody on the machine.\n\nAt \
+                        the addresses that AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE name it answers as Vertex AI wants it."
 )]
 pub struct ServeArguments {
-    /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port.
+    /// Address and port to listen on; port 0 takes a free one. The variable PORT overrides the port, and AIP_HTTP_PORT
+    /// overrides that.
     #[arg(long, env = "LOBULE_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Config::LISTEN)]
     listen: SocketAddr,
 
@@ -143,6 +145,7 @@ impl ServeArguments {
             request_timeout: Duration::from_secs(self.request_timeout),
             token: token_from_environment()?,
             origins: self.origins.clone(),
+            vertex: vertex_from_environment()?,
             ..default
         })
     }
@@ -169,11 +172,19 @@ fn signals() -> io::Result<impl AsyncFnMut() -> &'static str> {
     })
 }
 
-/// The port that platforms such as Cloud Run ask for.
+/// The port that a platform asks for: Vertex AI by a variable of its own, others such as Cloud Run by PORT.
 fn port_from_environment() -> anyhow::Result<Option<u16>> {
-    let Some(text) = variable("PORT")? else { return Ok(None) };
-    let what_to_do = "which is no port from 0 to 65535; unset it, or set it to one such as 8080";
-    Ok(Some(text.parse().with_context(|| format!("the variable PORT is {text:?}, {what_to_do}"))?))
+    for name in ["AIP_HTTP_PORT", "PORT"] {
+        if let Some(text) = variable(name)? {
+            let what_to_do = "which is no port from 0 to 65535; unset it, or set it to one such as 8080";
+            return Ok(Some(text.parse().with_context(|| format!("the variable {name} is {text:?}, {what_to_do}"))?));
+        }
+    }
+    Ok(None)
+}
+
+fn vertex_from_environment() -> anyhow::Result<VertexRoutes> {
+    VertexRoutes::new(variable("AIP_HEALTH_ROUTE")?, variable("AIP_PREDICT_ROUTE")?).map_err(|reason| anyhow!(reason))
 }
 
 fn token_from_environment() -> anyhow::Result<Option<Token>> {

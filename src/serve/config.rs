@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::access::{Origin, Token};
+use super::dialects::vertex::VertexRoutes;
 use crate::pixels::{DecodeLimits, Dihedral};
 use crate::system;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub token: Option<Token>,
     /// Whose scripts may read the answers in a browser, besides the service's own page.
     pub origins: Vec<Origin>,
+    /// Where Vertex AI asks, if it runs the service.
+    pub vertex: VertexRoutes,
 }
 
 /// What is taken for the memory where the system does not say: Cloud Run's default.
@@ -109,6 +112,7 @@ impl Config {
             shutdown_timeout: Self::SHUTDOWN_TIMEOUT,
             token: None,
             origins: Vec::new(),
+            vertex: VertexRoutes::default(),
         }
     }
 

@@ -10,7 +10,8 @@
 //!
 //! Everything that fails while a request is answered becomes an [`HttpError`] as soon as it is known what that means
 //! for the client, and not before: `inference`, `pixels` and `model` know nothing of status codes, and the `From`s below
-//! are the whole translation. Whether it is written as problem+json or as a page is decided by the pending request.
+//! are the whole translation. Whether it is written as problem+json, as a page or as another server would is decided by the
+//! pending request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -202,6 +203,20 @@ impl<'a> Problem<'a> {
             code: error.code,
             request_id,
         }
+    }
+}
+
+/// An error as clients of other servers read it: they look for `error`, and pass over what else there is.
+#[derive(Serialize)]
+pub(super) struct PlainError<'a> {
+    error: &'a str,
+    code: Code,
+    request_id: &'a str,
+}
+
+impl<'a> PlainError<'a> {
+    pub(super) fn of(error: &'a HttpError, request_id: &'a str) -> Self {
+        Self { error: &error.detail, code: error.code, request_id }
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `server` | the listener with its connection permits, one connection with the time for its writes, the shutdown |
 //! | `service` | what the requests share; the start with its first image |
 //! | `routes` | which addresses there are and what answers at each; `decision` applies the threshold; `openapi.json` is the contract |
+//! | `dialects` | what clients of other model servers send and expect |
 //! | `access` | who may ask: tokens, and other sites' scripts |
 //! | `upload` | from a body to the bytes of images: `form` reads multipart, `memory_limit` what all uploads and answers may take together |
 //! | `pending_request` | around each request: its id (`trace`), the headers of every answer, the one log line |
@@ -36,6 +37,7 @@ use crate::model::Classifier;
 
 mod access;
 mod config;
+mod dialects;
 mod error;
 mod metrics;
 mod outgoing;
@@ -50,6 +52,7 @@ mod upload;
 
 pub use access::{Origin, Token};
 pub use config::Config;
+pub use dialects::vertex::VertexRoutes;
 pub use error::ServeError;
 #[cfg(fuzzing)]
 pub use upload::fuzzing;

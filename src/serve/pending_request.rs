@@ -16,11 +16,11 @@ use hyper::{Method, Response, StatusCode, Version, http::request::Parts};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
-use super::error::{HttpError, Problem};
+use super::error::{HttpError, PlainError, Problem};
 use super::metrics::Phases;
 use super::outgoing::OutgoingBody;
 use super::page;
-use super::reply::{Reply, html, milliseconds, wants_page, with_type};
+use super::reply::{Reply, html, json, milliseconds, wants_page, with_type};
 use super::server::OpenRequest;
 use super::service::Service;
 use super::trace::{Trace, X_REQUEST_ID, request_id};
@@ -28,6 +28,10 @@ use super::upload::content_length;
 
 /// An answer of so few bytes is sent however full the memory is, for it may be the one that says so.
 const ALWAYS_SENT: usize = 2 << 10;
+
+/// What another site's script may read of an answer's headers, beside what all may.
+const EXPOSED: &str = "retry-after, x-request-id, inference-header-content-length, x-lobule-notice, x-lobule-decision, \
+                       x-lobule-flags";
 
 /// How long the system of a client that has gone may take to say so when it is sent an answer.
 const RESET_TIME: Duration = Duration::from_secs(1);
@@ -39,6 +43,8 @@ pub(super) struct PendingRequest {
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
     pub(super) wants_page: bool,
+    /// Whether it is one of another server, and reads errors in that one's shape.
+    is_of_dialect: bool,
     pub(super) phases: Phases,
     trace: Option<Trace>,
     origin: Option<HeaderValue>,
@@ -55,14 +61,21 @@ pub(super) struct PendingRequest {
 
 impl PendingRequest {
     /// Begins to answer a request on a route, by the name that the log shall have.
-    pub(super) fn begin(service: Arc<Service>, request: &Parts, route: &'static str, open: OpenRequest) -> Self {
+    pub(super) fn begin(
+        service: Arc<Service>,
+        request: &Parts,
+        route: &'static str,
+        is_of_dialect: bool,
+        open: OpenRequest,
+    ) -> Self {
         service.metrics.in_flight.inc();
         let headers = &request.headers;
         let is_allowed = |named: &&HeaderValue| service.config.origins.iter().any(|origin| origin.is(named));
         Self {
             open,
             request_id: request_id(headers),
-            wants_page: wants_page(headers),
+            wants_page: !is_of_dialect && wants_page(headers),
+            is_of_dialect,
             phases: Phases::default(),
             trace: Trace::of(headers),
             origin: headers.get(ORIGIN).filter(is_allowed).cloned(),
@@ -111,13 +124,15 @@ impl PendingRequest {
         reply.map(|body| OutgoingBody::new(body, self, reservation))
     }
 
-    /// An error as problem+json (RFC 9457), or as a page with the same sentence.
+    /// An error as problem+json (RFC 9457), or with the same sentence as a page or as another server has it.
     fn problem(&self, error: &HttpError, page: impl Fn(StatusCode, &str, &str) -> String) -> Reply {
         let status = error.code.status();
+        // A struct of strings and numbers can always be written.
         let mut reply = if self.wants_page {
             html(page(status, &error.detail, &self.request_id))
+        } else if self.is_of_dialect {
+            json(&PlainError::of(error, &self.request_id)).unwrap_or_default()
         } else {
-            // A struct of strings and numbers can always be written.
             let text = serde_json::to_string(&Problem::of(error, &self.request_id)).unwrap_or_default();
             with_type("application/problem+json", text + "\n")
         };
@@ -146,7 +161,7 @@ impl PendingRequest {
         }
         if let Some(origin) = &self.origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after, x-request-id"));
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }
         // A client that reads this opens a new connection, to another instance; HTTP/2 has its own way to say so.
         if self.service.is_shutting_down() && self.version <= Version::HTTP_11 {

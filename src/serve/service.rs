@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use image::{Rgb, RgbImage};
 use tokio::sync::Semaphore;
 
-use super::{config::Config, error::ServeError, metrics::Metrics, upload::MemoryLimit};
+use super::error::{Code, HttpError, ServeError};
+use super::{config::Config, metrics::Metrics, upload::MemoryLimit};
 use crate::inference::Inference;
 use crate::model::{Classifier, LoadTimes};
 use crate::system::open_files_limit;
@@ -56,6 +57,18 @@ impl Service {
 
     pub(super) fn is_shutting_down(&self) -> bool {
         self.shutting_down.load(Ordering::Relaxed)
+    }
+
+    /// Says that it is not ready once the shutdown has begun: before its network has classified a first image there is no
+    /// service.
+    ///
+    /// # Errors
+    /// 503.
+    pub(super) fn check_ready(&self) -> Result<(), HttpError> {
+        if !self.is_shutting_down() {
+            return Ok(());
+        }
+        Err(HttpError::new(Code::Stopping, "The service is stopping. Send requests to another instance."))
     }
 }
 

@@ -4,20 +4,29 @@
 use serde_json::Value;
 
 use super::client::{Answer, FormField};
+use super::dialects;
 use super::drawn::{noise, truncated};
 use super::service::Service;
-use super::support::contract::{DOCUMENT, faults};
+use super::support::contract::{DOCUMENT, VERTEX, faults};
 
 #[test]
 fn every_operation_answers_as_the_contract_says() {
-    let service = Service::start(&[]);
+    let service = Service::start_with(&VERTEX, &[]);
     let images = [FormField::file("image", "a.png", &noise(16)), FormField::file("image", "b.png", &truncated())];
-    for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
+    let model = service.get("/v2/models/lobule").send().json();
+    let (name, version) = (model["name"].as_str().unwrap(), model["versions"][0].as_str().unwrap());
+    let always = DOCUMENT["paths"].as_object().unwrap();
+    let of_vertex = VERTEX.map(|(variable, path)| (path, &DOCUMENT["components"]["pathItems"][variable]));
+    for (path, operations) in always.iter().map(|(path, item)| (path.as_str(), item)).chain(of_vertex) {
         for method in operations.as_object().unwrap().keys() {
-            let call = service.call(&method.to_uppercase(), path);
-            let answer = match path.as_str() {
+            let asked = path.replace("{model}", name).replace("{version}", version);
+            let call = service.call(&method.to_uppercase(), &asked);
+            let answer = match path {
                 "/predict" => call.query("heatmap=true").image(noise(16)).send(),
                 "/predict/batch" => call.form(&images).send(),
+                "/huggingface" => call.image(noise(16)).send(),
+                _ if path.ends_with("/infer") => call.json(&dialects::inference(&[noise(16)])).send(),
+                _ if method == "post" => call.json(&dialects::instances(&[noise(16)])).send(),
                 _ => call.send(),
             };
             assert_eq!(answer.status, 200, "{method} {path}");

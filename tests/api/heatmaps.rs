@@ -63,8 +63,8 @@ fn what_is_not_a_question_for_a_heatmap_is_refused_before_the_image_is_read() {
     }
     let fields = [FormField::file("image", "a.png", &noise(16)), FormField::text("heatmap", "true")];
     refused(service.predict().query("heatmap=false").form(&fields).send(), "do not agree");
-    refused(service.batch().form(&fields).send(), "A batch has no heatmaps");
-    refused(service.batch().query("heatmap=true").image(noise(16)).send(), "A batch has no heatmaps");
+    refused(service.batch().form(&fields).send(), "This address has no heatmaps");
+    refused(service.batch().query("heatmap=true").image(noise(16)).send(), "This address has no heatmaps");
 }
 
 #[test]

@@ -155,10 +155,16 @@ fn the_variable_port_overrides_the_port_of_listen() {
     assert_eq!(service.address, format!("127.0.0.1:{free}"));
     assert_eq!(service.get("/ready").send().status, 200);
 
-    for bad in ["http", "70000", "-1"] {
-        let (code, text) = refused_start(&[("PORT", bad)], &[]);
-        assert_eq!(code, Some(1), "PORT={bad:?}");
-        assert!(text.contains(&format!("the variable PORT is {bad:?}, which is no port")), "{text}");
+    // Vertex AI's own goes before it.
+    let service = Service::start_with(&[("AIP_HTTP_PORT", "0"), ("PORT", "1")], &[]);
+    assert_eq!(service.get("/ready").send().status, 200);
+
+    for name in ["PORT", "AIP_HTTP_PORT"] {
+        for bad in ["http", "70000", "-1"] {
+            let (code, text) = refused_start(&[(name, bad), ("PORT", bad)], &[]);
+            assert_eq!(code, Some(1), "{name}={bad:?}");
+            assert!(text.contains(&format!("the variable {name} is {bad:?}, which is no port")), "{text}");
+        }
     }
 }
 
@@ -171,7 +177,8 @@ fn the_environment_says_what_the_flags_say() {
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
     let names = "PORT LOBULE_THREADS LOBULE_QUEUE LOBULE_BATCH LOBULE_MAX_BYTES LOBULE_MAX_PIXELS LOBULE_ORIGINS \
-                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE";
+                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE AIP_HTTP_PORT \
+                 AIP_HEALTH_ROUTE AIP_PREDICT_ROUTE";
     let empty: Vec<(&str, &str)> = names.split(' ').map(|name| (name, "")).collect();
     let service = Service::start_with(&empty, &[]);
     assert_eq!(service.get("/ready").send().status, 200);

@@ -15,6 +15,8 @@ mod answers;
 mod batch;
 mod connections;
 mod contract;
+mod dialects;
+mod dialects_hostile;
 mod errors;
 mod flags;
 mod forms;

@@ -60,18 +60,45 @@ pub(crate) fn held_one_byte_chunks(address: &str) -> Round {
 /// A form of 50,000 fields.
 pub(crate) fn many_parts(address: &str) -> Round {
     let fields: Vec<_> = (0..50_000).map(|_| FormField::text("a", "b")).collect();
-    post(address, "/predict", form(&fields))
+    post(address, "/predict", FORM, form(&fields))
 }
 
 /// A batch of 64 files of a byte.
 pub(crate) fn many_tiny_files(address: &str) -> Round {
     let files: Vec<_> = (0..64).map(|_| FormField::file("a", "b", b"c")).collect();
-    post(address, "/predict/batch", form(&files))
+    post(address, "/predict/batch", FORM, form(&files))
 }
 
-/// Posts a form whole, again and again.
-fn post(address: &str, path: &str, form: Vec<u8>) -> Round {
-    let request = [head(path, &[FORM, &content_length(form.len())]), form].concat();
+/// A tensor of 4 million samples that say another shape.
+pub(crate) fn json_samples(address: &str) -> Round {
+    let begin = "{\"inputs\":[{\"datatype\":\"UINT8\",\"shape\":[1,1,1,3],\"data\":[";
+    post_json(address, "/v2/models/lobule/infer", begin, "0,", "0]}]}")
+}
+
+/// Base64 of which each letter is an escape.
+pub(crate) fn json_escapes(address: &str) -> Round {
+    post_json(address, "/huggingface", "{\"inputs\":\"", "\\u0041", "\"}")
+}
+
+/// Texts without number where one would do.
+pub(crate) fn json_texts(address: &str) -> Round {
+    post_json(address, "/v2/models/lobule/infer", "{\"inputs\":[", "\"\",", "\"\"]}")
+}
+
+/// Lists within lists.
+pub(crate) fn json_nesting(address: &str) -> Round {
+    post_json(address, "/huggingface", "", "[", "")
+}
+
+/// Posts JSON of 8 MiB whose middle is repeated.
+fn post_json(address: &str, path: &str, begin: &str, part: &str, end: &str) -> Round {
+    let body = [begin, &part.repeat((8 << 20) / part.len()), end].concat().into_bytes();
+    post(address, path, "Content-Type: application/json", body)
+}
+
+/// Posts a body whole, again and again.
+fn post(address: &str, path: &str, content_type: &str, body: Vec<u8>) -> Round {
+    let request = [head(path, &[content_type, &content_length(body.len())]), body].concat();
     let address = address.to_owned();
     Box::new(move || Sent { units: request.len() as u64, status: exchange(&address, &request) })
 }

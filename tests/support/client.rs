@@ -32,6 +32,11 @@ impl Answer {
     /// The status and the stable code of a problem.
     pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        self.code()
+    }
+
+    /// The status and the stable code of an error, whatever its shape.
+    pub(crate) fn code(&self) -> (u16, String) {
         (self.status.as_u16(), self.json()["code"].as_str().unwrap().to_owned())
     }
 }
@@ -68,6 +73,10 @@ impl Call {
         self
     }
 
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
     /// An image, or what is said to be one, as the body.
     pub(crate) fn image(self, image: impl Into<Bytes>) -> Self {
         self.body("image/png", image)
@@ -99,7 +108,7 @@ impl Call {
             let client = Client::builder(TokioExecutor::new()).http2_only(h2c).build_http();
             let (parts, body) = client.request(self.0).await.unwrap().into_parts();
             let body = body.collect().await.unwrap().to_bytes();
-            Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.into()).unwrap() }
+            Answer { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
         });
         assert_eq!(contract::faults(&method, &path, &answer), Vec::<String>::new(), "{method} {path}: {answer:?}");
         answer

@@ -23,7 +23,7 @@ fn serve(variables: &[(&str, &str)], arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lobule"));
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
-        if name.starts_with("LOBULE_") || name == "PORT" || name == "K_SERVICE" {
+        if name.starts_with("LOBULE_") || name.starts_with("AIP_") || name == "PORT" || name == "K_SERVICE" {
             command.env_remove(name);
         }
     }

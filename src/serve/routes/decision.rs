@@ -82,7 +82,7 @@ pub(super) fn check_parameters(query: Option<&str>) -> Result<(), HttpError> {
     Err(HttpError::new(Code::BadRequest, detail))
 }
 
-/// The threshold that the query or a form's field asks for.
+/// The threshold that the query or the body asks for, as a form's field or among the parameters of JSON.
 ///
 /// # Errors
 /// 400 when it is not one number from 0 to 1 or one name, when they do not agree, and when the network has no operating
@@ -99,13 +99,13 @@ pub(super) fn point_of(
 fn threshold_of(query: Option<&str>, fields: &[(String, String)]) -> Result<Option<AskedThreshold>, HttpError> {
     let query = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let asked = only_threshold(query, "The query's threshold")?;
-    let in_form = fields.iter().map(|(name, value)| (name.into(), value.into()));
-    let in_form = only_threshold(in_form, "The form's field threshold")?;
-    match (asked, in_form) {
-        (Some(asked), Some(in_form)) if asked != in_form => {
-            Err(bad_threshold("The query and the form ask for different thresholds."))
+    let in_body = fields.iter().map(|(name, value)| (name.into(), value.into()));
+    let in_body = only_threshold(in_body, "The body's threshold")?;
+    match (asked, in_body) {
+        (Some(asked), Some(in_body)) if asked != in_body => {
+            Err(bad_threshold("The query and the body ask for different thresholds."))
         }
-        _ => Ok(asked.or(in_form)),
+        _ => Ok(asked.or(in_body)),
     }
 }
 
@@ -124,7 +124,9 @@ fn only_threshold<'a>(
 }
 
 fn bad_threshold(what: &str) -> HttpError {
-    let detail = format!("{what} Write it once, as ?threshold=0.5 or as a form's field, or leave it out.");
+    let detail = format!(
+        "{what} Write it once, as ?threshold=0.5, as a form's field or among the parameters of JSON, or leave it out."
+    );
     HttpError::new(Code::BadThreshold, detail)
 }
 

@@ -54,15 +54,15 @@ pub(super) fn wants_heatmap(
     Ok(wanted)
 }
 
-/// Refuses a heatmap where several images are answered.
+/// Refuses a heatmap where the answer has no room for one.
 ///
 /// # Errors
 /// 400 when one is asked for, or as [`wants_heatmap`].
-pub(super) fn refuse_heatmap(query: Option<&str>, fields: &[(String, String)]) -> Result<(), HttpError> {
+pub(in crate::serve) fn refuse_heatmap(query: Option<&str>, fields: &[(String, String)]) -> Result<(), HttpError> {
     if !asked(query, fields)? {
         return Ok(());
     }
-    let detail = "A batch has no heatmaps. Send each image to /predict with heatmap=true, or leave heatmap out.";
+    let detail = "This address has no heatmaps. Send each image to /predict with heatmap=true, or leave heatmap out.";
     Err(HttpError::new(Code::BadRequest, detail))
 }
 

@@ -14,15 +14,18 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode, http::request::Parts};
 use tokio::time::timeout_at;
 
+use super::dialects::vertex::VertexRoutes;
+use super::dialects::{hugging_face, open_inference, vertex};
 use super::error::{Code, HttpError};
 use super::outgoing::OutgoingBody;
 use super::pending_request::PendingRequest;
 use super::reply::Reply;
 use super::server::OpenRequest;
 use super::service::Service;
-use super::upload::{HOW, RequestBody};
+use super::upload::{HOW, RequestBody, says_json};
 use crate::inference::panic_message;
 
+pub(super) mod classify;
 mod decision;
 mod heatmap;
 mod predict;
@@ -31,10 +34,11 @@ mod status;
 pub(super) use decision::Finding;
 #[cfg(test)]
 pub(super) use decision::Timings;
-pub(super) use heatmap::HeatmapAnswer;
+pub(super) use heatmap::{HeatmapAnswer, refuse_heatmap};
+pub(super) use predict::Entry;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+pub(super) enum Route {
     Home,
     Predict,
     Batch,
@@ -43,12 +47,39 @@ enum Route {
     Ready,
     Metrics,
     OpenApi,
+    Server,
+    ServerLive,
+    ServerReady,
+    ModelMetadata,
+    ModelReady,
+    Infer,
+    HuggingFace,
+    /// These two are there only where Vertex AI has named their addresses.
+    VertexHealth,
+    VertexPredict,
 }
 
 impl Route {
-    const ALL: [Self; 8] =
-        [Self::Home, Self::Predict, Self::Batch, Self::Model, Self::Health, Self::Ready, Self::Metrics, Self::OpenApi];
+    /// Those that are always there.
+    const ALL: [Self; 15] = [
+        Self::Home,
+        Self::Predict,
+        Self::Batch,
+        Self::Model,
+        Self::Health,
+        Self::Ready,
+        Self::Metrics,
+        Self::OpenApi,
+        Self::Server,
+        Self::ServerLive,
+        Self::ServerReady,
+        Self::ModelMetadata,
+        Self::ModelReady,
+        Self::Infer,
+        Self::HuggingFace,
+    ];
 
+    /// Its address, or what stands for it where that is not always the same.
     fn path(self) -> &'static str {
         match self {
             Self::Home => "/",
@@ -59,19 +90,29 @@ impl Route {
             Self::Ready => "/ready",
             Self::Metrics => "/metrics",
             Self::OpenApi => "/openapi.json",
+            Self::Server => "/v2",
+            Self::ServerLive => "/v2/health/live",
+            Self::ServerReady => "/v2/health/ready",
+            Self::ModelMetadata => "/v2/models/{model}",
+            Self::ModelReady => "/v2/models/{model}/ready",
+            Self::Infer => "/v2/models/{model}/infer",
+            Self::HuggingFace => "/huggingface",
+            Self::VertexHealth => "AIP_HEALTH_ROUTE",
+            Self::VertexPredict => "AIP_PREDICT_ROUTE",
         }
     }
 
     /// The route at this address, which may end with one slash more than it has.
-    fn at(path: &str) -> Option<Self> {
-        let path = path.strip_suffix('/').filter(|shorter| shorter.len() > 1).unwrap_or(path);
-        Self::ALL.into_iter().find(|route| path == route.path())
+    pub(super) fn at(path: &str, vertex: &VertexRoutes) -> Option<Self> {
+        let path = without_slash(path);
+        let own = Self::ALL.into_iter().find(|route| path == route.path());
+        own.or_else(|| open_inference::route(path)).or_else(|| vertex.route(path))
     }
 
     /// The methods that it takes, as `Allow` lists them.
     fn allow(self) -> &'static str {
         match self {
-            Self::Predict | Self::Batch => "POST",
+            Self::Predict | Self::Batch | Self::Infer | Self::HuggingFace | Self::VertexPredict => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -79,8 +120,20 @@ impl Route {
     /// Whether only a client that shows the token is answered. Probes have none, and the page must come before it is
     /// typed in.
     fn is_guarded(self) -> bool {
-        matches!(self, Self::Predict | Self::Batch | Self::Model | Self::Metrics)
+        matches!(self, Self::Model | Self::Metrics | Self::ModelMetadata) || self.allow() == "POST"
     }
+
+    /// Whether its clients are those of another server.
+    fn is_of_dialect(self) -> bool {
+        use Route::*;
+        let protocol = matches!(self, Server | ServerLive | ServerReady | ModelMetadata | ModelReady | Infer);
+        protocol || matches!(self, HuggingFace | VertexHealth | VertexPredict)
+    }
+}
+
+/// An address without the slash that it may end with.
+pub(super) fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').filter(|shorter| shorter.len() > 1).unwrap_or(path)
 }
 
 /// Answers a request, whatever it is.
@@ -90,9 +143,14 @@ pub(super) async fn answer(
     open: OpenRequest,
 ) -> Response<OutgoingBody> {
     let (request, body) = RequestBody::split(request);
-    let route = Route::at(request.uri.path());
+    let (path, vertex) = (request.uri.path(), &service.config.vertex);
+    let mut route = Route::at(path, vertex);
+    if route == Some(Route::Predict) && says_json(&request.headers) {
+        route = vertex.route(Route::Predict.path()).or(route);
+    }
     let name = route.map_or("unknown", Route::path);
-    let mut pending = PendingRequest::begin(Arc::clone(&service), &request, name, open);
+    let is_of_dialect = route.map_or_else(|| path.starts_with("/v2/"), Route::is_of_dialect);
+    let mut pending = PendingRequest::begin(Arc::clone(&service), &request, name, is_of_dialect, open);
     let deadline = pending.deadline();
     let answering = without_panic(respond(&service, route, &request, body, &mut pending));
     let outcome = timeout_at(deadline, answering).await;
@@ -143,6 +201,15 @@ async fn respond(
         Route::Ready => status::ready(service),
         Route::Metrics => service.metrics.reply(service.inference.waiting(), service.memory.taken()),
         Route::OpenApi => Ok(status::openapi()),
+        Route::Server => open_inference::server(),
+        Route::ServerLive => open_inference::live(),
+        Route::ServerReady => open_inference::ready(service),
+        Route::ModelMetadata => open_inference::model(service, request),
+        Route::ModelReady => open_inference::model_ready(service, request),
+        Route::Infer => open_inference::infer(service, request, body, pending).await,
+        Route::HuggingFace => hugging_face::predict(service, request, body, pending).await,
+        Route::VertexHealth => status::ready(service),
+        Route::VertexPredict => vertex::predict(service, request, body, pending).await,
     }
 }
 
@@ -162,7 +229,7 @@ fn preflight(route: Route) -> Reply {
     *reply.status_mut() = StatusCode::NO_CONTENT;
     let headers = reply.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(route.allow()));
-    let names = "authorization, content-type, x-request-id, traceparent";
+    let names = "authorization, content-type, x-request-id, traceparent, inference-header-content-length";
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(names));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     reply
@@ -174,14 +241,15 @@ mod tests {
 
     #[test]
     fn an_address_may_end_with_one_slash_more() {
+        let at = |path: &str| Route::at(path, &VertexRoutes::default());
         for route in Route::ALL {
-            assert_eq!(Route::at(route.path()), Some(route));
+            assert_eq!(at(route.path()), Some(route));
             let more = if route == Route::Home { 0 } else { 1 };
-            assert_eq!(Route::at(&format!("{}{}", route.path(), "/".repeat(more))), Some(route));
-            assert_eq!(Route::at(&format!("{}{}", route.path(), "/".repeat(more + 1))), None);
+            assert_eq!(at(&format!("{}{}", route.path(), "/".repeat(more))), Some(route));
+            assert_eq!(at(&format!("{}{}", route.path(), "/".repeat(more + 1))), None);
         }
         for other in ["", "//", "/Predict", "/predict/batch/x", "predict"] {
-            assert_eq!(Route::at(other), None, "{other}");
+            assert_eq!(at(other), None, "{other}");
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
 use crate::model::{Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Provenance};
 use crate::pixels::Preprocess;
-use crate::serve::error::{Code, HttpError};
+use crate::serve::error::HttpError;
 use crate::serve::page;
 use crate::serve::pending_request::PendingRequest;
 use crate::serve::reply::{Reply, html, json, with_type};
@@ -105,12 +105,12 @@ pub(super) fn health() -> Result<Reply, HttpError> {
     json(&json!({ "status": "alive" }))
 }
 
-/// Answers `GET /ready`, with 503 once the shutdown has begun: a [`Service`] exists only after its network has classified
-/// a first image.
+/// Answers `GET /ready`.
+///
+/// # Errors
+/// 503 once the shutdown has begun.
 pub(super) fn ready(service: &Service) -> Result<Reply, HttpError> {
-    if service.is_shutting_down() {
-        return Err(HttpError::new(Code::Stopping, "The service is stopping. Send requests to another instance."));
-    }
+    service.check_ready()?;
     json(&json!({ "status": "ready" }))
 }
 
@@ -126,6 +126,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::serve::error::Code;
     use crate::serve::routes::Route;
 
     fn document() -> Value {
@@ -135,17 +136,25 @@ mod tests {
     #[test]
     fn the_document_has_every_route_with_its_methods_and_who_may_ask() {
         let document = document();
-        let paths = document["paths"].as_object().unwrap();
-        let listed: BTreeSet<&str> = paths.keys().map(String::as_str).collect();
-        assert_eq!(listed, Route::ALL.map(Route::path).into_iter().collect());
-        for route in Route::ALL {
-            let methods = paths[route.path()].as_object().unwrap();
+        let [paths, items] =
+            [&document["paths"], &document["components"]["pathItems"]].map(|it| it.as_object().unwrap());
+        let listed: BTreeSet<String> = paths.keys().map(|path| path.replace("/versions/{version}", "")).collect();
+        assert_eq!(listed, Route::ALL.map(|route| route.path().to_owned()).into_iter().collect());
+        let of_vertex = [Route::VertexHealth, Route::VertexPredict];
+        assert_eq!(items.keys().collect::<Vec<_>>(), of_vertex.map(Route::path));
+        for route in Route::ALL.into_iter().chain(of_vertex) {
+            let item = paths.get(route.path()).unwrap_or_else(|| &items[route.path()]);
+            let methods = item.as_object().unwrap();
             // HEAD goes without saying where there is GET.
             let first = route.allow().split(", ").next().unwrap().to_lowercase();
             assert_eq!(methods.keys().collect::<Vec<_>>(), [&first], "{route:?}");
             let operation = &methods[&first];
             assert_eq!(operation.get("security").is_some(), route.is_guarded(), "{route:?}");
             assert_eq!(operation["responses"].get("401").is_some(), route.is_guarded(), "{route:?}");
+            let refused = operation["responses"].as_object().unwrap().iter().filter(|(status, _)| *status != "200");
+            let plain =
+                refused.map(|(_, its)| its["$ref"] == "#/components/responses/PlainError").collect::<BTreeSet<_>>();
+            assert!(plain.is_empty() || plain == BTreeSet::from([route.is_of_dialect()]), "{route:?}");
         }
     }
 

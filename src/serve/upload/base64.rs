@@ -29,17 +29,34 @@ pub(super) fn begins_as_image(bytes: &[u8]) -> bool {
 }
 
 /// Where the base64 of an image begins in a text, by its first [`DECISIVE`] bytes.
-pub(super) fn begin_of_base64(text: &[u8]) -> Option<usize> {
+pub(in crate::serve) fn begin_of_base64(text: &[u8]) -> Option<usize> {
+    let head = &text[..text.len().min(DECISIVE)];
+    let begin = begin_of_letters(head)?;
+    let is_image = || begins_as_image(&decode(head.to_vec(), begin).0);
+    (starts_with(head.trim_ascii_start(), b"data:image/") || is_image()).then_some(begin)
+}
+
+/// Where the letters of a text begin that is base64: behind its blanks and the head of a `data:` URL. `None` where that has
+/// no base64.
+fn begin_of_letters(text: &[u8]) -> Option<usize> {
     const MARK: &[u8] = b";base64,";
     let head = &text[..text.len().min(DECISIVE)];
     let blank = head.len() - head.trim_ascii_start().len();
-    let starts_with = |word: &[u8]| head[blank..].get(..word.len()).is_some_and(|its| its.eq_ignore_ascii_case(word));
-    let begin = if starts_with(b"data:") {
-        blank + head[blank..].windows(MARK.len()).position(|its| its.eq_ignore_ascii_case(MARK))? + MARK.len()
-    } else {
-        blank
-    };
-    (starts_with(b"data:image/") || begins_as_image(&decode(head.to_vec(), begin).0)).then_some(begin)
+    if !starts_with(&head[blank..], b"data:") {
+        return Some(blank);
+    }
+    let mark = head.windows(MARK.len()).position(|its| its.eq_ignore_ascii_case(MARK))?;
+    Some(mark + MARK.len())
+}
+
+fn starts_with(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len()).is_some_and(|its| its.eq_ignore_ascii_case(word))
+}
+
+/// Decodes a text that can be nothing but base64, or a `data:` URL of it, as [`decode`] does.
+pub(in crate::serve) fn decode_text(text: String) -> (Vec<u8>, Option<Damage>) {
+    let begin = begin_of_letters(text.as_bytes()).unwrap_or(0);
+    decode(text.into_bytes(), begin)
 }
 
 /// Decodes the base64 that begins here, of either alphabet, with or without line breaks and padding, in the memory that

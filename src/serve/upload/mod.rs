@@ -9,6 +9,7 @@
 //! | `form`, `field_headers`, `parameters` | multipart/form-data, what the headers of a field say, and how clients write them |
 //! | `raw` | a body that is an image |
 //! | `base64` | images as text |
+//! | `json` | JSON, in memory that its text bounds |
 //! | `selection` | which of what came is classified, and how much may come beside it |
 //! | `memory_limit`, `body` | what all uploads may take together; what is left unread of one |
 
@@ -35,6 +36,7 @@ mod field_headers;
 mod form;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+pub(super) mod json;
 mod memory_limit;
 mod parameters;
 mod raw;
@@ -42,13 +44,15 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
-pub(super) use base64::Damage;
+pub(super) use base64::{Damage, begin_of_base64, decode_text};
 pub(super) use body::RequestBody;
 pub(super) use memory_limit::{MemoryLimit, Reservation};
 
 /// How to send an image, for whoever did not.
 pub(super) const HOW: &str = "Send one image as a file in a field of multipart/form-data, or as the body itself, whose \
                               type may be left out; with curl: -F image=@image.png";
+
+const JSON: &str = "application/json";
 
 /// What came with a request.
 #[derive(Debug)]
@@ -92,14 +96,9 @@ pub(super) async fn read(
     memory: &MemoryLimit,
     config: &Config,
 ) -> Result<Upload, HttpError> {
-    refuse_transfer_encoding(headers)?;
-    refuse_content_encoding(headers.get_all(CONTENT_ENCODING))?;
+    refuse_encodings(headers)?;
     let packing = Packing::of(headers)?;
-    if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
-        return Err(too_large(config));
-    }
-    let reservation = Arc::new(memory.reservation());
-    let body = Counted { body: Limited::new(body, config.max_body_bytes), reservation: Arc::clone(&reservation) };
+    let (body, reservation) = limited(headers, body, memory, config)?;
     let reading = async {
         let selection = match packing {
             Packing::Raw(kind) => raw::select(raw::collect(body, config).await?, kind, expected, &reservation).await,
@@ -107,9 +106,73 @@ pub(super) async fn read(
         };
         selection?.finish()
     };
-    let (mut files, fields) = timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))?;
-    files.iter_mut().for_each(|file| file.content = reservation.keep(mem::take(&mut file.content)));
-    Ok(Upload { files, fields })
+    let (files, fields) = in_time(reading, config).await?;
+    Ok(Upload::that_keeps(&reservation, files, fields))
+}
+
+/// Reads a body whole, whatever its type says, and takes images and fields from it as another server's clients put them
+/// there; what else they asked for comes with it.
+///
+/// # Errors
+/// Those of [`read`] that are not about what lies in the body, and those of `take`.
+pub(super) async fn read_whole<T: Send + 'static>(
+    headers: &HeaderMap,
+    body: impl Body<Data = Bytes, Error: Into<BoxedError>> + Send + Unpin + 'static,
+    memory: &MemoryLimit,
+    config: &Config,
+    take: impl FnOnce(&[u8]) -> Result<(Vec<File>, Fields, T), HttpError> + Send + 'static,
+) -> Result<(Upload, T), HttpError> {
+    refuse_encodings(headers)?;
+    let (body, reservation) = limited(headers, body, memory, config)?;
+    let reading = async {
+        let (content, held) = (raw::collect(body, config).await?, Arc::clone(&reservation));
+        off_the_loop(content.len(), move || {
+            // What is taken out is as large again at most, and a text with escapes is copied once more.
+            let copies = 1 + usize::from(content.contains(&b'\\'));
+            if !held.take(content.len().saturating_mul(copies)) {
+                return Err(HttpError::overloaded());
+            }
+            take(&content)
+        })
+        .await?
+    };
+    let (files, fields, more) = in_time(reading, config).await?;
+    Ok((Upload::that_keeps(&reservation, files, fields), more))
+}
+
+impl Upload {
+    /// An upload whose files have their parts of this reservation.
+    fn that_keeps(reservation: &Reservation, mut files: Vec<File>, fields: Fields) -> Self {
+        files.iter_mut().for_each(|file| file.content = reservation.keep(mem::take(&mut file.content)));
+        Self { files, fields }
+    }
+
+    /// Its file, where one was expected.
+    ///
+    /// # Errors
+    /// 500 where there is none.
+    pub(super) fn only_file(self) -> Result<File, HttpError> {
+        self.files.into_iter().next().ok_or_else(|| HttpError::internal("an upload without a file"))
+    }
+}
+
+/// A body within the limits of bytes and memory, and the part of the memory that it takes.
+fn limited<B: Body<Data = Bytes, Error: Into<BoxedError>> + Unpin>(
+    headers: &HeaderMap,
+    body: B,
+    memory: &MemoryLimit,
+    config: &Config,
+) -> Result<(Counted<Limited<B>>, Arc<Reservation>), HttpError> {
+    if content_length(headers).is_some_and(|length| length > config.max_body_bytes as u64) {
+        return Err(too_large(config));
+    }
+    let reservation = Arc::new(memory.reservation());
+    let body = Counted { body: Limited::new(body, config.max_body_bytes), reservation: Arc::clone(&reservation) };
+    Ok((body, reservation))
+}
+
+async fn in_time<T>(reading: impl Future<Output = Result<T, HttpError>>, config: &Config) -> Result<T, HttpError> {
+    timeout(config.read_timeout, reading).await.unwrap_or_else(|_| Err(too_slow(config)))
 }
 
 /// How the image lies in the body.
@@ -131,11 +194,16 @@ impl Packing {
             "" | "application/pdf" | "application/dicom" => Ok(Self::Raw(raw::Kind::Bytes)),
             kind if field_headers::is_bytes(kind) || kind.starts_with("image/") => Ok(Self::Raw(raw::Kind::Bytes)),
             kind => {
-                let what = if kind == "application/json" { "JSON" } else { "A body of this content type" };
+                let what = if kind == JSON { "JSON" } else { "A body of this content type" };
                 Err(HttpError::new(Code::UnsupportedMediaType, format!("{what} is not read. {HOW}.")))
             }
         }
     }
+}
+
+/// Whether a body says of itself that it is JSON.
+pub(super) fn says_json(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).map(essence).is_some_and(|kind| kind == JSON)
 }
 
 /// A type or an encoding in lower case, without its parameters.
@@ -143,6 +211,11 @@ fn essence(value: &HeaderValue) -> String {
     let value = value.as_bytes();
     let end = value.iter().position(|&byte| byte == b';').unwrap_or(value.len());
     String::from_utf8_lossy(value[..end].trim_ascii()).to_ascii_lowercase()
+}
+
+fn refuse_encodings(headers: &HeaderMap) -> Result<(), HttpError> {
+    refuse_transfer_encoding(headers)?;
+    refuse_content_encoding(headers.get_all(CONTENT_ENCODING))
 }
 
 /// Refuses a body that hyper has taken out of its chunks and that is compressed all the same (RFC 9112, 6.1).

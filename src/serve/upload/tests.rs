@@ -131,6 +131,26 @@ async fn a_form_of_the_old_kind_counts_for_what_it_takes_while_it_is_decoded() {
     }
 }
 
+#[tokio::test]
+async fn json_counts_for_what_it_takes_while_it_is_read_and_then_for_its_images() {
+    let take = |body: &[u8]| {
+        let json::Json::Text(text) = json::Json::read(body, 1)? else { unreachable!() };
+        let (content, damage) = decode_text(text.into_owned());
+        Ok((vec![File { name: None, content: content.into(), damage }], Fields::new(), ()))
+    };
+    for (body, times) in [(r#""iVBORw0KGgo=""#, 2), (r#""iVBORw0K\/w==""#, 3)] {
+        for (memory, expected) in [(times * body.len() - 1, Some(Code::Overloaded)), (times * body.len(), None)] {
+            let (memory, config) = (MemoryLimit::new(memory), config());
+            let full = http_body_util::Full::from(body).map_err(BoxedError::from);
+            let read = read_whole(&HeaderMap::new(), full, &memory, &config, take).await;
+            assert_eq!(read.as_ref().err().map(|error| error.code), expected, "{body}");
+            assert_eq!(memory.taken(), read.as_ref().map_or(0, |(upload, ())| upload.files[0].content.len()), "{body}");
+            drop(read);
+            assert_eq!(memory.taken(), 0);
+        }
+    }
+}
+
 #[test]
 fn what_is_compressed_in_its_chunks_is_refused() {
     let read = |lines: &[(&'static str, &str)]| refuse_transfer_encoding(&headers(lines)).map_err(|error| error.code);
