@@ -55,6 +55,18 @@ pub enum PixelsError {
     #[error("decoding the image would take more than {0} bytes of memory; send it with 8 bits a channel, or smaller")]
     TooMuchMemory(u64),
 
+    /// The image is read by rows, and those that come at a time take too much memory.
+    #[error(
+        "reading the image takes about {needed} bytes of memory at a time, and {most} can be had; cut smaller fields, or \
+         save it in smaller strips or tiles"
+    )]
+    RowsTooLarge {
+        /// What it takes, in bytes.
+        needed: u64,
+        /// What can be had.
+        most: u64,
+    },
+
     /// A file that cannot be opened or read.
     #[error("cannot read {}", printable_path(.0))]
     Read(PathBuf, #[source] io::Error),

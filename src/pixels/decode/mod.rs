@@ -13,6 +13,7 @@
 //! | `jpeg` | whether a JPEG has all its data, which colours it means, and the JPEGs that `decoders` gets wrong |
 //! | `orientation` | which way up an image is |
 //! | `tiff` | TIFF |
+//! | `source` | the bytes of a file, in memory or on a disk |
 //! | `colour_profile` | from the colours of a profile to sRGB |
 //! | `notes` | what an answer says of what was done |
 //! | `panics` | upstream's panics, caught once for all formats |
@@ -37,6 +38,7 @@ mod orientation;
 mod panics;
 mod png_chunks;
 mod raster;
+mod source;
 mod tiff;
 mod webp;
 
