@@ -36,10 +36,10 @@ impl<Pixels> Raster<Pixels> {
         self.notes.extend(self.colours.take().map(|_| Note::ProfileNotApplied));
     }
 
-    /// The same with other pixels.
-    pub(super) fn with<Others>(self, image: Others) -> Raster<Others> {
-        let Self { image: _, is_grey, is_deep, colours, orientation, notes } = self;
-        Raster { image, is_grey, is_deep, colours, orientation, notes }
+    /// The same with other pixels, which are made of these.
+    pub(super) fn map<Others>(self, others: impl FnOnce(Pixels) -> Others) -> Raster<Others> {
+        let Self { image, is_grey, is_deep, colours, orientation, notes } = self;
+        Raster { image: others(image), is_grey, is_deep, colours, orientation, notes }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) use self::rows::Rows;
 pub(super) fn read(bytes: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
     let mut raster = open(Source::Bytes(bytes), limits, Held::Image)?;
     let image = raster.image.whole()?;
-    Ok(raster.with(image))
+    Ok(raster.map(|_| image))
 }
 
 /// Opens a TIFF file whose rows are to be read as they are needed. The limit of its pixels is that of those that are held at
