@@ -25,4 +25,5 @@ mod help;
 mod predict;
 mod real_images;
 mod support;
+mod tiles;
 mod train;

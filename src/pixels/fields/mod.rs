@@ -15,12 +15,15 @@ use super::decode::by_rows::{self, ByRows, Opened};
 use super::decode::read_bytes;
 use super::decode::source::Source;
 use super::{DecodeLimits, Decoded, Note, PixelsError, decode};
-use crate::system::{available_memory, open_file};
+use crate::system::{available_memory, cores, open_file};
 
 pub use grid::{FieldStarts, Fields, FieldsError};
 
 /// What memory is taken to be where the operating system does not tell.
 const UNKNOWN_MEMORY: u64 = 2 << 30;
+
+/// Bytes of fields that are held at a time without a second thought.
+const SMALL: u64 = 64 << 20;
 
 /// A file whose image may be larger than memory.
 pub struct LargeImage {
@@ -177,10 +180,11 @@ impl FieldReader<'_> {
         }
     }
 
-    /// How many fields may be held at a time beside what the reader holds: at least one, and as many as a quarter of the
-    /// memory takes that may be had.
+    /// How many fields are well held at a time beside what the reader holds: one for each core, more where they are small,
+    /// and no more than one where a quarter of the memory that may be had takes no more.
     pub fn at_once(&self) -> usize {
-        usize::try_from(self.memory / 4 / self.bytes_of_a_field()).unwrap_or(usize::MAX).max(1)
+        let in_bytes = |bytes: u64| usize::try_from(bytes / self.bytes_of_a_field()).unwrap_or(usize::MAX);
+        in_bytes(SMALL).max(cores()).min(in_bytes(self.memory / 4)).max(1)
     }
 
     fn bytes_of_a_field(&self) -> u64 {
