@@ -188,7 +188,7 @@ impl FieldReader<'_> {
     }
 
     fn bytes_of_a_field(&self) -> u64 {
-        3 * u64::from(self.fields.size()).pow(2)
+        u64::from(self.fields.size()).pow(2).saturating_mul(3)
     }
 
     /// Reads all pixels once, where this takes no more memory than can be had.
@@ -198,7 +198,7 @@ impl FieldReader<'_> {
         // A row of fields and what comes at a time in RGB, the latter before that in up to four samples of 16 bits too.
         let (width, size, at_once) =
             (u64::from(self.size.0), u64::from(self.fields.size()), u64::from(image.at_once()));
-        let rows = 3 * width * (size + at_once);
+        let rows = (3 * width).saturating_mul(size + at_once);
         let needed = rows.saturating_add(8 * width * at_once).saturating_add(a_field);
         if needed > memory {
             return Err(PixelsError::RowsTooLarge { needed, most: memory });
