@@ -40,7 +40,7 @@ pub(in crate::pixels) struct ByRows<'a> {
 
 /// The rows of a file, as 8-bit RGB or RGBA in the file's own colours.
 enum Rows<'a> {
-    Tiff(tiff::Rows<'a>),
+    Tiff(Box<tiff::Rows<'a>>),
     Png(png::Rows<'a>),
 }
 
@@ -71,7 +71,7 @@ pub(in crate::pixels) fn open<'a>(source: Source<'a>, limits: &DecodeLimits) -> 
     let opened = contained(name, || match format {
         ImageFormat::Tiff => {
             let raster = tiff::open_rows(source, limits)?;
-            Ok(Ok(raster.map(Rows::Tiff)))
+            Ok(Ok(raster.map(|rows| Rows::Tiff(rows.into()))))
         }
         ImageFormat::Png => Ok(png::open(source, limits)?.map(|raster| raster.map(Rows::Png))),
         _ => Ok(Err("its format is not read by rows")),

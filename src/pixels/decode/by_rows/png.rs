@@ -24,7 +24,7 @@ pub(super) struct Rows<'a> {
     limits: DecodeLimits,
     size: (u32, u32),
     color: ColorType,
-    reader: Option<png::Reader<SourceReader<'a>>>,
+    reader: Option<Box<png::Reader<SourceReader<'a>>>>,
     /// The next row.
     y: u32,
 }
@@ -124,7 +124,7 @@ impl Rows<'_> {
                 let file = self.source.reader(0, u64::MAX);
                 let mut decoder = png::Decoder::new_with_limits(file, png::Limits { bytes });
                 decoder.set_transformations(png::Transformations::EXPAND);
-                decoder.read_info().map_err(failed)?
+                Box::new(decoder.read_info().map_err(failed)?)
             }
         };
         let mut samples = vec![0; count as usize * row_bytes];
