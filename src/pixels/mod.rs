@@ -2,7 +2,8 @@
 //!
 //! In: the bytes of a PNG, JPEG, TIFF, WebP or BMP file. Out: an [`RgbImage`], and from it the network's input as
 //! numbers in rows of pixels of three channels (height, width, channel). Training, evaluation, prediction and the
-//! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere.
+//! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere. Of images
+//! that are larger than that, fields are cut with the same pixels ([`LargeImage`]).
 
 mod augment;
 mod colour_moments;
