@@ -9,9 +9,9 @@ WSInfer for its converter alone: `pip install --no-deps wsinfer`.
 import argparse
 import importlib.util
 import json
-import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -29,10 +29,13 @@ TISSUE = Path(__file__).parent.parent / "fixtures/tissue.png"
 def drawn(side):
     """The drawn tissue again and again, each time in other colours, so that no two fields are the same."""
     tissue = numpy.asarray(Image.open(TISSUE).convert("RGB"))
-    times = [side // length + 1 for length in tissue.shape[:2]]
-    image = numpy.tile(tissue, (*times, 1))[:side, :side]
-    light = numpy.linspace(0.6, 1.0, side)
-    return (image * light[:, None, None] * light[None, ::-1, None]).astype(numpy.uint8)
+    height, width = tissue.shape[:2]
+    wide = numpy.tile(tissue, (1, side // width + 1, 1))[:, :side]
+    image, light = numpy.empty((side, side, 3), numpy.uint8), numpy.linspace(0.6, 1.0, side, dtype=numpy.float32)
+    for top in range(0, side, height):
+        rows = image[top:top + height]
+        rows[:] = wide[:len(rows)] * light[top:top + height, None, None] * light[None, ::-1, None]
+    return image
 
 
 def written(image, folder):
@@ -44,11 +47,13 @@ def written(image, folder):
         "tiles-big.tif": dict(data=image, tile=(512, 512), compression="zlib", predictor=True, bigtiff=True),
         "planes.tif": dict(data=planes, planarconfig="separate", tile=(256, 256), compression="packbits"),
         "motorola.tif": dict(data=image, byteorder=">", tile=(1024, 128), compression="zlib"),
-        "16-bits.tif": dict(data=image.astype(numpy.uint16) * 257, compression="zlib", rowsperstrip=64),
+        "16-bits.tif": dict(data=None, compression="zlib", rowsperstrip=64),
         "image.png": None,
     }
     for name, layout in layouts.items():
         if layout:
+            if layout["data"] is None:
+                layout["data"] = image * numpy.uint16(257)
             tifffile.imwrite(folder / name, photometric="rgb", **layout)
         else:
             Image.fromarray(image).save(folder / name, compress_level=1)
@@ -57,16 +62,20 @@ def written(image, folder):
 
 
 def run(program, file, tile, form):
-    """What it prints, the seconds and the most memory in MB."""
-    began = time.monotonic()
+    """What it prints, the seconds and the most memory in MB. (What wait4 says of memory has that of this script in it.)"""
+    began, peak = time.monotonic(), 0
     command = [program, "predict", "--tile", str(tile), "--format", form, str(file)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    text = child.stdout.read()
-    log = child.stderr.read()  # a few lines, which wait in the pipe
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        sys.exit(f"{file}: {log}")
-    return text, time.monotonic() - began, usage.ru_maxrss / 1024
+    with tempfile.TemporaryFile("w+") as answers, tempfile.TemporaryFile("w+") as log:
+        child = subprocess.Popen(command, stdout=answers, stderr=log)
+        while child.poll() is None:
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            peak = max([peak] + [int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line])
+            time.sleep(0.01)
+        for stream in [answers, log]:
+            stream.seek(0)
+        if child.returncode:
+            sys.exit(f"{file}: {log.read()}")
+        return answers.read(), time.monotonic() - began, peak
 
 
 def check_geojson(text, side):
