@@ -23,17 +23,27 @@ pub(super) struct Terminal {
 impl Terminal {
     /// Listens for Ctrl-C from here on. The first signal is noted, the second ends the program at once.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let noted = Arc::clone(&interrupted);
-        let handler = move || {
-            if noted.swap(true, Ordering::Relaxed) {
-                std::process::exit(130); // what a shell calls the end by Ctrl-C: 128 and the signal's number
-            }
-            tracing::warn!("stopping after this step; once more stops at once and loses what is not saved");
-        };
-        ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+        let interrupted =
+            note_interruption("stopping after this step; once more stops at once and loses what is not saved")?;
         Ok(Self { interrupted, bar: ProgressBar::hidden() })
     }
+}
+
+/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
+pub(super) const INTERRUPTED: i32 = 130;
+
+/// Listens for Ctrl-C from here on: the first signal is noted and answered with a message, the second ends the program.
+pub(super) fn note_interruption(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&interrupted);
+    let handler = move || {
+        if noted.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+        tracing::warn!("{message}");
+    };
+    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
+    Ok(interrupted)
 }
 
 impl Drop for Terminal {

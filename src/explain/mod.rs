@@ -12,7 +12,7 @@ mod overlay;
 mod views;
 
 pub use heatmap::Heatmap;
-pub use overlay::{overlay, small_overlay};
+pub use overlay::{BENIGN_COLOUR, MALIGNANT_COLOUR, overlay, small_overlay};
 pub use views::{classify_views, explain_views};
 
 /// What goes wrong with a heatmap.

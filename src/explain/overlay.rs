@@ -21,9 +21,11 @@ const LARGE: Size = Size { sides: [448, 352, 256], most_bytes: 400_000, compress
 /// For a page of many.
 const SMALL: Size = Size { sides: [256, 192, 160], most_bytes: 120_000, compression: CompressionType::Best };
 
-/// The ends of ColorBrewer's scale RdBu, which those who are colour-blind can tell apart.
-const BENIGN: [i32; 3] = [33, 102, 172];
-const MALIGNANT: [i32; 3] = [178, 24, 43];
+/// What speaks for benign, as red, green and blue. Both are the ends of ColorBrewer's scale RdBu, which those who are
+/// colour-blind can tell apart.
+pub const BENIGN_COLOUR: [i32; 3] = [33, 102, 172];
+/// What speaks for malignant.
+pub const MALIGNANT_COLOUR: [i32; 3] = [178, 24, 43];
 
 /// How much of a pixel is colour at the ends of the scale, in parts of 256; the tissue stays visible below it.
 const OPACITY: f32 = 184.0;
@@ -95,7 +97,7 @@ fn drawn(image: &RgbImage, heatmap: &Heatmap) -> RgbImage {
 /// A grey with the colour of a value from -1 to 1 on it. In whole numbers, since an overlay has up to 200,000 of them and must
 /// cost little beside the classification.
 fn coloured(grey: i32, value: f32) -> Rgb<u8> {
-    let colour = if value < 0.0 { BENIGN } else { MALIGNANT };
+    let colour = if value < 0.0 { BENIGN_COLOUR } else { MALIGNANT_COLOUR };
     let opacity = (OPACITY * value.abs().min(1.0)) as i32;
     Rgb(colour.map(|channel| (grey + ((opacity * (channel - grey)) >> 8)) as u8))
 }

@@ -55,6 +55,52 @@ pub enum PixelsError {
     #[error("decoding the image would take more than {0} bytes of memory; send it with 8 bits a channel, or smaller")]
     TooMuchMemory(u64),
 
+    /// The image has to be decoded as a whole, and takes too much memory.
+    #[error(
+        "this {name} image has {width}x{height} pixels and is decoded as a whole, because {reason}; that takes about \
+         {needed} bytes of memory, and {most} can be had; save it as a TIFF in strips or tiles"
+    )]
+    WholeTooLarge {
+        /// Its format.
+        name: &'static str,
+        /// Its width as its header gives it.
+        width: u32,
+        /// Its height as its header gives it.
+        height: u32,
+        /// Why it is not read by rows, as a clause.
+        reason: &'static str,
+        /// What it takes, in bytes.
+        needed: u64,
+        /// What can be had.
+        most: u64,
+    },
+
+    /// The image is smaller than a field of it would be.
+    #[error(
+        "the image is {width}x{height} pixels, and no field of {size}x{size} fits into it; cut smaller fields, which are \
+         neither padded nor stretched"
+    )]
+    SmallerThanField {
+        /// The width of the image.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// The side of a field.
+        size: u32,
+    },
+
+    /// The image is read by rows, and those that come at a time take too much memory.
+    #[error(
+        "reading the image takes about {needed} bytes of memory at a time, and {most} can be had; cut smaller fields, or \
+         save it in smaller strips or tiles"
+    )]
+    RowsTooLarge {
+        /// What it takes, in bytes.
+        needed: u64,
+        /// What can be had.
+        most: u64,
+    },
+
     /// A file that cannot be opened or read.
     #[error("cannot read {}", printable_path(.0))]
     Read(PathBuf, #[source] io::Error),

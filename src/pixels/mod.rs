@@ -2,13 +2,15 @@
 //!
 //! In: the bytes of a PNG, JPEG, TIFF, WebP or BMP file. Out: an [`RgbImage`], and from it the network's input as
 //! numbers in rows of pixels of three channels (height, width, channel). Training, evaluation, prediction and the
-//! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere.
+//! service all come through [`decode`] and [`Preprocess`], so that a network sees the same numbers everywhere. Of images
+//! that are larger than that, fields are cut with the same pixels ([`LargeImage`]).
 
 mod augment;
 mod colour_moments;
 mod colour_transfer;
 mod decode;
 mod error;
+mod fields;
 mod l_alpha_beta;
 mod preprocess;
 mod resize;
@@ -25,6 +27,7 @@ pub use colour_transfer::ColourStatistics;
 pub(crate) use decode::read_bytes;
 pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
 pub use error::PixelsError;
+pub use fields::{Field, FieldReader, FieldStarts, Fields, FieldsError, LargeImage};
 pub use image::RgbImage;
 #[cfg(feature = "train")]
 pub(crate) use l_alpha_beta::{DARKEST, LAlphaBeta};

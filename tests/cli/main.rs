@@ -27,4 +27,5 @@ mod interchange;
 mod predict;
 mod real_images;
 mod support;
+mod tiles;
 mod train;

@@ -3,8 +3,9 @@
 use crate::diagnosis::{Decision, Flag, Flags};
 
 /// The flags of the images that were answered, counted.
-#[derive(Default)]
 pub(super) struct FlagCounts {
+    /// What they are called, one of them.
+    name: &'static str,
     images: usize,
     /// Images whose network has no statistics for flags: all of them, or none.
     unknown: usize,
@@ -14,6 +15,11 @@ pub(super) struct FlagCounts {
 }
 
 impl FlagCounts {
+    /// None yet, of images or of what else one is called.
+    pub(super) fn of(name: &'static str) -> Self {
+        Self { name, images: 0, unknown: 0, undecided: 0, flagged: [0; Flag::ALL.len()] }
+    }
+
     /// Counts an image.
     pub(super) fn add(&mut self, flags: Option<Flags>, decision: Decision) {
         self.images += 1;
@@ -24,13 +30,13 @@ impl FlagCounts {
 
     /// Sentences, a line each.
     pub(super) fn lines(&self) -> Vec<String> {
-        let Self { images, unknown, undecided, flagged } = self;
+        let Self { name, images, unknown, undecided, flagged } = self;
         if *unknown > 0 {
             return vec![
                 "The weights file has no statistics for flags, so nothing checked that the images show tissue.".into(),
             ];
         }
-        let counted = |count: &usize| if *count == 1 { "1 image".into() } else { format!("{count} images") };
+        let counted = |count: &usize| if *count == 1 { format!("1 {name}") } else { format!("{count} {name}s") };
         let flags = Flag::ALL.iter().zip(flagged).filter(|(_, count)| **count > 0);
         let flags = flags.map(|(flag, count)| format!("{flag} ({}): {}", counted(count), flag.meaning()));
         std::iter::once(format!("No decision about {undecided} of {}.", counted(images))).chain(flags).collect()
@@ -43,7 +49,7 @@ mod tests {
 
     #[test]
     fn abstentions_are_counted_by_flag_and_an_image_may_have_several() {
-        let mut counts = FlagCounts::default();
+        let mut counts = FlagCounts::of("image");
         for flags in [&[][..], &[Flag::Stain], &[Flag::Foreign, Flag::Stain, Flag::Uncertain]] {
             let flags = flags.iter().copied().collect::<Flags>();
             counts.add(Some(flags), Decision::of(crate::diagnosis::Label::Benign, Some(flags)));
@@ -56,7 +62,7 @@ mod tests {
 
     #[test]
     fn without_statistics_it_says_so() {
-        let mut counts = FlagCounts::default();
+        let mut counts = FlagCounts::of("image");
         counts.add(None, Decision::Benign);
         assert!(matches!(&counts.lines()[..], [line] if line.contains("no statistics for flags")));
     }

@@ -1,28 +1,34 @@
-//! `lobule predict`: images and folders in, a line an image out.
+//! `lobule predict`: images and folders in, a line an image out, or a line for each field of an image.
 
+mod answer;
 mod flag_counts;
+mod geojson;
 mod heatmaps;
+mod layout;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, CommandFactory};
 use rayon::prelude::*;
-use serde::{Serialize, Serializer};
 
 use crate::breakhis::walk::{self, Found};
+use crate::cli::terminal::{INTERRUPTED, note_interruption};
 use crate::cli::weights::{ViewsArguments, WeightsArguments};
 use crate::cli::{Arguments, output};
-use crate::diagnosis::{Decision, Flag, Flags, Label, RESEARCH_USE};
-use crate::evaluate::predictions::digits;
+use crate::diagnosis::RESEARCH_USE;
 use crate::explain::classify_views;
-use crate::model::{AskedThreshold, Classifier, DecisionPoint, PointName};
-use crate::pixels::{DecodeLimits, Decoded, Dihedral, Note, read};
-use crate::system::{path_for_programs, printable_path};
+use crate::model::{AskedThreshold, Classifier, DecisionPoint};
+use crate::pixels::{DecodeLimits, Decoded, Dihedral, Field, Fields, LargeImage, Note, read};
+use crate::system::printable_path;
+use answer::{Answer, Place, WrittenHeatmap};
 use flag_counts::FlagCounts;
 use heatmaps::Heatmaps;
+use layout::{Format, Layout};
 
 /// How many images are decoded and predicted before the next lines are printed.
 const AT_ONCE: usize = 32;
@@ -43,6 +49,14 @@ pub struct PredictArguments {
     /// benign. It is no proof of anything.
     #[arg(long, value_name = "DIR")]
     heatmap: Option<PathBuf>,
+    /// Cut each image into square fields of so many pixels a side and classify each by itself. Fields are neither padded nor
+    /// stretched: the last of a row or column is moved inwards, and an image that is smaller than a field is refused. Answers
+    /// say where in the image they are, in pixels; nothing is known of the magnification.
+    #[arg(long, value_name = "SIZE", conflicts_with = "heatmap")]
+    tile: Option<u32>,
+    /// How many pixels two neighbouring fields share.
+    #[arg(long, value_name = "N", requires = "tile")]
+    overlap: Option<u32>,
     #[command(flatten)]
     views: ViewsArguments,
     /// Images, and folders whose images are found at any depth.
@@ -50,75 +64,42 @@ pub struct PredictArguments {
     inputs: Vec<PathBuf>,
 }
 
-/// How the answers are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Columns for people.
-    Table,
-    /// One JSON object a line.
-    Json,
-    /// Comma-separated values with a header.
-    Csv,
+/// Leaves the program with a message, because the arguments alone do not say that they are wrong.
+fn wrong_use(message: impl Display) -> ! {
+    Arguments::command().error(ErrorKind::InvalidValue, message).exit()
 }
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
-    let (images, mut failed) = find_images(&arguments.inputs);
-    let total = images.len() + failed;
+    let fields = arguments.tile.map(|size| Fields::new(size, arguments.overlap.unwrap_or(0)));
+    let fields = fields.transpose().unwrap_or_else(|error| wrong_use(format_args!("--tile and --overlap: {error}")));
+    let (images, failed) = find_images(&arguments.inputs);
+    if arguments.format == Format::Wsinfer && images.len() > 1 {
+        wrong_use(format_args!(
+            "--format wsinfer: its columns name no file, so it is for one image at a time, and there are {}",
+            images.len()
+        ));
+    }
     let classifier = arguments.weights.classifier()?;
     let point = classifier.metadata().decision_point(arguments.threshold);
-    // What the arguments alone cannot say is wrong is wrong use all the same.
-    let point = point.unwrap_or_else(|error| {
-        Arguments::command().error(ErrorKind::InvalidValue, format!("--threshold: {error}")).exit()
-    });
-    let layout = Layout::new(arguments.format, &images);
+    let point = point.unwrap_or_else(|error| wrong_use(format_args!("--threshold: {error}")));
     let heatmaps =
         arguments.heatmap.as_deref().map(|folder| Heatmaps::new(folder, &classifier, &images)).transpose()?;
 
-    let (mut answered, mut flag_counts) = (0, FlagCounts::default());
-    for (number, chunk) in images.chunks(AT_ONCE).enumerate() {
-        let answer = |(index, path): (usize, &PathBuf)| {
-            let heatmap = heatmaps.as_ref().map(|heatmaps| heatmaps.path(AT_ONCE * number + index));
-            predict((&classifier, arguments.views.symmetries()), path, point, heatmap)
-        };
-        let answers: Vec<_> = chunk.par_iter().enumerate().map(answer).collect();
-        let mut text = String::new();
-        for answer in answers {
-            match answer {
-                Ok(answer) => {
-                    if arguments.format != Format::Json {
-                        answer.notes.iter().for_each(|note| tracing::info!("{}: {note}", printable_path(&answer.file)));
-                    }
-                    if answered == 0 {
-                        text += &layout.head()?;
-                    }
-                    answered += 1;
-                    flag_counts.add(answer.flags, answer.decision);
-                    text += &layout.line(&answer)?;
-                }
-                Err(error) => {
-                    failed += 1;
-                    tracing::error!("{error:#}");
-                }
-            }
-        }
-        if !output::print(&text)? {
-            return Ok(());
-        }
-    }
-
-    if answered > 0 {
-        let lines = flag_counts.lines();
-        if arguments.format == Format::Table {
-            output::print(&format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n")))?;
-        } else {
-            lines.iter().for_each(|line| tracing::info!("{line}"));
-            tracing::info!("{RESEARCH_USE}");
-        }
-    }
-    if failed > 0 {
-        bail!("no prediction for {failed} of {total} inputs");
-    }
-    Ok(())
+    let mut answers = Answers {
+        layout: Layout::new(arguments.format, fields.is_some(), &images),
+        arguments,
+        predictor: Predictor { classifier, point, views: arguments.views.symmetries() },
+        answered: 0,
+        failed,
+        flag_counts: FlagCounts::of(if fields.is_some() { "field" } else { "image" }),
+        interrupted: note_interruption("stopping after these images; once more stops at once")?,
+        is_cut_short: false,
+    };
+    let is_read = match fields {
+        Some(fields) => answers.print_fields(&images, fields)?,
+        None => answers.print_images(&images, heatmaps.as_ref())?,
+    };
+    if is_read { answers.finish(images.len() + failed) } else { Ok(()) }
 }
 
 /// The images that are named, and those in the folders that are named; what cannot be found or read is logged and
@@ -150,128 +131,191 @@ fn find_images(inputs: &[PathBuf]) -> (Vec<PathBuf>, usize) {
     (images, failed)
 }
 
-fn predict(
-    (classifier, views): (&Classifier, &[Dihedral]),
-    path: &Path,
+/// What answers.
+struct Predictor<'a> {
+    classifier: Classifier,
     point: DecisionPoint,
-    heatmap: Option<PathBuf>,
-) -> anyhow::Result<Answer> {
-    let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
-    let (prediction, heatmap) = match heatmap {
-        None => (classify_views(classifier, &image, views).with_context(|| printable_path(path))?, None),
-        Some(to) => {
-            let (prediction, range) =
-                heatmaps::write(classifier, &image, views, &to).with_context(|| printable_path(path))?;
-            (prediction, Some(WrittenHeatmap { heatmap: to, heatmap_range: range }))
-        }
-    };
-    let flags = classifier.metadata().flags_of(&prediction, point.threshold);
-    Ok(Answer {
-        file: path.to_owned(),
-        label: prediction.label(),
-        confidence: prediction.confidence().rounded(),
-        probability_malignant: prediction.probability_malignant.rounded(),
-        decision: Decision::of(point.threshold.decide(prediction.probability_malignant), flags),
-        threshold: point.threshold.get(),
-        operating_point: point.name,
-        flags,
-        notes,
-        heatmap,
-    })
+    views: &'a [Dihedral],
 }
 
-/// The answer for one image, its fields in the order in which they are printed.
-#[derive(Serialize)]
-struct Answer {
-    #[serde(serialize_with = "for_programs")]
-    file: PathBuf,
-    label: Label,
-    confidence: f64,
-    probability_malignant: f64,
-    decision: Decision,
-    threshold: f64,
-    /// The name that the threshold was asked for by, if it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    operating_point: Option<PointName>,
-    /// What speaks against the prediction; none where the weights file has no statistics to tell.
-    flags: Option<Flags>,
-    notes: Vec<Note>,
-    #[serde(flatten)]
-    heatmap: Option<WrittenHeatmap>,
-}
-
-/// The PNG that was written for an image, and what the ends of its scale are.
-#[derive(Serialize)]
-struct WrittenHeatmap {
-    #[serde(serialize_with = "for_programs")]
-    heatmap: PathBuf,
-    heatmap_range: f64,
-}
-
-const COLUMNS: [&str; 7] = ["file", "label", "confidence", "probability_malignant", "decision", "threshold", "flags"];
-
-fn for_programs<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&path_for_programs(path))
-}
-
-impl Answer {
-    fn cells(&self, format: Format) -> [String; COLUMNS.len()] {
-        let flags = match self.flags {
-            None if format == Format::Table => "unknown".to_owned(),
-            None => String::new(),
-            Some(flags) if flags.is_empty() => "none".to_owned(),
-            Some(flags) => flags.iter().map(Flag::key).collect::<Vec<_>>().join(";"),
+impl Predictor<'_> {
+    fn image(&self, path: &Path, heatmap: Option<PathBuf>) -> anyhow::Result<Answer> {
+        let Decoded { image, notes } = read(path, &DecodeLimits::local())?;
+        let named = || printable_path(path);
+        let (prediction, heatmap) = match heatmap {
+            None => (classify_views(&self.classifier, &image, self.views).with_context(named)?, None),
+            Some(to) => {
+                let (prediction, range) =
+                    heatmaps::write(&self.classifier, &image, self.views, &to).with_context(named)?;
+                (prediction, Some(WrittenHeatmap { heatmap: to, heatmap_range: range }))
+            }
         };
-        [
-            if format == Format::Table { printable_path(&self.file) } else { path_for_programs(&self.file).into() },
-            self.label.to_string(),
-            digits(self.confidence),
-            digits(self.probability_malignant),
-            self.decision.to_string(),
-            digits(self.threshold),
-            flags,
-        ]
+        let about = (path, image.dimensions(), notes);
+        Ok(Answer { heatmap, ..Answer::new(&self.classifier, self.point, about, &prediction) })
+    }
+
+    fn field(&self, path: &Path, notes: &[Note], field: &Field) -> anyhow::Result<Answer> {
+        let Field { x, y, image } = field;
+        let prediction = classify_views(&self.classifier, image, self.views).with_context(|| printable_path(path))?;
+        let (width, height) = image.dimensions();
+        let about = (path, (width, height), notes.to_vec());
+        let field = Some(Place { x: *x, y: *y, width, height });
+        Ok(Answer { field, ..Answer::new(&self.classifier, self.point, about, &prediction) })
     }
 }
 
-/// How lines look in a format.
-struct Layout {
-    format: Format,
-    /// The widest file name in characters, for the table.
-    file_width: usize,
+/// The answers so far, and how they are printed.
+struct Answers<'a> {
+    arguments: &'a PredictArguments,
+    layout: Layout,
+    predictor: Predictor<'a>,
+    answered: usize,
+    /// Inputs without an answer, or not with all of theirs.
+    failed: usize,
+    flag_counts: FlagCounts,
+    interrupted: Arc<AtomicBool>,
+    /// Some inputs were not looked at, or not to their end.
+    is_cut_short: bool,
 }
 
-impl Layout {
-    fn new(format: Format, images: &[PathBuf]) -> Self {
-        let widths = images.iter().map(|path| printable_path(path).chars().count());
-        Self { format, file_width: widths.max().unwrap_or(0).max(COLUMNS[0].len()) }
+impl Answers<'_> {
+    /// Prints an answer for each image; `false` when nobody reads any more.
+    fn print_images(&mut self, images: &[PathBuf], heatmaps: Option<&Heatmaps>) -> anyhow::Result<bool> {
+        for (number, chunk) in images.chunks(AT_ONCE).enumerate() {
+            if self.must_stop() {
+                break;
+            }
+            let answer = |(index, path): (usize, &PathBuf)| {
+                self.predictor.image(path, heatmaps.map(|heatmaps| heatmaps.path(AT_ONCE * number + index)))
+            };
+            let answers: Vec<_> = chunk.par_iter().enumerate().map(answer).collect();
+            let (text, failed) = self.text(answers)?;
+            self.failed += failed;
+            if !output::print(&text)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Prints an answer for each field of each image; `false` when nobody reads any more.
+    fn print_fields(&mut self, images: &[PathBuf], fields: Fields) -> anyhow::Result<bool> {
+        for path in images {
+            if self.must_stop() {
+                break;
+            }
+            let is_read = match LargeImage::open(path) {
+                Ok(mut image) => self.print_fields_of(path, &mut image, fields)?,
+                Err(error) => {
+                    self.fail(&error.into());
+                    true
+                }
+            };
+            if !is_read {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn print_fields_of(&mut self, path: &Path, image: &mut LargeImage, fields: Fields) -> anyhow::Result<bool> {
+        let mut reader = match image.fields(fields) {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.fail(&error.into());
+                return Ok(true);
+            }
+        };
+        let notes = reader.notes().to_vec();
+        self.log_notes(path, &notes);
+        let at_once = reader.at_once().min(AT_ONCE);
+        loop {
+            let chunk: Vec<_> = reader.by_ref().take(at_once).collect();
+            if chunk.is_empty() || self.must_stop() {
+                return Ok(true);
+            }
+            let answer = |field| self.predictor.field(path, &notes, &field?);
+            let (text, failed) = self.text(chunk.into_par_iter().map(answer).collect())?;
+            if !output::print(&text)? {
+                return Ok(false);
+            }
+            if failed > 0 {
+                self.failed += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Answers as they are printed, and how many there are not.
+    fn text(&mut self, answers: Vec<anyhow::Result<Answer>>) -> anyhow::Result<(String, usize)> {
+        let (mut text, mut failed) = (String::new(), 0);
+        for answer in answers {
+            match answer {
+                Ok(answer) => {
+                    let is_first = self.answered == 0;
+                    if is_first {
+                        text += &self.head()?;
+                    }
+                    self.answered += 1;
+                    if answer.field.is_none() {
+                        self.log_notes(&answer.file, &answer.notes);
+                    }
+                    self.flag_counts.add(answer.flags, answer.decision);
+                    text += &self.layout.answer(&answer, is_first)?;
+                }
+                Err(error) => {
+                    failed += 1;
+                    tracing::error!("{error:#}");
+                }
+            }
+        }
+        Ok((text, failed))
     }
 
     fn head(&self) -> anyhow::Result<String> {
-        match self.format {
-            Format::Json => Ok(String::new()),
-            Format::Table | Format::Csv => self.cells(COLUMNS),
+        self.layout.head(&self.predictor.classifier, self.predictor.point.threshold.get())
+    }
+
+    fn fail(&mut self, error: &anyhow::Error) {
+        self.failed += 1;
+        tracing::error!("{error:#}");
+    }
+
+    fn log_notes(&self, path: &Path, notes: &[Note]) {
+        if self.arguments.format.has_no_notes() {
+            notes.iter().for_each(|note| tracing::info!("{}: {note}", printable_path(path)));
         }
     }
 
-    fn line(&self, answer: &Answer) -> anyhow::Result<String> {
-        match self.format {
-            Format::Json => Ok(serde_json::to_string(answer)? + "\n"),
-            Format::Table | Format::Csv => self.cells(answer.cells(self.format).each_ref().map(String::as_str)),
-        }
+    /// Whether it is to stop before what is left.
+    fn must_stop(&mut self) -> bool {
+        self.is_cut_short |= self.interrupted.load(Ordering::Relaxed);
+        self.is_cut_short
     }
 
-    fn cells(&self, cells: [&str; COLUMNS.len()]) -> anyhow::Result<String> {
-        if self.format == Format::Csv {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(cells)?;
-            return Ok(String::from_utf8(writer.into_inner()?)?);
+    /// Prints what stands below all answers; `total` inputs were asked about.
+    fn finish(self, total: usize) -> anyhow::Result<()> {
+        let mut text = self.layout.tail(self.failed == 0 && !self.is_cut_short);
+        if self.answered == 0 && !text.is_empty() {
+            text.insert_str(0, &self.head()?);
         }
-        let [file, label, confidence, probability, decision, threshold, flags] = cells;
-        let width = self.file_width;
-        // 22 characters hold almost every f64; a longer one pushes its own line out and breaks nothing.
-        Ok(format!(
-            "{file:<width$}  {label:<9}  {confidence:<20}  {probability:<22}  {decision:<9}  {threshold:<20}  {flags}\n"
-        ))
+        if self.answered > 0 {
+            let lines = self.flag_counts.lines();
+            if self.arguments.format == Format::Table {
+                text += &format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n"));
+            } else {
+                lines.iter().for_each(|line| tracing::info!("{line}"));
+                tracing::info!("{RESEARCH_USE}");
+            }
+        }
+        output::print(&text)?;
+        if self.is_cut_short {
+            tracing::error!("interrupted: the answers that were printed are not all");
+            std::process::exit(INTERRUPTED);
+        }
+        if self.failed > 0 {
+            bail!("no prediction for {} of {total} inputs", self.failed);
+        }
+        Ok(())
     }
 }

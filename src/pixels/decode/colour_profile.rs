@@ -4,10 +4,13 @@
 //! by default: by the perceptual intent, which is the colorimetric one for profiles that have no other, and without black
 //! point compensation.
 
+use std::sync::Arc;
+
 use image::DynamicImage;
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, Layout,
-    MatrixCoefficients, ParsingOptions, ToneReprCurve, TransferCharacteristics, TransformOptions,
+    MatrixCoefficients, ParsingOptions, ToneReprCurve, TransferCharacteristics, Transform8BitExecutor,
+    TransformOptions,
 };
 
 use super::notes::Note;
@@ -97,21 +100,59 @@ impl ColourSource {
 
 /// Converts the colours of an image of 8 bits to sRGB; transparency is kept. Without a note nothing was done.
 pub(super) fn to_srgb(image: &mut DynamicImage, is_grey: bool, source: &ColourSource) -> Option<Note> {
-    if source.is_srgb_by_name() {
-        return None;
+    let (conversion, note) = Conversion::of(source, is_grey, image.color().has_alpha());
+    match conversion {
+        Some(conversion) if conversion.apply(image).is_none() => Some(Note::ProfileNotApplied),
+        _ => note,
     }
-    let Some(profile) = source.profile() else { return Some(Note::ProfileNotApplied) };
-    let meant_for_it = match source {
-        ColourSource::Profile(_) => (profile.color_space == DataColorSpace::Gray) == is_grey,
-        ColourSource::CodePoints(_) | ColourSource::Gamma { .. } => true,
-    };
-    let srgb = ColorProfile::new_srgb();
-    match rgb_profile(profile).and_then(|profile| Some((changes_colours(&profile, &srgb)?, profile))) {
-        Some((false, _)) => None,
-        Some((true, profile)) if meant_for_it && convert(image, &profile, &srgb).is_some() => {
-            Some(Note::ColoursConverted)
+}
+
+/// How colours become sRGB's.
+pub(super) struct Conversion {
+    transform: Arc<Transform8BitExecutor>,
+    layout: Layout,
+}
+
+impl Conversion {
+    /// The conversion of such colours, where there is one to be made, and what is to be said.
+    pub(super) fn of(source: &ColourSource, is_grey: bool, has_alpha: bool) -> (Option<Self>, Option<Note>) {
+        if source.is_srgb_by_name() {
+            return (None, None);
         }
-        _ => Some(Note::ProfileNotApplied),
+        let Some(profile) = source.profile() else { return (None, Some(Note::ProfileNotApplied)) };
+        let meant_for_it = match source {
+            ColourSource::Profile(_) => (profile.color_space == DataColorSpace::Gray) == is_grey,
+            ColourSource::CodePoints(_) | ColourSource::Gamma { .. } => true,
+        };
+        let srgb = ColorProfile::new_srgb();
+        let layout = if has_alpha { Layout::Rgba } else { Layout::Rgb };
+        match rgb_profile(profile).and_then(|profile| Some((changes_colours(&profile, &srgb)?, profile))) {
+            Some((false, _)) => (None, None),
+            Some((true, profile)) if meant_for_it => {
+                match profile.create_transform_8bit(layout, &srgb, layout, options()) {
+                    Ok(transform) => (Some(Self { transform, layout }), Some(Note::ColoursConverted)),
+                    Err(_) => (None, Some(Note::ProfileNotApplied)),
+                }
+            }
+            _ => (None, Some(Note::ProfileNotApplied)),
+        }
+    }
+
+    /// Converts in place, row by row, so that no second image is needed; none where it cannot be applied.
+    pub(super) fn apply(&self, image: &mut DynamicImage) -> Option<()> {
+        let row = image.width() as usize * self.layout.channels();
+        let samples: &mut [u8] = match (image, self.layout) {
+            (DynamicImage::ImageRgb8(pixels), Layout::Rgb) => pixels,
+            (DynamicImage::ImageRgba8(pixels), Layout::Rgba) => pixels,
+            _ => return None,
+        };
+        let mut before = Vec::with_capacity(row);
+        for row in samples.chunks_exact_mut(row) {
+            before.clear();
+            before.extend_from_slice(row);
+            self.transform.transform(&before, row).ok()?;
+        }
+        Some(())
     }
 }
 
@@ -139,25 +180,6 @@ fn with_curve(curve: ToneReprCurve) -> ColorProfile {
     profile.green_trc = Some(curve.clone());
     profile.blue_trc = Some(curve);
     profile
-}
-
-/// Converts in place, row by row, so that no second image is needed; none where the profile cannot be used.
-fn convert(image: &mut DynamicImage, profile: &ColorProfile, srgb: &ColorProfile) -> Option<()> {
-    let width = image.width() as usize;
-    let (samples, layout): (&mut [u8], _) = match image {
-        DynamicImage::ImageRgb8(pixels) => (pixels, Layout::Rgb),
-        DynamicImage::ImageRgba8(pixels) => (pixels, Layout::Rgba),
-        _ => return None,
-    };
-    let transform = profile.create_transform_8bit(layout, srgb, layout, options()).ok()?;
-    let row = width * layout.channels();
-    let mut before = Vec::with_capacity(row);
-    for row in samples.chunks_exact_mut(row) {
-        before.clear();
-        before.extend_from_slice(row);
-        transform.transform(&before, row).ok()?;
-    }
-    Some(())
 }
 
 /// Whether the profile gives colours that differ by more than a level from what they are as sRGB; none where it gives none.

@@ -20,13 +20,7 @@ pub(super) fn read(
     limits: &DecodeLimits,
 ) -> Result<Raster, PixelsError> {
     let undecodable = |reason: &str| PixelsError::Undecodable(name, reason.into());
-    let failed = |error: ImageError| match &error {
-        ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
-        ImageError::Unsupported(_) => {
-            PixelsError::Unsupported(name, format!("{}; save it as PNG with 8 bits a channel", reason(&error)))
-        }
-        other => undecodable(reason(other)),
-    };
+    let failed = |error| refusal(error, name, limits);
 
     let chunks = if format == ImageFormat::Png { Chunks::read(bytes) } else { Chunks::default() };
     chunks.check()?;
@@ -86,13 +80,13 @@ pub(super) fn read(
     Ok(Raster { image, is_grey: !color.has_color(), is_deep: is_deep(color), colours, orientation, notes })
 }
 
-fn is_deep(color: ColorType) -> bool {
+pub(super) fn is_deep(color: ColorType) -> bool {
     matches!(color, ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16)
 }
 
 /// Samples of 8 or 16 bits as 8-bit RGB or RGBA, in the memory that they have already: a copy of a large image would
 /// take as much again.
-fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -> Option<DynamicImage> {
+pub(super) fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -> Option<DynamicImage> {
     if is_deep(color) {
         for at in 0..samples.len() / 2 {
             let level = u32::from(u16::from_ne_bytes([samples[2 * at], samples[2 * at + 1]]));
@@ -110,6 +104,17 @@ fn eight_bits(mut samples: Vec<u8>, color: ColorType, width: u32, height: u32) -
         _ => return None,
     };
     image_of(samples, width, height, color.has_alpha())
+}
+
+/// What an error of the image crate's decoders is.
+pub(super) fn refusal(error: ImageError, name: &'static str, limits: &DecodeLimits) -> PixelsError {
+    match &error {
+        ImageError::Limits(_) => PixelsError::TooMuchMemory(limits.max_memory()),
+        ImageError::Unsupported(_) => {
+            PixelsError::Unsupported(name, format!("{}; save it as PNG with 8 bits a channel", reason(&error)))
+        }
+        other => PixelsError::Undecodable(name, reason(other).into()),
+    }
 }
 
 /// Why an image is not decoded, in words of ours, for whoever sent it: those of the libraries are for programmers.

@@ -13,6 +13,8 @@
 //! | `jpeg` | whether a JPEG has all its data, which colours it means, and the JPEGs that `decoders` gets wrong |
 //! | `orientation` | which way up an image is |
 //! | `tiff` | TIFF |
+//! | `by_rows` | images that are too large to be held as a whole |
+//! | `source` | the bytes of a file, in memory or on a disk |
 //! | `colour_profile` | from the colours of a profile to sRGB |
 //! | `notes` | what an answer says of what was done |
 //! | `panics` | upstream's panics, caught once for all formats |
@@ -28,6 +30,7 @@ use crate::system::{available_memory, cores, open_file};
 use raster::Raster;
 
 mod bmp;
+pub(super) mod by_rows;
 mod colour_profile;
 mod decoders;
 mod format;
@@ -37,6 +40,7 @@ mod orientation;
 mod panics;
 mod png_chunks;
 mod raster;
+pub(super) mod source;
 mod tiff;
 mod webp;
 
@@ -157,7 +161,12 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsErro
     }
     let (format, name) = format::detect(bytes)?;
     panics::caught(|| Ok(read_raster(bytes, format, name, limits)?.finish()))
-        .unwrap_or_else(|_| Err(PixelsError::Undecodable(name, "its content contradicts its header".into())))
+        .unwrap_or_else(|_| Err(contradiction(name)))
+}
+
+/// What a decoder's panic says of an image.
+fn contradiction(name: &'static str) -> PixelsError {
+    PixelsError::Undecodable(name, "its content contradicts its header".into())
 }
 
 /// Whether bytes begin as a file of one of [`FORMATS`] does.

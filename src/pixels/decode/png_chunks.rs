@@ -136,6 +136,11 @@ impl<'a> Chunks<'a> {
         }
     }
 
+    /// Whether the decoder is to see another file than this one, see [`Self::decodable`].
+    pub(super) fn is_changed_for_the_decoder(&self) -> bool {
+        !self.odd_code_points.is_empty()
+    }
+
     /// The file as the decoder is to see it.
     pub(super) fn decodable<'b>(&self, png: &'b [u8]) -> Cow<'b, [u8]> {
         let mut png = Cow::Borrowed(png);

@@ -6,6 +6,7 @@ use image::{DynamicImage, Luma, LumaA, Rgb, Rgb32FImage, Rgba, RgbaImage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::by_rows::tests::decode_both_ways as decode;
 use super::*;
 
 pub(super) const RED: Rgb<u8> = Rgb([255, 0, 0]);

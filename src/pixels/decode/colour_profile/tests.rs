@@ -6,8 +6,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::pixels::decode::by_rows::tests::decode_both_ways as decode;
 use crate::pixels::decode::tests::{encoded, png_chunk};
-use crate::pixels::decode::{DecodeLimits, Decoded, decode};
+use crate::pixels::decode::{DecodeLimits, Decoded};
 
 const COLOURS: [[u8; 3]; 4] = [[234, 51, 35], [120, 60, 200], [200, 150, 190], [30, 90, 40]];
 const FROM_DISPLAY_P3: [[u8; 3]; 4] = [[255, 0, 0], [129, 56, 207], [209, 147, 192], [0, 92, 33]];

@@ -6,8 +6,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use image::{ImageFormat, Rgb};
 
+use crate::pixels::decode::by_rows::tests::decode_both_ways as decode;
 use crate::pixels::decode::tests::{BLUE, GREEN, RED, WHITE, encoded, flag, png_chunk};
-use crate::pixels::decode::{DecodeLimits, Decoded, Note, PixelsError, decode};
+use crate::pixels::decode::{DecodeLimits, Decoded, Note, PixelsError};
 
 type Kind = &'static [u8; 4];
 

@@ -1,8 +1,7 @@
 //! The chunks of an image, strips or tiles, each read as a stream of its rows: whatever a chunk expands to, no more of it
 //! is held than a row.
 
-use std::borrow::Cow;
-use std::io::{self, Cursor, Read};
+use std::io::{self, BufRead, Cursor, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
 use weezl::{BitOrder, LzwStatus};
@@ -18,21 +17,26 @@ const SPARE: u64 = 64 << 10;
 
 /// Opens a chunk of one plane, of whose rows `rows` are needed.
 pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<dyn Read + 'a>, PixelsError> {
-    let stored = page.data(index)?;
-    let data = if page.bits_reversed {
-        Cow::Owned(stored.iter().map(|byte| byte.reverse_bits()).collect())
-    } else {
-        Cow::Borrowed(stored)
-    };
-    let expanded: Box<dyn Read + 'a> = match page.compression {
-        Compression::None => Box::new(Cursor::new(data)),
-        Compression::Deflate => Box::new(Deflate { data, inflater: Decompress::new(true) }),
-        Compression::PackBits => Box::new(PackBits { data, at: 0, run: Run::Literal(0) }),
-        Compression::Lzw => Box::new(Lzw::new(data)?),
+    match page.compression {
         Compression::Jpeg | Compression::OldJpeg => {
-            return Ok(Box::new(Cursor::new(jpeg::decode(page, stored, rows)?)));
+            Ok(Box::new(Cursor::new(jpeg::decode(page, &page.data(index)?, rows)?)))
         }
-        Compression::WebP => return Ok(Box::new(Cursor::new(webp::decode(page, stored, rows)?))),
+        Compression::WebP => Ok(Box::new(Cursor::new(webp::decode(page, &page.data(index)?, rows)?))),
+        _ if page.bits_reversed => {
+            let stored: Vec<u8> = page.data(index)?.iter().map(|byte| byte.reverse_bits()).collect();
+            expand(page, Cursor::new(stored))
+        }
+        _ => expand(page, page.stream(index)?),
+    }
+}
+
+/// The rows of a chunk whose compression knows bytes and no pixels.
+fn expand<'a>(page: &Page<'a>, data: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, PixelsError> {
+    let expanded: Box<dyn Read + 'a> = match page.compression {
+        Compression::Deflate => Box::new(Deflate { data, inflater: Decompress::new(true) }),
+        Compression::PackBits => Box::new(PackBits { data, run: Run::Literal(0) }),
+        Compression::Lzw => Box::new(Lzw::new(data)?),
+        _ => Box::new(data),
     };
     Ok(match &page.colour {
         Colour::YCbCr(ycbcr) if ycbcr.shared != (1, 1) => {
@@ -73,61 +77,67 @@ pub(super) fn finish(mut chunk: Box<dyn Read + '_>, page: &Page<'_>) -> Result<(
     Err(refused("a strip or tile of it is damaged"))
 }
 
-struct Deflate<'a> {
-    data: Cow<'a, [u8]>,
+struct Deflate<R> {
+    data: R,
     inflater: Decompress,
 }
 
 /// Data that stop before the stream's end are an error, which no other end is.
-impl Read for Deflate<'_> {
+impl<R: BufRead> Read for Deflate<R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        let (taken, given) = (self.inflater.total_in() as usize, self.inflater.total_out());
-        let status = self.inflater.decompress(&self.data[taken..], target, FlushDecompress::None)?;
-        match (self.inflater.total_out() - given) as usize {
-            0 if !target.is_empty() && status != Status::StreamEnd => Err(io::ErrorKind::UnexpectedEof.into()),
-            count => Ok(count),
+        loop {
+            let data = self.data.fill_buf()?;
+            let (taken, given) = (self.inflater.total_in(), self.inflater.total_out());
+            let status = self.inflater.decompress(data, target, FlushDecompress::None)?;
+            let taken = (self.inflater.total_in() - taken) as usize;
+            self.data.consume(taken);
+            match (self.inflater.total_out() - given) as usize {
+                0 if !target.is_empty() && status != Status::StreamEnd => {
+                    if taken == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+                count => return Ok(count),
+            }
         }
     }
 }
 
-struct Lzw<'a> {
-    data: Cow<'a, [u8]>,
-    at: usize,
+struct Lzw<R> {
+    data: R,
     decoder: weezl::decode::Decoder,
 }
 
-impl<'a> Lzw<'a> {
-    fn new(data: Cow<'a, [u8]>) -> Result<Self, PixelsError> {
+impl<R: BufRead> Lzw<R> {
+    fn new(mut data: R) -> Result<Self, PixelsError> {
         // Writers before TIFF 5.0 stored the first code, which clears the table, from its low bits on.
-        if matches!(*data, [0, second, ..] if second & 1 == 1) {
+        if data.fill_buf().is_ok_and(|start| matches!(start, [0, second, ..] if second & 1 == 1)) {
             return Err(not_read("its compression is LZW as before TIFF 5.0"));
         }
-        Ok(Self { data, at: 0, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8) })
+        Ok(Self { data, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8) })
     }
 }
 
 /// Data that stop before the code of the end are an error, which no other end is.
-impl Read for Lzw<'_> {
+impl<R: BufRead> Read for Lzw<R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         while !target.is_empty() {
-            let step = self.decoder.decode_bytes(&self.data[self.at..], target);
-            self.at += step.consumed_in;
+            let step = self.decoder.decode_bytes(self.data.fill_buf()?, target);
+            self.data.consume(step.consumed_in);
             match step.status {
                 Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
                 Ok(_) if step.consumed_out > 0 => return Ok(step.consumed_out),
                 Ok(LzwStatus::Done) => break,
-                Ok(LzwStatus::NoProgress) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(LzwStatus::Ok) if step.consumed_in == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(LzwStatus::Ok) => (),
+                Ok(_) if step.consumed_in == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => (),
             }
         }
         Ok(0)
     }
 }
 
-struct PackBits<'a> {
-    data: Cow<'a, [u8]>,
-    at: usize,
+struct PackBits<R> {
+    data: R,
     run: Run,
 }
 
@@ -139,31 +149,34 @@ enum Run {
     Repeated(usize, u8),
 }
 
-impl Read for PackBits<'_> {
+impl<R: BufRead> PackBits<R> {
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.data.fill_buf()?.first().copied();
+        self.data.consume(usize::from(byte.is_some()));
+        Ok(byte)
+    }
+}
+
+impl<R: BufRead> Read for PackBits<R> {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         loop {
-            let rest = &self.data[self.at..];
             match &mut self.run {
                 Run::Literal(0) | Run::Repeated(0, _) => {
-                    self.run = match rest {
-                        [128, ..] => {
-                            self.at += 1;
-                            continue;
-                        }
-                        [count @ ..128, ..] => {
-                            self.at += 1;
-                            Run::Literal(usize::from(*count) + 1)
-                        }
-                        [count, byte, ..] => {
-                            self.at += 2;
-                            Run::Repeated(257 - usize::from(*count), *byte)
-                        }
-                        _ => return Ok(0),
+                    self.run = match self.byte()? {
+                        None => return Ok(0),
+                        Some(128) => continue,
+                        Some(count @ ..128) => Run::Literal(usize::from(count) + 1),
+                        Some(count) => match self.byte()? {
+                            None => return Ok(0),
+                            Some(byte) => Run::Repeated(257 - usize::from(count), byte),
+                        },
                     }
                 }
                 Run::Literal(left) => {
+                    let rest = self.data.fill_buf()?;
                     let count = (&rest[..rest.len().min(*left)]).read(target)?;
-                    (*left, self.at) = (*left - count, self.at + count);
+                    self.data.consume(count);
+                    *left -= count;
                     return Ok(count);
                 }
                 Run::Repeated(left, byte) => {

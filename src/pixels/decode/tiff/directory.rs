@@ -1,7 +1,9 @@
 //! The tags of a TIFF file, read where they lie: a file that claims millions of values costs nothing until they are
 //! asked for. (The `tiff` crate copies the first directory's arrays, with 32 bytes a value, before a limit can be set.)
 
-use super::{PixelsError, refused};
+use std::borrow::Cow;
+
+use super::{PixelsError, Source, refused};
 
 /// The numbers of the tags, by their names in the specification.
 pub(super) mod tag {
@@ -46,10 +48,13 @@ pub(super) mod tag {
 /// What libtiff reads too, so that no directory of a few bytes costs more than its file's size suggests.
 const MOST_ENTRIES: u64 = 4096;
 
+/// The most bytes of a tag's values that are read from a disk: where four million strips or tiles are.
+const MOST_BYTES_FROM_DISK: u64 = 64 << 20;
+
 /// A whole file and how its numbers are stored.
 #[derive(Clone, Copy)]
 pub(super) struct File<'a> {
-    pub bytes: &'a [u8],
+    pub source: Source<'a>,
     pub big_endian: bool,
     /// BigTIFF: offsets of 8 bytes.
     big: bool,
@@ -58,17 +63,16 @@ pub(super) struct File<'a> {
 /// The entries of one image file directory.
 pub(super) struct Directory<'a> {
     pub file: File<'a>,
-    entries: &'a [u8],
+    entries: Cow<'a, [u8]>,
     /// Where the next directory begins; 0 after the last.
     pub next: u64,
 }
 
 /// The values of one tag.
-#[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     kind: Kind,
     /// Exactly the bytes of its values.
-    pub bytes: &'a [u8],
+    pub bytes: Cow<'a, [u8]>,
     big_endian: bool,
 }
 
@@ -118,9 +122,9 @@ fn number(bytes: &[u8], big_endian: bool) -> u64 {
 
 impl<'a> File<'a> {
     /// Reads the header; gives the file and where its first directory begins.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<(Self, u64), PixelsError> {
-        let big_endian = bytes.starts_with(b"MM");
-        let mut file = Self { bytes, big_endian, big: false };
+    pub(super) fn open(source: Source<'a>) -> Result<(Self, u64), PixelsError> {
+        let big_endian = source.slice(0, 2).is_some_and(|mark| *mark == *b"MM");
+        let mut file = Self { source, big_endian, big: false };
         let first = match file.number(2, 2) {
             Some(42) => file.number(4, 4),
             Some(43) if file.number(4, 2) == Some(8) => {
@@ -133,17 +137,12 @@ impl<'a> File<'a> {
     }
 
     /// How many bytes come before anything that an offset can point to.
-    pub(super) fn header_bytes(&self) -> usize {
+    pub(super) fn header_bytes(&self) -> u64 {
         if self.big { 16 } else { 8 }
     }
 
-    fn slice(&self, at: u64, length: u64) -> Option<&'a [u8]> {
-        let start = usize::try_from(at).ok()?;
-        self.bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)
-    }
-
     fn number(&self, at: u64, length: u64) -> Option<u64> {
-        Some(number(self.slice(at, length)?, self.big_endian))
+        Some(number(&self.source.slice(at, length)?, self.big_endian))
     }
 
     /// The directory that begins at `at`; `None` where there is none.
@@ -154,7 +153,7 @@ impl<'a> File<'a> {
             return None;
         }
         let start = at.checked_add(count_size)?;
-        let entries = self.slice(start, count * entry_size)?;
+        let entries = self.source.slice(start, count * entry_size)?;
         // A file may end with its last directory's entries.
         let next = self.number(start + count * entry_size, if self.big { 8 } else { 4 }).unwrap_or(0);
         Some(Directory { file: *self, entries, next })
@@ -174,21 +173,29 @@ impl<'a> Directory<'a> {
     /// The values of a tag, if the directory has it.
     pub(super) fn field(&self, tag: u16) -> Result<Option<Field<'a>>, PixelsError> {
         let big_endian = self.file.big_endian;
-        let Some(entry) = self
-            .entries
-            .chunks_exact(self.entry_size())
-            .find(|entry| number(&entry[..2], big_endian) == u64::from(tag))
-        else {
+        let mut entries = self.entries.chunks_exact(self.entry_size());
+        let Some(place) = entries.position(|entry| number(&entry[..2], big_endian) == u64::from(tag)) else {
             return Ok(None);
+        };
+        let entry = place * self.entry_size()..(place + 1) * self.entry_size();
+        let entry = match &self.entries {
+            Cow::Borrowed(entries) => Cow::Borrowed(&entries[entry]),
+            Cow::Owned(entries) => Cow::Owned(entries[entry].to_vec()),
         };
         let broken = || refused(format!("the values of its tag {tag} cannot be read"));
         let kind = Kind::of(number(&entry[2..4], big_endian)).ok_or_else(broken)?;
-        let (count, value) = entry[4..].split_at(if self.file.big { 8 } else { 4 });
-        let length = number(count, big_endian).checked_mul(kind.size() as u64).ok_or_else(broken)?;
-        let bytes = if length <= value.len() as u64 {
-            Some(&value[..length as usize])
+        let size = if self.file.big { 8 } else { 4 };
+        let length = number(&entry[4..][..size], big_endian).checked_mul(kind.size() as u64).ok_or_else(broken)?;
+        let bytes = if length <= size as u64 {
+            let value = 4 + size..4 + size + length as usize;
+            Some(match entry {
+                Cow::Borrowed(entry) => Cow::Borrowed(&entry[value]),
+                Cow::Owned(entry) => Cow::Owned(entry[value].to_vec()),
+            })
+        } else if matches!(self.file.source, Source::File(..)) && length > MOST_BYTES_FROM_DISK {
+            None
         } else {
-            self.file.slice(number(value, big_endian), length)
+            self.file.source.slice(number(&entry[4 + size..], big_endian), length)
         };
         Ok(Some(Field { kind, bytes: bytes.ok_or_else(broken)?, big_endian }))
     }

@@ -17,7 +17,7 @@ use crate::pixels::decode::jpeg::{Fault, Layout, Shape, narrow_components, next_
 pub(super) fn decode(page: &Page<'_>, data: &[u8], rows: u32) -> Result<Vec<u8>, PixelsError> {
     let damaged = || refused("a JPEG stream in it is damaged");
     let mut stream = vec![0xFF, 0xD8];
-    if let Some(tables) = page.jpeg_tables {
+    if let Some(tables) = &page.jpeg_tables {
         append(tables, &mut stream)?;
     }
     append(data, &mut stream)?;

@@ -1,11 +1,13 @@
 //! How one image of a TIFF file is laid out: read from its tags, checked against the limits, refused where its samples
 //! cannot be read without a guess.
 
+use std::borrow::Cow;
+
 use super::colour::{Alpha, Colour};
 use super::compression::Compression;
 use super::directory::{Directory, Field, File, tag};
 use super::samples::Depth;
-use super::{DecodeLimits, PixelsError, refused};
+use super::{DecodeLimits, PixelsError, SourceReader, refused};
 
 /// The most samples in a row: what is held beside the image is some rows of it.
 const MOST_IN_A_ROW: u64 = 4 << 20;
@@ -33,27 +35,43 @@ pub(super) struct Page<'a> {
     tiled: bool,
     pub chunk_width: u32,
     pub chunk_height: u32,
-    pub jpeg_tables: Option<&'a [u8]>,
+    pub jpeg_tables: Option<Cow<'a, [u8]>>,
     chunks: Chunks<'a>,
 }
 
-enum Chunks<'a> {
+/// Where chunks lie.
+struct Chunks<'a> {
+    file: File<'a>,
+    kind: ChunkPlaces<'a>,
+}
+
+enum ChunkPlaces<'a> {
     Listed {
-        file: File<'a>,
         offsets: Field<'a>,
         lengths: Option<Field<'a>>,
     },
-    /// One JPEG file with everything in it.
-    Whole(&'a [u8]),
+    /// One JPEG file with everything in it: where it begins, and its length.
+    Whole(u64, u64),
+}
+
+/// How much of an image is held at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// All of it.
+    Image,
+    /// The rows that its strips or tiles bring.
+    Rows,
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn read(tags: &Directory<'a>, limits: &DecodeLimits) -> Result<Self, PixelsError> {
+    pub(super) fn read(tags: &Directory<'a>, limits: &DecodeLimits, held: Held) -> Result<Self, PixelsError> {
         let (width, height) = (tags.small(tag::WIDTH, 0)?, tags.small(tag::HEIGHT, 0)?);
         if width == 0 || height == 0 {
             return Err(refused(format!("it is {width}x{height} pixels")));
         }
-        limits.check_pixels(width, height)?;
+        if held == Held::Image {
+            limits.check_pixels(width, height)?;
+        }
         let compression = Compression::read(tags.small(tag::COMPRESSION, 1)?)?;
         let samples = tags.small(tag::SAMPLES_PER_PIXEL, 1)?;
         let (colour, alpha) = Colour::read(tags, samples, compression)?;
@@ -71,8 +89,8 @@ impl<'a> Page<'a> {
                 },
             )
         };
-        let chunks = match whole_jpeg(tags)? {
-            Some(jpeg) if compression == Compression::OldJpeg => Chunks::Whole(jpeg),
+        let places = match whole_jpeg(tags)? {
+            Some((at, length)) if compression == Compression::OldJpeg => ChunkPlaces::Whole(at, length),
             _ => {
                 let (offsets, lengths) = if tiled {
                     (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
@@ -80,11 +98,11 @@ impl<'a> Page<'a> {
                     (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
                 };
                 let offsets = tags.field(offsets)?.ok_or_else(|| refused("it does not say where its pixels are"))?;
-                Chunks::Listed { file: tags.file, offsets, lengths: tags.field(lengths)? }
+                ChunkPlaces::Listed { offsets, lengths: tags.field(lengths)? }
             }
         };
         let (chunk_width, chunk_height) =
-            if matches!(chunks, Chunks::Whole(_)) { (width, height) } else { (chunk_width, chunk_height) };
+            if matches!(places, ChunkPlaces::Whole(..)) { (width, height) } else { (chunk_width, chunk_height) };
 
         let page = Self {
             width,
@@ -102,9 +120,9 @@ impl<'a> Page<'a> {
             chunk_width,
             chunk_height,
             jpeg_tables: tags.field(tag::JPEG_TABLES)?.map(|field| field.bytes),
-            chunks,
+            chunks: Chunks { file: tags.file, kind: places },
         };
-        page.check(limits)?;
+        page.check(limits, held)?;
         Ok(page)
     }
 
@@ -133,8 +151,13 @@ impl<'a> Page<'a> {
         if self.tiled && self.compression.is_of_bytes() { self.chunk_height } else { left.min(self.chunk_height) }
     }
 
+    /// Whether rows come one by one, and not with all others of their strip or tile.
+    pub(super) fn comes_by_rows(&self) -> bool {
+        self.across() == 1 && self.compression.is_of_bytes()
+    }
+
     /// What decoding costs must be in proportion to the image and to the file.
-    fn check(&self, limits: &DecodeLimits) -> Result<(), PixelsError> {
+    fn check(&self, limits: &DecodeLimits, held: Held) -> Result<(), PixelsError> {
         let of_8_bits = self.depth.bits == 8 && !self.depth.float;
         if !self.compression.is_of_bytes() && !of_8_bits {
             return Err(refused("its strips or tiles are images of 8 bits a sample, and its tags say otherwise"));
@@ -149,14 +172,14 @@ impl<'a> Page<'a> {
         let pixels = u64::from(self.width) * u64::from(self.height);
         let covered = (u64::from(self.across()) * u64::from(self.chunk_width))
             .saturating_mul(u64::from(self.down()) * u64::from(self.chunk_height));
-        if covered > 4 * pixels + (4 << 20) {
+        if covered > pixels.saturating_mul(4).saturating_add(4 << 20) {
             return Err(refused("its tiles are far larger than the image"));
         }
         let in_a_row = u64::from(self.chunk_width) * self.samples as u64;
         if in_a_row > MOST_IN_A_ROW {
             return Err(refused(format!("it is {} pixels wide, which is more than is read", self.width)));
         }
-        if self.jpeg_tables.is_some_and(|tables| tables.len() > MOST_JPEG_TABLES) {
+        if self.jpeg_tables.as_ref().is_some_and(|tables| tables.len() > MOST_JPEG_TABLES) {
             return Err(refused("its JPEG tables are too long"));
         }
         let largest = self.largest_chunk(pixels)?;
@@ -167,32 +190,40 @@ impl<'a> Page<'a> {
             true => (0, if self.bits_reversed { self.planes() } else { 0 }),
             false => (in_a_chunk.saturating_mul((2 * self.samples_in_plane() + self.samples) as u64), 1),
         };
-        let memory = (4 * pixels).saturating_add(decoded).saturating_add(copies as u64 * largest);
-        if memory > limits.max_memory() {
-            return Err(PixelsError::TooMuchMemory(limits.max_memory()));
+        let beside = decoded.saturating_add((copies as u64).saturating_mul(largest));
+        let needed = |pixels: u64| pixels.saturating_mul(4).saturating_add(beside);
+        let most = limits.max_memory();
+        match held {
+            Held::Image if needed(pixels) > most => Err(PixelsError::TooMuchMemory(most)),
+            Held::Rows => {
+                let rows = if self.comes_by_rows() { 1 } else { self.chunk_height.min(self.height) };
+                let needed = needed(u64::from(self.width) * u64::from(rows));
+                if needed > most { Err(PixelsError::RowsTooLarge { needed, most }) } else { Ok(()) }
+            }
+            Held::Image => Ok(()),
         }
-        Ok(())
     }
 
     /// The bytes of the largest chunk; an error where they cannot be those of a whole image of so many pixels.
     fn largest_chunk(&self, pixels: u64) -> Result<u64, PixelsError> {
-        let (file, offsets, lengths) = match &self.chunks {
-            Chunks::Whole(jpeg) => return Ok(jpeg.len() as u64),
-            Chunks::Listed { file, offsets, lengths } => (file, offsets, lengths),
+        let (offsets, lengths) = match &self.chunks.kind {
+            ChunkPlaces::Whole(_, length) => return Ok(*length),
+            ChunkPlaces::Listed { offsets, lengths } => (offsets, lengths),
         };
-        let count = u64::from(self.across()) * u64::from(self.down()) * self.planes() as u64;
-        if (offsets.len() as u64) < count || lengths.is_some_and(|lengths| (lengths.len() as u64) < count) {
+        let planes = self.planes() as u64;
+        let count = (u64::from(self.across()) * u64::from(self.down())).saturating_mul(planes);
+        if (offsets.len() as u64) < count || lengths.as_ref().is_some_and(|lengths| (lengths.len() as u64) < count) {
             return Err(refused("it does not say where all its strips or tiles are"));
         }
         // Smaller tiles than 16x16 and narrower strips of one row are no more than these.
-        if count > pixels * self.planes() as u64 / 256 + (4 << 10) {
+        if count > pixels.saturating_mul(planes) / 256 + (4 << 10) {
             return Err(refused("it is cut into too many strips or tiles"));
         }
         let (mut total, mut largest) = (0, 0);
         for index in 0..count as usize {
-            let length = self.data(index)?.len() as u64;
+            let (_, length) = self.place(index)?;
             (total, largest) = (total + length, largest.max(length));
-            if total > 4 * file.bytes.len() as u64 + (1 << 20) {
+            if total > self.chunks.file.source.len().saturating_mul(4).saturating_add(1 << 20) {
                 return Err(refused("its strips or tiles lie on top of each other"));
             }
         }
@@ -200,37 +231,52 @@ impl<'a> Page<'a> {
     }
 
     /// The bytes of a chunk, as they are stored.
-    pub(super) fn data(&self, index: usize) -> Result<&'a [u8], PixelsError> {
-        let (file, offsets, lengths) = match &self.chunks {
-            Chunks::Whole(jpeg) => return Ok(jpeg),
-            Chunks::Listed { file, offsets, lengths } => (file, offsets, lengths),
+    pub(super) fn data(&self, index: usize) -> Result<Cow<'a, [u8]>, PixelsError> {
+        let (at, length) = self.place(index)?;
+        self.chunks.file.source.slice(at, length).ok_or_else(missing)
+    }
+
+    /// The same as a stream.
+    pub(super) fn stream(&self, index: usize) -> Result<SourceReader<'a>, PixelsError> {
+        let (at, length) = self.place(index)?;
+        Ok(self.chunks.file.source.reader(at, length))
+    }
+
+    /// Where the bytes of a chunk begin in the file, and how many they are; all of them are there.
+    fn place(&self, index: usize) -> Result<(u64, u64), PixelsError> {
+        let (offsets, lengths) = match &self.chunks.kind {
+            ChunkPlaces::Whole(at, length) => return Ok((*at, *length)),
+            ChunkPlaces::Listed { offsets, lengths } => (offsets, lengths),
         };
-        let missing = || refused("the file ends before its pixels do");
-        let number = |field: &Field<'_>| field.unsigned(index).and_then(|number| usize::try_from(number).ok());
-        let offset = number(offsets).ok_or_else(missing)?;
-        if offset < file.header_bytes() {
+        let File { source, .. } = self.chunks.file;
+        let offset = offsets.unsigned(index).ok_or_else(missing)?;
+        if offset < self.chunks.file.header_bytes() {
             return Err(refused("one of its strips or tiles lies on top of the file's header"));
         }
-        let data = file.bytes.get(offset..).ok_or_else(missing)?;
+        let rest = source.len().checked_sub(offset).ok_or_else(missing)?;
         let is_alone = offsets.len() == 1;
         match lengths {
-            None if is_alone => Ok(data),
+            None if is_alone => Ok((offset, rest)),
             None => Err(refused("it does not say how long its strips or tiles are")),
-            Some(lengths) => match number(lengths) {
+            Some(lengths) => match lengths.unsigned(index) {
                 Some(0) => Err(refused("one of its strips or tiles is empty")),
-                Some(length) if length <= data.len() => Ok(&data[..length]),
+                Some(length) if length <= rest => Ok((offset, length)),
                 // Raw pixels in one strip end where the image does, whatever is told of them; libtiff does so too.
-                _ if is_alone && self.compression == Compression::None => Ok(data),
+                _ if is_alone && self.compression == Compression::None => Ok((offset, rest)),
                 _ => Err(missing()),
             },
         }
     }
 }
 
-/// Where an old-style JPEG image (TIFF 6.0, section 22) keeps everything in one stream.
-fn whole_jpeg<'a>(tags: &Directory<'a>) -> Result<Option<&'a [u8]>, PixelsError> {
+fn missing() -> PixelsError {
+    refused("the file ends before its pixels do")
+}
+
+/// Where an old-style JPEG image (TIFF 6.0, section 22) keeps everything in one stream: where it begins, and its length.
+fn whole_jpeg(tags: &Directory<'_>) -> Result<Option<(u64, u64)>, PixelsError> {
     let Some(offset @ 1..) = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT)? else { return Ok(None) };
     let length = tags.unsigned(tag::JPEG_INTERCHANGE_FORMAT_LENGTH)?.unwrap_or(u64::MAX);
-    let stream = usize::try_from(offset).ok().and_then(|offset| tags.file.bytes.get(offset..)).unwrap_or_default();
-    Ok(Some(&stream[..usize::try_from(length).unwrap_or(usize::MAX).min(stream.len())]))
+    let at = offset.min(tags.file.source.len());
+    Ok(Some((at, length.min(tags.file.source.len() - at))))
 }

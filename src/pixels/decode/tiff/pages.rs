@@ -58,7 +58,7 @@ pub(super) fn choose<'a>(file: &File<'a>, first: u64) -> Result<(Directory<'a>, 
 /// of them shows is not the image.
 fn refuse_channels_as_pages(page: &Directory<'_>) -> Result<(), PixelsError> {
     let description = page.field(tag::IMAGE_DESCRIPTION).ok().flatten().map(|field| field.bytes).unwrap_or_default();
-    let description = String::from_utf8_lossy(description);
+    let description = String::from_utf8_lossy(&description);
     let channels = if description.starts_with("ImageJ=") {
         description.lines().find_map(|line| line.strip_prefix("channels="))
     } else if description.contains("<OME") {

@@ -13,8 +13,15 @@ use weezl::BitOrder;
 
 use self::drawing::{BYTE, Form, LONG, Page, RATIONAL, SHORT};
 use super::*;
+use crate::pixels::decode::by_rows::tests::decode_both_ways;
 
 const RGB: u64 = 2;
+
+/// What the reader gives, after the whole way of the file was gone in both ways that there are.
+fn read(file: &[u8], limits: &DecodeLimits) -> Result<Raster, PixelsError> {
+    let _ = decode_both_ways(file, limits);
+    super::read(file, limits)
+}
 
 fn decoded(file: &[u8]) -> Raster {
     read(file, &DecodeLimits::default()).unwrap()
