@@ -58,6 +58,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | image | what is classified: pixels ([`Image`]) |
+//! | field | a square part of a large image, classified by itself ([`pixels::Field`]) |
 //! | image file | a file of a data set and what its name says ([`breakhis::ImageFile`]) |
 //! | classify, classification | what a network does to an image, and what comes of it |
 //! | prediction | the margin and the probability of one image ([`Prediction`]) |

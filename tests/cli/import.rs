@@ -13,8 +13,12 @@ use crate::support::{lobule, printed};
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/keras");
 const TISSUE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tissue.png");
 
+/// An entry of a .keras file: its name and its bytes.
+type Entry = (String, Vec<u8>);
+type Entries = Vec<Entry>;
+
 /// The entries of a .keras file.
-fn entries(name: &str) -> Vec<(String, Vec<u8>)> {
+fn entries(name: &str) -> Entries {
     let mut zip = ZipArchive::new(Cursor::new(fs::read(Path::new(FOLDER).join(name)).unwrap())).unwrap();
     let read = |index| {
         let mut entry = zip.by_index(index).unwrap();
@@ -26,7 +30,7 @@ fn entries(name: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 /// A .keras file with these entries, uncompressed as Keras writes them.
-fn keras(entries: &[(String, Vec<u8>)], folder: &Path) -> PathBuf {
+fn keras(entries: &[Entry], folder: &Path) -> PathBuf {
     let path = folder.join("model.keras");
     let mut zip = ZipWriter::new(File::create(&path).unwrap());
     for (name, bytes) in entries {
@@ -177,12 +181,12 @@ fn damaged_and_hostile_files_are_refused_in_a_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let whole = entries("flat3.keras");
-    let with = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let with = |change: &dyn Fn(&mut Entries)| {
         let mut entries = whole.clone();
         change(&mut entries);
         refusal(&keras(&entries, folder), folder)
     };
-    let weights = |entries: &mut Vec<(String, Vec<u8>)>, change: &dyn Fn(&mut Vec<u8>)| {
+    let weights = |entries: &mut Entries, change: &dyn Fn(&mut Vec<u8>)| {
         change(&mut entries.iter_mut().find(|(name, _)| name == "model.weights.h5").unwrap().1);
     };
     let text = with(&|entries| weights(entries, &|bytes| bytes.truncate(bytes.len() / 2)));
@@ -229,7 +233,7 @@ fn damaged_and_hostile_files_are_refused_in_a_sentence() {
 }
 
 /// The fixture with NaN in a layer: the numbers are found by their values, which the weights file of its import has.
-fn edited_bias(whole: &[(String, Vec<u8>)], folder: &Path) -> PathBuf {
+fn edited_bias(whole: &[Entry], folder: &Path) -> PathBuf {
     let source = Path::new(FOLDER).join("flat3.keras");
     let file = lobule::interchange::import(&source, &Default::default()).unwrap();
     let bias: Vec<u8> =
