@@ -161,3 +161,29 @@ fn on_cloud_run_a_log_line_is_a_json_object_with_the_trace_and_the_request() {
         assert!(line[phase].is_f64(), "{phase}: {line}");
     }
 }
+
+#[cfg(feature = "train")]
+#[test]
+fn an_imported_network_serves_and_tells_where_it_comes_from() {
+    use super::drawn::tissue;
+
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/keras/flat3.keras");
+    let file = lobule::interchange::import(source.as_ref(), &Default::default()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("imported.safetensors");
+    file.write_exact(&weights).unwrap();
+    let service = Service::start_with(&[("LOBULE_WEIGHTS", weights.to_str().unwrap())], &[]);
+
+    let model = service.get("/model").send().json();
+    let origin = &model["origin"];
+    assert!(origin["program"].as_str().unwrap().starts_with("Keras 3."), "{origin}");
+    assert_eq!(origin["file"], "flat3.keras");
+    assert_eq!(origin["sha256"].as_str().unwrap().len(), 64);
+    let assumptions = origin["assumptions"].as_array().unwrap();
+    assert!(assumptions.iter().any(|sentence| sentence.as_str().unwrap().contains("--preprocess")), "{origin}");
+    assert_eq!((&model["flags"], &model["calibration"]), (&Value::Null, &Value::Null));
+    let answer = service.predict().image(tissue()).send().json();
+    assert_eq!((&answer["flags"], &answer["model"]["name"]), (&Value::Null, &"flat3".into()));
+
+    assert_eq!(Service::start(&[]).get("/model").send().json()["origin"], Value::Null);
+}

@@ -156,7 +156,15 @@ impl Source {
     }
 }
 
+/// The longest graph in bytes of JSON, whose values take some thirty times as much memory; the largest network of Keras's
+/// own has a third of it.
+const LONGEST_CONFIG: usize = 2 << 20;
+
 fn parsed(text: &str, entry: &str, origin: &str) -> Result<Value, InterchangeError> {
+    if text.len() > LONGEST_CONFIG {
+        let reason = format!("its {entry} has {} bytes, more than any network known here has", text.len());
+        return Err(InterchangeError::Refused { origin: origin.to_owned(), reason });
+    }
     serde_json::from_str(text).map_err(|error| InterchangeError::Unreadable {
         origin: origin.to_owned(),
         reason: format!("its {entry} is no JSON: {error}"),

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
-use crate::model::{Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Provenance};
+use crate::model::{Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Origin, Provenance};
 use crate::pixels::Preprocess;
 use crate::serve::error::HttpError;
 use crate::serve::page;
@@ -75,6 +75,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         views: usize,
         figures: &'a BTreeMap<String, f64>,
         provenance: &'a Provenance,
+        origin: Option<&'a Origin>,
         intended_use: &'static str,
         out_of_scope: &'static str,
         notice: &'static str,
@@ -94,6 +95,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         views: service.config.views.len(),
         figures: &metadata.figures,
         provenance: &metadata.provenance,
+        origin: metadata.origin.as_ref(),
         intended_use: INTENDED_USE,
         out_of_scope: OUT_OF_SCOPE,
         notice: RESEARCH_USE,
