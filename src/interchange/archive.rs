@@ -12,6 +12,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::interchange::InterchangeError;
+use crate::system::open_file;
 
 /// How many times as large as the file its entries may be together: weights hardly shrink, and bombs do.
 const MOST_GROWTH: u64 = 4;
@@ -36,7 +37,7 @@ impl Archive {
     pub(super) fn open(path: &Path) -> Result<Self, InterchangeError> {
         let origin = path.display().to_string();
         let read = |source| InterchangeError::Io { action: "read", path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
+        let file = open_file(path).map_err(read)?;
         let length = file.metadata().map_err(read)?.len();
         let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| unreadable(&origin, &error.to_string()))?;
         let mut archive = Self { zip, entries: BTreeMap::new(), origin, length };

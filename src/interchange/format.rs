@@ -1,11 +1,11 @@
 //! Which format a file has, by its content.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use crate::interchange::InterchangeError;
 use crate::interchange::archive::Archive;
+use crate::system::open_file;
 
 /// The first bytes of an HDF5 file.
 const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -13,6 +13,21 @@ const HDF5: &[u8] = b"\x89HDF\r\n\x1a\n";
 const ZIP: &[u8] = b"PK\x03\x04";
 /// The first bytes of what torch wrote before version 1.6: a pickle of a number that nothing else begins with.
 const LEGACY_TORCH: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+
+/// All bytes of a file.
+///
+/// # Errors
+/// When it cannot be read, or is no file.
+pub(super) fn read_whole(path: &Path) -> Result<Vec<u8>, InterchangeError> {
+    let mut bytes = Vec::new();
+    let read = open_file(path).and_then(|mut file| {
+        // Reserved at once: a vector that grows would take half as much again.
+        bytes.reserve_exact(usize::try_from(file.metadata()?.len()).unwrap_or_default());
+        file.read_to_end(&mut bytes)
+    });
+    read.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+    Ok(bytes)
+}
 
 /// A file's format.
 pub(super) enum Format {
@@ -41,7 +56,7 @@ impl Format {
             Err(InterchangeError::Unreadable { origin, reason })
         };
         let mut start = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
+        let read = open_file(path).and_then(|file| file.take(16).read_to_end(&mut start));
         read.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
         if start.starts_with(ZIP) {
             let archive = Archive::open(path)?;

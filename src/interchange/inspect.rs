@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::interchange::archive::Archive;
 use crate::interchange::backbone::refuse_what_knows_the_data;
-use crate::interchange::format::Format;
+use crate::interchange::format::{Format, read_whole};
 use crate::interchange::keras::{self, ImportOptions, import, read_keras_backbone};
 use crate::interchange::{InterchangeError, densenet_names, onnx, safetensors, torch};
 use crate::model::{Architecture, KEY, Metadata, StoredTensors, WeightsFile, sha256};
@@ -50,8 +50,7 @@ impl Inspection {
     /// When the file cannot be read, is of no format that is known here, or is damaged.
     pub fn of(path: &Path) -> Result<Self, InterchangeError> {
         let origin = path.display().to_string();
-        let bytes = std::fs::read(path);
-        let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+        let bytes = read_whole(path)?;
         let mut found = Self {
             format: "",
             bytes: bytes.len(),

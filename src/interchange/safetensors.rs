@@ -5,6 +5,7 @@ use std::path::Path;
 use safetensors::tensor::{Metadata, TensorInfo};
 use safetensors::{Dtype, SafeTensors};
 
+use crate::interchange::format::read_whole;
 use crate::interchange::numbers::Numbers;
 use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::{StoredTensor, StoredTensors};
@@ -15,8 +16,7 @@ use crate::model::{StoredTensor, StoredTensors};
 /// # Errors
 /// When the file cannot be read or is not safetensors.
 pub(super) fn read(path: &Path, key: &str) -> Result<(StoredTensors, Option<String>), InterchangeError> {
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
+    let bytes = read_whole(path)?;
     let (length, header) = header(&bytes, &path.display().to_string())?;
     // The header stands behind its own length in 8 bytes, and every tensor's place was checked with it.
     let data = &bytes[8 + length..];

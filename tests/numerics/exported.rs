@@ -114,8 +114,8 @@ fn small_networks_answer_in_tract_as_here_in_any_batch() {
 }
 
 #[test]
-fn the_built_in_network_answers_in_tract_as_here() {
-    compare(include_bytes!("../../weights/lobule.safetensors"), &[draw::tissue(draw::SEED)]);
+fn the_built_in_network_answers_in_tract_as_here_in_any_batch() {
+    compare(include_bytes!("../../weights/lobule.safetensors"), &eight());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use lobule::diagnosis::Label;
-use lobule::interchange::{ImportOptions, KerasPreprocess, import};
+use lobule::interchange::{ImportOptions, Inspection, KerasPreprocess, import, read_backbone};
 use lobule::model::{Classifier, WeightsFile};
 use lobule::pixels::{Resampling, read};
 
@@ -88,4 +88,42 @@ fn preprocessing_is_the_reports_what_was_asked_for_or_what_the_models_layers_say
     assert!(close(mean, [127.5; 3]) && close(std, [127.5; 3]), "{mean:?} {std:?}");
     let (_, mean, std) = of("baseline3.keras", None);
     assert!(close(mean, [0.7, 0.5, 0.6]) && close(std, [0.2, 0.05f32.sqrt(), 0.03f32.sqrt()]), "{mean:?} {std:?}");
+}
+
+#[test]
+fn a_backbone_is_the_imported_networks_whatever_is_around_it() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in
+        ["flat3.keras", "flat3.h5.gz", "flat3.weights.h5.gz", "flat2.keras", "flat2.h5.gz", "flat2.weights.h5.gz"]
+    {
+        let path = unpacked(name, scratch.path());
+        let file = import(&path, &ImportOptions { size: name.contains("weights").then_some(32), ..Default::default() });
+        let mut wanted = file.unwrap().tensors;
+        wanted.retain(|name, _| name.starts_with("features."));
+        assert_eq!(read_backbone(&path).unwrap(), wanted, "{name}");
+    }
+    // A model of its own within another; its norms' epsilon is not Keras's, which tensors alone do not say.
+    for name in ["nested3.keras", "nested3.h5.gz", "nested2.h5.gz"] {
+        let path = unpacked(name, scratch.path());
+        let file = import(&path, &ImportOptions::default()).unwrap();
+        let read = read_backbone(&path).unwrap();
+        assert_eq!(read.len(), file.tensors.keys().filter(|name| name.starts_with("features.")).count());
+        for (name, tensor) in read.iter().filter(|(name, _)| !name.ends_with("running_var")) {
+            assert_eq!(file.tensors[name], *tensor, "{name}");
+        }
+    }
+}
+
+#[test]
+fn inspection_says_what_import_and_a_training_make_of_a_file() {
+    let scratch = tempfile::tempdir().unwrap();
+    for name in ["flat3.keras", "flat2.h5.gz"] {
+        let found = Inspection::of(&unpacked(name, scratch.path())).unwrap();
+        assert_eq!(found.format, "Keras");
+        assert!(found.import.starts_with("import makes a weights file of it: a fused DenseNet"), "{}", found.import);
+        assert!(found.facts.iter().any(|(key, value)| key == "written by" && value.starts_with("Keras ")));
+        assert!(found.tensors.iter().any(|tensor| tensor.shape == [7, 7, 3, 6] && tensor.numbers == "f32"));
+        // A reduced network is no DenseNet121.
+        assert!(found.not_a_start.is_some());
+    }
 }

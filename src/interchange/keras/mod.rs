@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::variables::Variables;
 use crate::diagnosis::{Label, Threshold};
 use crate::interchange::archive::Archive;
-use crate::interchange::format::Format;
+use crate::interchange::format::{Format, read_whole};
 use crate::interchange::hdf5::Hdf5;
 use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::{
@@ -121,11 +121,10 @@ struct Source {
 
 impl Source {
     fn open(path: &Path, origin: &str) -> Result<Self, InterchangeError> {
-        let failed = |source| InterchangeError::Io { action: "read", path: path.to_owned(), source };
         match Format::of(path)? {
             Format::Keras(archive) => Self::from_archive(archive, path),
             Format::Hdf5 => {
-                let hdf5 = Hdf5::open(std::fs::read(path).map_err(failed)?, path)?;
+                let hdf5 = Hdf5::open(read_whole(path)?, path)?;
                 let root = hdf5.group("")?.ok_or_else(|| hdf5.unreadable("it has no root".to_owned()))?;
                 let config = hdf5.text(&root, "model_config")?;
                 let config = config.map(|text| parsed(&text, "model_config", origin)).transpose()?;
@@ -179,9 +178,7 @@ fn metadata(
     preprocess: crate::pixels::Preprocess,
     assumptions: Vec<String>,
 ) -> Result<Metadata, InterchangeError> {
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
-    let sha256 = sha256(&bytes);
+    let sha256 = sha256(&read_whole(path)?);
     let name =
         |name: Option<&std::ffi::OsStr>| name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let not_known = || "not known: the network was imported".to_owned();

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use crate::interchange::archive::Archive;
+use crate::interchange::format::read_whole;
 use crate::interchange::numbers::Numbers;
 use crate::interchange::torch::objects::{PickleError, TensorPlace, TensorPlaces};
 use crate::interchange::torch::pickle::load;
@@ -44,7 +45,7 @@ pub(super) fn list(mut archive: Archive) -> Result<Vec<InspectedTensor>, Interch
 /// # Errors
 /// As [`list`], and when the file cannot be read.
 pub(super) fn list_legacy(path: &Path) -> Result<Vec<InspectedTensor>, InterchangeError> {
-    let (origin, bytes) = read_whole(path)?;
+    let (origin, bytes) = (path.display().to_string(), read_whole(path)?);
     let (places, _) = legacy::read(&bytes).map_err(|error| refused(error, &origin))?;
     Ok(places.into_iter().map(listed).collect())
 }
@@ -66,18 +67,12 @@ fn places(archive: &mut Archive) -> Result<(String, TensorPlaces), InterchangeEr
     Ok((folder, places.map_err(|error| refused(error, &origin))?))
 }
 
-fn read_whole(path: &Path) -> Result<(String, Vec<u8>), InterchangeError> {
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|source| InterchangeError::Io { action: "read", path: path.to_owned(), source })?;
-    Ok((path.display().to_string(), bytes))
-}
-
 /// The same of a file from before torch 1.6.
 ///
 /// # Errors
 /// As [`read`], and when the file cannot be read.
 pub(super) fn read_legacy(path: &Path) -> Result<StoredTensors, InterchangeError> {
-    let (origin, bytes) = read_whole(path)?;
+    let (origin, bytes) = (path.display().to_string(), read_whole(path)?);
     let (places, storages) = legacy::read(&bytes).map_err(|error| refused(error, &origin))?;
     collect(places, bytes.len() as u64, &origin, |storage| match storages.get(storage) {
         Some(numbers) => Ok(Cow::Borrowed(*numbers)),
