@@ -14,6 +14,11 @@ use crate::interchange::limits::NumberBudget;
 use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::StoredTensor;
 
+/// Groups within groups; a model within a model has four of them.
+const DEEPEST_GROUP: usize = 32;
+/// The fewest bytes that a group or a tensor takes.
+const SMALLEST_OBJECT: usize = 64;
+
 /// An open file.
 pub(super) struct Hdf5 {
     file: Hdf5File,
@@ -83,16 +88,18 @@ impl Hdf5 {
         Ok(self.dataset(path)?.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
     }
 
-    /// All tensors, groups within groups; links may lead in circles, so there is an end to how many.
-    pub(super) fn list(&self, most: usize) -> Result<Vec<InspectedTensor>, InterchangeError> {
+    /// All tensors, groups within groups. Links may lead in circles, so there is an end to how many and how deep.
+    pub(super) fn list(&self) -> Result<Vec<InspectedTensor>, InterchangeError> {
+        // No group and no tensor takes less of a file than its name and the header of an object.
+        let most = self.budget.bytes() / 2 / SMALLEST_OBJECT;
         let (mut found, mut groups, mut seen) = (Vec::new(), vec![String::new()], 0);
         while let Some(path) = groups.pop() {
             let Some(group) = self.group(&path)? else { continue };
             let (below, tensors) = self.members(&group)?;
             let within = |name: &String| if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
             seen += 1 + tensors.len();
-            if seen > most {
-                return Err(self.unreadable(format!("it has more than {most} groups and tensors")));
+            if seen > most || path.split('/').count() > DEEPEST_GROUP {
+                return Err(self.unreadable("its groups lead in circles".to_owned()));
             }
             groups.extend(below.iter().map(within));
             for name in tensors.iter().map(within) {

@@ -16,9 +16,6 @@ pub(super) struct Variables {
     format: Format,
 }
 
-/// Tensors of a file; a network of as many layers as are read has four of its own and eight of its optimiser for each.
-const MOST_TENSORS: usize = 12 * MOST_LAYERS;
-
 /// Where a file has the variables of a layer.
 enum Format {
     /// By its path in the model: `layers/conv2d_1/vars/0`, a number a variable.
@@ -82,7 +79,7 @@ impl Variables {
     /// # Errors
     /// When it is damaged.
     pub(super) fn list(&self) -> Result<Vec<InspectedTensor>, InterchangeError> {
-        self.file.list(MOST_TENSORS)
+        self.file.list()
     }
 
     /// An error about the file.
