@@ -132,7 +132,7 @@ fn fits(tensors: StoredTensors, origin: &str) -> Result<(), InterchangeError> {
 /// What an imported network is.
 fn facts_of_network(metadata: &Metadata) -> Vec<(String, String)> {
     let assumptions = metadata.origin.iter().flat_map(|origin| &origin.assumptions);
-    assumptions.map(|sentence| ("taken for granted".to_owned(), sentence.clone())).collect()
+    assumptions.map(|sentence| ("assumed".to_owned(), sentence.clone())).collect()
 }
 
 /// What a weights file says of itself.
