@@ -40,7 +40,8 @@ pub(super) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
         CalibrationConfig { weights: weights.clone(), data: data.clone(), cross_validation: cross_validation.clone() };
     let mut file = calibrate(&config, &mut Terminal::new()?)?;
     file.metadata.format = FORMAT;
-    file.write(path).with_context(|| format!("cannot write {}", path.display()))?;
+    // Calibrating changes no weight: what was in f16 stays so, and nothing else is rounded.
+    file.write_exact(path).with_context(|| format!("cannot write {}", path.display()))?;
     output::print(&text(&sections(&file.metadata))).map(drop)
 }
 

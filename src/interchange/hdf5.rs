@@ -15,7 +15,7 @@ use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::StoredTensor;
 
 /// Groups within groups; a model within a model has four of them.
-const DEEPEST_GROUP: usize = 32;
+const DEEPEST_GROUP: usize = 16;
 /// The fewest bytes that a group or a tensor takes.
 const SMALLEST_OBJECT: usize = 64;
 
@@ -24,6 +24,8 @@ pub(super) struct Hdf5 {
     file: Hdf5File,
     origin: String,
     budget: NumberBudget,
+    /// Bytes of it, unpacked where it lies in a zip.
+    length: usize,
 }
 
 impl Hdf5 {
@@ -35,14 +37,16 @@ impl Hdf5 {
         let (origin, read) = (path.display().to_string(), "read");
         let length = std::fs::metadata(path).map(|metadata| metadata.len());
         let length = length.map_err(|source| InterchangeError::Io { action: read, path: path.to_owned(), source })?;
-        let budget = NumberBudget::of_file(usize::try_from(length).unwrap_or(usize::MAX));
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let budget = NumberBudget::of_file(length);
+        let all = bytes.len();
         let options = OpenOptions::default()
             .with_chunk_cache_bytes(0)
             .with_max_chunk_bytes(budget.bytes())
             .with_max_read_bytes(budget.bytes())
             .with_max_object_header_bytes(budget.bytes());
         let file = Hdf5File::from_vec_with_options(bytes, options).map_err(|error| unreadable(&origin, &error))?;
-        Ok(Self { file, origin, budget })
+        Ok(Self { file, origin, budget, length: all })
     }
 
     /// The group at a path, which is empty for the root; `None` where there is none.
@@ -83,15 +87,16 @@ impl Hdf5 {
         group.member_names().map_err(|error| unreadable(&self.origin, &error))
     }
 
-    /// The shape of a tensor.
+    /// The shape of a tensor of floating-point numbers; the whole numbers beside a layer's variables are counters and seeds.
     pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, InterchangeError> {
-        Ok(self.dataset(path)?.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
+        let dataset = self.dataset(path)?.filter(|dataset| matches!(dataset.dtype(), Datatype::FloatingPoint { .. }));
+        Ok(dataset.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
     }
 
     /// All tensors, groups within groups. Links may lead in circles, so there is an end to how many and how deep.
     pub(super) fn list(&self) -> Result<Vec<InspectedTensor>, InterchangeError> {
         // No group and no tensor takes less of a file than its name and the header of an object.
-        let most = self.budget.bytes() / 2 / SMALLEST_OBJECT;
+        let most = self.length / SMALLEST_OBJECT;
         let (mut found, mut groups, mut seen) = (Vec::new(), vec![String::new()], 0);
         while let Some(path) = groups.pop() {
             let Some(group) = self.group(&path)? else { continue };

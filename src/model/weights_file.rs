@@ -204,13 +204,21 @@ impl WeightsFile {
         write_bytes(path, &self.bytes()?)
     }
 
-    /// Writes the file, whole or not at all, with kernels in f16 only where nothing of them is lost: what another
-    /// program trained is to answer here as it does there.
+    /// The file's bytes with kernels in f16 only where nothing of them is lost: what another program trained is to answer
+    /// here as it does there.
+    ///
+    /// # Errors
+    /// When the safetensors writer fails.
+    pub fn exact_bytes(&self) -> Result<Vec<u8>, ModelError> {
+        let is_half = |value: &f32| f16::from_f32(*value).to_f32() == *value;
+        self.bytes_with_halves(|tensor| tensor.data.iter().all(is_half))
+    }
+
+    /// Writes [`Self::exact_bytes`]: whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write_exact(&self, path: &Path) -> Result<(), ModelError> {
-        let is_half = |value: &f32| f16::from_f32(*value).to_f32() == *value;
-        write_bytes(path, &self.bytes_with_halves(|tensor| tensor.data.iter().all(is_half))?)
+        write_bytes(path, &self.exact_bytes()?)
     }
 }

@@ -75,3 +75,42 @@ fn a_file_is_calibrated_without_training_as_it_is_at_the_end_of_one() {
     assert!(complaint(&calibrate(&weights(&plain), data.path(), &folds)).contains("not in the split"));
     assert!(fs::read(&output).unwrap() == bytes, "nothing was written");
 }
+
+#[test]
+fn an_imported_network_is_calibrated_by_images_that_it_has_not_seen() {
+    let (data, work, _) = places();
+    let place = |name: &str| work.path().join(name);
+    let (imported, output) = (place("imported.safetensors"), place("calibrated.safetensors"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/keras/flat3.keras");
+    printed(&["import", source, "-o", text(&imported), "--preprocess", "imagenet"]);
+    let calibrate = |file: &Path, data: &Path, output: &Path| {
+        let arguments = ["calibrate", text(file), "--data", text(data), "-o", text(output)];
+        arguments.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let messages = lobule(&calibrate(&imported, data.path(), &output)).assert().success().get_output().stderr.clone();
+    let messages = String::from_utf8_lossy(&messages).into_owned();
+    assert!(messages.contains("does not say what it was trained on"), "{messages}");
+    let read = |path: &Path| WeightsFile::read(path).unwrap();
+    let (before, after) = (read(&imported), read(&output));
+    assert_eq!(before.tensors, after.tensors, "no weight is rounded");
+    assert_eq!(before.metadata.origin, after.metadata.origin);
+    assert_ne!(after.metadata.temperature, 1.0);
+    let calibration = after.metadata.calibration.clone().unwrap();
+    assert_eq!((calibration.images, calibration.cases, calibration.folds), (60, 12, 5));
+    assert!(calibration.method.contains("the network's own predictions for images that it was not trained on"));
+    assert!(after.metadata.flags.is_some() && after.novelty.is_some(), "{messages}");
+
+    let again = place("again.safetensors");
+    printed(&calibrate(&output, data.path(), &again));
+    let apart = (read(&again).metadata.temperature / after.metadata.temperature - 1.0).abs();
+    assert!(apart < 1e-3, "calibrated anew, it has the same temperature: {apart}");
+
+    // One that was trained on these persons knows the answers.
+    let trained = place("trained");
+    let init = small_network(work.path());
+    let mut train = small_training("best", data.path(), &init, &trained, &["epochs=1"]);
+    train.push("--all".to_owned());
+    printed(&train);
+    let message = complaint(&calibrate(&trained.join("weights.safetensors"), data.path(), &output));
+    assert!(message.contains("was trained on 12 of the 12 cases in the data"), "{message}");
+}

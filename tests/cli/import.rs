@@ -155,6 +155,19 @@ fn other_networks_are_refused_with_their_first_difference() {
 }
 
 #[test]
+fn models_without_layers_and_layers_that_go_on_training_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let text = refusal(&edited("baseline3.keras", folder, Vec::clear), folder);
+    assert!(text.contains("its model has no layers"), "{text}");
+    let monte_carlo = |layers: &mut Vec<Value>| {
+        layer(layers, "dropout")["inbound_nodes"][0]["kwargs"] = json!({"training": true});
+    };
+    let text = refusal(&edited("flat3.keras", folder, monte_carlo), folder);
+    assert!(text.contains("the layer dropout is called with training=True"), "{text}");
+}
+
+#[test]
 fn densenet169_is_refused_by_its_blocks() {
     // Two more dense layers than DenseNet121 has room for, in the fourth block of a network of four.
     let folder = tempfile::tempdir().unwrap();

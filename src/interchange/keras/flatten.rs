@@ -24,6 +24,9 @@ pub(super) fn flatten(config: &Value, origin: &str) -> Result<Graph, Interchange
     refuse_code(config, origin)?;
     let mut flattener = Flattener { origin, nodes: Vec::new(), layers: 0 };
     let outputs = flattener.model(config, None, &LayerPath::default(), 0)?;
+    if flattener.nodes.is_empty() {
+        return Err(flattener.unreadable("its model has no layers".to_owned()));
+    }
     Ok(Graph { nodes: flattener.nodes, outputs })
 }
 
@@ -165,22 +168,29 @@ impl Flattener<'_> {
             }
             values.extend(inputs.iter().zip(given).map(|((name, _), node)| (*name, vec![*node])));
         }
-        let mut waiting: Vec<&Layer<'_>> = layers.iter().filter(|layer| !values.contains_key(layer.name)).collect();
+        let waiting = layers.iter().filter(|layer| !values.contains_key(layer.name));
+        let mut waiting: Vec<_> = waiting.map(|layer| (layer, calls(layer.value))).collect();
+        for (layer, calls) in &waiting {
+            if calls.len() > 1 {
+                let reason =
+                    format!("the layer {} is called {} times, and one is read", layer.path.shown(), calls.len());
+                return Err(self.unreadable(reason));
+            }
+            if is_called_in_training(layer.value.get("inbound_nodes").unwrap_or(&Value::Null)) {
+                let reason = format!(
+                    "the layer {} is called with training=True, so that its answers are random",
+                    layer.path.shown()
+                );
+                return Err(self.unreadable(reason));
+            }
+        }
         while !waiting.is_empty() {
             let mut later = Vec::new();
             let before = waiting.len();
-            for layer in waiting {
-                let calls = calls(layer.value);
-                if calls.len() > 1 {
-                    return Err(self.unreadable(format!(
-                        "the layer {} is called {} times, and one is read",
-                        layer.path.shown(),
-                        calls.len()
-                    )));
-                }
-                let wanted = calls.first().cloned().unwrap_or_default();
+            for (layer, calls) in waiting {
+                let wanted = calls.iter().flatten();
                 let inputs: Option<Vec<usize>> =
-                    wanted.iter().map(|(name, index)| values.get(name)?.get(*index).copied()).collect();
+                    wanted.map(|(name, index)| values.get(name)?.get(*index).copied()).collect();
                 match inputs {
                     Some(inputs) => {
                         let outputs = self.layer(layer, &inputs, depth)?;
@@ -188,11 +198,11 @@ impl Flattener<'_> {
                             return Err(self.unreadable(format!("two layers have the name {}", layer.path.shown())));
                         }
                     }
-                    None => later.push(layer),
+                    None => later.push((layer, calls)),
                 }
             }
             if later.len() == before {
-                let names: Vec<String> = later.iter().take(3).map(|layer| layer.path.shown()).collect();
+                let names: Vec<String> = later.iter().take(3).map(|(layer, _)| layer.path.shown()).collect();
                 return Err(
                     self.unreadable(format!("the layers {} take from layers that are not there", names.join(", ")))
                 );
@@ -230,6 +240,18 @@ impl Flattener<'_> {
 fn calls(layer: &Value) -> Vec<Vec<(&str, usize)>> {
     let nodes = layer.get("inbound_nodes").and_then(Value::as_array);
     nodes.map_or_else(Vec::new, |nodes| nodes.iter().map(|node| references(node.get("args").unwrap_or(node))).collect())
+}
+
+/// Whether a call asks a layer to work as in training: by Keras 2 among the call's last element, by Keras 3 in its `kwargs`.
+fn is_called_in_training(call: &Value) -> bool {
+    match call {
+        Value::Array(values) => values.iter().any(is_called_in_training),
+        Value::Object(object) => {
+            object.get("training").is_some_and(|training| !matches!(training, Value::Null | Value::Bool(false)))
+                || object.values().any(is_called_in_training)
+        }
+        _ => false,
+    }
 }
 
 /// The tensors that a value of a config names: `["layer", node, output]` by Keras 2, `keras_history` by Keras 3.

@@ -13,6 +13,9 @@ pub(super) fn operations(class: &str, config: &Value) -> Vec<Operation> {
     layer.read().unwrap_or_else(|what| vec![Operation::Other(format!("a {class} with {what}"))])
 }
 
+/// The most filters or units; no layer of a known network has so many, and sums of them stay numbers.
+const WIDEST: u64 = 1 << 16;
+
 struct Layer<'a> {
     class: &'a str,
     config: &'a Value,
@@ -94,15 +97,9 @@ impl Layer<'_> {
             | "RandomZoom"
             | "RandomTranslation"
             | "RandomContrast"
-            | "RandomBrightness"
-            | "RandomCrop" => self.nothing(),
+            | "RandomBrightness" => Ok(Vec::new()),
             _ => Ok(vec![Operation::Other(format!("a {}", self.class))]),
         }
-    }
-
-    fn nothing(&self) -> Result<Vec<Operation>, String> {
-        // A random crop cuts out of the middle once the training is over.
-        if self.class == "RandomCrop" { Err("another size of its output".to_owned()) } else { Ok(Vec::new()) }
     }
 
     fn with_activation(&self, operation: Operation) -> Result<Vec<Operation>, String> {
@@ -138,7 +135,8 @@ impl Layer<'_> {
     }
 
     fn whole(&self, key: &str) -> Result<u64, String> {
-        self.config.get(key).and_then(Value::as_u64).ok_or_else(|| format!("no {key}"))
+        let number = self.config.get(key).and_then(Value::as_u64).ok_or_else(|| format!("no {key}"))?;
+        if number <= WIDEST { Ok(number) } else { Err(format!("{key} {number}")) }
     }
 
     fn number(&self, key: &str, usual: f64) -> Result<f64, String> {

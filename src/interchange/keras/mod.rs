@@ -59,8 +59,9 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<WeightsFile, Inter
         }
         None => {
             assumptions.push(
-                "the file holds no graph: its layers are told by their order and their shapes, activations and poolings \
-                 are those of the known network, and one output is a sigmoid, two are a softmax"
+                "the file holds no graph: its layers are told by their order and their shapes, activations, poolings and \
+                 epsilons are those of the known network, taps are concatenated in the order of their blocks, no layer \
+                 scales the image, and one output is a sigmoid, two are a softmax"
                     .to_owned(),
             );
             ordered::ordered_network(&variables, size)?

@@ -111,6 +111,9 @@ pub(super) fn ordered_network(variables: &Variables, size: u32) -> Result<(Graph
     let kinds = Kinds::of(&nodes);
     let other =
         |reason: String| variables.unreadable(format!("it holds weights without the network's graph, and {reason}"));
+    if let Some(unknown) = nodes.iter().find(|node| matches!(node.operation, Operation::Other(_))) {
+        return Err(other(format!("{} is {}, which no known network has", unknown.layer.shown(), unknown.operation)));
+    }
     let Some((output, units)) = kinds.dense.last().copied() else {
         return Err(other("has no dense layer at the end".to_owned()));
     };

@@ -101,6 +101,13 @@ pub(super) fn preparation(
                     chosen.words()
                 ));
             }
+            if takes_bytes {
+                assumptions.push(format!(
+                    "images are {} before they go into the model's own layers, which scale them once more: --preprocess asks for it, \
+                     though these layers seem to want numbers from 0 to 255",
+                    chosen.words()
+                ));
+            }
             let base = chosen.preprocess();
             let numbers = |of: &dyn Fn(f64, f64) -> f64| {
                 std::array::from_fn(|channel| of(f64::from(base.mean[channel]), f64::from(base.std[channel])))

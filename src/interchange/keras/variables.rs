@@ -103,8 +103,8 @@ struct PathWalk {
 }
 
 impl Variables {
-    /// The convolutions, norms and dense layers of the file, each kind in the order of the model's layers, and those of
-    /// models within the model before its own. Other layers are left out.
+    /// The layers of the file that have variables, each kind in the order of the model's layers, and those of models within
+    /// the model before its own.
     ///
     /// # Errors
     /// When the file is damaged.
@@ -119,10 +119,10 @@ impl Variables {
                 }
             }
         }
-        let node = |ListedLayer { path, shapes }| {
-            Some(Node { layer: path, operation: operation(&shapes)?, inputs: Vec::new() })
-        };
-        Ok(listed.into_iter().filter_map(node).collect())
+        listed.retain(|layer: &ListedLayer| !layer.shapes.is_empty());
+        let node =
+            |ListedLayer { path, shapes }| Node { layer: path, operation: operation(&shapes), inputs: Vec::new() };
+        Ok(listed.into_iter().map(node).collect())
     }
 
     fn list_paths(
@@ -189,24 +189,24 @@ impl Variables {
     }
 }
 
-/// What a layer with variables of these shapes is; none for what no known network has.
-fn operation(shapes: &[Vec<usize>]) -> Option<Operation> {
+/// What a layer with variables of these shapes is.
+fn operation(shapes: &[Vec<usize>]) -> Operation {
     let number = |size: usize| size as u64;
     match shapes {
-        [kernel, rest @ ..] if kernel.len() == 4 && rest.len() <= 1 => Some(Operation::Conv {
+        [kernel, rest @ ..] if kernel.len() == 4 && rest.len() <= 1 => Operation::Conv {
             filters: number(kernel[3]),
             kernel: [number(kernel[0]), number(kernel[1])],
             strides: [1; 2],
             padding: Padding::Valid,
             bias: !rest.is_empty(),
-        }),
+        },
         [kernel, rest @ ..] if kernel.len() == 2 && rest.len() <= 1 => {
-            Some(Operation::Dense { units: number(kernel[1]), bias: !rest.is_empty() })
+            Operation::Dense { units: number(kernel[1]), bias: !rest.is_empty() }
         }
         [gamma, rest @ ..] if gamma.len() == 1 && rest.len() == 3 && rest.iter().all(|shape| shape == gamma) => {
-            Some(Operation::Norm { axis: -1, epsilon: f64::NAN, center: true, scale: true })
+            Operation::Norm { axis: -1, epsilon: f64::NAN, center: true, scale: true }
         }
-        _ => None,
+        other => Operation::Other(format!("a layer with variables of the shapes {other:?}")),
     }
 }
 

@@ -49,21 +49,25 @@ pub(super) fn fit(
         for (index, fold) in repeat.folds.iter().enumerate() {
             let place = format!("repeat {number}, fold {} of {}", index + 1, repeat.folds.len());
             let Some(fold) = fitting.fold(fold, temperature, &place, progress)? else {
-                progress.warn("no flags: the cross-validation has a fold that was trained on a single case");
+                progress.warn("no flags: all cases but those of one fold are a single one");
                 return Ok(());
             };
             folds.push(fold);
         }
         held_out.push(folds);
     }
-    // As the file holds it, with convolutions in f16.
-    let origin = "the trained weights";
-    let network = NoveltyObserver::new(&WeightsFile::parse(&file.bytes()?, origin)?, origin)?;
+    // As the file holds it: that of a training has its convolutions in f16.
+    let origin = "the weights";
+    let bytes = match network_of(repeats) {
+        FoldNetwork::OfCrossValidation => file.bytes()?,
+        FoldNetwork::TheFileItself => file.exact_bytes()?,
+    };
+    let network = NoveltyObserver::new(&WeightsFile::parse(&bytes, origin)?, origin)?;
     let seen = fitting.look(network.as_ref(), |_| true, "all images", progress)?;
     let trained = seen.into_iter().filter_map(|(_, image)| image).collect::<Vec<_>>();
     let statistics = fit_novelty(&blocks, &trained, seed).map_err(TrainError::from)?;
     let Some((statistics, fit)) = statistics.zip(FlagFit::of(&held_out, threshold)) else {
-        progress.warn("no flags: the cross-validation has too few folds or cases");
+        progress.warn("no flags: there are too few folds or cases");
         return Ok(());
     };
     let cases: BTreeSet<_> = images.iter().map(|image| image.name.case).collect();

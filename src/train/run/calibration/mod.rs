@@ -109,8 +109,8 @@ pub(super) fn read_repeats(
     Ok(repeats)
 }
 
-/// Gives a file that was trained on all of these images its temperature, its operating points and its flags, as far as the
-/// repeats say anything of them: without a class they say nothing.
+/// Gives a file its temperature, its operating points and its flags, as far as the repeats say anything of them: without a
+/// class they say nothing.
 pub(super) fn calibrate_file(
     file: &mut WeightsFile,
     repeats: &[Repeat],
@@ -153,6 +153,10 @@ pub fn calibrate(config: &CalibrationConfig, progress: &mut dyn Progress) -> Res
         Some(folder) => repeats_of_recipe(folder, weights, &file.metadata, &dataset)?,
         None => vec![own::repeat(weights, &file.metadata, &dataset, progress)?],
     };
+    if cross_validation.is_none() && temperature::FileCalibration::of(&repeats).is_none() {
+        let reason = "has a class missing, in all images or in four of five groups of cases, so that nothing can be calibrated by it";
+        return Err(TrainError::unusable(data, reason));
+    }
     let done = calibrate_file(&mut file, &repeats, &images, progress);
     done.map_err(|error| match error {
         TrainError::Interrupted(place) => TrainError::Stopped(place),

@@ -73,5 +73,8 @@ fn predictions(weights: &Path, images: &[&ImageFile], progress: &mut dyn Progres
             if done == 0 { progress.start("predictions", of, 0) } else { progress.advance(1, None) }
         },
     };
-    Ok(measuring.measure(images, None)?)
+    let mut predictions = measuring.measure(images, None)?;
+    // A temperature that the file has already is taken back: the one that is fitted takes its place.
+    predictions.network.plain.iter_mut().for_each(|margin| *margin *= classifier.metadata().temperature);
+    Ok(predictions)
 }
