@@ -76,7 +76,7 @@ pub(super) fn warn_of_shared_cases(cases: usize) {
 #[derive(Debug, Args)]
 pub(super) struct InitArguments {
     /// Tensors of a backbone that has seen none of the images, whose taps are a control: DenseNet121 as safetensors or
-    /// .pth of torchvision or timm. Without it, the taps of the measured network.
+    /// .pth of torchvision or timm, or as .keras or .h5 of Keras. Without it, the taps of the measured network.
     #[arg(long, env = "LOBULE_INIT", value_name = "FILE")]
     init: Option<PathBuf>,
 }

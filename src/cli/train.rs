@@ -44,7 +44,8 @@ pub struct TrainArguments {
     /// Folder of a cross-validation by the same settings, whose pooled figures the weights file is to carry.
     #[arg(long, value_name = "DIR", requires = "all", conflicts_with = "folds")]
     cross_validation: Option<PathBuf>,
-    /// Tensors that the backbone starts from: DenseNet121 as safetensors or .pth of torchvision or timm.
+    /// Tensors that the backbone starts from: DenseNet121 as safetensors or .pth of torchvision or timm, or as
+    /// .keras or .h5 of Keras.
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
     /// Decides the split where none is given, start values, shuffling, augmentation and dropout.

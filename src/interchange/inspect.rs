@@ -11,7 +11,7 @@ use crate::interchange::backbone::refuse_what_knows_the_data;
 use crate::interchange::format::{Format, read_whole};
 use crate::interchange::keras::{self, ImportOptions, import, read_keras_backbone};
 use crate::interchange::{InterchangeError, densenet_names, onnx, safetensors, torch};
-use crate::model::{Architecture, KEY, Metadata, StoredTensors, WeightsFile, sha256};
+use crate::model::{Architecture, KEY, Metadata, Parameters, StoredTensors, WeightsFile, sha256};
 
 /// What a file of weights is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -95,6 +95,7 @@ impl Inspection {
                 return Ok(found);
             }
             Format::Keras(_) | Format::Hdf5 => {
+                drop(bytes);
                 let (program, tensors) = keras::list(path)?;
                 found.format = "Keras";
                 found.facts.push(("written by".to_owned(), program));
@@ -123,10 +124,12 @@ impl Inspection {
     }
 }
 
-/// Whether tensors are the backbone of a DenseNet121.
+/// Whether tensors are the backbone of a DenseNet121, of numbers that a training takes.
 fn fits(tensors: StoredTensors, origin: &str) -> Result<(), InterchangeError> {
     let named = densenet_names::torchvision(tensors, origin)?;
-    densenet_names::check(&Architecture::fused_densenet121(), &named, origin)
+    let architecture = Architecture::fused_densenet121();
+    densenet_names::check(&architecture, &named, origin)?;
+    Ok(Parameters::initial(&architecture, 0)?.set_backbone(&named, origin)?)
 }
 
 /// What an imported network is.
@@ -156,4 +159,27 @@ fn facts(metadata: &Metadata) -> Vec<(String, String)> {
     }
     facts.retain(|(_, text)| !text.is_empty());
     facts.into_iter().map(|(name, text)| (name.to_owned(), text)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::in_backbone;
+
+    #[test]
+    fn numbers_that_train_refuses_are_told_here() {
+        let mut whole = Parameters::initial(&Architecture::fused_densenet121(), 1).unwrap().stored().unwrap();
+        whole.retain(|name, _| in_backbone(name));
+        fits(whole.clone(), "x").unwrap();
+        for (tensor, number, told) in [
+            ("features.conv0.weight", f32::NAN, "NaN or infinity"),
+            ("features.norm0.bias", f32::INFINITY, "NaN or infinity"),
+            ("features.norm0.running_var", -1.0, "a variance below zero"),
+        ] {
+            let mut broken = whole.clone();
+            broken.get_mut(tensor).unwrap().data[3] = number;
+            let error = fits(broken, "x").unwrap_err().to_string();
+            assert!(error.contains(&format!("{tensor} holds {told}")), "{error}");
+        }
+    }
 }

@@ -9,8 +9,11 @@ pub(super) enum Numbers {
     F16,
     F32,
     F64,
-    /// What no weight is: whole numbers and such, of so many bytes each.
-    Other(usize),
+    /// What no weight is, whole numbers and truths: what they are called, and the bytes of each.
+    Other {
+        name: &'static str,
+        size: usize,
+    },
 }
 
 impl Numbers {
@@ -20,18 +23,18 @@ impl Numbers {
             Self::Bf16 | Self::F16 => 2,
             Self::F32 => 4,
             Self::F64 => 8,
-            Self::Other(size) => size,
+            Self::Other { size, .. } => size,
         }
     }
 
     /// What they are called.
-    pub(super) fn name(self) -> String {
+    pub(super) fn name(self) -> &'static str {
         match self {
-            Self::Bf16 => "bf16".to_owned(),
-            Self::F16 => "f16".to_owned(),
-            Self::F32 => "f32".to_owned(),
-            Self::F64 => "f64".to_owned(),
-            Self::Other(size) => format!("whole numbers of {} bits", 8 * size),
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+            Self::Other { name, .. } => name,
         }
     }
 
@@ -42,7 +45,7 @@ impl Numbers {
             Self::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
             Self::F32 => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
             Self::F64 => bytes.as_chunks().0.iter().map(|&b| f64::from_le_bytes(b) as f32).collect(),
-            Self::Other(_) => return None,
+            Self::Other { .. } => return None,
         })
     }
 }

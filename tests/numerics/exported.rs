@@ -4,7 +4,7 @@ use image::RgbImage;
 use lobule::diagnosis::{Label, Threshold};
 use lobule::interchange::{OnnxParts, onnx};
 use lobule::model::{
-    Architecture, Baseline, Classifier, FORMAT, Fused, Metadata, ModelId, Prediction, Provenance, WeightsFile,
+    Architecture, Baseline, Classifier, FORMAT, Fused, Metadata, ModelId, Origin, Prediction, Provenance, WeightsFile,
 };
 use lobule::pixels::{DecorrelationStretch, Preprocess};
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tvec};
@@ -120,7 +120,12 @@ fn the_built_in_network_answers_in_tract_as_here_in_any_batch() {
 
 #[test]
 fn an_exported_file_says_what_it_is_and_keeps_the_names() {
-    let file = WeightsFile::parse(&small_fused(40), "a test").unwrap();
+    let mut file = WeightsFile::parse(&small_fused(40), "a test").unwrap();
+    file.metadata.trained_on = vec!["14-22549AB".into()];
+    file.metadata.figures = [("accuracy".to_owned(), 0.5)].into();
+    file.metadata.calibration = None;
+    file.metadata.origin =
+        Some(Origin { file: "a.keras".into(), sha256: "11".into(), program: "Keras".into(), assumptions: vec![] });
     let id = ModelId { name: "by formula".into(), version: "1".into(), sha256: "00ff".into() };
     let bytes = onnx(&file, &id, EVERYTHING).unwrap();
     let model = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).unwrap();
@@ -131,6 +136,10 @@ fn an_exported_file_says_what_it_is_and_keeps_the_names() {
     assert_eq!([property("name"), property("version"), property("sha256")], ["by formula", "1", "00ff"]);
     assert_eq!([property("classes"), property("temperature")], [r#"["Benign","Malignant"]"#, "1.7"]);
     assert_eq!(property("preprocess"), serde_json::to_string(&file.metadata.preprocess).unwrap());
+    assert_eq!(property("architecture"), serde_json::to_string(&file.metadata.architecture).unwrap());
+    assert_eq!([property("figures"), property("trained_on")], [r#"{"accuracy":0.5}"#, r#"["14-22549AB"]"#]);
+    assert_eq!(property("origin"), serde_json::to_string(&file.metadata.origin).unwrap());
+    assert!(!model.metadata_props.iter().any(|property| property.key == "calibration"), "nobody calibrated it");
     assert!(property("intended_use").contains("For research use only"));
     let graph = model.graph.unwrap();
     let of_the_file = |name: &str| file.tensors.contains_key(name);

@@ -11,7 +11,7 @@ use crate::system::printable;
 /// Arguments of `lobule inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArguments {
-    /// A weights file of this program, safetensors or .pth of another, or an ONNX file.
+    /// A weights file of this program, safetensors, .pth, .keras or .h5 of another, or an ONNX file.
     file: PathBuf,
     /// Print one JSON object instead of text.
     #[arg(long)]

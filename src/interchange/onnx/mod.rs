@@ -80,10 +80,11 @@ fn properties(file: &WeightsFile, id: &ModelId) -> Result<Vec<StringStringEntry>
     let json = |value: Result<String, serde_json::Error>| {
         value.map_err(|error| InterchangeError::NotExported { network: id.name.clone(), reason: error.to_string() })
     };
-    let entries = [
+    let mut entries = vec![
         ("name", id.name.clone()),
         ("version", id.version.clone()),
         ("sha256", id.sha256.clone()),
+        ("architecture", json(serde_json::to_string(&metadata.architecture))?),
         ("classes", json(serde_json::to_string(&metadata.classes))?),
         ("preprocess", json(serde_json::to_string(&metadata.preprocess))?),
         ("temperature", metadata.temperature.to_string()),
@@ -92,7 +93,19 @@ fn properties(file: &WeightsFile, id: &ModelId) -> Result<Vec<StringStringEntry>
         ("provenance", json(serde_json::to_string(&metadata.provenance))?),
         ("intended_use", RESEARCH_USE.to_owned()),
     ];
-    Ok(entries.map(|(key, value)| StringStringEntry { key: key.to_owned(), value }).into())
+    if !metadata.figures.is_empty() {
+        entries.push(("figures", json(serde_json::to_string(&metadata.figures))?));
+    }
+    if !metadata.trained_on.is_empty() {
+        entries.push(("trained_on", json(serde_json::to_string(&metadata.trained_on))?));
+    }
+    if let Some(calibration) = &metadata.calibration {
+        entries.push(("calibration", json(serde_json::to_string(calibration))?));
+    }
+    if let Some(origin) = &metadata.origin {
+        entries.push(("origin", json(serde_json::to_string(origin))?));
+    }
+    Ok(entries.into_iter().map(|(key, value)| StringStringEntry { key: key.to_owned(), value }).collect())
 }
 
 /// What an ONNX file says of itself, by name.

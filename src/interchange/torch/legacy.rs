@@ -9,7 +9,7 @@ use crate::interchange::torch::objects::{Item, Object, PickleError, TensorPlaces
 use crate::interchange::torch::pickle::load;
 
 /// Reads the file of which [`crate::interchange::format::Format`] has seen the beginning.
-pub(super) fn read(bytes: &[u8]) -> Result<(TensorPlaces, HashMap<&str, &[u8]>), PickleError> {
+pub(super) fn read(bytes: &[u8]) -> Result<(TensorPlaces<'_>, HashMap<&str, &[u8]>), PickleError> {
     const CUT_OFF: PickleError = PickleError::Broken("the file is cut off");
     let mut rest = bytes;
     // A number by which the format is known, its version, and the sizes of C's types.

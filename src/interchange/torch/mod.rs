@@ -27,8 +27,9 @@ const MOST_GROWTH: u64 = 4;
 /// # Errors
 /// When the pickle names what is none of a tensor's parts or is damaged, or when a tensor reaches beyond its storage.
 pub(super) fn read(mut archive: Archive) -> Result<StoredTensors, InterchangeError> {
-    let (folder, places) = places(&mut archive)?;
+    let (folder, pickle) = pickle(&mut archive)?;
     let (origin, length) = (archive.origin().to_owned(), archive.length());
+    let places = places(&pickle, &origin)?;
     collect(places, length, &origin, |storage| Ok(Cow::Owned(archive.read(&format!("{folder}data/{storage}"))?)))
 }
 
@@ -37,7 +38,8 @@ pub(super) fn read(mut archive: Archive) -> Result<StoredTensors, InterchangeErr
 /// # Errors
 /// As [`read`], but for their numbers.
 pub(super) fn list(mut archive: Archive) -> Result<Vec<InspectedTensor>, InterchangeError> {
-    Ok(places(&mut archive)?.1.into_iter().map(listed).collect())
+    let (_, pickle) = pickle(&mut archive)?;
+    Ok(places(&pickle, archive.origin())?.into_iter().map(listed).collect())
 }
 
 /// The same of a file from before torch 1.6.
@@ -50,12 +52,12 @@ pub(super) fn list_legacy(path: &Path) -> Result<Vec<InspectedTensor>, Interchan
     Ok(places.into_iter().map(listed).collect())
 }
 
-fn listed((name, TensorPlace { numbers, shape, .. }): (String, TensorPlace)) -> InspectedTensor {
-    InspectedTensor { name, shape, numbers: numbers.name() }
+fn listed((name, TensorPlace { numbers, shape, .. }): (&str, TensorPlace)) -> InspectedTensor {
+    InspectedTensor { name: name.to_owned(), shape, numbers: numbers.name().to_owned() }
 }
 
-/// The folder within a zip, and where its tensors lie.
-fn places(archive: &mut Archive) -> Result<(String, TensorPlaces), InterchangeError> {
+/// The folder within a zip, and the pickle in it.
+fn pickle(archive: &mut Archive) -> Result<(String, Vec<u8>), InterchangeError> {
     let origin = archive.origin().to_owned();
     let folder = archive.names().find_map(|name| name.strip_suffix("data.pkl")).unwrap_or_default().to_owned();
     let byte_order = format!("{folder}byteorder");
@@ -63,8 +65,12 @@ fn places(archive: &mut Archive) -> Result<(String, TensorPlaces), InterchangeEr
         return Err(unreadable(&origin, "its numbers are big-endian; write it anew on another machine".to_owned()));
     }
     let pickle = archive.read(&format!("{folder}data.pkl"))?;
-    let places = load(&pickle).and_then(|(objects, last, _)| objects.tensors(last));
-    Ok((folder, places.map_err(|error| refused(error, &origin))?))
+    Ok((folder, pickle))
+}
+
+/// Where the tensors of a pickle lie.
+fn places<'a>(pickle: &'a [u8], origin: &str) -> Result<TensorPlaces<'a>, InterchangeError> {
+    load(pickle).and_then(|(objects, last, _)| objects.tensors(last)).map_err(|error| refused(error, origin))
 }
 
 /// The same of a file from before torch 1.6.
@@ -87,23 +93,23 @@ fn collect<'a>(
     origin: &str,
     mut storage: impl FnMut(&str) -> Result<Cow<'a, [u8]>, InterchangeError>,
 ) -> Result<StoredTensors, InterchangeError> {
-    places.retain(|(_, place)| !matches!(place.numbers, Numbers::Other(_)));
+    places.retain(|(_, place)| !matches!(place.numbers, Numbers::Other { .. }));
     // Tensors of one storage come one after the other, so that it is read once.
-    places.sort_by(|(_, a), (_, b)| a.storage.cmp(&b.storage));
+    places.sort_by_key(|(_, place)| place.storage);
     let mut left = length.saturating_mul(MOST_GROWTH);
     let mut tensors = StoredTensors::new();
     let (mut opened, mut held) = (None, Cow::Borrowed(&[][..]));
     for (name, place) in places {
-        if opened.as_ref() != Some(&place.storage) {
-            held = storage(&place.storage)?;
-            opened = Some(place.storage.clone());
+        if opened != Some(place.storage) {
+            held = storage(place.storage)?;
+            opened = Some(place.storage);
         }
         let broken = |what: &str| unreadable(origin, format!("its tensor {name} {what}"));
         let count = count_within(&place, held.len() / place.numbers.size());
         let count = count.ok_or_else(|| broken("is larger than what holds its numbers"))?;
         left = left.checked_sub(4 * count as u64).ok_or_else(|| broken("is one of many that share their numbers"))?;
         let data = numbers(&place, count, &held).ok_or_else(|| broken("has strides that are none"))?;
-        tensors.insert(name, StoredTensor { shape: place.shape, data });
+        tensors.insert(name.to_owned(), StoredTensor { shape: place.shape, data });
     }
     Ok(tensors)
 }
@@ -152,12 +158,13 @@ fn numbers(place: &TensorPlace, count: usize, storage: &[u8]) -> Option<Vec<f32>
     if contiguous {
         return place.numbers.read(storage.get(place.offset * size..(place.offset + count) * size)?);
     }
-    let all = place.numbers.read(storage)?;
-    let mut data = Vec::with_capacity(count);
+    // Only the tensor's own numbers are touched: many may be views of a storage that is far longer than all of them.
+    let mut bytes = Vec::with_capacity(count * size);
     let mut index = vec![0; place.shape.len()];
     for _ in 0..count {
-        let at: usize = index.iter().zip(&place.strides).map(|(index, stride)| index * stride).sum();
-        data.push(*all.get(place.offset + at)?);
+        let step: usize = index.iter().zip(&place.strides).map(|(index, stride)| index * stride).sum();
+        let at = (place.offset + step) * size;
+        bytes.extend_from_slice(storage.get(at..at + size)?);
         for (index, size) in index.iter_mut().zip(&place.shape).rev() {
             *index += 1;
             if *index < *size {
@@ -166,5 +173,5 @@ fn numbers(place: &TensorPlace, count: usize, storage: &[u8]) -> Option<Vec<f32>
             *index = 0;
         }
     }
-    Some(data)
+    place.numbers.read(&bytes)
 }

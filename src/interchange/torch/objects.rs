@@ -4,10 +4,10 @@ use crate::interchange::numbers::Numbers;
 
 /// A tensor as a pickle describes it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct TensorPlace {
+pub(super) struct TensorPlace<'a> {
     pub(super) numbers: Numbers,
     /// The name of the storage, an entry of the zip.
-    pub(super) storage: String,
+    pub(super) storage: &'a str,
     /// The first number of the storage that is the tensor's.
     pub(super) offset: usize,
     pub(super) shape: Vec<usize>,
@@ -16,7 +16,7 @@ pub(super) struct TensorPlace {
 }
 
 /// The tensors of a dictionary by name.
-pub(super) type TensorPlaces = Vec<(String, TensorPlace)>;
+pub(super) type TensorPlaces<'a> = Vec<(&'a str, TensorPlace<'a>)>;
 
 /// Why a pickle is not read.
 #[derive(Debug, PartialEq)]
@@ -49,10 +49,12 @@ impl Global {
             ("torch", "HalfStorage") => Self::Storage(Numbers::F16),
             ("torch", "FloatStorage") => Self::Storage(Numbers::F32),
             ("torch", "DoubleStorage") => Self::Storage(Numbers::F64),
-            ("torch", "ByteStorage" | "CharStorage" | "BoolStorage") => Self::Storage(Numbers::Other(1)),
-            ("torch", "ShortStorage") => Self::Storage(Numbers::Other(2)),
-            ("torch", "IntStorage") => Self::Storage(Numbers::Other(4)),
-            ("torch", "LongStorage") => Self::Storage(Numbers::Other(8)),
+            ("torch", "ByteStorage") => Self::Storage(Numbers::Other { name: "u8", size: 1 }),
+            ("torch", "CharStorage") => Self::Storage(Numbers::Other { name: "i8", size: 1 }),
+            ("torch", "BoolStorage") => Self::Storage(Numbers::Other { name: "bool", size: 1 }),
+            ("torch", "ShortStorage") => Self::Storage(Numbers::Other { name: "i16", size: 2 }),
+            ("torch", "IntStorage") => Self::Storage(Numbers::Other { name: "i32", size: 4 }),
+            ("torch", "LongStorage") => Self::Storage(Numbers::Other { name: "i64", size: 8 }),
             _ => return None,
         })
     }
@@ -78,12 +80,14 @@ pub(super) enum Object<'a> {
     List(Vec<Item<'a>>),
     Dictionary(Vec<(Item<'a>, Item<'a>)>),
     Storage { numbers: Numbers, name: &'a str },
-    Tensor(TensorPlace),
+    Tensor(TensorPlace<'a>),
 }
 
 /// What a pickle has made.
 pub(super) struct Objects<'a> {
     pub(super) objects: Vec<Object<'a>>,
+    /// The bytes of the pickle.
+    pub(super) length: usize,
 }
 
 impl<'a> Objects<'a> {
@@ -108,7 +112,7 @@ impl<'a> Objects<'a> {
     }
 
     /// The tensors of a dictionary, or of a network's within it.
-    pub(super) fn tensors(&self, dictionary: Item<'a>) -> Result<TensorPlaces, PickleError> {
+    pub(super) fn tensors(&self, dictionary: Item<'a>) -> Result<TensorPlaces<'a>, PickleError> {
         let entries = |item| match self.get(item) {
             Some(Object::Dictionary(entries)) => Some(entries),
             _ => None,
@@ -121,9 +125,14 @@ impl<'a> Objects<'a> {
             found = found.iter().filter(is_network).find_map(|(_, item)| entries(*item)).unwrap_or(found);
         }
         let tensor = |(name, item): &(Item<'a>, Item<'a>)| match (name, self.get(*item)) {
-            (Item::Text(name), Some(Object::Tensor(place))) => Some(((*name).to_owned(), place.clone())),
+            (Item::Text(name), Some(Object::Tensor(place))) => Some((*name, place.clone())),
             _ => None,
         };
-        Ok(found.iter().filter_map(tensor).collect())
+        let tensors: TensorPlaces<'a> = found.iter().filter_map(tensor).collect();
+        // The names of a dictionary differ, so that the pickle holds all of them.
+        match tensors.iter().map(|(name, _)| name.len()).sum::<usize>() <= self.length {
+            true => Ok(tensors),
+            false => Err(PickleError::Broken("it gives one name to many tensors")),
+        }
     }
 }

@@ -13,13 +13,22 @@ use crate::interchange::torch::objects::{Global, Item, Object, Objects, PickleEr
 
 /// The most operations of a pickle. DenseNet121 has 30 thousand, with the state of its optimiser three times as many.
 const MOST_STEPS: usize = 500_000;
+/// The most axes of a tensor; a kernel has four.
+const MOST_AXES: usize = 8;
+/// The longest name of a storage in bytes; torch counts them, and has written their addresses.
+const LONGEST_NAME: usize = 64;
 
 type Result<T> = std::result::Result<T, PickleError>;
 
 /// Reads the pickle that bytes begin with: what it has made, the last of it, and the bytes behind.
 pub(super) fn load(bytes: &[u8]) -> Result<(Objects<'_>, Item<'_>, &[u8])> {
-    let mut machine =
-        Machine { rest: bytes, stack: Vec::new(), objects: Objects { objects: Vec::new() }, memo: HashMap::new() };
+    let mut machine = Machine {
+        rest: bytes,
+        stack: Vec::new(),
+        objects: Objects { objects: Vec::new(), length: bytes.len() },
+        memo: HashMap::new(),
+        copies: bytes.len().min(MOST_STEPS),
+    };
     let last = machine.run()?;
     Ok((machine.objects, last, machine.rest))
 }
@@ -29,6 +38,9 @@ struct Machine<'a> {
     stack: Vec<Item<'a>>,
     objects: Objects<'a>,
     memo: HashMap<u32, Item<'a>>,
+    /// How many items may still be copied from one object to another. Each has taken an operation of a byte or more, and
+    /// is copied once, unless a list is recalled from the memo to be copied again.
+    copies: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -147,6 +159,7 @@ impl<'a> Machine<'a> {
             (Global::Dictionary, pairs) => {
                 // Python 2 gives the pairs of an OrderedDict as a list.
                 let pairs = pairs.first().and_then(|pairs| self.objects.items(*pairs)).unwrap_or_default();
+                self.copies = self.copies.checked_sub(pairs.len()).ok_or(COPIES)?;
                 let pair = |pair: &Item<'a>| match self.objects.items(*pair) {
                     Some([key, value]) => Some((*key, *value)),
                     _ => None,
@@ -159,7 +172,7 @@ impl<'a> Machine<'a> {
                 let Some(Object::Storage { numbers, name }) = self.objects.get(*storage) else {
                     return Err(PickleError::Broken("a tensor has no storage"));
                 };
-                let (numbers, storage) = (*numbers, (*name).to_owned());
+                let (numbers, storage) = (*numbers, *name);
                 let offset = usize::try_from(*offset).map_err(|_| SIZES)?;
                 let (shape, strides) = (self.sizes(*shape)?, self.sizes(*strides)?);
                 let place = TensorPlace { numbers, storage, offset, shape, strides };
@@ -169,9 +182,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A tuple of sizes.
+    /// A tuple of sizes, of which a few are copied for each tensor.
     fn sizes(&self, item: Item<'a>) -> Result<Vec<usize>> {
         let Some(Object::Tuple(items)) = self.objects.get(item) else { return Err(SIZES) };
+        if items.len() > MOST_AXES {
+            return Err(PickleError::Broken("a tensor has more than eight axes"));
+        }
         let size = |item: &Item<'_>| match item {
             Item::Int(size) => usize::try_from(*size).map_err(|_| SIZES),
             _ => Err(SIZES),
@@ -193,7 +209,7 @@ impl<'a> Machine<'a> {
                     _,
                     _,
                     Item::Nothing,
-                ] => Ok(self.objects.make(Object::Storage { numbers, name })),
+                ] if name.len() <= LONGEST_NAME => Ok(self.objects.make(Object::Storage { numbers, name })),
                 _ => Err(PickleError::Broken("it refers to what is no storage of numbers")),
             },
             _ => Err(PickleError::Broken("it refers to what is no storage of numbers")),
@@ -292,4 +308,5 @@ impl<'a> Machine<'a> {
 }
 
 const EMPTY: PickleError = PickleError::Broken("an operation lacks what it works on");
+const COPIES: PickleError = PickleError::Broken("it copies one list again and again");
 const SIZES: PickleError = PickleError::Broken("a tensor's sizes are no whole numbers");

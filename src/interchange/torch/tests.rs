@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -187,11 +188,44 @@ fn bombs_are_refused_before_memory_is_taken() {
     assert!(error.contains("more operations than"), "{error}");
     // A text of four gigabytes of which there are three bytes.
     assert!(read_bytes(&file_of(b"\x80\x02X\xff\xff\xff\xffabc", &[])).unwrap_err().contains("it is cut off"));
+    // What is recalled from the memo to be copied: sizes, a storage's name, a list, a tensor's name.
+    let refused = |begin: Pickle, again: &[u8], end: &[u8]| {
+        read_bytes(&file_of(&begin.bytes(&again.repeat(90_000)).bytes(end).0, &[])).unwrap_err()
+    };
+    let rebuild = || Pickle(b"\x80\x02".to_vec()).bytes(b"ctorch._utils\n_rebuild_tensor_v2\nq\x000");
+    let stored = |pickle: Pickle, name: &str| {
+        let begun = pickle.bytes(b"((").text("storage").bytes(b"ctorch\nFloatStorage\n").text(name);
+        begun.bytes(b"NNtQ")
+    };
+    let long = stored(rebuild(), "0").bytes(b"K\x00(").bytes(&b"K\x01".repeat(200_000)).bytes(b"tq\x02h\x02tq\x010");
+    assert!(refused(long, b"h\x00h\x01R0", b"}.").contains("more than eight axes"));
+    let named = stored(rebuild(), &"0".repeat(1 << 20)).bytes(b"K\x00))tq\x010");
+    assert!(refused(named, b"h\x00h\x01R0", b"}.").contains("refers to what is no storage"));
+    let list = Pickle(b"\x80\x02ccollections\nOrderedDict\nq\x000](".to_vec()).bytes(&b"NN\x86".repeat(60_000));
+    assert!(refused(list.bytes(b"e\x85q\x010"), b"h\x00h\x01R0", b"}.").contains("copies one list again"));
+    let tensor = stored(rebuild().bytes(b"h\x00"), "0").bytes(b"K\x00))tRq\x010").text(&"n".repeat(1 << 20));
+    assert!(refused(tensor.bytes(b"q\x020}("), b"h\x02h\x01", b"u.").contains("gives one name to many tensors"));
     // Zeros that shrink a thousand times.
     let zeros = vec![0; 8 << 20];
     let bomb = zip_of(&[("x/data.pkl", b"}."), ("x/data/0", &zeros)], CompressionMethod::Deflated);
     let error = read_bytes(&bomb).unwrap_err();
     assert!(error.contains("as in a zip bomb"), "{error}");
+}
+
+#[test]
+fn views_of_a_long_storage_cost_no_more_than_their_own_numbers() {
+    const VIEWS: usize = 4000;
+    let mut pickle = Pickle::new();
+    for index in 0..VIEWS {
+        pickle = pickle.tensor(&format!("t{index}"), "FloatStorage", "0", &[2], &[3]);
+    }
+    let mut storage = floats(&[0.0, 1.0, 2.0, 3.0, 4.0]);
+    storage.resize(32 << 20, 0);
+    let begin = Instant::now();
+    let tensors = read_bytes(&file_of(&pickle.end(), &[("0", &storage)])).unwrap();
+    assert_eq!((tensors.len(), &tensors["t7"].data[..]), (VIEWS, &[1.0, 4.0][..]));
+    // To convert the storage for each of them is to read 128 GB.
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
 }
 
 #[test]
