@@ -2,6 +2,7 @@
 //! gets what `/predict` answers, in its own words; its errors have our codes.
 
 use std::io::Read;
+use std::thread;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use image::ImageFormat;
@@ -233,6 +234,21 @@ fn tensors_come_and_go_as_bytes_too() {
     assert_eq!(tensors[8..8 + 4 + label.len()], element(label.as_bytes()));
     let probability = expected[2]["probability_malignant"].as_f64().unwrap() as f32;
     assert_eq!(tensors[..4], probability.to_le_bytes());
+}
+
+#[test]
+fn one_image_has_as_much_room_in_the_queue_as_at_predict() {
+    // There is room for two batches, and for eight images.
+    let service = Service::start_with(&VERTEX, &["--threads", "4", "--queue", "4"]);
+    let image = [noise(300)];
+    for (path, body) in [(INFER, inference(&image)), (VERTEX[1].1, instances(&image))] {
+        let statuses: Vec<u16> = thread::scope(|scope| {
+            let ask = || service.call("POST", path).json(&body).send().status.as_u16();
+            let clients: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            clients.into_iter().map(|client| client.join().unwrap()).collect()
+        });
+        assert_eq!(statuses, [200; 8], "{path}");
+    }
 }
 
 #[test]

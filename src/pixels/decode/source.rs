@@ -57,18 +57,25 @@ pub(in crate::pixels) struct SourceReader<'a> {
     taken: usize,
 }
 
+/// Replaces a piece by the next one, of at most so many bytes. After an error it is empty: whoever reads again reads the file,
+/// and no zeros that were to be written over.
+fn refill(piece: &mut Vec<u8>, length: usize, mut file: impl Read) -> io::Result<()> {
+    piece.resize(length, 0);
+    let read = file.read(piece);
+    piece.truncate(*read.as_ref().unwrap_or(&0));
+    read.map(drop)
+}
+
 impl BufRead for SourceReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         match self.source {
             Source::Bytes(bytes) => Ok(&bytes[self.at as usize..self.end as usize]),
             Source::File(mut file, _) => {
                 if self.taken == self.piece.len() {
-                    self.piece.resize((self.end - self.at).min(PIECE) as usize, 0);
-                    self.taken = 0;
                     file.seek(SeekFrom::Start(self.at))?;
-                    let read = file.read(&mut self.piece)?;
-                    self.piece.truncate(read);
-                    self.at += read as u64;
+                    self.taken = 0;
+                    refill(&mut self.piece, (self.end - self.at).min(PIECE) as usize, file)?;
+                    self.at += self.piece.len() as u64;
                 }
                 Ok(&self.piece[self.taken..])
             }
@@ -136,5 +143,19 @@ mod tests {
             assert_eq!(byte[0], bytes[77]);
             assert_eq!(source.reader(300_000, 5).read(&mut byte).unwrap(), 0);
         }
+    }
+    #[test]
+    fn a_read_that_was_interrupted_leaves_no_zeros_behind() {
+        struct Interrupted<'a>(bool, &'a [u8]);
+        impl Read for Interrupted<'_> {
+            fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+                if std::mem::take(&mut self.0) { Err(io::ErrorKind::Interrupted.into()) } else { self.1.read(target) }
+            }
+        }
+        let (mut file, mut piece) = (Interrupted(true, b"content"), b"before".to_vec());
+        assert_eq!(refill(&mut piece, 100, &mut file).unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(piece, b"", "and the next one is read at once");
+        refill(&mut piece, 100, &mut file).unwrap();
+        assert_eq!(piece, b"content");
     }
 }

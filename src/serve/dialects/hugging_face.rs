@@ -40,7 +40,7 @@ pub(in crate::serve) async fn predict(
     refuse_heatmap(query, &[])?;
     let upload = async {
         if says_json(headers) {
-            upload::read_whole(headers, body, memory, config, take).await
+            upload::read_whole(headers, body, memory, config, |body, _| take(body)).await
         } else {
             Ok((upload::read(headers, body, Expected::One, memory, config).await?, Label::ALL.len()))
         }

@@ -16,7 +16,7 @@ use crate::serve::reply::{Reply, json, with_type};
 use crate::serve::routes::{Finding, Route, classify, refuse_heatmap, without_slash};
 use crate::serve::service::Service;
 use crate::serve::upload::json::Json;
-use crate::serve::upload::{Fields, File, RequestBody, read_whole};
+use crate::serve::upload::{Fields, File, RequestBody, Reservation, read_whole};
 
 /// How many bytes of a body are JSON, where tensors follow it.
 const HEADER_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
@@ -147,13 +147,12 @@ pub(in crate::serve) async fn infer(
     pending: &mut PendingRequest,
 ) -> Result<Reply, HttpError> {
     let model = ModelName::at(service, request)?;
-    classify::has_room_for_batch(service)?;
     let (query, most, header) = (request.uri.query(), service.config.batch, header_length(&request.headers)?);
     refuse_heatmap(query, &[])?;
-    let take = move |body: &[u8]| take(body, header, most);
+    let take = move |body: &[u8], held: &Reservation| take(body, header, most, held);
     let upload = read_whole(&request.headers, body, &service.memory, &service.config, take);
     let (point, upload, asked) = classify::read(service, query, pending, upload).await?;
-    let outcomes = classify::several(service, pending, upload.files, point).await?;
+    let outcomes = classify::one_or_several(service, pending, upload.files, point).await?;
     let is_one = outcomes.len() == 1;
     let found = outcomes.into_iter().enumerate().map(|(index, outcome)| match outcome {
         Ok(image) => Ok(image.finding),
@@ -280,7 +279,12 @@ fn header_length(headers: &HeaderMap) -> Result<Option<usize>, HttpError> {
     length.map(Some).ok_or_else(|| bad_request("The header Inference-Header-Content-Length is not a number of bytes."))
 }
 
-pub(super) fn take(body: &[u8], header: Option<usize>, most: usize) -> Result<(Vec<File>, Fields, Asked), HttpError> {
+pub(super) fn take(
+    body: &[u8],
+    header: Option<usize>,
+    most: usize,
+    held: &Reservation,
+) -> Result<(Vec<File>, Fields, Asked), HttpError> {
     let (text, binary) = body.split_at_checked(header.unwrap_or(body.len())).ok_or_else(|| {
         bad_request(
             "The header Inference-Header-Content-Length has more bytes than the body. Let a library write both.",
@@ -291,7 +295,9 @@ pub(super) fn take(body: &[u8], header: Option<usize>, most: usize) -> Result<(V
     let is_binary = parameters.take("binary_data_output") == Some(Json::Bool(true));
     let fields = threshold(&mut parameters);
     let asked = Asked { id: id(&mut request)?, outputs: outputs(&mut request, is_binary)? };
-    Ok((Input::of(&mut request, binary)?.files(most)?, fields, asked))
+    // The reservation has the body's length for what is taken from it already.
+    let has_room_for = |bytes: usize| held.take(bytes.saturating_sub(body.len()));
+    Ok((Input::of(&mut request, binary)?.files(most, has_room_for)?, fields, asked))
 }
 
 fn id(request: &mut Json) -> Result<Option<String>, HttpError> {

@@ -62,14 +62,15 @@ impl<'a> Input<'a> {
         Ok(Self { datatype, shape, data })
     }
 
-    /// The files of its images, at least one.
+    /// The files of its images, at least one. Bitmaps of narrow images are longer than the samples in them, so there must be
+    /// room for these two together.
     ///
     /// # Errors
-    /// 400 where its data is not what its shape says, 413 where it has more images than these.
-    pub(super) fn files(self, most: usize) -> Result<Vec<File>, HttpError> {
+    /// 400 where its data is not what its shape says, 413 where it has more images than these, 503 where there is no room.
+    pub(super) fn files(self, most: usize, has_room_for: impl Fn(usize) -> bool) -> Result<Vec<File>, HttpError> {
         match &*self.datatype {
             "BYTES" => self.encoded(most),
-            "UINT8" => self.pixels(most),
+            "UINT8" => self.pixels(most, has_room_for),
             _ => Err(bad_request(&format!("The input's datatype is neither BYTES nor UINT8. {HOW}"))),
         }
     }
@@ -101,7 +102,7 @@ impl<'a> Input<'a> {
     }
 
     /// The images whose pixels follow each other.
-    fn pixels(self, most: usize) -> Result<Vec<File>, HttpError> {
+    fn pixels(self, most: usize, has_room_for: impl Fn(usize) -> bool) -> Result<Vec<File>, HttpError> {
         let Self { shape, data, .. } = self;
         let [images, height, width, 3] = shape[..] else {
             let detail = "The shape of an input of UINT8 is not [n, height, width, 3]: images of RGB, one pixel after the \
@@ -115,19 +116,23 @@ impl<'a> Input<'a> {
         if samples == 0 {
             return Err(HttpError::new(Code::NoImage, "The images of this request have no pixels."));
         }
-        let bytes = match &data {
-            Elements::Binary(bytes) => *bytes,
+        let (bytes, copied) = match &data {
+            Elements::Binary(bytes) => (*bytes, 0),
             Elements::Listed(Json::List(list)) if list.items.is_empty() => {
                 if let Some((place, _)) = list.numbers.others.first() {
                     let what = format!("Sample {place}, counted from 0, is not a whole number from 0 to 255.");
                     return Err(bad_request(&what));
                 }
-                &list.numbers.bytes
+                (&list.numbers.bytes[..], samples)
             }
             Elements::Listed(_) => return Err(bad_request("The data of an input of UINT8 are not numbers alone.")),
         };
         if bytes.len() != samples {
             return Err(disagrees(bytes.len(), "samples", samples));
+        }
+        // These are within what has arrived by now, and so are the images and the rows.
+        if !has_room_for(copied + images * bitmap_length(width, height)) {
+            return Err(HttpError::overloaded());
         }
         let file = |pixels| File { name: None, content: bitmap(pixels, width).into(), damage: None };
         Ok(bytes.chunks_exact(samples / images).map(file).collect())
@@ -165,16 +170,26 @@ fn file(element: &[u8]) -> File {
     }
 }
 
+const BITMAP_HEADER: usize = 54;
+
+/// Bytes of a row, which are a multiple of four, beyond the samples in it.
+fn padding(width: usize) -> usize {
+    (width * 3).wrapping_neg() % 4
+}
+
+fn bitmap_length(width: usize, height: usize) -> usize {
+    BITMAP_HEADER + (width * 3 + padding(width)) * height
+}
+
 /// Pixels of so wide an image as a bitmap, which is the plainest file that is read: so they go the way of all files.
 fn bitmap(pixels: &[u8], width: usize) -> Vec<u8> {
-    const HEADER: usize = 54;
     let row = width * 3;
-    let (padding, height) = (row.wrapping_neg() % 4, pixels.len() / row);
-    let size = HEADER + (row + padding) * height;
+    let (padding, height) = (padding(width), pixels.len() / row);
+    let size = bitmap_length(width, height);
     let mut file = Vec::with_capacity(size);
     file.extend(b"BM");
     // The size of the file, where the pixels begin, and the header's own size; rows come from the top down.
-    for number in [size, 0, HEADER, 40, width, height.wrapping_neg()] {
+    for number in [size, 0, BITMAP_HEADER, 40, width, height.wrapping_neg()] {
         file.extend((number as u32).to_le_bytes());
     }
     file.extend([1, 0, 24, 0]);

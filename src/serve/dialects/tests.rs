@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::serve::upload::MemoryLimit;
 
 /// Requests that are well-formed, for each dialect in turn.
 const REQUESTS: [&str; 5] = [
@@ -21,7 +22,9 @@ fn taken(dialect: usize, body: &[u8], header: Option<usize>) -> Result<Vec<File>
     let files = match dialect {
         0 => vertex::take(body, MOST).map(|(files, ..)| files),
         1 => hugging_face::take(body).map(|(files, ..)| files),
-        _ => open_inference::take(body, header, MOST).map(|(files, ..)| files),
+        _ => {
+            open_inference::take(body, header, MOST, &MemoryLimit::new(1 << 20).reservation()).map(|(files, ..)| files)
+        }
     };
     files.map_err(|error| error.code.status().as_u16())
 }
@@ -34,6 +37,25 @@ fn well_formed_requests_have_their_files() {
     }
     let bitmap = &taken(3, REQUESTS[3].as_bytes(), None).unwrap()[1].content;
     assert_eq!(::image::load_from_memory(bitmap).unwrap().to_rgb8().into_raw(), [6, 7, 8, 9, 10, 11]);
+}
+
+#[test]
+fn bitmaps_that_are_longer_than_what_arrived_have_their_part_of_the_memory() {
+    let text =
+        r#"{"inputs": [{"datatype": "UINT8", "shape": [2, 500, 1, 3], "parameters": {"binary_data_size": 3000}}]}"#;
+    let binary = [text.as_bytes(), &[7; 3000]].concat();
+    let listed =
+        text.replace(r#""parameters": {"binary_data_size": 3000}"#, &format!("\"data\":[{}7]", "7,".repeat(2999)));
+    let bitmaps = 2 * (54 + 4 * 500);
+    for (body, header, taken) in [(&binary[..], Some(text.len()), bitmaps), (listed.as_bytes(), None, bitmaps + 3000)] {
+        let more = taken - body.len();
+        for (room, expected) in [(more, None), (more - 1, Some(Code::Overloaded))] {
+            let held = MemoryLimit::new(room).reservation();
+            let files = open_inference::take(body, header, MOST, &held).map(|(files, ..)| files);
+            assert_eq!(files.as_ref().err().map(|error| error.code), expected);
+            assert!(files.is_err() || files.unwrap().iter().all(|file| file.content.len() == bitmaps / 2));
+        }
+    }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use crate::serve::reply::{Reply, json};
 use crate::serve::routes::{Entry, Route, classify, refuse_heatmap, without_slash};
 use crate::serve::service::Service;
 use crate::serve::upload::json::Json;
-use crate::serve::upload::{Fields, File, RequestBody, read_whole};
+use crate::serve::upload::{Fields, File, RequestBody, Reservation, read_whole};
 
 /// The addresses at which Vertex AI looks for a container's health and asks for predictions, beside those that the service
 /// has anyway.
@@ -86,13 +86,12 @@ pub(in crate::serve) async fn predict(
         entry: Entry<'a>,
         notice: &'static str,
     }
-    classify::has_room_for_batch(service)?;
     let (query, most) = (request.uri.query(), service.config.batch);
     refuse_heatmap(query, &[])?;
-    let take = move |body: &[u8]| take(body, most);
+    let take = move |body: &[u8], _: &Reservation| take(body, most);
     let upload = read_whole(&request.headers, body, &service.memory, &service.config, take);
     let (point, upload, ()) = classify::read(service, query, pending, upload).await?;
-    let outcomes = classify::several(service, pending, upload.files, point).await?;
+    let outcomes = classify::one_or_several(service, pending, upload.files, point).await?;
     let prediction = |(index, outcome)| Prediction {
         entry: Entry::of(index, None, outcome, &pending.request_id),
         notice: RESEARCH_USE,

@@ -67,7 +67,7 @@ pub(in crate::serve) async fn one(
 ///
 /// # Errors
 /// 503.
-pub(in crate::serve) fn has_room_for_batch(service: &Service) -> Result<(), HttpError> {
+pub(super) fn has_room_for_batch(service: &Service) -> Result<(), HttpError> {
     if service.batches.available_permits() == 0 { Err(HttpError::overloaded()) } else { Ok(()) }
 }
 
@@ -75,7 +75,7 @@ pub(in crate::serve) fn has_room_for_batch(service: &Service) -> Result<(), Http
 ///
 /// # Errors
 /// 503 when the service is full.
-pub(in crate::serve) async fn several(
+pub(super) async fn several(
     service: &Service,
     pending: &mut PendingRequest,
     files: Vec<File>,
@@ -87,10 +87,39 @@ pub(in crate::serve) async fn several(
     drop(permit);
     let mut found = |classification| classified(service, pending, classification, point);
     let outcomes: Vec<_> = classifications.into_iter().map(|outcome| outcome.map(&mut found)).collect();
+    log_failures(&outcomes, pending);
+    Ok(outcomes)
+}
+
+/// Classifies the images of a request that may have one or more: one as `/predict` does, with as much room in the queue,
+/// and several as a batch.
+///
+/// # Errors
+/// 503 when the service is full.
+pub(in crate::serve) async fn one_or_several(
+    service: &Service,
+    pending: &mut PendingRequest,
+    files: Vec<File>,
+    point: DecisionPoint,
+) -> Result<Vec<Result<Classified, HttpError>>, HttpError> {
+    let file = match <[File; 1]>::try_from(files) {
+        Ok([file]) => file,
+        Err(files) => return several(service, pending, files, point).await,
+    };
+    match one(service, pending, file, point, false).await {
+        Err(error) if error.code == Code::Overloaded => Err(error),
+        outcome => {
+            log_failures(std::slice::from_ref(&outcome), pending);
+            Ok(vec![outcome])
+        }
+    }
+}
+
+/// Logs what went wrong on our side with images that have an error of their own.
+fn log_failures(outcomes: &[Result<Classified, HttpError>], pending: &PendingRequest) {
     for note in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()?.log.as_deref()) {
         tracing::error!(request_id = pending.request_id, note, "an image of a batch was not classified");
     }
-    Ok(outcomes)
 }
 
 /// Classifies images, as many at a time as there are threads: more would only keep others out of the queue. When the

@@ -48,6 +48,20 @@ impl Numbers {
         })
     }
 
+    /// Takes room for all samples that there can be, before the first: a list that grew would lie in memory twice.
+    fn begin(&mut self, room: &Cell<usize>) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve_exact(room.take());
+        }
+    }
+
+    /// Gives back the room that was not needed.
+    fn end(&mut self, room: &Cell<usize>) {
+        let reserved = self.bytes.capacity();
+        self.bytes.shrink_to_fit();
+        room.set(room.get() + (reserved - self.bytes.capacity()));
+    }
+
     /// Takes a number; `false` where it takes more than a byte.
     fn push(&mut self, number: f64) -> bool {
         let is_byte = number.fract() == 0.0 && (0.0..=255.0).contains(&number);
@@ -65,9 +79,9 @@ impl<'a> Json<'a> {
     /// # Errors
     /// 400 where it is not JSON, 413 where it has more values.
     pub(in crate::serve) fn read(text: &'a [u8], most: usize) -> Result<Self, HttpError> {
-        let left = Cell::new(most);
+        let (left, room) = (&Cell::new(most), &Cell::new(1 + text.iter().filter(|&&byte| byte == b',').count()));
         let mut reader = serde_json::Deserializer::from_slice(text);
-        let value = Reader { left: &left, numbers: None }.deserialize(&mut reader);
+        let value = Reader { left, room, numbers: None }.deserialize(&mut reader);
         match value.and_then(|value| reader.end().map(|()| value)) {
             Ok(value) => Ok(value.unwrap_or(Self::Null)),
             // The one error that is not about the text.
@@ -110,6 +124,8 @@ impl<'a> Json<'a> {
 struct Reader<'r> {
     /// How many more values there may be.
     left: &'r Cell<usize>,
+    /// For how many samples no list has taken room yet, by the commas of the text.
+    room: &'r Cell<usize>,
     /// Of the list that this one is in.
     numbers: Option<&'r mut Numbers>,
 }
@@ -127,9 +143,10 @@ impl Reader<'_> {
     }
 
     fn number<'de, E: Error>(self, number: f64) -> Result<Option<Json<'de>>, E> {
-        let Self { left, numbers: Some(numbers) } = self else { return self.value(Json::Number(number)) };
+        let Self { left, room, numbers: Some(numbers) } = self else { return self.value(Json::Number(number)) };
+        numbers.begin(room);
         if !numbers.push(number) {
-            Reader { left, numbers: None }.count()?;
+            Reader { left, room, numbers: None }.count()?;
         }
         Ok(None)
     }
@@ -161,7 +178,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
     fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
         // As below, for the millions of samples that there may be.
         match self {
-            Self { numbers: Some(numbers), .. } if value <= 255 => {
+            Self { numbers: Some(numbers), room, .. } if value <= 255 => {
+                numbers.begin(room);
                 numbers.bytes.push(value as u8);
                 Ok(None)
             }
@@ -186,22 +204,23 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self::Value, A::Error> {
-        let (left, mut own, mut items) = (self.left, Numbers::default(), Vec::new());
+        let (left, room, mut own, mut items) = (self.left, self.room, Numbers::default(), Vec::new());
         let is_within = self.numbers.is_some();
         let numbers = self.numbers.take().unwrap_or(&mut own);
         let before = numbers.bytes.len();
-        while let Some(item) = list.next_element_seed(Reader { left, numbers: Some(&mut *numbers) })? {
+        while let Some(item) = list.next_element_seed(Reader { left, room, numbers: Some(&mut *numbers) })? {
             items.extend(item);
         }
         if is_within && items.is_empty() && numbers.bytes.len() > before {
             return Ok(None);
         }
+        own.end(room);
         self.value(Json::List(Box::new(List { items, numbers: own })))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
-        let alone = || Reader { left: self.left, numbers: None };
+        let alone = || Reader { left: self.left, room: self.room, numbers: None };
         while let Some(name) = map.next_key_seed(alone())? {
             let value = map.next_value_seed(alone())?;
             entries.extend(name.zip(value));

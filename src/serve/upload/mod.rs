@@ -111,7 +111,8 @@ pub(super) async fn read(
 }
 
 /// Reads a body whole, whatever its type says, and takes images and fields from it as another server's clients put them
-/// there; what else they asked for comes with it.
+/// there; what else they asked for comes with it. The reservation has the body's length twice by then, once for the body and
+/// once for what is taken from it: where that is more, `take` reserves the rest.
 ///
 /// # Errors
 /// Those of [`read`] that are not about what lies in the body, and those of `take`.
@@ -120,19 +121,19 @@ pub(super) async fn read_whole<T: Send + 'static>(
     body: impl Body<Data = Bytes, Error: Into<BoxedError>> + Send + Unpin + 'static,
     memory: &MemoryLimit,
     config: &Config,
-    take: impl FnOnce(&[u8]) -> Result<(Vec<File>, Fields, T), HttpError> + Send + 'static,
+    take: impl FnOnce(&[u8], &Reservation) -> Result<(Vec<File>, Fields, T), HttpError> + Send + 'static,
 ) -> Result<(Upload, T), HttpError> {
     refuse_encodings(headers)?;
     let (body, reservation) = limited(headers, body, memory, config)?;
     let reading = async {
         let (content, held) = (raw::collect(body, config).await?, Arc::clone(&reservation));
         off_the_loop(content.len(), move || {
-            // What is taken out is as large again at most, and a text with escapes is copied once more.
+            // Texts and samples that are taken out are as large again at most, and a text with escapes is copied once more.
             let copies = 1 + usize::from(content.contains(&b'\\'));
             if !held.take(content.len().saturating_mul(copies)) {
                 return Err(HttpError::overloaded());
             }
-            take(&content)
+            take(&content, &held)
         })
         .await?
     };

@@ -133,7 +133,7 @@ async fn a_form_of_the_old_kind_counts_for_what_it_takes_while_it_is_decoded() {
 
 #[tokio::test]
 async fn json_counts_for_what_it_takes_while_it_is_read_and_then_for_its_images() {
-    let take = |body: &[u8]| {
+    let take = |body: &[u8], _: &Reservation| {
         let json::Json::Text(text) = json::Json::read(body, 1)? else { unreachable!() };
         let (content, damage) = decode_text(text.into_owned());
         Ok((vec![File { name: None, content: content.into(), damage }], Fields::new(), ()))
