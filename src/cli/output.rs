@@ -51,6 +51,16 @@ pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
     write_whole(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).with_context(failed)
 }
 
+/// Refuses to write a file over the one that it is made from.
+pub(super) fn check_other_file(source: &Path, output: &Path) -> anyhow::Result<()> {
+    match (source.canonicalize(), output.canonicalize()) {
+        (Ok(source), Ok(output)) if source == output => {
+            bail!("cannot write {}: it is the file that is read; name another one", output.display())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes to stdout. `false` when nobody reads any more, as in `lobule predict DIR | head`: nothing is left to do then,
 /// and nothing went wrong. On a terminal, names of files in the text cannot drive it; a program gets them as they are.
 ///

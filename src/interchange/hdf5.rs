@@ -15,7 +15,7 @@ use crate::interchange::{InspectedTensor, InterchangeError};
 use crate::model::StoredTensor;
 
 /// Groups within groups; a model within a model has four of them.
-const DEEPEST_GROUP: usize = 16;
+const DEEPEST_GROUP: usize = 24;
 /// The fewest bytes that a group or a tensor takes.
 const SMALLEST_OBJECT: usize = 64;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-use crate::cli::output::check_writable;
+use crate::cli::output::{check_other_file, check_writable};
 use crate::cli::weights::WeightsArguments;
 use crate::interchange::{InterchangeError, OnnxParts, onnx, torchvision};
 use crate::model::{KEY, WeightsFile, write_tensors};
@@ -35,7 +35,10 @@ pub struct ExportArguments {
 
 pub(in crate::cli) fn export(arguments: &ExportArguments) -> anyhow::Result<()> {
     let targets = [&arguments.onnx, &arguments.torchvision];
-    targets.into_iter().flatten().try_for_each(|path| check_writable(path))?;
+    for target in targets.into_iter().flatten() {
+        arguments.weights.path().map_or(Ok(()), |weights| check_other_file(weights, target))?;
+        check_writable(target)?;
+    }
     let (file, id) = WeightsFile::load(arguments.weights.path())?;
     // Both are made before one is written, so that a network that is refused leaves nothing.
     let backbone =

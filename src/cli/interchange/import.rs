@@ -35,6 +35,7 @@ pub struct ImportArguments {
 
 pub(in crate::cli) fn import(arguments: &ImportArguments) -> anyhow::Result<()> {
     let ImportArguments { source, output: path, classes, preprocess, size } = arguments;
+    output::check_other_file(source, path)?;
     output::check_writable(path)?;
     let options = ImportOptions { classes: *classes, preprocess: *preprocess, size: *size };
     let file = interchange::import(source, &options)?;

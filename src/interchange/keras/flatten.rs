@@ -50,6 +50,8 @@ fn refuse_code(config: &Value, origin: &str) -> Result<(), InterchangeError> {
             }
             let package = module.strip_prefix("tensorflow.python.").unwrap_or(module).split('.').next();
             let is_foreign = !package.is_some_and(|package| matches!(package, "" | "builtins" | "keras" | "tf_keras"));
+            // Keras's own layers have a module and no registered name; a class of one's own may have the name of one of them.
+            let is_foreign = is_foreign || (module.is_empty() && !registered.is_empty());
             if registered.contains('>') || is_foreign {
                 let full = if registered.contains('>') { registered.to_owned() } else { format!("{module}.{class}") };
                 return refused(format!("the layer {name}is of the class {full}, which is not Keras's own"));

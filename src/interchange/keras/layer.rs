@@ -60,7 +60,10 @@ impl Layer<'_> {
                 }
                 one(Operation::Relu)
             }
-            "Softmax" => one(Operation::Softmax),
+            "Softmax" => match self.axis()? {
+                -1 | 1 => one(Operation::Softmax),
+                other => Err(format!("axis {other}")),
+            },
             "ZeroPadding2D" => one(Operation::ZeroPadding(self.sides("padding")?)),
             "MaxPooling2D" | "MaxPool2D" => {
                 let (size, strides) = self.pool()?;

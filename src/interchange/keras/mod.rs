@@ -54,6 +54,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<WeightsFile, Inter
     let (graph, network) = match config {
         Some(config) => {
             let graph = flatten::flatten(&config, &origin)?;
+            assumptions.extend(preparation::precision(&config).map_err(|reason| variables.unreadable(reason))?);
             let network = known::known(&graph, size).map_err(|difference| difference.of(&origin))?;
             (graph, network)
         }

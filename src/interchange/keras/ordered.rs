@@ -143,8 +143,8 @@ fn fused(
     if let Some(found) = larger_than_densenet121(&sizes.blocks) {
         return Err(other(format!("has {found} instead of DenseNet121's [6, 12, 24, 16]")));
     }
-    // DenseNet's own last norm may be there too, and is not used.
-    let head = kinds.norms.len().checked_sub(taps + 1).filter(|from| *from == norms || *from == norms + 1);
+    // Where DenseNet's own last norm is there too, something takes from it.
+    let head = kinds.norms.len().checked_sub(taps + 1).filter(|from| *from == norms);
     let (Some(head), true) = (head, kinds.dense.len() == taps + 2) else {
         return Err(other(format!(
             "behind its backbone there are {} norms and {} dense layers instead of the {} and {} of a fused head",

@@ -1,6 +1,9 @@
 //! How images are prepared for a Keras model: what the file says of it, and what only its user knows.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
+
+use serde_json::Value;
 
 use super::graph::{Graph, Operation};
 use super::known::KnownNetwork;
@@ -140,6 +143,39 @@ pub(super) fn preparation(
     Ok((Preprocess { size, mean, std, ..base }, assumptions))
 }
 
+/// What is said of a model that computed in fewer bits than f32, by the precision that its layers name.
+///
+/// # Errors
+/// The end of a sentence, when it was quantised: its scales are no part of the networks known here.
+pub(super) fn precision(config: &Value) -> Result<Option<String>, String> {
+    let mut names = BTreeSet::new();
+    collect_precisions(config, &mut names);
+    let named = |parts: &[&str]| names.iter().find(|name| parts.iter().any(|part| name.contains(part))).cloned();
+    if let Some(name) = named(&["int8", "int4", "float8", "gptq", "awq"]) {
+        return Err(format!(
+            "its layers were quantised ({name}), which no network here is; save the model from before that"
+        ));
+    }
+    let reduced = named(&["16"]);
+    Ok(reduced.map(|name| {
+        format!("the network computes in f32 here, where {name} moved its probabilities by up to some thousandths")
+    }))
+}
+
+/// The names of precisions in a config: Keras 2 writes a text, Keras 3 an object that has the name in its config.
+fn collect_precisions<'v>(value: &'v Value, into: &mut BTreeSet<&'v str>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| collect_precisions(value, into)),
+        Value::Object(object) => {
+            let precision = object.get("dtype");
+            let name = precision.and_then(|dtype| dtype.get("config")?.get("name")).or(precision);
+            into.extend(name.and_then(Value::as_str));
+            object.values().for_each(|value| collect_precisions(value, into));
+        }
+        _ => {}
+    }
+}
+
 /// What a layer multiplies each channel by, and what it adds then.
 fn scaling(graph: &Graph, at: usize, variables: &mut Variables) -> Result<(Vec<f64>, Vec<f64>), InterchangeError> {
     let node = &graph.nodes[at];
@@ -168,6 +204,12 @@ fn scaling(graph: &Graph, at: usize, variables: &mut Variables) -> Result<(Vec<f
                 (mean, variance) = (numbers("mean"), numbers("variance"));
             }
             let (mean, variance) = (three(&mean, "mean", variables)?, three(&variance, "variance", variables)?);
+            if !mean.iter().chain(&variance).all(|value| value.is_finite()) || variance.iter().any(|value| *value < 0.0)
+            {
+                return Err(
+                    variables.unreadable(format!("the layer {name} has a mean or a variance that no images have"))
+                );
+            }
             // Keras's own guard against a variance of zero.
             let factor: Vec<f64> = variance.iter().map(|variance| 1.0 / variance.sqrt().max(1e-7)).collect();
             let shift = mean.iter().zip(&factor).map(|(mean, factor)| -mean * factor).collect();

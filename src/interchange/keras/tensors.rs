@@ -31,6 +31,7 @@ pub(super) fn tensors(
         if matches!(name.as_str(), "output" | "classifier.output") {
             complete_answer(&mut read, network.ending.answer, swapped);
         }
+        use_our_epsilon(&mut read, node, name);
         if name == "classifier.dense" {
             reorder_taps(&mut read, network);
         }
@@ -68,8 +69,9 @@ fn converted(
         }
     };
     if tensor.shape != shape {
+        let hint = if spec.name == "dense.weight" { "; --size says how large its images are" } else { "" };
         let reason = format!(
-            "the {name} of the layer {layer} has the shape {:?}, and the network has {shape:?} there",
+            "the {name} of the layer {layer} has the shape {:?}, and the network has {shape:?} there{hint}",
             tensor.shape
         );
         return Err(variables.unreadable(reason));
@@ -82,8 +84,9 @@ fn converted(
     }
     let data = match spec.role {
         Role::ConvKernel | Role::DenseKernel => filters_first(&tensor.data, &spec.shape),
-        Role::Variance => with_our_epsilon(tensor.data, spec, node)
-            .ok_or_else(|| variables.unreadable(format!("the {name} of the layer {layer} holds numbers below zero")))?,
+        Role::Variance if tensor.data.iter().any(|value| *value < 0.0) => {
+            return Err(variables.unreadable(format!("the {name} of the layer {layer} holds numbers below zero")));
+        }
         _ => tensor.data,
     };
     Ok(StoredTensor { shape: spec.shape.clone(), data })
@@ -103,13 +106,29 @@ fn filters_first(data: &[f32], shape: &[usize]) -> Vec<f32> {
     turned
 }
 
-/// The variance to which our epsilon adds up to what Keras's added up to; none where it would be below zero.
-fn with_our_epsilon(data: Vec<f32>, spec: &TensorSpec, node: &Node) -> Option<Vec<f32>> {
-    let Operation::Norm { epsilon, .. } = node.operation else { return Some(data) };
+/// Brings a norm to our epsilon: what its own adds more is part of the variance, or, where that would be below zero, of
+/// the scale.
+fn use_our_epsilon(read: &mut HashMap<&'static str, StoredTensor>, node: &Node, name: &str) {
+    let Operation::Norm { epsilon, .. } = node.operation else { return };
+    let ours = Architecture::epsilon(name);
+    let more = epsilon - ours;
     // NaN where there is no graph to say.
-    let more = if epsilon.is_nan() { 0.0 } else { epsilon - Architecture::epsilon(&spec.name) };
-    let moved = data.into_iter().map(|value| if more.abs() < 1e-9 { value } else { (f64::from(value) + more) as f32 });
-    moved.map(|value| (value >= 0.0).then_some(value)).collect()
+    if more.is_nan() || more.abs() < 1e-9 {
+        return;
+    }
+    let Some(mut variance) = read.remove("moving_variance") else { return };
+    let ones = StoredTensor { shape: variance.shape.clone(), data: vec![1.0; variance.data.len()] };
+    let gamma = read.entry("gamma").or_insert(ones);
+    for (variance, gamma) in variance.data.iter_mut().zip(&mut gamma.data).filter(|(variance, _)| **variance >= 0.0) {
+        let own = f64::from(*variance);
+        if own + more >= 0.0 {
+            *variance = (own + more) as f32;
+        } else {
+            *gamma = (f64::from(*gamma) * (ours / (own + epsilon)).sqrt()) as f32;
+            *variance = 0.0;
+        }
+    }
+    read.insert("moving_variance", variance);
 }
 
 /// Makes two units of one with a sigmoid, and puts the classes in our order.

@@ -2,7 +2,7 @@
 //!
 //! In: an HDF5 file and a layer's place in the model. Out: its kernel, bias, scale, shift and moments.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::flatten::{DEEPEST, MOST_LAYERS};
 use super::graph::{LayerPath, Node, Operation, Padding};
@@ -93,7 +93,49 @@ struct ListedLayer {
     path: LayerPath,
     /// The shapes of its variables, in Keras's order.
     shapes: Vec<Vec<usize>>,
+    /// Its class where it is none of a known network, with or without variables.
+    class: Option<String>,
 }
+
+/// The classes of known networks' layers as Keras 3 writes them into paths, and those that work in training alone.
+const PASSED_OVER: [&str; 22] = [
+    "conv2d",
+    "batch_normalization",
+    "dense",
+    "input_layer",
+    "activation",
+    "re_lu",
+    "softmax",
+    "zero_padding2d",
+    "max_pooling2d",
+    "average_pooling2d",
+    "global_average_pooling2d",
+    "concatenate",
+    "flatten",
+    "dropout",
+    "spatial_dropout2d",
+    "gaussian_dropout",
+    "gaussian_noise",
+    "random_flip",
+    "random_rotation",
+    "random_zoom",
+    "random_translation",
+    "random_contrast",
+];
+/// Layers whose names, where nobody chose others, say that no known network has them.
+const OTHERS: [&str; 11] = [
+    "elu",
+    "global_max_pooling2d",
+    "lambda",
+    "layer_normalization",
+    "leaky_re_lu",
+    "normalization",
+    "p_re_lu",
+    "rescaling",
+    "resizing",
+    "tf_op_layer",
+    "unit_normalization",
+];
 
 /// Where a walk through a file's groups is: links may lead in circles, and then it ends all the same.
 #[derive(Default)]
@@ -119,9 +161,11 @@ impl Variables {
                 }
             }
         }
-        listed.retain(|layer: &ListedLayer| !layer.shapes.is_empty());
-        let node =
-            |ListedLayer { path, shapes }| Node { layer: path, operation: operation(&shapes), inputs: Vec::new() };
+        listed.retain(|layer: &ListedLayer| layer.class.is_some() || !layer.shapes.is_empty());
+        let node = |ListedLayer { path, shapes, class }| {
+            let operation = class.map_or_else(|| operation(&shapes), |class| Operation::Other(format!("a {class}")));
+            Node { layer: path, operation, inputs: Vec::new() }
+        };
         Ok(listed.into_iter().map(node).collect())
     }
 
@@ -146,15 +190,29 @@ impl Variables {
         };
         members.sort_by_cached_key(place);
         let mut own = Vec::new();
+        let mut nested: Option<String> = None;
         for member in members {
             let group = format!("{layers}/{member}");
+            let class = place(&member).0;
+            if self.file.group(&format!("{group}/layers"))?.is_some() {
+                if nested.as_ref().is_some_and(|other| *other != class) {
+                    let reason =
+                        "it has models of several classes side by side, whose order weights without a graph do not say";
+                    return Err(self.file.unreadable(reason.to_owned()));
+                }
+                nested = Some(class);
+            } else if !PASSED_OVER.contains(&class.as_str()) {
+                let path = LayerPath { names: vec![member.clone()], group: group.clone() };
+                own.push(ListedLayer { path, shapes: Vec::new(), class: Some(class) });
+                continue;
+            }
             walk.names.push(member);
             self.list_paths(&format!("{group}/layers"), walk, into)?;
             let mut shapes = Vec::new();
             while let Some(shape) = self.file.shape(&format!("{group}/vars/{}", shapes.len()))? {
                 shapes.push(shape);
             }
-            own.push(ListedLayer { path: LayerPath { names: walk.names.clone(), group }, shapes });
+            own.push(ListedLayer { path: LayerPath { names: walk.names.clone(), group }, shapes, class: None });
             walk.names.pop();
         }
         into.append(&mut own);
@@ -168,14 +226,31 @@ impl Variables {
         variables: &[String],
         into: &mut Vec<ListedLayer>,
     ) -> Result<(), InterchangeError> {
-        // In a model's group, the scales of all its layers come before any of their moments.
+        let name = group.rsplit_once('_').filter(|(_, number)| number.parse::<u32>().is_ok());
+        let name = name.map_or(group, |(name, _)| name);
+        if OTHERS.contains(&name) {
+            let path = LayerPath { names: vec![group.to_owned()], group: String::new() };
+            into.push(ListedLayer { path, shapes: Vec::new(), class: Some(name.to_owned()) });
+            return Ok(());
+        }
+        // In a model's group, what is trained of all its layers comes before the rest: the moments of norms, and all of
+        // layers that were frozen. Then, or without norms to show that there are none, the order of the layers is lost.
+        let is_moment = |name: &String| name.contains("/moving_");
+        let moments = variables.iter().position(is_moment).unwrap_or(variables.len());
+        let layers = variables.iter().filter_map(|name| Some(name.rsplit_once('/')?.0)).collect::<HashSet<_>>().len();
+        if layers > 1 && (moments == variables.len() || !variables[moments..].iter().all(is_moment)) {
+            let reason = format!(
+                "its group {group} is a model, of whose layers some may have been frozen, so that their order is lost"
+            );
+            return Err(self.file.unreadable(reason));
+        }
         let mut own: Vec<(&str, ListedLayer)> = Vec::new();
         let mut places: HashMap<&str, usize> = HashMap::new();
         for variable in variables {
             let Some((layer, _)) = variable.rsplit_once('/') else { continue };
             let Some(shape) = self.file.shape(&format!("{root}{group}/{variable}"))? else { continue };
             let place = *places.entry(layer).or_insert_with(|| {
-                own.push((layer, ListedLayer { path: LayerPath::default(), shapes: Vec::new() }));
+                own.push((layer, ListedLayer { path: LayerPath::default(), shapes: Vec::new(), class: None }));
                 own.len() - 1
             });
             own[place].1.shapes.push(shape);
