@@ -113,6 +113,31 @@ fn code_and_classes_of_others_are_refused_by_their_names() {
 }
 
 #[test]
+fn a_class_with_a_name_of_keras_and_quantised_layers_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let namesake = |layers: &mut Vec<Value>| {
+        layer(layers, "dropout")["module"] = Value::Null;
+        layer(layers, "dropout")["registered_name"] = json!("Dropout");
+    };
+    assert!(refusal(&edited("flat3.keras", folder, namesake), folder).contains("which is not Keras's own"));
+    let quantised = |layers: &mut Vec<Value>| {
+        layer(layers, "dense")["config"]["dtype"] = json!({"config": {"name": "int8_from_float32"}});
+    };
+    assert!(refusal(&edited("flat3.keras", folder, quantised), folder).contains("int8_from_float32"));
+}
+
+#[test]
+fn the_file_that_is_imported_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = keras(&entries("flat3.keras"), folder.path());
+    let before = fs::read(&source).unwrap();
+    let output = lobule(&["import".as_ref(), source.as_os_str(), "-o".as_ref(), source.as_os_str()]).assert().code(1);
+    assert!(String::from_utf8_lossy(&output.get_output().stderr).contains("it is the file that is read"));
+    assert_eq!(fs::read(&source).unwrap(), before);
+}
+
+#[test]
 fn other_networks_are_refused_with_their_first_difference() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -156,3 +156,31 @@ fn reorder_taps(read: &mut HashMap<&'static str, StoredTensor>, network: &KnownN
     }
     kernel.data = network.taps.iter().flat_map(|tap| kernel.data[tap * group..][..group].to_vec()).collect();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interchange::keras::graph::LayerPath;
+
+    #[test]
+    fn another_epsilon_becomes_part_of_the_variance_or_of_the_scale() {
+        let node = |epsilon| Node {
+            layer: LayerPath::default(),
+            operation: Operation::Norm { axis: -1, epsilon, center: true, scale: true },
+            inputs: Vec::new(),
+        };
+        let vector = |data: &[f32]| StoredTensor { shape: vec![data.len()], data: data.to_vec() };
+        for (epsilon, name) in [(1e-5, "classifier.norm"), (2e-3, "classifier.norm"), (1e-3, "features.norm0")] {
+            let (gamma, variance) = ([0.5, 2.0, -1.5], [0.0, 1e-4, 1.25]);
+            let mut read = HashMap::from([("gamma", vector(&gamma)), ("moving_variance", vector(&variance))]);
+            use_our_epsilon(&mut read, &node(epsilon), name);
+            for index in 0..3 {
+                let wanted = f64::from(gamma[index]) / (f64::from(variance[index]) + epsilon).sqrt();
+                let variance = read["moving_variance"].data[index];
+                let got =
+                    f64::from(read["gamma"].data[index]) / (f64::from(variance) + Architecture::epsilon(name)).sqrt();
+                assert!(variance >= 0.0 && (got / wanted - 1.0).abs() < 1e-5, "{epsilon} {name}: {got} {wanted}");
+            }
+        }
+    }
+}
