@@ -92,7 +92,7 @@ pub enum TrainError {
     /// The recipe starts from tensors that were not given.
     #[error(
         "the recipe {0} starts from ImageNet tensors; name a file of DenseNet121's tensors with --init (safetensors or \
-         .pth of torchvision or timm)"
+         .pth of torchvision or timm, .keras or .h5 of Keras)"
     )]
     NoStart(String),
     /// Tensors were given to a recipe that does not start from any.
