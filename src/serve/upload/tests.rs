@@ -106,8 +106,8 @@ fn is_left_to_others<T>(work: impl Future<Output = T>) -> bool {
 async fn much_base64_is_decoded_by_another_thread() {
     use ::base64::prelude::{BASE64_STANDARD, Engine};
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
-    let memory = MemoryLimit::new(1 << 20);
-    for (bytes, expected) in [(30_000, false), (60_000, true)] {
+    let memory = MemoryLimit::new(1 << 26);
+    for (bytes, expected) in [(30_000, false), (2_000_000, true)] {
         let text = BASE64_STANDARD.encode([PNG, &vec![7; bytes]].concat());
         let form = format!("{HEAD}Content-Transfer-Encoding: base64\r\n\r\n{text}\r\n--x--\r\n");
         let fields = format!("image={}", text.replace('+', "%2B"));
