@@ -122,9 +122,9 @@ fn a_class_with_a_name_of_keras_and_quantised_layers_are_refused() {
     };
     assert!(refusal(&edited("flat3.keras", folder, namesake), folder).contains("which is not Keras's own"));
     let quantised = |layers: &mut Vec<Value>| {
-        layer(layers, "dense")["config"]["dtype"] = json!({"config": {"name": "int8_from_float32"}});
+        layer(layers, "dense")["config"]["dtype"] = json!({"config": {"mode": "float8", "source_name": "float32"}});
     };
-    assert!(refusal(&edited("flat3.keras", folder, quantised), folder).contains("int8_from_float32"));
+    assert!(refusal(&edited("flat3.keras", folder, quantised), folder).contains("were quantised (float8)"));
 }
 
 #[test]

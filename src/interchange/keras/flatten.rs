@@ -53,7 +53,11 @@ fn refuse_code(config: &Value, origin: &str) -> Result<(), InterchangeError> {
             // Keras's own layers have a module and no registered name; a class of one's own may have the name of one of them.
             let is_foreign = is_foreign || (module.is_empty() && !registered.is_empty());
             if registered.contains('>') || is_foreign {
-                let full = if registered.contains('>') { registered.to_owned() } else { format!("{module}.{class}") };
+                let full = match module {
+                    _ if registered.contains('>') => registered.to_owned(),
+                    "" => class.to_owned(),
+                    module => format!("{module}.{class}"),
+                };
                 return refused(format!("the layer {name}is of the class {full}, which is not Keras's own"));
             }
             // How it was trained is not looked at, so that a loss of one's own does not stand in the way.

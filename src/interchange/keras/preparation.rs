@@ -168,7 +168,9 @@ fn collect_precisions<'v>(value: &'v Value, into: &mut BTreeSet<&'v str>) {
         Value::Array(values) => values.iter().for_each(|value| collect_precisions(value, into)),
         Value::Object(object) => {
             let precision = object.get("dtype");
-            let name = precision.and_then(|dtype| dtype.get("config")?.get("name")).or(precision);
+            let config = precision.and_then(|dtype| dtype.get("config"));
+            // A quantised layer's has a mode in place of a name.
+            let name = config.and_then(|config| config.get("mode").or_else(|| config.get("name"))).or(precision);
             into.extend(name.and_then(Value::as_str));
             object.values().for_each(|value| collect_precisions(value, into));
         }
