@@ -192,10 +192,11 @@ async fn respond(
     if let Some(token) = service.config.token.as_ref().filter(|_| route.is_guarded()) {
         token.check(&request.headers)?;
     }
+    // The futures of those that classify are large, and every open request, whatever its route, would have room for them.
     match route {
         Route::Home => status::home(service, pending),
-        Route::Predict => predict::predict(service, request, body, pending).await,
-        Route::Batch => predict::batch(service, request, body, pending).await,
+        Route::Predict => Box::pin(predict::predict(service, request, body, pending)).await,
+        Route::Batch => Box::pin(predict::batch(service, request, body, pending)).await,
         Route::Model => status::model(service),
         Route::Health => status::health(),
         Route::Ready => status::ready(service),
@@ -206,10 +207,10 @@ async fn respond(
         Route::ServerReady => open_inference::ready(service),
         Route::ModelMetadata => open_inference::model(service, request),
         Route::ModelReady => open_inference::model_ready(service, request),
-        Route::Infer => open_inference::infer(service, request, body, pending).await,
-        Route::HuggingFace => hugging_face::predict(service, request, body, pending).await,
+        Route::Infer => Box::pin(open_inference::infer(service, request, body, pending)).await,
+        Route::HuggingFace => Box::pin(hugging_face::predict(service, request, body, pending)).await,
         Route::VertexHealth => status::ready(service),
-        Route::VertexPredict => vertex::predict(service, request, body, pending).await,
+        Route::VertexPredict => Box::pin(vertex::predict(service, request, body, pending)).await,
     }
 }
 
