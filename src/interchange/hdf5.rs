@@ -90,7 +90,7 @@ impl Hdf5 {
     /// The shape of a tensor of floating-point numbers; the whole numbers beside a layer's variables are counters and seeds.
     pub(super) fn shape(&self, path: &str) -> Result<Option<Vec<usize>>, InterchangeError> {
         let dataset = self.dataset(path)?.filter(|dataset| matches!(dataset.dtype(), Datatype::FloatingPoint { .. }));
-        Ok(dataset.map(|dataset| dataset.shape().iter().map(|size| *size as usize).collect()))
+        Ok(dataset.as_ref().map(sizes))
     }
 
     /// All tensors, groups within groups. Links may lead in circles, so there is an end to how many and how deep.
@@ -109,8 +109,7 @@ impl Hdf5 {
             groups.extend(below.iter().map(within));
             for name in tensors.iter().map(within) {
                 let Some(dataset) = self.dataset(&name)? else { continue };
-                let shape = dataset.shape().iter().map(|size| *size as usize).collect();
-                found.push(InspectedTensor { name, shape, numbers: numbers(dataset.dtype()) });
+                found.push(InspectedTensor { name, shape: sizes(&dataset), numbers: numbers(dataset.dtype()) });
             }
         }
         Ok(found)
@@ -138,7 +137,7 @@ impl Hdf5 {
                 );
             }
         };
-        Ok(Some(StoredTensor { shape: dataset.shape().iter().map(|size| *size as usize).collect(), data }))
+        Ok(Some(StoredTensor { shape: sizes(&dataset), data }))
     }
 
     /// An error about this file.
@@ -157,6 +156,11 @@ impl Hdf5 {
             Err(error) => Err(unreadable(&self.origin, &error)),
         }
     }
+}
+
+/// The shape of a tensor.
+fn sizes(dataset: &Dataset) -> Vec<usize> {
+    dataset.shape().iter().map(|size| *size as usize).collect()
 }
 
 /// What a type of numbers is called.

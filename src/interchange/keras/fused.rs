@@ -2,7 +2,7 @@
 
 use super::graph::{Difference, Graph, Operation, Padding};
 use super::head::Ending;
-use super::known::{KnownNetwork, LayerMatch, dense_units, expect, filters, norm, scaling_and_input};
+use super::matching::{KnownNetwork, LayerMatch, dense_units, expect, filters, norm, scaling_and_side};
 use crate::model::{Architecture, Fused};
 
 /// Dense layers in each block of DenseNet121, the largest that is taken; smaller ones are for tests.
@@ -89,7 +89,7 @@ pub(super) fn fused(
     layers.push(LayerMatch { name: "classifier.dense".to_owned(), node: hidden_dense });
     layers.push(LayerMatch { name: "classifier.norm".to_owned(), node: hidden_norm });
     layers.push(LayerMatch { name: "classifier.output".to_owned(), node: ending.dense });
-    let (scaling, input) = scaling_and_input(graph, stem.input)?;
+    let (scaling, side) = scaling_and_side(graph, stem.input)?;
     let architecture = Architecture::Fused(Fused {
         stem: stem.filters,
         growth: blocks[0].growth,
@@ -99,7 +99,7 @@ pub(super) fn fused(
         hidden: hidden_units,
         dropout: dropout.unwrap_or(0.0),
     });
-    Ok(KnownNetwork { architecture, layers, ending, scaling, input, taps: order })
+    Ok(KnownNetwork { architecture, layers, answer: ending.answer, scaling, side, taps: order })
 }
 
 /// Global average, dense, ReLU, norm.

@@ -9,6 +9,7 @@ mod graph;
 mod head;
 mod known;
 mod layer;
+mod matching;
 mod ordered;
 mod preparation;
 mod tensors;
@@ -68,7 +69,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<WeightsFile, Inter
             ordered::ordered_network(&variables, size)?
         }
     };
-    if let Some(fixed) = network.input[0] {
+    if let Some(fixed) = network.side {
         size = u32::try_from(fixed).unwrap_or(u32::MAX);
         if options.size.is_some_and(|asked| asked != size) {
             let reason = format!("its network takes images of {size}x{size} pixels, and --size asks for another size");

@@ -5,8 +5,8 @@
 
 use super::fused::larger_than_densenet121;
 use super::graph::{Graph, Node, Operation};
-use super::head::{Answer, Ending};
-use super::known::{KnownNetwork, LayerMatch};
+use super::head::Answer;
+use super::matching::{KnownNetwork, LayerMatch};
 use super::variables::Variables;
 use crate::interchange::InterchangeError;
 use crate::model::{Architecture, Baseline, Fused};
@@ -94,9 +94,9 @@ pub(super) fn ordered_backbone(variables: &Variables) -> Result<(Graph, KnownNet
     let network = KnownNetwork {
         architecture: Architecture::Fused(sizes),
         layers,
-        ending: Ending { dense: usize::MAX, answer: Answer::Logits },
+        answer: Answer::Logits,
         scaling: Vec::new(),
-        input: [None; 2],
+        side: None,
         taps: Vec::new(),
     };
     Ok((Graph { nodes, outputs: Vec::new() }, network))
@@ -128,8 +128,7 @@ pub(super) fn ordered_network(variables: &Variables, size: u32) -> Result<(Graph
     };
     let taps =
         if let Architecture::Fused(sizes) = &architecture { (0..sizes.blocks.len() - 1).collect() } else { Vec::new() };
-    let ending = Ending { dense: output, answer };
-    let network = KnownNetwork { architecture, layers, ending, scaling: Vec::new(), input: [None; 2], taps };
+    let network = KnownNetwork { architecture, layers, answer, scaling: Vec::new(), side: None, taps };
     Ok((Graph { nodes, outputs: vec![output] }, network))
 }
 

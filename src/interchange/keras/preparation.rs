@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use super::graph::{Graph, Operation};
-use super::known::KnownNetwork;
+use super::matching::KnownNetwork;
 use super::variables::Variables;
 use crate::interchange::InterchangeError;
 use crate::pixels::Preprocess;
@@ -125,7 +125,7 @@ pub(super) fn preparation(
             shift[channel] = shift[channel] * by[channel] + plus[channel];
         }
     }
-    if network.input[0].is_none() {
+    if network.side.is_none() {
         assumptions.push(format!(
             "images are {size} pixels a side: the file does not fix their size, and --size chooses another one"
         ));

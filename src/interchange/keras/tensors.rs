@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::graph::{Graph, Node, Operation};
 use super::head::Answer;
-use super::known::{KnownNetwork, LayerMatch};
+use super::matching::{KnownNetwork, LayerMatch};
 use super::variables::Variables;
 use crate::interchange::InterchangeError;
 use crate::model::{Architecture, Role, StoredTensor, StoredTensors, TensorSpec};
@@ -29,7 +29,7 @@ pub(super) fn tensors(
         let node = &graph.nodes[*node];
         let mut read = variables.read(node)?;
         if matches!(name.as_str(), "output" | "classifier.output") {
-            complete_answer(&mut read, network.ending.answer, swapped);
+            complete_answer(&mut read, network.answer, swapped);
         }
         use_our_epsilon(&mut read, node, name);
         if name == "classifier.dense" {
