@@ -13,6 +13,7 @@ use hyper::header::{
     CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Response, StatusCode, Version, http::request::Parts};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
@@ -36,9 +37,26 @@ const EXPOSED: &str = "retry-after, x-request-id, inference-header-content-lengt
 /// How long the system of a client that has gone may take to say so when it is sent an answer.
 const RESET_TIME: Duration = Duration::from_secs(1);
 
+/// Counts a request among those in flight, for as long as it lives.
+struct InFlight(Gauge);
+
+impl InFlight {
+    fn count(requests: &Gauge) -> Self {
+        requests.inc();
+        Self(requests.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// A request that is being answered. Dropped before its answer was sent, it counts and logs that the client has gone.
 pub(super) struct PendingRequest {
     service: Arc<Service>,
+    in_flight: Option<InFlight>,
     pub(super) open: OpenRequest,
     pub(super) request_id: String,
     /// Whether the client would rather read a page than JSON.
@@ -68,10 +86,10 @@ impl PendingRequest {
         is_of_dialect: bool,
         open: OpenRequest,
     ) -> Self {
-        service.metrics.in_flight.inc();
         let headers = &request.headers;
         let is_allowed = |named: &&HeaderValue| service.config.origins.iter().any(|origin| origin.is(named));
         Self {
+            in_flight: Some(InFlight::count(&service.metrics.in_flight)),
             open,
             request_id: request_id(headers),
             wants_page: !is_of_dialect && wants_page(headers),
@@ -178,6 +196,7 @@ impl PendingRequest {
     /// resets nothing. One whose system is out of reach cannot be told from it.
     pub(super) fn end(mut self, was_sent: bool) {
         self.took = was_sent.then(|| self.began.elapsed());
+        self.in_flight = None; // what follows is no work for it
         if was_sent
             && self.open.client_has_stopped_sending()
             && let Ok(runtime) = Handle::try_current()
@@ -207,7 +226,6 @@ impl PendingRequest {
     fn log(&mut self, status: u16, response_bytes: Option<u64>, note: Option<&str>) {
         let Self { service, method, route, request_id, phases, trace, request_bytes, .. } = self;
         let total = self.took.unwrap_or_else(|| self.began.elapsed());
-        service.metrics.in_flight.dec();
         service.metrics.answered(route, status, total, phases);
         let [read_ms, queue_ms, decode_ms, inference_ms] = phases.named().map(|(_, time)| time.map(milliseconds));
         let (trace, sampled) = (trace.as_ref(), trace.as_ref().map(|trace| trace.sampled));

@@ -1,6 +1,7 @@
 //! What the service says of itself: `GET /`, `/health`, `/ready`, `/model` and `/metrics`, what every answer has, and the
 //! log's traces.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -122,6 +123,7 @@ fn metrics_count_requests_images_and_phases_and_nothing_of_a_client() {
             break text;
         };
         assert!(Instant::now() < deadline, "{line} is not {value}\n{text}");
+        thread::sleep(Duration::from_millis(10));
     };
     for end in ["0.0005", "10.0", "60.0", "120.0", "240.0"] {
         let bucket = format!("lobule_request_duration_seconds_bucket{{le=\"{end}\",route=\"/predict\"}} ");
