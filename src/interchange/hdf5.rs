@@ -102,7 +102,7 @@ impl Hdf5 {
             let Some(group) = self.group(&path)? else { continue };
             let (below, tensors) = self.members(&group)?;
             let within = |name: &String| if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-            seen += 1 + tensors.len();
+            seen += below.len() + tensors.len();
             if seen > most || path.split('/').count() > DEEPEST_GROUP {
                 return Err(self.unreadable("its groups lead in circles".to_owned()));
             }
