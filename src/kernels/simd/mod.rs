@@ -1,10 +1,12 @@
-//! Vector instructions at three levels, chosen when the program runs.
+//! Vector instructions at several levels, chosen when the program runs.
 //!
 //! In: nothing, or the name of a level. Out: a [`Level`]; inside this room, a [`Simd`] token of that level. A
 //! kernel is written once, over `S: Simd`, and runs inside [`Simd::vectorize`]. A token can only be had on a processor
-//! that has the instructions, so its methods are safe. `portable` and `x86` hold the tokens.
+//! that has the instructions, so its methods are safe. `portable` and `x86` hold the tokens. What multiplies whole
+//! numbers is written over [`Dot`]; its tokens are of `dot`.
 #![allow(unsafe_code)]
 
+mod dot;
 mod lanes;
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -16,10 +18,11 @@ use std::sync::OnceLock;
 
 use half::f16;
 
+pub(crate) use dot::{Dot, GROUP, at_dot};
 pub(crate) use lanes::{add, get, lanes, over_columns, put};
 pub(crate) use portable::{PORTABLE, SCALAR};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::{Avx2, Avx512};
+pub(crate) use x86::{Avx2, Avx512, Avx512Vnni, AvxVnni};
 
 /// Which vector instructions the kernels use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,7 +31,9 @@ pub enum Level {
     Portable,
     /// AVX2, FMA and F16C: x86-64 since 2013, and all that Cloud Run promises.
     Avx2,
-    /// AVX-512 F, on top of those.
+    /// AVX-VNNI, on top of those: what multiplies whole numbers, on processors without AVX-512.
+    AvxVnni,
+    /// AVX-512 F, on top of AVX2, FMA and F16C; with its VNNI where the processor has that.
     Avx512,
 }
 
@@ -42,6 +47,7 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             levels.extend(Avx2::new().map(|_| Self::Avx2));
+            levels.extend(AvxVnni::new().map(|_| Self::AvxVnni));
             levels.extend(Avx512::new().map(|_| Self::Avx512));
         }
         levels
@@ -62,7 +68,8 @@ impl Level {
         Ok(())
     }
 
-    const ALL: [(Self, &str); 3] = [(Self::Portable, "portable"), (Self::Avx2, "avx2"), (Self::Avx512, "avx512")];
+    const ALL: [(Self, &str); 4] =
+        [(Self::Portable, "portable"), (Self::Avx2, "avx2"), (Self::AvxVnni, "avx-vnni"), (Self::Avx512, "avx512")];
 }
 
 impl Default for Level {
@@ -93,7 +100,9 @@ impl FromStr for Level {
 #[non_exhaustive]
 pub enum LevelError {
     /// No level has that name.
-    #[error("LOBULE_SIMD is {name:?}; it must be avx512, avx2 or portable, or unset for the best of this processor")]
+    #[error(
+        "LOBULE_SIMD is {name:?}; it must be avx512, avx-vnni, avx2 or portable, or unset for the best of this processor"
+    )]
     Unknown {
         /// What was asked for.
         name: String,
@@ -156,7 +165,8 @@ macro_rules! at_level {
                         break 'done $body;
                     }
                 }
-                $crate::kernels::simd::Level::Avx2 => {
+                // What floating-point numbers gain by AVX-VNNI is nothing.
+                $crate::kernels::simd::Level::Avx2 | $crate::kernels::simd::Level::AvxVnni => {
                     if let Some($simd) = $crate::kernels::simd::Avx2::new() {
                         break 'done $body;
                     }

@@ -1,6 +1,6 @@
-//! The levels of x86-64: AVX2 and AVX-512, by their intrinsics.
+//! The levels of x86-64: AVX2 and AVX-512, each also with VNNI, by their intrinsics.
 //!
-//! Both have the same operations under different names, so they are one macro's work.
+//! All have the same operations under different names, so they are one macro's work.
 
 use std::arch::x86_64::*;
 
@@ -106,30 +106,45 @@ macro_rules! level {
     };
 }
 
-level!(Avx2 {
-    features: "avx2,fma,f16c" = ["avx2", "fma", "f16c"],
-    vector: __m256,
-    lanes: 8,
-    rows: 6,
-    load: _mm256_loadu_ps,
-    load_f16: _mm256_cvtph_ps(_mm_loadu_si128(__m128i)),
-    store: _mm256_storeu_ps,
-    splat: _mm256_set1_ps,
-    of_two: [add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, max: _mm256_max_ps],
-    mul_add: _mm256_fmadd_ps,
-    where_positive: |gate, a| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), a),
-});
+/// A token with registers of 256 bits and the given features.
+macro_rules! of_256_bits {
+    ($name:ident, $features:literal = [$($feature:tt),+]) => {
+        level!($name {
+            features: $features = [$($feature),+],
+            vector: __m256,
+            lanes: 8,
+            rows: 6,
+            load: _mm256_loadu_ps,
+            load_f16: _mm256_cvtph_ps(_mm_loadu_si128(__m128i)),
+            store: _mm256_storeu_ps,
+            splat: _mm256_set1_ps,
+            of_two: [add: _mm256_add_ps, sub: _mm256_sub_ps, mul: _mm256_mul_ps, max: _mm256_max_ps],
+            mul_add: _mm256_fmadd_ps,
+            where_positive: |gate, a| _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(gate, _mm256_setzero_ps()), a),
+        });
+    };
+}
 
-level!(Avx512 {
-    features: "avx512f,avx2,fma,f16c" = ["avx512f", "avx2", "fma", "f16c"],
-    vector: __m512,
-    lanes: 16,
-    rows: 13,
-    load: _mm512_loadu_ps,
-    load_f16: _mm512_cvtph_ps(_mm256_loadu_si256(__m256i)),
-    store: _mm512_storeu_ps,
-    splat: _mm512_set1_ps,
-    of_two: [add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, max: _mm512_max_ps],
-    mul_add: _mm512_fmadd_ps,
-    where_positive: |gate, a| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), a),
-});
+/// A token with registers of 512 bits and the given features.
+macro_rules! of_512_bits {
+    ($name:ident, $features:literal = [$($feature:tt),+]) => {
+        level!($name {
+            features: $features = [$($feature),+],
+            vector: __m512,
+            lanes: 16,
+            rows: 13,
+            load: _mm512_loadu_ps,
+            load_f16: _mm512_cvtph_ps(_mm256_loadu_si256(__m256i)),
+            store: _mm512_storeu_ps,
+            splat: _mm512_set1_ps,
+            of_two: [add: _mm512_add_ps, sub: _mm512_sub_ps, mul: _mm512_mul_ps, max: _mm512_max_ps],
+            mul_add: _mm512_fmadd_ps,
+            where_positive: |gate, a| _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate, _mm512_setzero_ps()), a),
+        });
+    };
+}
+
+of_256_bits!(Avx2, "avx2,fma,f16c" = ["avx2", "fma", "f16c"]);
+of_256_bits!(AvxVnni, "avx2,fma,f16c,avxvnni" = ["avx2", "fma", "f16c", "avxvnni"]);
+of_512_bits!(Avx512, "avx512f,avx2,fma,f16c" = ["avx512f", "avx2", "fma", "f16c"]);
+of_512_bits!(Avx512Vnni, "avx512f,avx512vnni,avx2,fma,f16c" = ["avx512f", "avx512vnni", "avx2", "fma", "f16c"]);

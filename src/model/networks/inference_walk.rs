@@ -36,7 +36,11 @@ pub(in crate::model) enum Pooling {
 }
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
-fn backbone_weights(net: &FusedNet, parameters: &Parameters, pooling: Pooling) -> Result<BackboneWeights, Error> {
+fn backbone_weights(
+    net: &FusedNet,
+    parameters: &Parameters,
+    pooling: Pooling,
+) -> Result<BackboneWeights<LayerWeights>, Error> {
     let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
     let norm = |norm: &Norm| folded(norm, parameters);
     let mut blocks = Vec::new();

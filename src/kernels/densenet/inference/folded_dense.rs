@@ -6,6 +6,7 @@ use candle_core::{Result, bail};
 
 use crate::kernels::densenet::inference::LayerWeights;
 use crate::kernels::densenet::inference::gemm::{Activation, PIECE, Packed, Product, Rows, offsets};
+use crate::kernels::densenet::inference::plan::DenseLayer;
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Scratch, Share, pack, tiles};
 use crate::kernels::densenet::inference::winograd_inference::{self as winograd, Distances};
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};
@@ -23,25 +24,26 @@ pub(crate) struct FoldedDense {
     norm2: Activation,
     /// One matrix (3 * 3 * bottleneck, growth); or, by tiles, a matrix (bottleneck, growth) for each position.
     conv2: Packed,
-    pub(crate) by_tiles: bool,
+    by_tiles: bool,
 }
 
 /// Pixels of a plane from which on tiles are worth their transforms: below, their larger kernels, which are read for
 /// each image, cost more than the multiplications that they save.
 const LEAST_PIXELS: usize = 64;
 
-impl LayerWeights {
-    /// Channels that the layer adds.
-    pub(crate) fn growth(&self) -> usize {
-        self.conv2.elem_count() / (9 * self.norm2.scale.len()).max(1)
-    }
-}
+impl<S: Simd> DenseLayer<S> for FoldedDense {
+    type Weights = LayerWeights;
+    type Inner = f32;
+    const PANEL: usize = 2 * S::LANES;
 
-impl FoldedDense {
-    pub(crate) fn new<S: Simd>(level: Level, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
+    fn growth(weights: &LayerWeights) -> usize {
+        weights.conv2.elem_count() / (9 * weights.norm2.scale.len()).max(1)
+    }
+
+    fn new(level: Level, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
-        let growth = weights.growth();
+        let growth = <Self as DenseLayer<S>>::growth(weights);
         let fits = norm1.scale.len() == channels
             && norm1.shift.len() == channels
             && norm2.shift.len() == bottleneck
@@ -70,23 +72,24 @@ impl FoldedDense {
         Ok(Self { channels, bottleneck, growth, norm1, conv1, norm2, conv2, by_tiles })
     }
 
-    /// Channels between its convolutions, with those that fill up a panel.
-    pub(crate) fn bottleneck(&self) -> usize {
+    fn bottleneck(&self) -> usize {
         self.conv1.padded_columns()
     }
 
-    /// Floating-point operations of the 1x1 convolution.
-    pub(crate) fn reduce_operations(&self, side: usize) -> f64 {
+    fn by_tiles(&self) -> bool {
+        self.by_tiles
+    }
+
+    fn reduce_operations(&self, side: usize) -> f64 {
         (2 * side * side * self.channels * self.bottleneck) as f64
     }
 
-    /// Floating-point operations of the 3x3 convolution, or of its products by tiles.
-    pub(crate) fn expand_operations(&self, side: usize) -> f64 {
+    fn expand_operations(&self, side: usize) -> f64 {
         let products = if self.by_tiles { POSITIONS * side.div_ceil(OUTPUTS).pow(2) } else { 9 * side * side };
         (2 * products * self.bottleneck * self.growth) as f64
     }
 
-    pub(crate) fn needs<S: Simd>(&self) -> Needs {
+    fn needs(&self) -> Needs {
         if !self.by_tiles {
             return Needs { depth: self.channels.max(9 * self.bottleneck), ..Needs::default() };
         }
@@ -98,23 +101,9 @@ impl FoldedDense {
         }
     }
 
-    /// Numbers from one position of `count` transformed tiles to the next. Positions that lay a multiple of 4096 bytes
-    /// apart would all fall into the same few places of a level-1 cache; a cache line more keeps them apart.
-    fn position(&self, count: usize) -> usize {
-        count * self.bottleneck.next_multiple_of(PIECE) + 16
-    }
-
-    /// The first half, for the share's rows: `own` is where they lie, `inner` where their bottlenecks go.
-    pub(crate) fn reduce<S: Simd>(
-        &self,
-        simd: S,
-        own: &[f32],
-        inner: &mut [f32],
-        share: &Share,
-        scratch: &mut Scratch,
-    ) {
+    fn reduce(&self, simd: S, own: &[f32], inner: &mut [f32], share: &Share, scratch: &mut Scratch) {
         let (plane, strip) = (share.plane, &mut scratch.strip);
-        for tile in tiles::<S>(share.pixels()) {
+        for tile in tiles(share.pixels(), S::ROWS) {
             strip.begin(tile.len());
             let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
             strip.activate(simd, pixels.map(|pixel| [pixel]), &self.norm1, self.channels);
@@ -124,28 +113,28 @@ impl FoldedDense {
         }
     }
 
-    /// The second half: from the bottlenecks of all rows to the new channels of the share's rows.
-    pub(crate) fn expand<S: Simd>(
-        &self,
-        simd: S,
-        inner: &[f32],
-        own: &mut [f32],
-        share: &Share,
-        scratch: &mut Scratch,
-    ) {
+    fn expand(&self, simd: S, inner: &[f32], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
         if !self.by_tiles {
             return self.directly(simd, inner, own, share, scratch);
         }
         let wide = share.plane.width.div_ceil(OUTPUTS);
         let first = share.rows.start / OUTPUTS * wide;
-        for group in tiles::<S>(share.rows.len().div_ceil(OUTPUTS) * wide) {
+        for group in tiles(share.rows.len().div_ceil(OUTPUTS) * wide, S::ROWS) {
             self.transformed(simd, inner, own, share, first + group.start..first + group.end, scratch);
         }
+    }
+}
+
+impl FoldedDense {
+    /// Numbers from one position of `count` transformed tiles to the next. Positions that lay a multiple of 4096 bytes
+    /// apart would all fall into the same few places of a level-1 cache; a cache line more keeps them apart.
+    fn position(&self, count: usize) -> usize {
+        count * self.bottleneck.next_multiple_of(PIECE) + 16
     }
 
     fn directly<S: Simd>(&self, simd: S, inner: &[f32], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
         let (plane, strip) = (share.plane, &mut scratch.strip);
-        for tile in tiles::<S>(share.pixels()) {
+        for tile in tiles(share.pixels(), S::ROWS) {
             strip.begin(tile.len());
             for (row, pixel) in tile.clone().enumerate() {
                 let (y, x) = share.position(pixel);

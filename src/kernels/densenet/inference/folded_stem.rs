@@ -101,10 +101,10 @@ impl FoldedStem {
         let (side, columns) = (self.conv.output(size), self.kernel.padded_columns());
         let next = (size + 2 * padding) * COLOURS;
         let line = &mut lines[y % self.pool.kernel * side * columns..][..side * columns];
-        for tile in tiles::<S>(side) {
+        for tile in tiles(side, S::ROWS) {
             // The windows of neighbours overlap, and each is a piece of as many lines as the kernel has.
             let data = &bordered[y * stride * next + tile.start * APART..];
-            let rows = Rows::<APART> { data, count: tile.len(), piece: kernel * COLOURS, next };
+            let rows = Rows::<f32, APART> { data, count: tile.len(), piece: kernel * COLOURS, next };
             let (matrix, offsets) = (self.kernel.matrix(0), offsets(tile, |x| x * columns));
             Product { rows, matrix, activation: Some(&self.norm), out: line, offsets }.compute(simd);
         }

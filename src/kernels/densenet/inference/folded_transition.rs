@@ -51,7 +51,7 @@ impl FoldedTransition {
         scratch: &mut Scratch,
     ) {
         let (plane, strip) = (share.plane, &mut scratch.strip);
-        for tile in tiles::<S>(share.pixels()) {
+        for tile in tiles(share.pixels(), S::ROWS) {
             strip.begin(tile.len());
             let windows = tile.clone().map(|pixel| {
                 let (y, x) = share.position(pixel);

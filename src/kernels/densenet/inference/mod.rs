@@ -6,10 +6,11 @@
 //! layer adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3
 //! convolutions go through Winograd's transforms.
 //!
-//! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` and
-//! `folded_transition` compute a layer each, by gathering rows into a `strip` and multiplying; `strip` and `tile` (both
-//! in `gemm`) and `winograd_inference` are the inner loops; `packed` and `aligned` (in `gemm`), `thread_memory`,
-//! `shared_buffer` and `thread_team` hold the weights, the buffers and the threads. `roofline` measures where the time goes.
+//! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` or, in whole
+//! numbers, `quantised_dense`, and `folded_transition` compute a layer each, by gathering rows into a `strip` and
+//! multiplying; `strip`, `tile` and `dot_tile` (all in `gemm`) and `winograd_inference` are the inner loops; `packed`,
+//! `packed_bytes` and `aligned` (in `gemm`), `thread_memory`, `shared_buffer` and `thread_team` hold the weights, the
+//! buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
@@ -17,6 +18,7 @@ mod folded_stem;
 mod folded_transition;
 mod gemm;
 mod plan;
+mod quantised_dense;
 mod roofline;
 mod shared_buffer;
 mod thread_memory;
@@ -30,9 +32,11 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::kernels::im2col::Geometry;
-use crate::kernels::simd::{Level, at_level};
+use crate::kernels::simd::{Dot, Level, Simd, at_dot, at_level};
 use crate::kernels::slices;
-use plan::{Plan, Walk};
+use folded_dense::FoldedDense;
+use plan::{Laid, Plan, Walk};
+use quantised_dense::QuantisedDense;
 use roofline::Clock;
 pub use roofline::{LayerTiming, peak};
 use thread_team::Team;
@@ -62,6 +66,24 @@ pub(crate) struct LayerWeights {
     pub(crate) conv2: Tensor,
 }
 
+/// A [`LayerWeights`] in whole numbers.
+pub(crate) struct QuantisedLayerWeights {
+    pub(crate) norm1: FoldedNorm,
+    pub(crate) conv1: QuantisedKernel,
+    pub(crate) norm2: FoldedNorm,
+    pub(crate) conv2: QuantisedKernel,
+}
+
+/// A convolution in whole numbers.
+pub(crate) struct QuantisedKernel {
+    /// (kernel * kernel * channels, filters), from -127 to 127.
+    pub(crate) weights: Vec<i8>,
+    /// What an activation of 1 is worth, for each channel; they go from 0 to 255.
+    pub(crate) steps: Vec<f32>,
+    /// From sums of products to outputs, for each filter.
+    pub(crate) finish: FoldedNorm,
+}
+
 /// Norm, ReLU, 1x1, 2x2 average.
 pub(crate) struct TransitionWeights {
     pub(crate) norm: FoldedNorm,
@@ -70,8 +92,8 @@ pub(crate) struct TransitionWeights {
 }
 
 /// A dense block and the way to the next one.
-pub(crate) struct BlockWeights {
-    pub(crate) layers: Vec<LayerWeights>,
+pub(crate) struct BlockWeights<L> {
+    pub(crate) layers: Vec<L>,
     /// Whether the averages of its channels are asked for.
     pub(crate) pooled: bool,
     /// Whether the head sees them, so that a map of them can be asked for too; only where they are pooled.
@@ -79,10 +101,10 @@ pub(crate) struct BlockWeights {
     pub(crate) transition: Option<TransitionWeights>,
 }
 
-/// All tensors of a backbone.
-pub(crate) struct BackboneWeights {
+/// All tensors of a backbone, with dense layers of either kind.
+pub(crate) struct BackboneWeights<L> {
     pub(crate) stem: StemWeights,
-    pub(crate) blocks: Vec<BlockWeights>,
+    pub(crate) blocks: Vec<BlockWeights<L>>,
 }
 
 /// What a tap is the average of: the channels of a dense block behind its last layer, at each position.
@@ -106,10 +128,37 @@ pub(crate) struct InferenceBackbone {
 
 impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
-    pub(crate) fn new(weights: &BackboneWeights, size: usize, level: Level, threads: usize) -> Result<Self> {
+    pub(crate) fn new(
+        weights: &BackboneWeights<LayerWeights>,
+        size: usize,
+        level: Level,
+        threads: usize,
+    ) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        let plan: Arc<dyn Walk> = at_level!(level, simd => Arc::new(Plan::new(simd, level, weights, size, team.size)?));
-        Ok(Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) })
+        fn plan<S: Simd>(simd: S, of: Laid<'_, LayerWeights>) -> Result<Arc<dyn Walk>> {
+            Ok(Arc::new(Plan::<_, FoldedDense>::new(simd, of)?))
+        }
+        let of = Laid { weights, level, size, threads: team.size };
+        Ok(Self::with(at_level!(level, simd => plan(simd, of))?, team, size))
+    }
+
+    /// The same for dense layers of whole numbers.
+    pub(crate) fn quantised(
+        weights: &BackboneWeights<QuantisedLayerWeights>,
+        size: usize,
+        level: Level,
+        threads: usize,
+    ) -> Result<Self> {
+        let team = Team::new(threads.max(1));
+        fn plan<D: Dot>(dot: D, of: Laid<'_, QuantisedLayerWeights>) -> Result<Arc<dyn Walk>> {
+            Ok(Arc::new(Plan::<_, QuantisedDense>::new(dot, of)?))
+        }
+        let of = Laid { weights, level, size, threads: team.size };
+        Ok(Self::with(at_dot!(level, dot => plan(dot, of))?, team, size))
+    }
+
+    fn with(plan: Arc<dyn Walk>, team: Team, size: usize) -> Self {
+        Self { taps: plan.taps(), plan, team, size, busy: AtomicUsize::new(0) }
     }
 
     /// The taps of one image (size, size, 3): all threads at its service when it is alone, one when it is not.

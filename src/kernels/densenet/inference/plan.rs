@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
-use crate::kernels::densenet::inference::folded_dense::FoldedDense;
 use crate::kernels::densenet::inference::folded_stem::FoldedStem;
 use crate::kernels::densenet::inference::folded_transition::FoldedTransition;
 use crate::kernels::densenet::inference::gemm::Aligned;
@@ -42,19 +41,57 @@ pub(crate) trait Walk: Send + Sync {
     fn layers(&self) -> Vec<(String, f64)>;
 }
 
-pub(crate) struct Plan<S> {
+/// A dense layer that is laid out, by floating-point or by whole numbers.
+pub(crate) trait DenseLayer<S>: Sized + Send + Sync + 'static {
+    /// What it is made of.
+    type Weights: Sync;
+    /// A number of a bottleneck buffer.
+    type Inner: Copy + Default + Send + Sync;
+    /// Columns of a panel of its matrices.
+    const PANEL: usize;
+
+    /// Lays a layer out that reads `channels` channels of a plane of `side` pixels a side.
+    fn new(level: Level, weights: &Self::Weights, channels: usize, side: usize) -> Result<Self>;
+    /// Channels that a layer of these weights adds.
+    fn growth(weights: &Self::Weights) -> usize;
+    /// Channels between its convolutions, with those that fill up a panel.
+    fn bottleneck(&self) -> usize;
+    /// Whether its 3x3 convolution goes by tiles of Winograd's.
+    fn by_tiles(&self) -> bool;
+    /// What it needs of a thread's memory.
+    fn needs(&self) -> Needs;
+    /// Operations of the 1x1 convolution.
+    fn reduce_operations(&self, side: usize) -> f64;
+    /// Operations of the 3x3 convolution, or of its products by tiles.
+    fn expand_operations(&self, side: usize) -> f64;
+    /// The first half, for the share's rows: `own` is where they lie, `inner` where their bottlenecks go.
+    fn reduce(&self, simd: S, own: &[f32], inner: &mut [Self::Inner], share: &Share, scratch: &mut Scratch);
+    /// The second half: from the bottlenecks of all rows to the new channels of the share's rows.
+    fn expand(&self, simd: S, inner: &[Self::Inner], own: &mut [f32], share: &Share, scratch: &mut Scratch);
+}
+
+/// What a plan is made of.
+pub(crate) struct Laid<'a, W> {
+    pub(crate) weights: &'a BackboneWeights<W>,
+    pub(crate) level: Level,
+    /// Pixels along an image's side.
+    pub(crate) size: usize,
+    pub(crate) threads: usize,
+}
+
+pub(crate) struct Plan<S, L: DenseLayer<S>> {
     simd: S,
     size: usize,
     threads: usize,
     stem: FoldedStem,
-    blocks: Vec<FoldedBlock>,
+    blocks: Vec<FoldedBlock<L>>,
     /// Buffers that no image is using.
-    arenas: Mutex<Vec<Arc<Arena>>>,
+    arenas: Mutex<Vec<Arc<Arena<L::Inner>>>>,
 }
 
-struct FoldedBlock {
+struct FoldedBlock<L> {
     plane: Plane,
-    layers: Vec<FoldedDense>,
+    layers: Vec<L>,
     /// Channels behind the last layer.
     channels: usize,
     pooled: bool,
@@ -63,22 +100,23 @@ struct FoldedBlock {
 }
 
 /// What one image needs.
-struct Arena {
+struct Arena<T> {
     /// The image with zeros around it; what is zero stays so.
     image: Aligned<f32>,
-    blocks: Vec<BlockBuffers>,
+    blocks: Vec<BlockBuffers<T>>,
     scratch: Vec<Mutex<Scratch>>,
 }
 
-struct BlockBuffers {
+struct BlockBuffers<T> {
     /// (height, width, stride): the block's input and what each layer has added.
-    channels: Shared,
+    channels: Shared<f32>,
     /// (bordered height, bordered width, bottleneck), zero at the border; the layers use them in turns.
-    bottlenecks: [Shared; 2],
+    bottlenecks: [Shared<T>; 2],
 }
 
-impl<S: Simd> Plan<S> {
-    pub(crate) fn new(simd: S, level: Level, weights: &BackboneWeights, size: usize, threads: usize) -> Result<Self> {
+impl<S: Simd, L: DenseLayer<S>> Plan<S, L> {
+    pub(crate) fn new(simd: S, of: Laid<'_, L::Weights>) -> Result<Self> {
+        let Laid { weights, level, size, threads } = of;
         let stem = FoldedStem::new::<S>(&weights.stem)?;
         let mut side = stem.output(size);
         let mut channels = stem.filters;
@@ -87,7 +125,7 @@ impl<S: Simd> Plan<S> {
             if side == 0 || block.transition.is_some() == (index + 1 == weights.blocks.len()) {
                 bail!("backbone: images of {size} pixels a side do not fit its {} blocks", weights.blocks.len());
             }
-            let block = FoldedBlock::new::<S>(level, block, side, channels)?;
+            let block = FoldedBlock::<L>::new::<S>(level, block, side, channels)?;
             channels = block.transition.as_ref().map_or(0, |transition| transition.filters);
             side /= 2;
             blocks.push(block);
@@ -96,7 +134,7 @@ impl<S: Simd> Plan<S> {
     }
 
     /// Buffers that no image is using: of those that were given back, a helper that came too late may still hold some.
-    fn arena(&self) -> Arc<Arena> {
+    fn arena(&self) -> Arc<Arena<L::Inner>> {
         let mut spare = self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
         let free = spare.iter_mut().position(|arena| Arc::get_mut(arena).is_some());
         let free = free.map(|index| spare.swap_remove(index));
@@ -104,7 +142,7 @@ impl<S: Simd> Plan<S> {
         free.unwrap_or_else(|| {
             Arc::new(Arena {
                 image: Aligned::zeros(self.stem.bordered(self.size)),
-                blocks: self.blocks.iter().map(FoldedBlock::buffers).collect(),
+                blocks: self.blocks.iter().map(FoldedBlock::buffers::<S>).collect(),
                 scratch: (0..self.threads).map(|_| Mutex::new(self.scratch())).collect(),
             })
         })
@@ -116,17 +154,17 @@ impl<S: Simd> Plan<S> {
     }
 
     fn scratch(&self) -> Scratch {
-        let layers = self.blocks.iter().flat_map(|block| &block.layers).map(FoldedDense::needs::<S>);
+        let layers = self.blocks.iter().flat_map(|block| &block.layers).map(L::needs);
         let transitions = self.blocks.iter().filter_map(|block| block.transition.as_ref()).map(FoldedTransition::needs);
         Scratch::new::<S>(layers.chain(transitions).fold(self.stem.needs(self.size), Needs::or))
     }
 
     /// One thread's way through the network.
-    fn work(&self, arena: &Arena, mut worker: Worker<'_>, clock: Option<&Clock>) {
+    fn work(&self, arena: &Arena<L::Inner>, mut worker: Worker<'_>, clock: Option<&Clock>) {
         let scratch = &mut *arena.scratch[worker.index].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before: Option<(&FoldedBlock, &BlockBuffers)> = None;
+        let mut before: Option<(&FoldedBlock<L>, &BlockBuffers<L::Inner>)> = None;
         for (index, (block, buffers)) in self.blocks.iter().zip(&arena.blocks).enumerate() {
-            let (first, bands) = (TIMED * index, block.bands(worker.count));
+            let (first, bands) = (TIMED * index, block.bands::<S>(worker.count));
             // SAFETY: in a step a band's rows are touched by the piece alone that they belong to, but for the step into the
             // next block, which reads all and writes none; and no step begins before all pieces of the one before are
             // done. No borrow outlives its statement.
@@ -142,7 +180,7 @@ impl<S: Simd> Plan<S> {
                 }
             };
             worker.step(bands, |index| {
-                let share = &block.band(index, bands);
+                let share = &block.band::<S>(index, bands);
                 let running = Clock::start(clock, first);
                 match before {
                     None => self.stem.compute(self.simd, &arena.image, self.size, own(share), share, scratch),
@@ -158,7 +196,7 @@ impl<S: Simd> Plan<S> {
             });
             for (number, layer) in block.layers.iter().enumerate() {
                 worker.step(bands, |index| {
-                    let share = &block.band(index, bands);
+                    let share = &block.band::<S>(index, bands);
                     let running = Clock::start(clock, first + 2);
                     let bottleneck = &buffers.bottlenecks[number % 2];
                     // SAFETY: the step before has written to it, and this one writes to the other of the two.
@@ -173,25 +211,25 @@ impl<S: Simd> Plan<S> {
     }
 }
 
-impl<S: Simd> Walk for Plan<S> {
+impl<S: Simd, L: DenseLayer<S>> Walk for Plan<S, L> {
     fn taps(&self) -> usize {
         self.blocks.iter().filter(|block| block.pooled).map(|block| block.channels).sum()
     }
 
     fn layers(&self) -> Vec<(String, f64)> {
         let mut layers = Vec::new();
-        let mut before: Option<&FoldedBlock> = None;
+        let mut before: Option<&FoldedBlock<L>> = None;
         for (index, block) in self.blocks.iter().enumerate() {
             let (side, number) = (block.plane.width, index + 1);
             layers.push(match before.and_then(|block| block.transition.as_ref()) {
                 None => ("stem".into(), self.stem.operations(self.size)),
                 Some(transition) => (format!("transition {index}"), transition.operations(side)),
             });
-            let sum = |operations: fn(&FoldedDense, usize) -> f64| -> f64 {
+            let sum = |operations: fn(&L, usize) -> f64| -> f64 {
                 block.layers.iter().map(|layer| operations(layer, side)).sum()
             };
-            layers.push((format!("block {number}, 1x1"), sum(FoldedDense::reduce_operations)));
-            layers.push((format!("block {number}, 3x3"), sum(FoldedDense::expand_operations)));
+            layers.push((format!("block {number}, 1x1"), sum(L::reduce_operations)));
+            layers.push((format!("block {number}, 3x3"), sum(L::expand_operations)));
             before = Some(block);
         }
         layers
@@ -244,30 +282,36 @@ fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
     tap.iter_mut().for_each(|sum| *sum *= share);
 }
 
-impl FoldedBlock {
-    fn new<S: Simd>(level: Level, weights: &BlockWeights, side: usize, channels: usize) -> Result<Self> {
+impl<L> FoldedBlock<L> {
+    fn new<S: Simd>(level: Level, weights: &BlockWeights<L::Weights>, side: usize, channels: usize) -> Result<Self>
+    where
+        L: DenseLayer<S>,
+    {
         let mut grown = channels;
         let mut inputs = Vec::new();
         for layer in &weights.layers {
             inputs.push(grown);
-            grown += layer.growth();
+            grown += L::growth(layer);
         }
         // Packing and transforming all kernels is much of the program's start, so all processors do it.
         let pairs = weights.layers.par_iter().zip(inputs);
-        let layers: Vec<FoldedDense> = pairs
-            .map(|(layer, channels)| FoldedDense::new::<S>(level, layer, channels, side))
-            .collect::<Result<_>>()?;
+        let layers: Vec<L> =
+            pairs.map(|(layer, channels)| L::new(level, layer, channels, side)).collect::<Result<_>>()?;
         let transition =
             weights.transition.as_ref().map(|t| FoldedTransition::new::<S>(t, grown, side / 2)).transpose()?;
         // Vectors and panels may reach beyond a pixel's last channel, by less than one panel.
-        let stride = grown.next_multiple_of(2 * S::LANES) + 2 * S::LANES;
+        let panel = L::PANEL.max(2 * S::LANES);
+        let stride = grown.next_multiple_of(panel) + panel;
         let tiles = side.div_ceil(OUTPUTS) * OUTPUTS;
-        let bottleneck = layers.iter().map(FoldedDense::bottleneck).max().unwrap_or(0);
+        let bottleneck = layers.iter().map(L::bottleneck).max().unwrap_or(0);
         let plane = Plane { height: side, width: side, stride, bottleneck, bordered: tiles + 2 };
         Ok(Self { plane, layers, channels: grown, pooled: weights.pooled, tap: weights.tap, transition })
     }
 
-    fn buffers(&self) -> BlockBuffers {
+    fn buffers<S>(&self) -> BlockBuffers<L::Inner>
+    where
+        L: DenseLayer<S>,
+    {
         let Plane { height, width, stride, bottleneck, bordered } = self.plane;
         let inner = || Shared::zeros(bordered * bordered * bottleneck);
         BlockBuffers { channels: Shared::zeros(height * width * stride), bottlenecks: [inner(), inner()] }
@@ -275,23 +319,35 @@ impl FoldedBlock {
 
     /// Into how many bands a team of so many threads divides the rows. One for each thread: in smaller ones the weights,
     /// which each band reads, would come through the caches more often.
-    fn bands(&self, threads: usize) -> usize {
-        threads.min(MOST_PIECES).min(self.units())
+    fn bands<S>(&self, threads: usize) -> usize
+    where
+        L: DenseLayer<S>,
+    {
+        threads.min(MOST_PIECES).min(self.units::<S>())
     }
 
     /// A band of the rows of pixels: whole tiles, where the layers go by tiles.
-    fn band(&self, index: usize, bands: usize) -> Share {
-        let (height, units) = (self.plane.height, self.units());
-        let row = |band: usize| (band * units / bands * self.unit()).min(height);
+    fn band<S>(&self, index: usize, bands: usize) -> Share
+    where
+        L: DenseLayer<S>,
+    {
+        let (height, units) = (self.plane.height, self.units::<S>());
+        let row = |band: usize| (band * units / bands * self.unit::<S>()).min(height);
         Share { plane: self.plane, rows: row(index)..row(index + 1) }
     }
 
     /// Rows that are not divided.
-    fn unit(&self) -> usize {
-        if self.layers.iter().any(|layer| layer.by_tiles) { OUTPUTS } else { 1 }
+    fn unit<S>(&self) -> usize
+    where
+        L: DenseLayer<S>,
+    {
+        if self.layers.iter().any(L::by_tiles) { OUTPUTS } else { 1 }
     }
 
-    fn units(&self) -> usize {
-        self.plane.height.div_ceil(self.unit())
+    fn units<S>(&self) -> usize
+    where
+        L: DenseLayer<S>,
+    {
+        self.plane.height.div_ceil(self.unit::<S>())
     }
 }

@@ -55,7 +55,8 @@ impl Share {
 /// The buffers of one thread, which all layers share.
 #[derive(Debug)]
 pub(crate) struct Scratch {
-    pub(crate) strip: Strip,
+    pub(crate) strip: Strip<f32>,
+    pub(crate) bytes: Strip<u8>,
     /// Transformed inputs: for each position the pieces of a tile's rows.
     pub(crate) transformed: Aligned<f32>,
     /// For each position the products of a tile's rows.
@@ -64,10 +65,11 @@ pub(crate) struct Scratch {
     pub(crate) lines: Aligned<f32>,
 }
 
-/// What a layer needs of a [`Scratch`], in numbers; `depth` is that of a strip's rows.
+/// What a layer needs of a [`Scratch`], in numbers; `depth` and `bytes` are the depths of the strips' rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) depth: usize,
+    pub(crate) bytes: usize,
     pub(crate) transformed: usize,
     pub(crate) products: usize,
     pub(crate) lines: usize,
@@ -78,6 +80,7 @@ impl Needs {
     pub(crate) fn or(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
+            bytes: self.bytes.max(other.bytes),
             transformed: self.transformed.max(other.transformed),
             products: self.products.max(other.products),
             lines: self.lines.max(other.lines),
@@ -89,6 +92,7 @@ impl Scratch {
     pub(crate) fn new<S: Simd>(needs: Needs) -> Self {
         Self {
             strip: Strip::new(S::ROWS, needs.depth),
+            bytes: Strip::new(S::ROWS, needs.bytes),
             transformed: Aligned::zeros(needs.transformed),
             products: Aligned::zeros(needs.products),
             lines: Aligned::zeros(needs.lines),
@@ -96,9 +100,9 @@ impl Scratch {
     }
 }
 
-/// Cuts `count` rows into tiles of at most `S::ROWS`, all but equal.
-pub(crate) fn tiles<S: Simd>(count: usize) -> impl Iterator<Item = Range<usize>> {
-    let tiles = count.div_ceil(S::ROWS);
+/// Cuts `count` rows into tiles of at most `rows`, all but equal.
+pub(crate) fn tiles(count: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let tiles = count.div_ceil(rows);
     (0..tiles).map(move |tile| tile * count / tiles..(tile + 1) * count / tiles)
 }
 

@@ -1,11 +1,16 @@
-//! The matrix product of the inference walk: packed panels, gathered strips of rows, and the inner loop over a tile.
+//! The matrix product of the inference walk: packed panels, gathered strips of rows, and the inner loop over a tile; the
+//! last once for floating-point and once for whole numbers.
 
 mod aligned;
+mod dot_tile;
 mod packed;
+mod packed_bytes;
 mod strip;
 mod tile;
 
 pub(crate) use aligned::Aligned;
+pub(crate) use dot_tile::DotProduct;
 pub(crate) use packed::{Packed, PanelNumbers, Panels};
+pub(crate) use packed_bytes::{PANEL, PackedBytes};
 pub(crate) use strip::{Activation, PIECE, Rows, Strip};
 pub(crate) use tile::{Product, offsets};

@@ -2,20 +2,20 @@
 
 use crate::kernels::densenet::inference::FoldedNorm;
 use crate::kernels::densenet::inference::gemm::Aligned;
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Dot, Simd};
 
 /// Numbers of a row that lie side by side; the rows' next numbers lie behind those of all rows. The constant distance
 /// of the rows lets a tile address them all from one pointer, and a piece of all rows fits into a level-1 cache.
 pub(crate) const PIECE: usize = 128;
 
-/// At most `S::ROWS` rows of equal depth, piece by piece.
+/// As many rows of equal depth as a register tile has, piece by piece.
 #[derive(Debug)]
-pub(crate) struct Strip {
-    data: Aligned<f32>,
+pub(crate) struct Strip<T> {
+    data: Aligned<T>,
     rows: usize,
 }
 
-impl Strip {
+impl<T: Copy + Default> Strip<T> {
     /// Room for `rows` rows of `depth` numbers.
     pub(crate) fn new(rows: usize, depth: usize) -> Self {
         Self { data: Aligned::zeros(rows * depth.next_multiple_of(PIECE)), rows: 0 }
@@ -28,12 +28,12 @@ impl Strip {
 
     /// Where a row's numbers from `PIECE * piece` on lie.
     #[inline(always)]
-    fn piece(&mut self, row: usize, piece: usize) -> &mut [f32] {
+    fn piece(&mut self, row: usize, piece: usize) -> &mut [T] {
         &mut self.data[(piece * self.rows + row) * PIECE..][..PIECE]
     }
 
     /// Copies numbers into a row, from its number `at` on.
-    pub(crate) fn put(&mut self, row: usize, at: usize, numbers: &[f32]) {
+    pub(crate) fn put(&mut self, row: usize, at: usize, numbers: &[T]) {
         let (mut at, mut rest) = (at, numbers);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(rest.len().min(PIECE - at % PIECE));
@@ -42,6 +42,12 @@ impl Strip {
         }
     }
 
+    pub(crate) fn rows(&self) -> Rows<'_, T, PIECE> {
+        Rows::in_pieces(&self.data, self.rows)
+    }
+}
+
+impl Strip<f32> {
     /// Fills row after row with the average of N activated pixels, the first `channels` numbers of each.
     ///
     /// # Panics
@@ -87,16 +93,51 @@ impl Strip {
             },
         );
     }
+}
 
-    pub(crate) fn rows(&self) -> Rows<'_, PIECE> {
-        Rows::in_pieces(&self.data, self.rows)
+impl Strip<u8> {
+    /// Fills row after row with activated pixels in whole numbers, the first `channels` of each; the norm is in steps.
+    ///
+    /// # Panics
+    /// When a pixel has fewer channels, rounded up to whole vectors, or the norm has.
+    pub(crate) fn quantise<'a, D: Dot>(
+        &mut self,
+        dot: D,
+        rows: impl Iterator<Item = &'a [f32]>,
+        norm: &Activation,
+        channels: usize,
+    ) {
+        let channels = channels.next_multiple_of(D::LANES);
+        let Activation { scale, shift } = norm;
+        assert!(scale.len() >= channels && shift.len() >= channels, "channels of an activation");
+        dot.vectorize(
+            #[inline(always)]
+            || {
+                for (row, pixel) in rows.enumerate() {
+                    assert!(pixel.len() >= channels, "channels of a pixel");
+                    for first in (0..channels).step_by(PIECE) {
+                        let target = self.piece(row, first / PIECE);
+                        for at in (0..PIECE.min(channels - first)).step_by(D::LANES) {
+                            let channel = first + at;
+                            // SAFETY: as in `activate`. Storing cuts at zero, so the ReLU is in it.
+                            unsafe {
+                                let scale = dot.load(scale.as_ptr().add(channel));
+                                let shift = dot.load(shift.as_ptr().add(channel));
+                                let x = dot.load(pixel.as_ptr().add(channel));
+                                dot.store_bytes(target.as_mut_ptr().add(at), dot.mul_add(x, scale, shift));
+                            }
+                        }
+                    }
+                }
+            },
+        );
     }
 }
 
 /// Some rows in memory, each of which begins `APART` numbers behind the one before; they may overlap.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rows<'a, const APART: usize> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Rows<'a, T, const APART: usize> {
+    pub(crate) data: &'a [T],
     pub(crate) count: usize,
     /// Numbers of a row that lie side by side.
     pub(crate) piece: usize,
@@ -104,14 +145,14 @@ pub(crate) struct Rows<'a, const APART: usize> {
     pub(crate) next: usize,
 }
 
-impl<'a> Rows<'a, PIECE> {
+impl<'a, T> Rows<'a, T, PIECE> {
     /// The rows of a buffer that is laid out like a [`Strip`].
-    pub(crate) fn in_pieces(data: &'a [f32], count: usize) -> Self {
+    pub(crate) fn in_pieces(data: &'a [T], count: usize) -> Self {
         Self { data, count, piece: PIECE, next: count * PIECE }
     }
 }
 
-impl<const APART: usize> Rows<'_, APART> {
+impl<T, const APART: usize> Rows<'_, T, APART> {
     /// Whether `depth` numbers of each row lie in the data.
     pub(crate) fn reach(&self, depth: usize) -> bool {
         let last = (depth - 1) / self.piece * self.next + (self.count - 1) * APART;
@@ -149,7 +190,7 @@ mod tests {
     /// Two rows of the average of N activated pixels, over more than a piece, against the definition.
     fn check<const N: usize>(level: Level) {
         const CHANNELS: usize = PIECE + 2;
-        fn run<S: Simd, const N: usize>(simd: S, rows: &[[&[f32]; N]], norm: &Activation) -> Strip {
+        fn run<S: Simd, const N: usize>(simd: S, rows: &[[&[f32]; N]], norm: &Activation) -> Strip<f32> {
             let mut strip = Strip::new(rows.len(), CHANNELS);
             strip.begin(rows.len());
             strip.activate(simd, rows.iter().copied(), norm, CHANNELS);
@@ -180,13 +221,13 @@ mod tests {
 
     #[test]
     fn rows_reach_as_far_as_their_last_number() {
-        let rows = |length: usize| Rows::<6> { data: &[0.0; 100][..length], count: 3, piece: 7, next: 20 };
+        let rows = |length: usize| Rows::<f32, 6> { data: &[0.0; 100][..length], count: 3, piece: 7, next: 20 };
         // The last number of the last row: two pieces down, two rows across, and its place in the third piece.
         for (depth, length) in [(1, 13), (7, 19), (8, 33), (14, 39), (15, 53), (17, 55)] {
             assert!(rows(length).reach(depth) && !rows(length - 1).reach(depth), "{depth}");
         }
         // Pieces that lie close together: a whole one may end behind a cut one.
-        let close = Rows::<1> { data: &[0.0; 8], count: 1, piece: 8, next: 2 };
+        let close = Rows::<f32, 1> { data: &[0.0; 8], count: 1, piece: 8, next: 2 };
         assert!(close.reach(9) && !Rows { data: &close.data[..7], ..close }.reach(9));
     }
 }

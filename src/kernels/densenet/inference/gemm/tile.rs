@@ -1,4 +1,5 @@
-//! The product of a few rows with a packed matrix, computed in registers: the one place where multiplications happen.
+//! The product of a few rows with a packed matrix, computed in registers: the one place where floating-point
+//! numbers are multiplied.
 //!
 //! In: some [`Rows`]. Out: a row of products for each, scaled, shifted and cut at zero where that is asked for.
 
@@ -10,7 +11,7 @@ use crate::kernels::densenet::inference::gemm::{Activation, PanelNumbers, Panels
 use crate::kernels::simd::Simd;
 
 /// The most rows that a tile of any level has.
-const MOST_ROWS: usize = 16;
+pub(super) const MOST_ROWS: usize = 16;
 
 /// Where each row of a tile is stored.
 pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [usize; MOST_ROWS] {
@@ -21,7 +22,7 @@ pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [u
 
 /// The product of each of the rows with `matrix`, to be stored from `offsets[row]` of `out` on.
 pub(crate) struct Product<'a, const APART: usize> {
-    pub(crate) rows: Rows<'a, APART>,
+    pub(crate) rows: Rows<'a, f32, APART>,
     pub(crate) matrix: Panels<'a>,
     /// What happens to a product before it is stored.
     pub(crate) activation: Option<&'a Activation>,

@@ -1,0 +1,134 @@
+//! A dense layer in whole numbers: norm, ReLU, 1x1, norm, ReLU, 3x3; what one thread computes of it.
+//!
+//! Activations go from 0 to 255 in steps of their channel, weights from -127 to 127 in steps of their filter. The norms are
+//! scaled so that they put out steps, and a product's sums become steps of the next convolution at once. What the layer
+//! adds to its block is floating-point, as the block is. Winograd's transforms would need wider numbers, so the 3x3
+//! convolution multiplies directly, which is as fast: an instruction takes four times the products.
+
+use candle_core::{Result, bail};
+
+use crate::kernels::densenet::inference::gemm::{Activation, DotProduct, PANEL, PIECE, PackedBytes, offsets};
+use crate::kernels::densenet::inference::plan::DenseLayer;
+use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share, tiles};
+use crate::kernels::densenet::inference::{FoldedNorm, QuantisedKernel, QuantisedLayerWeights};
+use crate::kernels::simd::{Dot, Level};
+
+/// See the file's head; the result is laid behind the layer's input.
+pub(crate) struct QuantisedDense {
+    /// Of the input.
+    channels: usize,
+    growth: usize,
+    /// From the input to steps.
+    norm1: Activation,
+    conv1: PackedBytes,
+    /// From sums to steps of the second convolution, with the norm between.
+    finish1: Activation,
+    conv2: PackedBytes,
+    finish2: Activation,
+}
+
+impl<D: Dot> DenseLayer<D> for QuantisedDense {
+    type Weights = QuantisedLayerWeights;
+    type Inner = u8;
+    const PANEL: usize = PANEL;
+
+    fn new(_: Level, weights: &QuantisedLayerWeights, channels: usize, _: usize) -> Result<Self> {
+        let QuantisedLayerWeights { norm1, conv1, norm2, conv2 } = weights;
+        let bottleneck = norm2.scale.len();
+        let growth = <Self as DenseLayer<D>>::growth(weights);
+        let fits = |kernel: &QuantisedKernel, norm: &FoldedNorm, inputs: usize, taps: usize, filters: usize| {
+            [norm.scale.len(), norm.shift.len(), kernel.steps.len()] == [inputs; 3]
+                && [kernel.finish.scale.len(), kernel.finish.shift.len()] == [filters; 2]
+                && kernel.weights.len() == taps * inputs * filters
+                && !kernel.weights.is_empty()
+        };
+        if !(fits(conv1, norm1, channels, 1, bottleneck) && fits(conv2, norm2, bottleneck, 9, growth)) {
+            bail!(
+                "backbone: a dense layer of {} and {} whole numbers on {channels} channels",
+                conv1.weights.len(),
+                conv2.weights.len()
+            );
+        }
+        let padded = bottleneck.next_multiple_of(PANEL);
+        let mut kernel = vec![0; 9 * padded * growth];
+        let taps = conv2.weights.chunks_exact(bottleneck * growth).zip(kernel.chunks_exact_mut(padded * growth));
+        taps.for_each(|(weights, padded)| padded[..weights.len()].copy_from_slice(weights));
+        Ok(Self {
+            channels,
+            growth,
+            norm1: Activation::new(&in_steps(norm1, &conv1.steps)),
+            conv1: PackedBytes::new(&conv1.weights, bottleneck),
+            finish1: Activation::new(&in_steps(&behind(&conv1.finish, norm2), &conv2.steps)),
+            conv2: PackedBytes::new(&kernel, growth),
+            finish2: Activation::new(&conv2.finish),
+        })
+    }
+
+    fn growth(weights: &QuantisedLayerWeights) -> usize {
+        weights.conv2.finish.scale.len()
+    }
+
+    fn bottleneck(&self) -> usize {
+        self.conv1.columns
+    }
+
+    fn by_tiles(&self) -> bool {
+        false
+    }
+
+    fn needs(&self) -> Needs {
+        let bytes = self.channels.next_multiple_of(PIECE).max(9 * self.conv1.columns);
+        Needs { bytes, ..Needs::default() }
+    }
+
+    fn reduce_operations(&self, side: usize) -> f64 {
+        (2 * side * side * self.channels * self.conv1.columns) as f64
+    }
+
+    fn expand_operations(&self, side: usize) -> f64 {
+        (2 * side * side * 9 * self.conv1.columns * self.growth) as f64
+    }
+
+    fn reduce(&self, dot: D, own: &[f32], inner: &mut [u8], share: &Share, scratch: &mut Scratch) {
+        let (plane, strip) = (share.plane, &mut scratch.bytes);
+        for tile in tiles(share.pixels(), D::DOT_ROWS) {
+            strip.begin(tile.len());
+            let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
+            strip.quantise(dot, pixels, &self.norm1, self.channels);
+            let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
+            let (matrix, finish, offsets) = (&self.conv1, &self.finish1, offsets(tile, place));
+            DotProduct { rows: strip.rows(), matrix, finish, out: inner, offsets }.compute(dot);
+        }
+    }
+
+    fn expand(&self, dot: D, inner: &[u8], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
+        let (plane, strip) = (share.plane, &mut scratch.bytes);
+        let channels = self.conv1.columns;
+        for tile in tiles(share.pixels(), D::DOT_ROWS) {
+            strip.begin(tile.len());
+            for (row, pixel) in tile.clone().enumerate() {
+                let (y, x) = share.position(pixel);
+                for tap in 0..9 {
+                    let from = ((y + tap / 3) * plane.bordered + x + tap % 3) * plane.bottleneck;
+                    strip.put(row, tap * channels, &inner[from..][..channels]);
+                }
+            }
+            let offsets = offsets(tile, |pixel| pixel * plane.stride + self.channels);
+            let (matrix, finish) = (&self.conv2, &self.finish2);
+            DotProduct { rows: strip.rows(), matrix, finish, out: own, offsets }.compute(dot);
+        }
+    }
+}
+
+/// A norm that puts out steps.
+fn in_steps(norm: &FoldedNorm, steps: &[f32]) -> FoldedNorm {
+    let divided = |numbers: &[f32]| numbers.iter().zip(steps).map(|(number, step)| number / step).collect();
+    FoldedNorm { scale: divided(&norm.scale), shift: divided(&norm.shift) }
+}
+
+/// Two norms, the second of what the first puts out.
+fn behind(first: &FoldedNorm, second: &FoldedNorm) -> FoldedNorm {
+    let scale = first.scale.iter().zip(&second.scale).map(|(a, b)| a * b).collect();
+    let shifts = first.shift.iter().zip(&second.scale).zip(&second.shift);
+    FoldedNorm { scale, shift: shifts.map(|((shift, scale), second)| shift * scale + second).collect() }
+}
