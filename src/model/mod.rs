@@ -15,6 +15,7 @@ mod networks;
 mod novelty;
 mod operating_point;
 mod parameters;
+mod quantisation;
 mod safetensors;
 mod topology;
 mod weights_file;
@@ -37,6 +38,7 @@ pub use operating_point::{
     SensitivitySpecificity,
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
+pub use quantisation::{QuantisedConv, QuantisedConvs, fit as fit_quantised_convs};
 #[cfg(feature = "train")]
 pub(crate) use topology::{BLOCK_POOL, BaselineNet, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 pub use topology::{Role, TensorSpec};

@@ -69,7 +69,8 @@ fn backbone_weights(
     Ok(BackboneWeights { stem, blocks })
 }
 
-pub(super) fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm, Error> {
+/// A norm with moving moments as one scale and one shift.
+pub(in crate::model) fn folded(norm: &Norm, parameters: &Parameters) -> Result<FoldedNorm, Error> {
     let numbers = |ending: &str| parameters.get(&norm.name, ending)?.to_vec1::<f32>();
     let (gamma, beta, mean, variance) =
         (numbers("weight")?, numbers("bias")?, numbers("running_mean")?, numbers("running_var")?);

@@ -9,6 +9,6 @@ mod training_walk;
 pub use contributions::ContributionMap;
 pub(in crate::model) use contributions::Contributions;
 pub use inference_walk::InferenceNetwork;
-pub(in crate::model) use inference_walk::Pooling;
+pub(in crate::model) use inference_walk::{Pooling, folded};
 pub use network::{Mode, Network, TrainingPass};
 pub use training_walk::Pass;

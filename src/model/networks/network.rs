@@ -51,7 +51,7 @@ impl Network {
         &self.architecture
     }
 
-    pub(super) fn topology(&self) -> &Topology {
+    pub(in crate::model) fn topology(&self) -> &Topology {
         &self.topology
     }
 
