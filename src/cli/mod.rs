@@ -7,11 +7,10 @@ use anyhow::bail;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::kernels::Level;
+use crate::model::PrecisionChoice;
 
 #[cfg(feature = "cli")]
 mod bench;
-#[cfg(feature = "cli")]
-mod calibrate;
 #[cfg(feature = "cli")]
 mod card;
 #[cfg(feature = "cli")]
@@ -92,7 +91,10 @@ pub enum Command {
     Train(train::TrainArguments),
     /// Calibrates a network by a cross-validation of its recipe, or by images that it was not trained on.
     #[cfg(feature = "cli")]
-    Calibrate(calibrate::CalibrateArguments),
+    Calibrate(weights::calibrate::CalibrateArguments),
+    /// Gives a weights file whole numbers to compute in, which are faster, and compares their answers.
+    #[cfg(feature = "cli")]
+    Quantise(weights::quantise::QuantiseArguments),
     /// Puts the figures of runs side by side: the report's summary table.
     #[cfg(feature = "cli")]
     Compare(compare::CompareArguments),
@@ -127,6 +129,21 @@ impl Command {
         matches!(self, Self::Serve(_))
     }
 
+    /// In which numbers its network computes. What only answers is as fast as it can be; what measures or fits gives the same
+    /// figures on every processor.
+    fn precision(&self) -> anyhow::Result<PrecisionChoice> {
+        if let Some(name) = variable("LOBULE_PRECISION")? {
+            return Ok(name.parse()?);
+        }
+        Ok(match self {
+            #[cfg(feature = "cli")]
+            Self::Predict(_) | Self::Bench(_) => PrecisionChoice::Auto,
+            Self::Serve(_) => PrecisionChoice::Auto,
+            #[cfg(feature = "cli")]
+            _ => PrecisionChoice::default(),
+        })
+    }
+
     /// Runs the command to its end.
     ///
     /// # Errors
@@ -135,6 +152,7 @@ impl Command {
         if let Some(level) = variable("LOBULE_SIMD")? {
             Level::force(&level)?;
         }
+        self.precision()?.force();
         match self {
             #[cfg(feature = "cli")]
             Self::Dataset(command) => dataset::run(command),
@@ -145,7 +163,9 @@ impl Command {
             #[cfg(feature = "cli")]
             Self::Train(arguments) => train::run(&arguments),
             #[cfg(feature = "cli")]
-            Self::Calibrate(arguments) => calibrate::run(&arguments),
+            Self::Calibrate(arguments) => weights::calibrate::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Quantise(arguments) => weights::quantise::run(&arguments),
             #[cfg(feature = "cli")]
             Self::Compare(arguments) => compare::run(&arguments),
             #[cfg(feature = "cli")]

@@ -17,6 +17,7 @@ mod observe;
 mod paired;
 mod predict_all;
 pub mod predictions;
+mod quantisation;
 mod subject;
 
 pub use controls::Control;
@@ -37,6 +38,7 @@ pub use paired::Paired;
 pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
 pub use predictions::{Margins, Predictions};
+pub use quantisation::QuantisationGate;
 pub use subject::{Stratum, Subject};
 
 /// What goes wrong with predictions: with a file of them, and with the images that they are to be made for.

@@ -15,7 +15,7 @@ use crate::model::networks::Pooling;
 use crate::model::safetensors::read_bytes;
 use crate::model::{
     Explanation, InferenceNetwork, Metadata, ModelError, Network, Novelty, NoveltyFeatures, NoveltyStatistics,
-    Parameters, WeightsFile,
+    Parameters, Precision, PrecisionChoice, Quantisation, WeightsFile,
 };
 use crate::pixels::{ColourMoments, Preprocess, RgbImage};
 use crate::system::cores;
@@ -29,6 +29,8 @@ pub struct ModelId {
     pub version: String,
     /// SHA-256 of the weights file, in hexadecimal.
     pub sha256: String,
+    /// In which numbers its dense layers are computed.
+    pub precision: Precision,
 }
 
 /// What a network says of one image.
@@ -129,22 +131,49 @@ impl Classifier {
     /// # Errors
     /// When they do not fit.
     pub fn from_bytes(bytes: &[u8], origin: &str, threads: usize) -> Result<Self, ModelError> {
+        Self::with_precision(bytes, origin, threads, PrecisionChoice::default())
+    }
+
+    /// The same with a choice of the numbers that the dense layers are computed in.
+    ///
+    /// # Errors
+    /// As [`Self::from_bytes`], and when whole numbers are asked for and the file has none.
+    pub fn with_precision(
+        bytes: &[u8],
+        origin: &str,
+        threads: usize,
+        choice: PrecisionChoice,
+    ) -> Result<Self, ModelError> {
         let level = Level::default();
         let network = || -> Result<_, ModelError> {
             let (network, weights) = timed(|| -> Result<_, ModelError> {
-                let WeightsFile { metadata, tensors, novelty } = WeightsFile::parse(bytes, origin)?;
+                let WeightsFile { metadata, tensors, novelty, quantised } = WeightsFile::parse(bytes, origin)?;
+                let quantised = match choice {
+                    PrecisionChoice::Always(Precision::F32) => None,
+                    PrecisionChoice::Always(Precision::Int8) if quantised.is_none() => {
+                        return Err(ModelError::NoWholeNumbers(origin.to_owned()));
+                    }
+                    PrecisionChoice::Always(Precision::Int8) => quantised,
+                    PrecisionChoice::Auto => {
+                        let pays = level.gains_by_whole_numbers();
+                        let passed = metadata.quantisation.as_ref().is_some_and(Quantisation::passed);
+                        quantised.filter(|_| pays && passed)
+                    }
+                };
                 let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
-                Ok((Network::new(metadata.architecture.clone(), parameters), metadata, novelty))
+                Ok((Network::new(metadata.architecture.clone(), parameters), metadata, novelty, quantised))
             });
-            let (network, metadata, novelty) = network?;
+            let (network, metadata, novelty, quantised) = network?;
             let pooling = if novelty.is_some() { Pooling::EveryBlock } else { Pooling::Taps };
             let size = metadata.preprocess.size as usize;
-            let (network, layout) = timed(|| InferenceNetwork::pooling(pooling, &network, size, level, threads));
-            Ok((network?, metadata, novelty, weights, layout))
+            let precision = if quantised.is_some() { Precision::Int8 } else { Precision::F32 };
+            let (network, layout) =
+                timed(|| InferenceNetwork::pooling(pooling, &network, quantised.as_ref(), size, level, threads));
+            Ok((network?, metadata, novelty, precision, weights, layout))
         };
         let ((loaded, (sha256, hash)), total) = timed(|| rayon::join(network, || timed(|| sha256(bytes))));
-        let (network, metadata, novelty, weights, layout) = loaded?;
-        let id = ModelId { name: metadata.name.clone(), version: metadata.version.clone(), sha256 };
+        let (network, metadata, novelty, precision, weights, layout) = loaded?;
+        let id = ModelId { name: metadata.name.clone(), version: metadata.version.clone(), sha256, precision };
         Ok(Self { id, load_times: LoadTimes { weights, layout, hash, total }, metadata, level, network, novelty })
     }
 

@@ -67,6 +67,11 @@ pub enum ModelError {
         "the statistics of the weights file's flags overflow on this image, so the file may be damaged; fit them again with `lobule calibrate`"
     )]
     NoveltyNotFinite,
+    /// Whole numbers were asked for, and the weights file has none.
+    #[error(
+        "{0} has no whole numbers to compute in; make a file that has them with `lobule quantise`, or unset LOBULE_PRECISION"
+    )]
+    NoWholeNumbers(String),
     /// The network has no taps, from which a margin's heatmap is made.
     #[error(
         "the network {0} has no taps, so it cannot say where in an image its margin comes from; heatmaps are for the fused \

@@ -15,6 +15,7 @@ mod networks;
 mod novelty;
 mod operating_point;
 mod parameters;
+mod precision;
 mod quantisation;
 mod safetensors;
 mod topology;
@@ -38,7 +39,8 @@ pub use operating_point::{
     SensitivitySpecificity,
 };
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
-pub use quantisation::{QuantisedConv, QuantisedConvs, fit as fit_quantised_convs};
+pub use precision::{Precision, PrecisionChoice, UnknownPrecision};
+pub use quantisation::{Quantisation, QuantisedConv, QuantisedConvs, fit as fit_quantised_convs};
 #[cfg(feature = "train")]
 pub(crate) use topology::{BLOCK_POOL, BaselineNet, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 pub use topology::{Role, TensorSpec};

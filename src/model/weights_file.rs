@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::classifier::{BUILT_IN, sha256};
-use crate::model::safetensors::{encode, parse, read_bytes, write_bytes};
+use crate::model::quantisation;
+use crate::model::safetensors::{Contents, encode, parse, read_bytes, write_bytes};
 use crate::model::{
     Architecture, Calibration, FlagThresholds, ModelError, ModelId, NoveltyStatistics, OperatingPoint, Parameters,
-    Role, StoredTensor, StoredTensors,
+    Precision, Quantisation, QuantisedConvs, Role, StoredTensor, StoredTensors,
 };
 use crate::pixels::Preprocess;
 
@@ -21,7 +22,7 @@ use crate::pixels::Preprocess;
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
 /// Operating points and calibration have not raised it: a program that does not know them passes over their fields and
 /// gives the same probabilities, because it has always divided by the temperature; it only refuses their names. Nor have
-/// flags: a program that does not know them refuses a file that has any by the names of their tensors.
+/// flags and whole numbers: a program that does not know them refuses a file that has any by the names of their tensors.
 pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.
@@ -55,6 +56,9 @@ pub struct Metadata {
     /// Where flags begin; none where nobody fitted the statistics that they need.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flags: Option<FlagThresholds>,
+    /// How far answers in whole numbers are from those in floating-point ones; there with the whole numbers, or not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantisation: Option<Quantisation>,
     /// What it was trained on, and how.
     pub provenance: Provenance,
     /// Which file of another program it was made from; none where this program trained it.
@@ -107,6 +111,8 @@ pub struct WeightsFile {
     pub tensors: StoredTensors,
     /// What its training's images are like; there with [`Metadata::flags`], or not at all.
     pub novelty: Option<NoveltyStatistics>,
+    /// Its dense layers in whole numbers; there with [`Metadata::quantisation`], or not at all.
+    pub quantised: Option<QuantisedConvs>,
 }
 
 impl WeightsFile {
@@ -135,7 +141,8 @@ impl WeightsFile {
         let file = Self::parse(bytes, &origin)?;
         Parameters::from_stored(&file.metadata.architecture, &file.tensors, &origin)?;
         let Metadata { name, version, .. } = &file.metadata;
-        let id = ModelId { name: name.clone(), version: version.clone(), sha256: sha256(bytes) };
+        let (name, version, sha256) = (name.clone(), version.clone(), sha256(bytes));
+        let id = ModelId { name, version, sha256, precision: Precision::F32 };
         Ok((file, id))
     }
 
@@ -144,10 +151,9 @@ impl WeightsFile {
     /// # Errors
     /// When they are not safetensors or do not describe a network of this program.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let (header, mut tensors) = parse(bytes, origin)?;
+        let mut contents = parse(bytes, origin)?;
         let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
-        let text = header.metadata().as_ref().and_then(|entries| entries.get(KEY));
-        let text = text.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
+        let text = contents.entry(KEY).ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
         #[derive(Deserialize)]
         struct Versioned {
             format: u32,
@@ -165,14 +171,28 @@ impl WeightsFile {
         }
         metadata.check_points().map_err(broken)?;
         metadata.flags.as_ref().map_or(Ok(()), FlagThresholds::check).map_err(broken)?;
+        metadata.quantisation.as_ref().map_or(Ok(()), Quantisation::check).map_err(broken)?;
         metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
         metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
-        let novelty = NoveltyStatistics::take_from(&mut tensors, &metadata.architecture)
+        let Contents { tensors, bytes, .. } = &mut contents;
+        let novelty = NoveltyStatistics::take_from(tensors, &metadata.architecture)
             .map_err(|reason| broken(format!("the statistics of its flags are broken: {reason}")))?;
+        let quantised = quantisation::take_from(tensors, bytes, &metadata.architecture)
+            .map_err(|reason| broken(format!("its whole numbers are broken: {reason}")))?;
+        if let Some(name) = bytes.keys().next() {
+            return Err(broken(format!("the tensor {name} of whole numbers belongs to nothing")));
+        }
         match (&metadata.flags, &novelty) {
-            (Some(_), None) => Err(broken("it has thresholds of flags, but not their statistics".to_owned())),
-            (None, Some(_)) => Err(broken("it has the statistics of flags, but not their thresholds".to_owned())),
-            _ => Ok(Self { metadata, tensors, novelty }),
+            (Some(_), None) => return Err(broken("it has thresholds of flags, but not their statistics".to_owned())),
+            (None, Some(_)) => {
+                return Err(broken("it has the statistics of flags, but not their thresholds".to_owned()));
+            }
+            _ => {}
+        }
+        match (&metadata.quantisation, &quantised) {
+            (Some(_), None) => Err(broken("it says how its whole numbers were fitted, but has none".to_owned())),
+            (None, Some(_)) => Err(broken("it has whole numbers, but does not say how they were fitted".to_owned())),
+            _ => Ok(Self { metadata, tensors: contents.tensors, novelty, quantised }),
         }
     }
 
@@ -193,7 +213,9 @@ impl WeightsFile {
         let text = serde_json::to_string(&self.metadata).map_err(|error| broken(error.to_string()))?;
         let mut tensors = self.tensors.clone();
         tensors.extend(self.novelty.iter().flat_map(NoveltyStatistics::tensors));
-        encode(&tensors, |name| kernel(name) || NoveltyStatistics::is_half(name), (KEY, text)).map_err(broken)
+        let (steps, bytes) = self.quantised.as_ref().map(quantisation::tensors).unwrap_or_default();
+        tensors.extend(steps);
+        encode(&tensors, &bytes, |name| kernel(name) || NoveltyStatistics::is_half(name), (KEY, text)).map_err(broken)
     }
 
     /// Writes the file: whole or not at all.

@@ -24,6 +24,6 @@ pub use recipe::{Augmentation, Keep, Recipe, Start, Views};
 pub use run::config::RunConfig;
 pub use run::folder::RunFolder;
 pub use run::{
-    CalibrationConfig, Config, CrossValidated, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome, RepeatOutcome,
-    calibrate, compare_runs, read_cross_validation, run,
+    CalibrationConfig, Config, CrossValidated, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome,
+    QuantisationConfig, RepeatOutcome, calibrate, compare_runs, quantise, read_cross_validation, run,
 };

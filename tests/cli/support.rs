@@ -101,12 +101,13 @@ pub(crate) fn untrained(architecture: Architecture, path: &Path) {
         operating_points: Vec::new(),
         calibration: None,
         flags: None,
+        quantisation: None,
         origin: None,
         provenance: Provenance::default(),
         trained_on: Vec::new(),
         figures: BTreeMap::new(),
     };
-    WeightsFile { metadata, tensors, novelty: None }.write(path).unwrap();
+    WeightsFile { metadata, tensors, novelty: None, quantised: None }.write(path).unwrap();
 }
 
 /// The same of a fused network of few channels, which answers and learns at once: the path of the file in a folder.

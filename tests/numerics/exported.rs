@@ -31,12 +31,13 @@ fn weights(architecture: Architecture, preprocess: Preprocess) -> Vec<u8> {
         operating_points: Vec::new(),
         calibration: None,
         flags: None,
+        quantisation: None,
         provenance: Provenance::default(),
         origin: None,
         trained_on: Vec::new(),
         figures: Default::default(),
     };
-    WeightsFile { metadata, tensors, novelty: None }.bytes().unwrap()
+    WeightsFile { metadata, tensors, novelty: None, quantised: None }.bytes().unwrap()
 }
 
 fn small_fused(size: u32) -> Vec<u8> {

@@ -7,11 +7,13 @@ use lobule::model::{
 };
 use lobule::pixels::{ColourMoments, RgbImage};
 
-/// The built-in weights file without the statistics of its flags, if it has any: its `flags` are null.
+/// The built-in weights file without the statistics of its flags, if it has any: its `flags` are null. Nor has
+/// it whole numbers.
 pub(crate) fn without_flags() -> WeightsFile {
     let built_in = include_bytes!("../../weights/lobule.safetensors");
     let mut file = WeightsFile::parse(built_in, "the built-in weights").unwrap();
     (file.metadata.flags, file.novelty) = (None, None);
+    (file.metadata.quantisation, file.quantised) = (None, None);
     file
 }
 

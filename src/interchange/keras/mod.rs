@@ -91,7 +91,7 @@ pub fn import(path: &Path, options: &ImportOptions) -> Result<WeightsFile, Inter
     // Held against the network here, so that no file is written that would be refused later.
     Parameters::from_stored(&network.architecture, &tensors, &origin)?;
     let metadata = metadata(path, program, network.architecture, preprocess, assumptions)?;
-    Ok(WeightsFile { metadata, tensors, novelty: None })
+    Ok(WeightsFile { metadata, tensors, novelty: None, quantised: None })
 }
 
 /// Reads the backbone of a DenseNet from a file of Keras, with a top, without one, or within a model with another head;
@@ -197,6 +197,7 @@ fn metadata(
         operating_points: Vec::new(),
         calibration: None,
         flags: None,
+        quantisation: None,
         provenance: Provenance {
             data: not_known(),
             split: not_known(),

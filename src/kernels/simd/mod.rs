@@ -68,6 +68,18 @@ impl Level {
         Ok(())
     }
 
+    /// Whether the dense layers are faster in whole numbers than in floating-point ones. By AVX2 alone they are not: its
+    /// instructions for whole numbers would have to be half as many again, and Winograd's transforms serve floating-point
+    /// ones only.
+    pub(crate) fn gains_by_whole_numbers(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            (self >= Self::AvxVnni && AvxVnni::new().is_some()) || (self >= Self::Avx512 && Avx512Vnni::new().is_some())
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     const ALL: [(Self, &str); 4] =
         [(Self::Portable, "portable"), (Self::Avx2, "avx2"), (Self::AvxVnni, "avx-vnni"), (Self::Avx512, "avx512")];
 }

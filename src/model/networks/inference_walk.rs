@@ -5,12 +5,13 @@
 use candle_core::{Error, Tensor};
 
 use crate::kernels::densenet::inference::{
-    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, StemWeights, TransitionWeights,
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, QuantisedKernel, QuantisedLayerWeights,
+    StemWeights, TransitionWeights,
 };
 use crate::kernels::{LayerTiming, Level};
 use crate::model::networks::contributions::Contributions;
 use crate::model::topology::{Conv, DenseLayer, FusedNet, Norm, STEM_POOL, Topology, Transition};
-use crate::model::{Mode, ModelError, Network, Parameters};
+use crate::model::{Mode, ModelError, Network, Parameters, QuantisedConv, QuantisedConvs};
 
 /// A network that only classifies. The fused one is laid out for images of one size; the baseline stays as it is.
 pub struct InferenceNetwork {
@@ -36,37 +37,61 @@ pub(in crate::model) enum Pooling {
 }
 
 /// The backbone's tensors, its norms with moving moments as one scale and one shift each.
-fn backbone_weights(
+fn backbone_weights<L>(
     net: &FusedNet,
     parameters: &Parameters,
     pooling: Pooling,
-) -> Result<BackboneWeights<LayerWeights>, Error> {
-    let kernel = |conv: &Conv| Ok::<_, Error>(parameters.get(&conv.name, "weight")?.as_detached_tensor());
-    let norm = |norm: &Norm| folded(norm, parameters);
+    layer: impl Fn(&DenseLayer) -> Result<L, Error>,
+) -> Result<BackboneWeights<L>, Error> {
     let mut blocks = Vec::new();
     for block in &net.blocks {
-        let layer = |layer: &DenseLayer| {
-            Ok(LayerWeights {
-                norm1: norm(&layer.norm1)?,
-                conv1: kernel(&layer.conv1)?,
-                norm2: norm(&layer.norm2)?,
-                conv2: kernel(&layer.conv2)?,
-            })
+        let layers = block.layers.iter().map(&layer).collect::<Result<_, Error>>()?;
+        let transition = |t: &Transition| {
+            Ok::<_, Error>(TransitionWeights { norm: folded(&t.norm, parameters)?, conv: kernel(&t.conv, parameters)? })
         };
-        let layers = block.layers.iter().map(layer).collect::<Result<_, Error>>()?;
-        let transition =
-            |t: &Transition| Ok::<_, Error>(TransitionWeights { norm: norm(&t.norm)?, conv: kernel(&t.conv)? });
         let transition = block.transition.as_ref().map(transition).transpose()?;
         let tap = block.tap.is_some();
         blocks.push(BlockWeights { layers, pooled: tap || pooling == Pooling::EveryBlock, tap, transition });
     }
     let stem = StemWeights {
         conv: net.stem.geometry,
-        kernel: kernel(&net.stem)?,
-        norm: norm(&net.stem_norm)?,
+        kernel: kernel(&net.stem, parameters)?,
+        norm: folded(&net.stem_norm, parameters)?,
         pool: STEM_POOL,
     };
     Ok(BackboneWeights { stem, blocks })
+}
+
+fn kernel(conv: &Conv, parameters: &Parameters) -> Result<Tensor, Error> {
+    Ok(parameters.get(&conv.name, "weight")?.as_detached_tensor())
+}
+
+fn layer_weights(layer: &DenseLayer, parameters: &Parameters) -> Result<LayerWeights, Error> {
+    Ok(LayerWeights {
+        norm1: folded(&layer.norm1, parameters)?,
+        conv1: kernel(&layer.conv1, parameters)?,
+        norm2: folded(&layer.norm2, parameters)?,
+        conv2: kernel(&layer.conv2, parameters)?,
+    })
+}
+
+fn quantised_weights(
+    layer: &DenseLayer,
+    parameters: &Parameters,
+    convs: &QuantisedConvs,
+) -> Result<QuantisedLayerWeights, Error> {
+    let kernel = |conv: &Conv| {
+        let QuantisedConv { weights, steps, scales, shifts } =
+            convs.get(&conv.name).ok_or_else(|| Error::Msg(format!("no whole numbers of {}", conv.name)))?;
+        let finish = FoldedNorm { scale: scales.clone(), shift: shifts.clone() };
+        Ok::<_, Error>(QuantisedKernel { weights: weights.clone(), steps: steps.clone(), finish })
+    };
+    Ok(QuantisedLayerWeights {
+        norm1: folded(&layer.norm1, parameters)?,
+        conv1: kernel(&layer.conv1)?,
+        norm2: folded(&layer.norm2, parameters)?,
+        conv2: kernel(&layer.conv2)?,
+    })
 }
 
 /// A norm with moving moments as one scale and one shift.
@@ -88,24 +113,38 @@ impl InferenceNetwork {
     /// # Errors
     /// When the images are too small for the network.
     pub fn new(network: &Network, size: usize, level: Level, threads: usize) -> Result<Self, ModelError> {
-        Self::pooling(Pooling::Taps, network, size, level, threads)
+        Self::pooling(Pooling::Taps, network, None, size, level, threads)
     }
 
-    /// The same with a choice of what is averaged.
+    /// The same with a choice of what is averaged, and with dense layers in whole numbers where they are given.
     pub(in crate::model) fn pooling(
         pooling: Pooling,
         network: &Network,
+        quantised: Option<&QuantisedConvs>,
         size: usize,
         level: Level,
         threads: usize,
     ) -> Result<Self, ModelError> {
         let head = network.without_backbone();
         let Topology::Fused(net) = network.topology() else { return Ok(Self { network: head, backbone: None }) };
-        let weights = backbone_weights(net, network.parameters(), pooling)?;
-        let channels = network.architecture().channels_of_blocks();
-        let pooled = weights.blocks.iter().zip(channels).filter(|(block, _)| block.pooled);
-        let pooled = pooled.map(|(block, channels)| PooledBlock { channels, tap: block.tap }).collect();
-        Ok(Self { network: head, backbone: Some((InferenceBackbone::new(&weights, size, level, threads)?, pooled)) })
+        let parameters = network.parameters();
+        let backbone = match quantised {
+            None => {
+                let layer = |layer: &DenseLayer| layer_weights(layer, parameters);
+                let weights = backbone_weights(net, parameters, pooling, layer)?;
+                InferenceBackbone::new(&weights, size, level, threads)
+            }
+            Some(convs) => {
+                let layer = |layer: &DenseLayer| quantised_weights(layer, parameters, convs);
+                let weights = backbone_weights(net, parameters, pooling, layer)?;
+                InferenceBackbone::quantised(&weights, size, level, threads)
+            }
+        };
+        let blocks = net.blocks.iter().zip(network.architecture().channels_of_blocks());
+        let pooled = blocks
+            .map(|(block, channels)| PooledBlock { channels, tap: block.tap.is_some() })
+            .filter(|block| block.tap || pooling == Pooling::EveryBlock);
+        Ok(Self { network: head, backbone: Some((backbone?, pooled.collect())) })
     }
 
     /// The logits (batch, 2) of images (batch, size, size, 3).

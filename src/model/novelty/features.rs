@@ -52,7 +52,7 @@ impl NoveltyObserver {
         let parameters = Parameters::from_stored(architecture, &file.tensors, origin)?;
         let (network, preprocess) = (Network::new(architecture.clone(), parameters), file.metadata.preprocess.clone());
         let (size, level) = (preprocess.size as usize, Level::default());
-        let network = InferenceNetwork::pooling(Pooling::EveryBlock, &network, size, level, 1)?;
+        let network = InferenceNetwork::pooling(Pooling::EveryBlock, &network, None, size, level, 1)?;
         Ok(Some(Self { network, preprocess, blocks }))
     }
 

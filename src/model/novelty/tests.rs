@@ -45,7 +45,7 @@ fn file() -> WeightsFile {
         trained_on: Vec::new(),
         figures: std::collections::BTreeMap::new(),
     };
-    WeightsFile { metadata, tensors, novelty: Some(novelty) }
+    WeightsFile { metadata, tensors, novelty: Some(novelty), quantised: None }
 }
 
 fn thresholds() -> FlagThresholds {

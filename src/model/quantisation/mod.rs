@@ -9,13 +9,17 @@
 
 mod cholesky;
 mod fit;
+mod gate;
 mod rounding;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 pub use fit::fit;
+pub use gate::Quantisation;
+pub(super) use tensors::{take_from, tensors};
 
 /// One convolution of a dense layer in whole numbers.
 ///

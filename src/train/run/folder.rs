@@ -148,11 +148,12 @@ impl RunFolder {
             operating_points: Vec::new(),
             calibration: None,
             flags: None,
+            quantisation: None,
             provenance,
             origin: None,
             trained_on,
             figures,
         };
-        WeightsFile { metadata, tensors: kept.weights, novelty: None }
+        WeightsFile { metadata, tensors: kept.weights, novelty: None, quantised: None }
     }
 }

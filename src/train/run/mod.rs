@@ -12,6 +12,7 @@ mod cross_validated;
 mod cross_validation;
 pub(crate) mod folder;
 mod memory_estimate;
+mod quantise;
 mod single_run;
 mod tensorboard;
 
@@ -21,6 +22,7 @@ pub use calibration::{CalibrationConfig, calibrate};
 pub use compare_runs::compare_runs;
 pub use cross_validated::{CrossValidated, read_cross_validation};
 pub use cross_validation::RepeatOutcome;
+pub use quantise::{QuantisationConfig, quantise};
 pub use single_run::Finished;
 
 use crate::breakhis::{Dataset, Split};

@@ -118,6 +118,8 @@ pub(super) fn calibrate_file(
     progress: &mut dyn Progress,
 ) -> Result<(), TrainError> {
     (file.metadata.flags, file.novelty) = (None, None);
+    // Their gate was of other probabilities and other flags.
+    (file.metadata.quantisation, file.quantised) = (None, None);
     let Some(calibration) = temperature::FileCalibration::of(repeats) else {
         progress.warn("the cross-validation lacks a class in some fold's others, so nothing is calibrated by it");
         return Ok(());

@@ -32,7 +32,7 @@ pub struct CalibrateArguments {
     output: PathBuf,
 }
 
-pub(super) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
+pub(in crate::cli) fn run(arguments: &CalibrateArguments) -> anyhow::Result<()> {
     keep_large_blocks();
     let CalibrateArguments { weights, data, cross_validation, output: path } = arguments;
     output::check_writable(path)?;

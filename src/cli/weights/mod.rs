@@ -1,4 +1,10 @@
-//! Which network answers, and how often it looks: the arguments that commands with a network have.
+//! Which network answers, and how often it looks: the arguments that commands with a network have. Beside them the commands
+//! that add to a weights file without training it.
+
+#[cfg(feature = "cli")]
+pub(super) mod calibrate;
+#[cfg(feature = "cli")]
+pub(super) mod quantise;
 
 use std::path::{Path, PathBuf};
 
