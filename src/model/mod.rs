@@ -4,7 +4,8 @@
 //!
 //! [`Architecture`] is the one description of a network: its layers, their names and their sizes. A [`Network`] puts
 //! [`Parameters`] to it, which are filled by [`Parameters::initial`] or from a [`WeightsFile`]. [`Network::learn`] is
-//! the training walk through it and [`InferenceNetwork`] the inference walk.
+//! the training walk through it and [`InferenceNetwork`] the inference walk. [`fit_quantised_convs`] finds the whole
+//! numbers in which the convolutions of its dense layers can be computed.
 
 mod architecture;
 mod classifier;
