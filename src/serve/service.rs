@@ -80,6 +80,8 @@ fn log_start(classifier: &Classifier, warm_up: Duration) {
         model = model.name,
         version = model.version,
         sha256 = model.sha256,
+        precision = %model.precision,
+        simd = %classifier.level(),
         "model ready in {ready:.0} ms: weights {weights:.0}, layout {layout:.0}, hash {hash:.0} (beside), \
          warm-up {warm_up:.0}"
     );

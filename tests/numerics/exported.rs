@@ -4,7 +4,8 @@ use image::RgbImage;
 use lobule::diagnosis::{Label, Threshold};
 use lobule::interchange::{OnnxParts, onnx};
 use lobule::model::{
-    Architecture, Baseline, Classifier, FORMAT, Fused, Metadata, ModelId, Origin, Prediction, Provenance, WeightsFile,
+    Architecture, Baseline, Classifier, FORMAT, Fused, Metadata, ModelId, Origin, Precision, Prediction, Provenance,
+    WeightsFile,
 };
 use lobule::pixels::{DecorrelationStretch, Preprocess};
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, Tensor, tvec};
@@ -127,7 +128,8 @@ fn an_exported_file_says_what_it_is_and_keeps_the_names() {
     file.metadata.calibration = None;
     file.metadata.origin =
         Some(Origin { file: "a.keras".into(), sha256: "11".into(), program: "Keras".into(), assumptions: vec![] });
-    let id = ModelId { name: "by formula".into(), version: "1".into(), sha256: "00ff".into() };
+    let id =
+        ModelId { name: "by formula".into(), version: "1".into(), sha256: "00ff".into(), precision: Precision::F32 };
     let bytes = onnx(&file, &id, EVERYTHING).unwrap();
     let model = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).unwrap();
     let property = |key: &str| {

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::cli::output;
 use crate::cli::weights::WeightsArguments;
-use crate::model::Classifier;
+use crate::model::{Classifier, Precision};
 use crate::pixels::RgbImage;
 use train::TrainBenchArguments;
 
@@ -53,6 +53,7 @@ struct Report {
     latency_ms: Latency,
     images_per_second: f64,
     simd: String,
+    precision: Precision,
 }
 
 /// The smallest times, in milliseconds, that half, nine tenths and 99 hundredths of all do not exceed.
@@ -101,7 +102,7 @@ fn print(report: &(impl Serialize + fmt::Display), json: bool) -> anyhow::Result
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} images, {} threads, {}", self.images, self.threads, self.simd)?;
+        writeln!(f, "{} images, {} threads, {}, {}", self.images, self.threads, self.simd, self.precision)?;
         write!(f, "latency     {}\nthroughput  {:.1} images/s\n", self.latency_ms, self.images_per_second)
     }
 }
@@ -129,6 +130,7 @@ fn measure(classifier: &Classifier, image: &RgbImage, images: u32) -> anyhow::Re
         latency_ms: Latency::of(times),
         images_per_second,
         simd: classifier.level().to_string(),
+        precision: classifier.id().precision,
     })
 }
 

@@ -141,13 +141,13 @@ mod tests {
     use super::*;
 
     use crate::diagnosis::{Probability, Threshold};
-    use crate::model::PointName;
+    use crate::model::{PointName, Precision};
     use crate::serve::error::HttpError;
 
     #[test]
     fn the_form_offers_the_operating_points() {
         let (card, config) = (
-            ModelId { name: String::new(), version: String::new(), sha256: String::new() },
+            ModelId { name: String::new(), version: String::new(), sha256: String::new(), precision: Precision::F32 },
             Config::for_machine(None, None),
         );
         let point = |name, threshold: f64, sensitivity: f64| OperatingPoint {
@@ -181,7 +181,8 @@ mod tests {
     #[test]
     fn the_policy_names_the_style_and_the_script_that_stand_in_the_page() {
         let policy = POLICY.to_str().unwrap();
-        let card = ModelId { name: String::new(), version: String::new(), sha256: String::new() };
+        let card =
+            ModelId { name: String::new(), version: String::new(), sha256: String::new(), precision: Precision::F32 };
         let guarded = Config { token: Some("x".parse().unwrap()), ..Config::for_machine(None, None) };
         let page = home(&card, &[], true, &guarded);
         assert!(page.contains("id=\"token\""));

@@ -154,7 +154,7 @@ mod tests {
     use super::super::results;
     use super::*;
     use crate::diagnosis::{Flags, RESEARCH_USE, Threshold};
-    use crate::model::{DecisionPoint, PointName};
+    use crate::model::{DecisionPoint, PointName, Precision};
     use crate::pixels::Note;
     use crate::serve::routes::Timings;
 
@@ -178,7 +178,12 @@ mod tests {
     }
 
     fn page_of(finding: &Finding, thumbnail: Option<&'static [u8]>) -> String {
-        let card = ModelId { name: "<b>net</b>".into(), version: "\"1\"".into(), sha256: String::new() };
+        let card = ModelId {
+            name: "<b>net</b>".into(),
+            version: "\"1\"".into(),
+            sha256: String::new(),
+            precision: Precision::F32,
+        };
         let thumbnail = thumbnail.map(Bytes::from_static);
         let (name, thumbnail) = (Some("<i>a.png"), thumbnail.as_ref());
         let heatmap = HeatmapAnswer { image: "data:image/png;base64,AA==".into(), range: 2.345 };

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::diagnosis::{Label, RESEARCH_USE, Threshold};
-use crate::model::{Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Origin, Provenance};
+use crate::model::{
+    Architecture, Calibration, FlagThresholds, ModelId, OperatingPoint, Origin, Provenance, Quantisation,
+};
 use crate::pixels::Preprocess;
 use crate::serve::error::HttpError;
 use crate::serve::page;
@@ -70,6 +72,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         thresholds: BTreeMap<&'static str, Threshold>,
         operating_points: &'a [OperatingPoint],
         calibration: Option<&'a Calibration>,
+        quantisation: Option<&'a Quantisation>,
         flags: Option<&'a FlagThresholds>,
         flags_in_words: &'static str,
         views: usize,
@@ -90,6 +93,7 @@ pub(super) fn model(service: &Service) -> Result<Reply, HttpError> {
         thresholds: BTreeMap::from([("default", metadata.threshold)]),
         operating_points: &metadata.operating_points,
         calibration: metadata.calibration.as_ref(),
+        quantisation: metadata.quantisation.as_ref(),
         flags: metadata.flags.as_ref(),
         flags_in_words: if metadata.flags.is_some() { FLAGS } else { NO_FLAGS },
         views: service.config.views.len(),

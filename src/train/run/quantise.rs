@@ -59,7 +59,7 @@ pub fn quantise(config: &QuantisationConfig, progress: &mut dyn Progress) -> Res
         Ok(file.metadata.preprocess.tensor(&read.image)?)
     });
     let tensors = tensors.collect::<Result<Vec<Tensor>, ModelError>>()?;
-    let batch = Tensor::cat(&tensors, 0).map_err(ModelError::from)?;
+    let batch = Tensor::stack(&tensors, 0).map_err(ModelError::from)?;
     let Some(convs) = fit_quantised_convs(&network, &batch)? else {
         let reason = "has a network without dense layers, and whole numbers are for those".to_owned();
         return Err(TrainError::unusable(origin(), reason));

@@ -35,6 +35,7 @@ impl<S: Simd> DenseLayer<S> for FoldedDense {
     type Weights = LayerWeights;
     type Inner = f32;
     const PANEL: usize = 2 * S::LANES;
+    const WHOLE_NUMBERS: bool = false;
 
     fn growth(weights: &LayerWeights) -> usize {
         weights.conv2.elem_count() / (9 * weights.norm2.scale.len()).max(1)

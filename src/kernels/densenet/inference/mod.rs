@@ -35,10 +35,10 @@ use crate::kernels::im2col::Geometry;
 use crate::kernels::simd::{Dot, Level, Simd, at_dot, at_level};
 use crate::kernels::slices;
 use folded_dense::FoldedDense;
-use plan::{Laid, Plan, Walk};
+use plan::{Laid, Plan, TimedLayer, Walk};
 use quantised_dense::QuantisedDense;
 use roofline::Clock;
-pub use roofline::{LayerTiming, peak};
+pub use roofline::{LayerTiming, peak, peak_of_whole_numbers};
 use thread_team::Team;
 
 /// A batch normalisation with moving moments: `scale * x + shift` for each channel.
@@ -198,7 +198,11 @@ impl InferenceBackbone {
             seconds[seconds.len() / 2]
         };
         let layers = self.plan.layers().into_iter().enumerate();
-        Ok(layers.map(|(index, (name, operations))| LayerTiming { name, operations, seconds: median(index) }).collect())
+        let timed = |(index, layer): (usize, TimedLayer)| {
+            let TimedLayer { name, operations, whole_numbers } = layer;
+            LayerTiming { name, operations, seconds: median(index), whole_numbers }
+        };
+        Ok(layers.map(timed).collect())
     }
 }
 

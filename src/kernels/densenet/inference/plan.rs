@@ -37,8 +37,15 @@ pub(crate) trait Walk: Send + Sync {
         team: Option<&Team>,
         clock: Option<&Clock>,
     );
-    /// Name and operations of what is timed, in the order of the clock's.
-    fn layers(&self) -> Vec<(String, f64)>;
+    /// What is timed, in the order of the clock's.
+    fn layers(&self) -> Vec<TimedLayer>;
+}
+
+/// A kind of layer that is timed.
+pub(crate) struct TimedLayer {
+    pub(crate) name: String,
+    pub(crate) operations: f64,
+    pub(crate) whole_numbers: bool,
 }
 
 /// A dense layer that is laid out, by floating-point or by whole numbers.
@@ -49,6 +56,8 @@ pub(crate) trait DenseLayer<S>: Sized + Send + Sync + 'static {
     type Inner: Copy + Default + Send + Sync;
     /// Columns of a panel of its matrices.
     const PANEL: usize;
+    /// Whether its products are of whole numbers.
+    const WHOLE_NUMBERS: bool;
 
     /// Lays a layer out that reads `channels` channels of a plane of `side` pixels a side.
     fn new(level: Level, weights: &Self::Weights, channels: usize, side: usize) -> Result<Self>;
@@ -216,20 +225,21 @@ impl<S: Simd, L: DenseLayer<S>> Walk for Plan<S, L> {
         self.blocks.iter().filter(|block| block.pooled).map(|block| block.channels).sum()
     }
 
-    fn layers(&self) -> Vec<(String, f64)> {
+    fn layers(&self) -> Vec<TimedLayer> {
         let mut layers = Vec::new();
+        let timed = |name, operations, whole_numbers| TimedLayer { name, operations, whole_numbers };
         let mut before: Option<&FoldedBlock<L>> = None;
         for (index, block) in self.blocks.iter().enumerate() {
             let (side, number) = (block.plane.width, index + 1);
             layers.push(match before.and_then(|block| block.transition.as_ref()) {
-                None => ("stem".into(), self.stem.operations(self.size)),
-                Some(transition) => (format!("transition {index}"), transition.operations(side)),
+                None => timed("stem".into(), self.stem.operations(self.size), false),
+                Some(transition) => timed(format!("transition {index}"), transition.operations(side), false),
             });
             let sum = |operations: fn(&L, usize) -> f64| -> f64 {
                 block.layers.iter().map(|layer| operations(layer, side)).sum()
             };
-            layers.push((format!("block {number}, 1x1"), sum(L::reduce_operations)));
-            layers.push((format!("block {number}, 3x3"), sum(L::expand_operations)));
+            layers.push(timed(format!("block {number}, 1x1"), sum(L::reduce_operations), L::WHOLE_NUMBERS));
+            layers.push(timed(format!("block {number}, 3x3"), sum(L::expand_operations), L::WHOLE_NUMBERS));
             before = Some(block);
         }
         layers

@@ -31,6 +31,7 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
     type Weights = QuantisedLayerWeights;
     type Inner = u8;
     const PANEL: usize = PANEL;
+    const WHOLE_NUMBERS: bool = true;
 
     fn new(_: Level, weights: &QuantisedLayerWeights, channels: usize, _: usize) -> Result<Self> {
         let QuantisedLayerWeights { norm1, conv1, norm2, conv2 } = weights;

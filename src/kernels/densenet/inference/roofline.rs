@@ -5,18 +5,20 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::kernels::densenet::inference::at_level;
-use crate::kernels::simd::{Level, Simd};
+use crate::kernels::simd::{Dot, GROUP, Level, Simd, at_dot};
 
 /// The time of one kind of layer on the way of an image through a backbone, summed over a block.
 #[derive(Clone, Debug)]
 pub struct LayerTiming {
     /// What is computed: `stem`, `block 2, 1x1`, ...
     pub name: String,
-    /// Floating-point operations of its products: two for each multiplication that is done. Where a transform saves
+    /// Operations of its products: two for each multiplication that is done. Where a transform saves
     /// multiplications, those that are left.
     pub operations: f64,
     /// Time of one image on one thread.
     pub seconds: f64,
+    /// Whether its products are of whole numbers.
+    pub whole_numbers: bool,
 }
 
 /// The clock of a walk: a time for each kind of layer.
@@ -60,6 +62,11 @@ pub fn peak(level: Level) -> f64 {
     at_level!(level, simd => measure(simd))
 }
 
+/// The same of whole numbers: operations a second, two for each product that is added.
+pub fn peak_of_whole_numbers(level: Level) -> f64 {
+    at_dot!(level, dot => measure_whole(dot))
+}
+
 /// Sums that are built up side by side: enough to hide the latency, few enough for the registers of every level.
 const SUMS: usize = 12;
 const ROUNDS: u32 = 200_000;
@@ -85,13 +92,38 @@ fn measure<S: Simd>(simd: S) -> f64 {
     (0..20).map(|_| run()).fold(0.0, f64::max)
 }
 
+fn measure_whole<D: Dot>(dot: D) -> f64 {
+    let (inputs, weights) = (black_box([3u8; GROUP]), black_box([5i8; 16 * GROUP]));
+    let run = || {
+        let began = Instant::now();
+        dot.vectorize(
+            #[inline(always)]
+            || {
+                // SAFETY: there are a group of inputs and 16 groups of weights, as many as the widest level has lanes.
+                let (inputs, weights) =
+                    unsafe { (dot.splat_group(inputs.as_ptr()), dot.load_weights(weights.as_ptr())) };
+                let mut sums = [dot.no_sums(); SUMS];
+                for _ in 0..ROUNDS {
+                    for sum in &mut sums {
+                        *sum = dot.add_products(*sum, inputs, weights);
+                    }
+                }
+                black_box(sums);
+            },
+        );
+        f64::from(ROUNDS) * (2 * GROUP * SUMS * D::LANES) as f64 / began.elapsed().as_secs_f64()
+    };
+    (0..20).map(|_| run()).fold(0.0, f64::max)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_level_has_a_peak() {
-        let peaks: Vec<f64> = Level::available().into_iter().map(peak).collect();
+        let peaks: Vec<f64> =
+            Level::available().into_iter().flat_map(|l| [peak(l), peak_of_whole_numbers(l)]).collect();
         assert!(peaks.iter().all(|peak| peak.is_finite() && *peak > 0.0), "{peaks:?}");
     }
 }
