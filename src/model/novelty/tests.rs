@@ -40,6 +40,7 @@ fn file() -> WeightsFile {
         operating_points: Vec::new(),
         calibration: None,
         flags: Some(thresholds()),
+        quantisation: None,
         provenance: Provenance::default(),
         origin: None,
         trained_on: Vec::new(),

@@ -8,6 +8,8 @@
 //! Nothing here is made for speed of classification: a network is fitted once, and its whole numbers are kept.
 
 mod cholesky;
+#[cfg(test)]
+mod file_tests;
 mod fit;
 mod gate;
 mod rounding;

@@ -183,10 +183,29 @@ fn filter(maps: &Grid, filter: usize) -> Vec<f32> {
 fn the_walk_of_these_tests_is_that_of_inference() {
     let network = network();
     let (_, means) = Walk::of(&network, None);
-    let inference = InferenceNetwork::pooling(Pooling::Taps, &network, SIZE, Level::default(), 1).unwrap();
+    let inference = InferenceNetwork::pooling(Pooling::Taps, &network, None, SIZE, Level::default(), 1).unwrap();
     let theirs = inference.pooled_taps(&images()).unwrap().unwrap().pop().unwrap().to_vec2::<f32>().unwrap();
     for (ours, theirs) in means.iter().flatten().zip(theirs.iter().flatten()) {
         assert!((ours - theirs).abs() < 1e-4, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn inference_in_whole_numbers_is_the_walk_of_these_tests_at_every_level() {
+    let network = network();
+    let quantised = fit(&network, &images()).unwrap().unwrap();
+    let (_, means) = Walk::of(&network, Some(&quantised));
+    for (level, threads) in Level::available().into_iter().flat_map(|level| [(level, 1), (level, 3)]) {
+        let inference =
+            InferenceNetwork::pooling(Pooling::Taps, &network, Some(&quantised), SIZE, level, threads).unwrap();
+        let theirs = (0..IMAGES).flat_map(|image| {
+            let image = images().narrow(0, image, 1).unwrap();
+            inference.pooled_taps(&image).unwrap().unwrap().pop().unwrap().to_vec2::<f32>().unwrap().concat()
+        });
+        for (ours, theirs) in means.iter().flatten().zip(theirs) {
+            // An activation may be a rounding error from the next step.
+            assert!((ours - theirs).abs() < 1e-3, "{level}, {threads} threads: {theirs} instead of {ours}");
+        }
     }
 }
 
