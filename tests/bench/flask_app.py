@@ -27,7 +27,7 @@ def status():
 
 @app.post("/predict")
 def predict():
-    pixels = preprocess(Image.open(request.files["file"].stream), RULE)
+    pixels = preprocess(Image.open(request.files["file"].stream), RULE, exact=False)
     malignant = float(model.predict(pixels, verbose=0)[0, 1])
     label, confidence = ("Malignant", malignant) if malignant > 0.5 else ("Benign", 1 - malignant)
     return jsonify(label=label, confidence=confidence, probability_malignant=malignant)

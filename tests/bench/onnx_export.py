@@ -22,6 +22,8 @@ import onnx
 import onnxruntime
 from PIL import Image
 
+from image import finish
+
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "src/guide/interchange.md").read_text()
 TOLERANCE = 1e-4
@@ -59,7 +61,8 @@ def compare(arguments, weights, folder):
         pixels = np.stack([resize(rule)(Image.open(file).convert("RGB"), rule["size"]) for file in files])
         inputs = pixels.transpose(0, 3, 1, 2).astype(np.float32)
         if "--without-preprocess" in flags:
-            inputs = np.stack([preprocess(image, rule) for image in inputs.astype(np.float64)]).astype(np.float32)
+            inputs = np.stack([finish(image.transpose(1, 2, 0), rule).transpose(2, 0, 1) for image in inputs])
+            inputs = inputs.astype(np.float32)
         session = onnxruntime.InferenceSession(target)
         [name] = [node.name for node in session.get_inputs()]
         for batch in BATCHES:
@@ -93,22 +96,6 @@ def resize(rule):
     scope = {"np": np}
     exec(blocks[0 if rule["resampling"] == "antialiased" else 1], scope)
     return scope["resize"]
-
-
-def preprocess(pixels, rule):
-    """What comes between resizing and the network, for pixels (3, size, size), with numpy's eigenvectors."""
-    colours = pixels.reshape(3, -1) / 255
-    if stretch := rule.get("decorrelation_stretch"):
-        lms = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
-        lab = np.diag([1 / 3**0.5, 1 / 6**0.5, 1 / 2**0.5]) @ np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]])
-        points = lab @ np.log(np.maximum(lms @ colours, 1 / 255))
-        mean = points.mean(axis=1, keepdims=True)
-        values, vectors = np.linalg.eigh(np.cov(points, bias=True) + stretch["noise"] * np.eye(3))
-        whitening = vectors @ np.diag(values**-0.5) @ vectors.T
-        points = np.diag(stretch["deviation"]) @ whitening @ (points - mean) + mean
-        colours = np.clip(np.linalg.inv(lms) @ np.exp(np.linalg.inv(lab) @ points), 0, 1)
-    mean, std = np.array(rule["mean"])[:, None], np.array(rule["std"])[:, None]
-    return ((colours - mean) / std).reshape(pixels.shape)
 
 
 def load_in_torchvision(lobule, weights, folder):
