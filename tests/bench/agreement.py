@@ -13,12 +13,13 @@ TOLERANCE = 1e-4
 def run(arguments):
     """One image through lobule and through each form of each peer."""
     folder = models.folder(arguments)
-    command = [arguments.lobule, "predict", "--weights", arguments.weights, "--format", "json", models.TISSUE]
+    command = ["env", "LOBULE_PRECISION=f32", arguments.lobule, "predict", "--weights", arguments.weights, "--format", "json",
+               models.TISSUE]
     lobule = run_lobule(command)["probability_malignant"]
     rows, figures = [], {"lobule": lobule}
-    for name, settings in engines(threads=1).items():
+    for name, settings in engines(folder, threads=1).items():
         for setting, spec in settings.items():
-            peer = Peer(arguments, name, setting, folder=folder, threads=1, **spec)
+            peer = Peer(arguments, name, setting, **spec)
             probability = peer.turn(0)["probability"]
             peer.close()
             figures[f"{name}, {setting}"] = probability

@@ -14,32 +14,38 @@ import sys
 import latency
 import models
 import table
-from turns import Peer, fastest, ratios, take_turns
+from turns import ratios, take_turns
 
 PR_SET_PDEATHSIG = 1
 
 
 def run(arguments):
-    """Lobule on one thread and on two, and OpenVINO on two with its best setting there, all beside the loops."""
-    folder = models.folder(arguments)
-    one, two = latency.lobule(arguments, 1), latency.lobule(arguments, 2)
+    peers = {"OpenVINO": latency.engines(models.folder(arguments), threads=2)["OpenVINO"]}
+    return compare(arguments, "f32", peers)
+
+
+def compare(arguments, precision, peers):
+    """Lobule on one thread and on two, and the peers on two with their best settings there, all beside the loops."""
+    one, two = (latency.lobule(arguments, threads, precision) for threads in [1, 2])
     one.name = "lobule on one thread"
+    players, settings = [], {}
     with busy_cores():
-        loaded = [Peer(arguments, "OpenVINO", setting, folder=folder, threads=2, **spec)
-                  for setting, spec in latency.engines(2)["OpenVINO"].items()]
-        openvino, settings = fastest(loaded, 2 if arguments.quick else 5, arguments.seconds / 2, latency.p50)
         try:
-            rounds = take_turns([one, two, openvino], arguments.rounds, arguments.seconds)
+            for name, candidates in peers.items():
+                best, settings[name] = latency.best_setting(arguments, name, candidates)
+                players.append(best)
+            rounds = take_turns([one, two, *players], arguments.rounds, arguments.seconds)
         finally:
-            openvino.close()
-    results = {player.name: ratios(rounds, player.name, latency.p50) for player in [one, openvino]}
+            for player in players:
+                player.close()
+    results = {player.name: ratios(rounds, player.name, latency.p50) for player in [one, *players]}
     rows = []
-    for player, threads, most in [(two, 2, ""), (one, 1, "1.3"), (openvino, 2, "1")]:
+    for player, threads, most in [(two, 2, ""), (one, 1, "1.3"), *((player, 2, "1") for player in players)]:
         middle, slow = (statistics.median(figure(turns[player.name]) for turns in rounds)
                         for figure in [latency.p50, p90])
         ratio = table.ratio(results[player.name]) if most else ""
         rows.append([player.name, player.setting, threads, table.digits(middle), table.digits(slow), ratio, most])
-    title = f"Latency of one image beside a busy loop on each core, medians of {arguments.rounds} rounds"
+    title = f"Latency of one image, {precision}, beside a busy loop on each core, medians of {arguments.rounds} rounds"
     columns = ["program", "its best setting", "threads", "p50, ms", "p90, ms", "lobule on two threads / it, by p50",
                "wanted: at most"]
     return table.markdown(title, columns, rows), {"settings_p50_ms": settings, "results": results, "rounds": rounds}

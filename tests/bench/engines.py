@@ -1,7 +1,7 @@
 """The peers: for each, one function that loads it and gives back a function doing one unit of its work.
 
 `Work.call` does it once and returns the probability of malignancy, or nothing where there is none; `Work.images` is
-how many images that is. Libraries are imported where they are used, so that a process holds only its own peer.
+how many images that is; `Work.judge`, where a peer has one, gives the probability of another image. Libraries are imported where they are used, so that a process holds only its own peer.
 """
 
 import io
@@ -18,6 +18,7 @@ class Work:
 
     call: Callable
     images: int = 1
+    judge: Callable | None = None
 
 
 def tensorflow(threads, inter_op=1):
@@ -57,10 +58,9 @@ def tensorflow_graph(folder, threads, inter_op=1, form="frozen"):
     return Work(lambda: graph(image).numpy()[0, 1])
 
 
-def image_in_form(folder, form):
-    """The image as the input of that form of the network wants it."""
-    image = np.load(folder / "image.npy")
-    return image if form == "nhwc" else np.ascontiguousarray(image.transpose(0, 3, 1, 2))
+def in_form(image, form):
+    """An image (1, size, size, 3) as the input of that form of the network wants it."""
+    return image if form.startswith("nhwc") else np.ascontiguousarray(image.transpose(0, 3, 1, 2))
 
 
 def onnxruntime(folder, threads, form="nchw", spinning=True):
@@ -73,24 +73,34 @@ def onnxruntime(folder, threads, form="nchw", spinning=True):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
     session = onnxruntime.InferenceSession(folder / f"{form}.onnx", options, providers=["CPUExecutionProvider"])
-    inputs = {session.get_inputs()[0].name: image_in_form(folder, form)}
-    return Work(lambda: session.run(None, inputs)[0][0, 1])
+    name = session.get_inputs()[0].name
+    inputs = {name: in_form(np.load(folder / "image.npy"), form)}
+    return Work(lambda: session.run(None, inputs)[0][0, 1],
+                judge=lambda image: session.run(None, {name: in_form(image, form)})[0][0, 1])
 
 
-def openvino(folder, threads, form="nchw", pinning=True):
-    """OpenVINO on the CPU in f32, set for latency."""
+def openvino(folder, threads, form="nchw", pinning=True, precision="f32"):
+    """OpenVINO on the CPU, set for latency; without a precision it takes what the processor has, such as bf16."""
     import openvino
 
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads,
-                "ENABLE_CPU_PINNING": pinning}
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": pinning}
+    if precision:
+        settings["INFERENCE_PRECISION_HINT"] = precision
     request = openvino.Core().compile_model(folder / f"{form}.xml", "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(image_in_form(folder, form)))
+
+    def take(image):
+        request.set_input_tensor(openvino.Tensor(in_form(image, form)))
 
     def call():
         request.infer()
         return request.get_output_tensor().data[0, 1]
 
-    return Work(call)
+    def judge(image):
+        take(image)
+        return call()
+
+    take(np.load(folder / "image.npy"))
+    return Work(call, judge=judge)
 
 
 def keras_training(folder, threads, inter_op=1, jit=False, form="train_on_batch", batch=32):

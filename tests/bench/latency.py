@@ -1,5 +1,9 @@
-"""The time for one image of 128x128 pixels in f32, network only, on one thread and on two."""
+"""The time for one image of 128x128 pixels in f32, network only, on one thread and on two.
 
+The group `reduced` compares what computes in less than f32 in the same way.
+"""
+
+import functools
 import statistics
 
 import models
@@ -8,56 +12,66 @@ from turns import Lobule, Peer, fastest, ratios, run_lobule, take_turns
 
 
 def run(arguments):
-    """First each peer's settings against each other, then the best of each against lobule."""
-    folder = models.folder(arguments)
-    rows, figures = [], {}
+    return compare(arguments, "f32", functools.partial(engines, models.folder(arguments)))
+
+
+def compare(arguments, precision, peers):
+    """First each peer's settings against each other, then the best of each against lobule in that precision."""
+    rows, figures, said = [], {}, set()
     for threads in [1, 2]:
         players, settings = [], {}
-        for name, candidates in engines(threads).items():
-            loaded = [Peer(arguments, name, setting, folder=folder, threads=threads, **spec)
-                      for setting, spec in candidates.items()]
-            best, settings[name] = fastest(loaded, 2 if arguments.quick else 5, arguments.seconds / 2, p50)
+        for name, candidates in peers(threads).items():
+            best, settings[name] = best_setting(arguments, name, candidates)
             players.append(best)
-        rounds = take_turns([*players, lobule(arguments, threads)], arguments.rounds, arguments.seconds)
+        rounds = take_turns([*players, lobule(arguments, threads, precision)], arguments.rounds, arguments.seconds)
         results = {player.name: ratios(rounds, player.name, p50) for player in players}
+        said |= {turns["lobule"].get("precision", "f32") for turns in rounds}
         for player in players:
             player.close()
             result = results[player.name]
             rows.append([player.name, player.setting, threads, table.digits(result["peer"]),
                          table.digits(result["lobule"]), table.ratio(result)])
         figures[f"{threads} threads"] = {"settings_p50_ms": settings, "results": results}
-    title = f"Latency of one image, f32, medians of {arguments.rounds} rounds"
+    title = f"Latency of one image, {precision}, medians of {arguments.rounds} rounds"
     columns = ["peer", "its best setting", "threads", "peer, ms", "lobule, ms",
                "lobule / peer (below 1: lobule is faster)"]
-    note = "Lobule's time includes making the input of a 128x128 image; the peers get the finished tensor."
-    return table.markdown(title, columns, rows, [note]), figures
+    notes = ["Lobule's time includes making the input of a 128x128 image; the peers get the finished tensor.",
+             f"Lobule says that it computed in {' and '.join(sorted(said))}."]
+    return table.markdown(title, columns, rows, notes), figures
 
 
-def engines(threads):
-    """The peers and the settings that are tried: arguments of their functions in engines.py."""
+def best_setting(arguments, name, candidates):
+    """The peer at the fastest of its settings, and each setting's time."""
+    loaded = [Peer(arguments, name, setting, **spec) for setting, spec in candidates.items()]
+    return fastest(loaded, 2 if arguments.quick else 5, arguments.seconds / 2, p50)
+
+
+def engines(folder, threads):
+    """The peers and the settings that are tried: functions in engines.py and their arguments."""
+    where = {"folder": folder, "threads": threads}
     pools = [1] if threads == 1 else [1, 2]
     choices = [True] if threads == 1 else [True, False]
     return {
         "Keras model.predict": {
-            f"inter_op={inter_op}, jit={jit}": {"engine": "keras_predict", "inter_op": inter_op, "jit": jit}
+            f"inter_op={inter_op}, jit={jit}": {"engine": "keras_predict", "inter_op": inter_op, "jit": jit, **where}
             for inter_op in pools for jit in [False, True]},
         "TensorFlow graph": {
-            f"{form}, inter_op={inter_op}": {"engine": "tensorflow_graph", "inter_op": inter_op, "form": form}
+            f"{form}, inter_op={inter_op}": {"engine": "tensorflow_graph", "inter_op": inter_op, "form": form, **where}
             for inter_op in pools for form in ["traced", "frozen", "xla"]},
         "ONNX Runtime": {
-            f"{form}, spinning={spinning}": {"engine": "onnxruntime", "form": form, "spinning": spinning}
+            f"{form}, spinning={spinning}": {"engine": "onnxruntime", "form": form, "spinning": spinning, **where}
             for form in models.FORMS for spinning in choices},
         "OpenVINO": {
-            f"{form}, pinning={pinning}": {"engine": "openvino", "form": form, "pinning": pinning}
+            f"{form}, pinning={pinning}": {"engine": "openvino", "form": form, "pinning": pinning, **where}
             for form in models.FORMS for pinning in choices},
     }
 
 
-def lobule(arguments, threads):
+def lobule(arguments, threads, precision):
     """`lobule bench` with as many images as fill a turn: it times each one alone, and then all side by side."""
     def command(images):
-        return [arguments.lobule, "bench", "--weights", arguments.weights, "--threads", str(threads),
-                "--images", str(images), "--json"]
+        return ["env", f"LOBULE_PRECISION={precision}", arguments.lobule, "bench", "--weights", arguments.weights,
+                "--threads", str(threads), "--images", str(images), "--json"]
 
     probe = statistics.median(run_lobule(command(20))["latency_ms"]["p50"] for _ in range(3))
     return Lobule(lambda seconds: command(max(10, round(1000 * seconds / probe))))

@@ -15,26 +15,56 @@ import subprocess
 import sys
 from pathlib import Path
 
+HERE = Path(__file__).parent
 TISSUE = Path(__file__).parents[1] / "fixtures/tissue.png"
 FORMS = ["nhwc", "nchw", "norms"]
+CALIBRATION = 128
 
 
 def folder(arguments):
     """The folder with the models of the given weights file, which is filled when it is not there yet."""
-    programs = [Path(__file__).with_name(name) for name in ["models.py", "network.py", "image.py"]]
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in [arguments.weights, *programs])).hexdigest()[:12]
-    target = arguments.venv / "models" / digest
-    if not target.is_dir():
-        print("converting the network for the peers", file=sys.stderr)
-        unfinished = target.with_suffix(".part")
-        unfinished.mkdir(parents=True, exist_ok=True)
-        log = unfinished / "log.txt"
-        with log.open("w") as output:
-            command = [sys.executable, __file__, arguments.weights, unfinished]
-            if subprocess.run(command, stdout=output, stderr=output, check=False).returncode:
-                sys.exit(f"the network could not be converted; the reason is in {log}")
-        unfinished.rename(target)
+    sources = [arguments.weights, *(HERE / name for name in ["models.py", "network.py", "image.py"])]
+    target = arguments.venv / "models" / digest(sources)
+    fill(target, "converting the network for the peers", [HERE / "models.py", arguments.weights])
     return target
+
+
+def quantised(arguments):
+    """The folder with the forms that quantise.py makes, filled likewise; none without images to calibrate by."""
+    files = images(arguments)
+    if not files:
+        print(f"no images in {arguments.data / 'images'}, so no quantised peers; name their folder by --data",
+              file=sys.stderr)
+        return None
+    count = min(CALIBRATION, len(files))
+    files = [files[at * len(files) // count] for at in range(count)]
+    target = folder(arguments) / f"int8-{digest([HERE / 'quantise.py', *files])}"
+    fill(target, "quantising the network for the peers", [HERE / "quantise.py", target.parent, *files])
+    return target
+
+
+def images(arguments):
+    """The real images, under their original names."""
+    return sorted((arguments.data / "images").glob("SOB_[BM]_*"))
+
+
+def digest(files):
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+
+
+def fill(target, message, program):
+    """Runs a program that writes into the folder it is given last, unless that folder is there."""
+    if target.is_dir():
+        return
+    print(message, file=sys.stderr)
+    unfinished = target.with_suffix(".part")
+    unfinished.mkdir(parents=True, exist_ok=True)
+    log = unfinished / "log.txt"
+    with log.open("w") as output:
+        command = [sys.executable, *program, unfinished]
+        if subprocess.run(command, stdout=output, stderr=output, check=False).returncode:
+            sys.exit(f"{message} failed; the reason is in {log}")
+    unfinished.rename(target)
 
 
 def convert(weights, target):

@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-GROUPS = ["agreement", "latency", "busy_neighbour", "training", "service", "decode"]
+GROUPS = ["agreement", "quantised_peers", "latency", "reduced", "busy_neighbour", "training", "service", "decode"]
 
 
 def main():
@@ -39,6 +39,8 @@ def parse_arguments():
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"of {', '.join(GROUPS)} [default: all]")
     parser.add_argument("--lobule", type=absolute, default=ROOT / "target/release/lobule", help="the program")
     parser.add_argument("--weights", type=absolute, default=ROOT / "weights/lobule.safetensors", help="its weights")
+    parser.add_argument("--data", type=absolute, default=os.environ.get("LOBULE_BREAKHIS", ROOT / "../shared/breakhis"),
+                        help="folder of real images, by which peers are quantised [env: LOBULE_BREAKHIS]")
     parser.add_argument("--venv", type=absolute, default=ROOT / "target/peers",
                         help="folder of the virtual environment, which also takes models and logs")
     parser.add_argument("--rounds", type=int, help="rounds of turns [default: 15; 3 when quick]")
