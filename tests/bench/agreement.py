@@ -13,8 +13,8 @@ TOLERANCE = 1e-4
 def run(arguments):
     """One image through lobule and through each form of each peer."""
     folder = models.folder(arguments)
-    command = ["env", "LOBULE_PRECISION=f32", arguments.lobule, "predict", "--weights", arguments.weights, "--format", "json",
-               models.TISSUE]
+    command = ["env", "LOBULE_PRECISION=f32", arguments.lobule, "predict", "--weights", arguments.weights,
+               "--format", "json", models.TISSUE]
     lobule = run_lobule(command)["probability_malignant"]
     rows, figures = [], {"lobule": lobule}
     for name, settings in engines(folder, threads=1).items():

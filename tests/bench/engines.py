@@ -1,7 +1,8 @@
 """The peers: for each, one function that loads it and gives back a function doing one unit of its work.
 
 `Work.call` does it once and returns the probability of malignancy, or nothing where there is none; `Work.images` is
-how many images that is; `Work.judge`, where a peer has one, gives the probability of another image. Libraries are imported where they are used, so that a process holds only its own peer.
+how many images that is; `Work.judge`, where a peer has one, gives the probability of another image. Libraries are
+imported where they are used, so that a process holds only its own peer.
 """
 
 import io

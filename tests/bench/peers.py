@@ -1,6 +1,6 @@
 """Compares lobule with what else could do its work, on this machine, in turns: A, B, C, A, B, C ...
 
-    python3 tests/bench/peers.py                    all groups, about half an hour
+    python3 tests/bench/peers.py                    all groups, the best part of an hour
     python3 tests/bench/peers.py latency --quick    one group, a smoke run
 
 The peers are installed from PyPI, at the versions of requirements.txt, into a virtual environment that is made at

@@ -41,7 +41,7 @@ def main(source, *files):
 
 
 def write_onnx(source, inputs, target):
-    """Static, per channel, QDQ, u8 by i8 of the full range, after the preparation that ONNX Runtime's guide asks for."""
+    """Static, per channel, QDQ, u8 by i8 of the full range, after the preparation that ONNX Runtime's guide wants."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process

@@ -19,6 +19,8 @@ def run(arguments):
     """Every network of every peer of `reduced` on all images, of which a quick run takes a tenth."""
     folder = models.folder(arguments)
     files = models.images(arguments)[::EVERY_WHEN_QUICK if arguments.quick else 1]
+    if not files:
+        return "Quantised peers: no real images, so nothing to judge them by.\n", {}
     rule = json.loads((folder / "preprocess.json").read_text())
     images = [preprocess(Image.open(file), rule) for file in files]
     malignant = np.array([file.name.startswith("SOB_M") for file in files])
