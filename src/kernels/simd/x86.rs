@@ -147,4 +147,7 @@ macro_rules! of_512_bits {
 of_256_bits!(Avx2, "avx2,fma,f16c" = ["avx2", "fma", "f16c"]);
 of_256_bits!(AvxVnni, "avx2,fma,f16c,avxvnni" = ["avx2", "fma", "f16c", "avxvnni"]);
 of_512_bits!(Avx512, "avx512f,avx2,fma,f16c" = ["avx512f", "avx2", "fma", "f16c"]);
-of_512_bits!(Avx512Vnni, "avx512f,avx512vnni,avx2,fma,f16c" = ["avx512f", "avx512vnni", "avx2", "fma", "f16c"]);
+of_512_bits!(
+    Avx512Vnni,
+    "avx512f,avx512bw,avx512vnni,avx2,fma,f16c" = ["avx512f", "avx512bw", "avx512vnni", "avx2", "fma", "f16c"]
+);

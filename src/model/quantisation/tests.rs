@@ -21,7 +21,11 @@ fn fill(count: usize, seed: usize) -> Vec<f32> {
 
 /// Its kernels are those that training starts from, and its norms are filled.
 fn network() -> Network {
-    let sizes = Fused { stem: 8, growth: 8, bottleneck: 16, blocks: vec![1, 2, 1], tap: 12, hidden: 6, dropout: 0.4 };
+    network_of_width(16)
+}
+
+fn network_of_width(bottleneck: usize) -> Network {
+    let sizes = Fused { stem: 8, growth: 8, bottleneck, blocks: vec![1, 2, 1], tap: 12, hidden: 6, dropout: 0.4 };
     let architecture = Architecture::Fused(sizes);
     let parameters = Parameters::initial(&architecture, 3).unwrap();
     for (seed, spec) in architecture.tensors().iter().enumerate() {
@@ -192,7 +196,12 @@ fn the_walk_of_these_tests_is_that_of_inference() {
 
 #[test]
 fn inference_in_whole_numbers_is_the_walk_of_these_tests_at_every_level() {
-    let network = network();
+    // The second width is the one whose windows need not be gathered.
+    [16, 128].map(check_inference);
+}
+
+fn check_inference(bottleneck: usize) {
+    let network = network_of_width(bottleneck);
     let quantised = fit(&network, &images()).unwrap().unwrap();
     let (_, means) = Walk::of(&network, Some(&quantised));
     for (level, threads) in Level::available().into_iter().flat_map(|level| [(level, 1), (level, 3)]) {

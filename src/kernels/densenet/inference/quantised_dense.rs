@@ -7,7 +7,7 @@
 
 use candle_core::{Result, bail};
 
-use crate::kernels::densenet::inference::gemm::{Activation, DotProduct, PANEL, PIECE, PackedBytes, offsets};
+use crate::kernels::densenet::inference::gemm::{Activation, DotProduct, PANEL, PIECE, PackedBytes, Windows, offsets};
 use crate::kernels::densenet::inference::plan::DenseLayer;
 use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share, tiles};
 use crate::kernels::densenet::inference::{FoldedNorm, QuantisedKernel, QuantisedLayerWeights};
@@ -98,11 +98,14 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             strip.quantise(dot, pixels, &self.norm1, self.channels);
             let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
             let (matrix, finish, offsets) = (&self.conv1, &self.finish1, offsets(tile, place));
-            DotProduct { rows: strip.rows(), matrix, finish, out: inner, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, finish, out: inner, offsets }.compute(dot);
         }
     }
 
     fn expand(&self, dot: D, inner: &[u8], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
+        if self.conv1.columns == PIECE {
+            return self.windows(dot, inner, own, share);
+        }
         let (plane, strip) = (share.plane, &mut scratch.bytes);
         let channels = self.conv1.columns;
         for tile in tiles(share.pixels(), D::DOT_ROWS) {
@@ -116,7 +119,23 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             }
             let offsets = offsets(tile, |pixel| pixel * plane.stride + self.channels);
             let (matrix, finish) = (&self.conv2, &self.finish2);
-            DotProduct { rows: strip.rows(), matrix, finish, out: own, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, finish, out: own, offsets }.compute(dot);
+        }
+    }
+}
+
+impl QuantisedDense {
+    /// The second half where a pixel's bottleneck is a piece: then the windows of a row of pixels need not be gathered.
+    fn windows<D: Dot>(&self, dot: D, inner: &[u8], own: &mut [f32], share: &Share) {
+        let plane = share.plane;
+        let (matrix, finish, down) = (&self.conv2, &self.finish2, plane.bordered * PIECE);
+        for (line, y) in share.rows.clone().enumerate() {
+            for tile in tiles(plane.width, D::DOT_ROWS) {
+                let data = &inner[y * down + tile.start * PIECE..];
+                let rows = Windows { data, count: tile.len(), across: PIECE, down };
+                let pixel = |x| (line * plane.width + x) * plane.stride + self.channels;
+                DotProduct { rows, matrix, finish, out: own, offsets: offsets(tile, pixel) }.compute(dot);
+            }
         }
     }
 }

@@ -1,16 +1,48 @@
 //! The product of a few rows of whole numbers with a packed matrix, computed in registers: the one place where whole
 //! numbers are multiplied.
 //!
-//! In: some [`Rows`] of activations in steps. Out: a row for each, scaled and shifted, as floating-point numbers or, cut
+//! In: some [`Windows`] of activations in steps. Out: a row for each, scaled and shifted, as floating-point numbers or, cut
 //! and rounded, in steps of the next convolution.
 
 use crate::kernels::densenet::inference::gemm::tile::MOST_ROWS;
 use crate::kernels::densenet::inference::gemm::{Activation, PANEL, PIECE, PackedBytes, Rows};
 use crate::kernels::simd::{Dot, GROUP};
 
+/// Some rows of activations, each of which begins [`PIECE`] behind the one before; they may overlap, as the windows of a 3x3
+/// convolution on neighbouring pixels do. A row's pieces lie in lines of three.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Windows<'a> {
+    pub(crate) data: &'a [u8],
+    pub(crate) count: usize,
+    /// From a piece to the next one of its line.
+    pub(crate) across: usize,
+    /// From a line to the next.
+    pub(crate) down: usize,
+}
+
+impl<'a> From<Rows<'a, u8, PIECE>> for Windows<'a> {
+    fn from(Rows { data, count, next, .. }: Rows<'a, u8, PIECE>) -> Self {
+        Self { data, count, across: next, down: 3 * next }
+    }
+}
+
+impl Windows<'_> {
+    /// Where a piece of the first row begins.
+    #[inline(always)]
+    fn piece(&self, index: usize) -> usize {
+        index / 3 * self.down + index % 3 * self.across
+    }
+
+    /// Whether `depth` numbers of each row lie in the data.
+    fn reach(&self, depth: usize) -> bool {
+        let end = |piece: usize| self.piece(piece) + (self.count - 1) * PIECE + PIECE.min(depth - piece * PIECE);
+        (0..depth.div_ceil(PIECE)).all(|piece| end(piece) <= self.data.len())
+    }
+}
+
 /// The product of each of the rows with `matrix`, to be stored from `offsets[row]` of `out` on.
 pub(crate) struct DotProduct<'a, T> {
-    pub(crate) rows: Rows<'a, u8, PIECE>,
+    pub(crate) rows: Windows<'a>,
     pub(crate) matrix: &'a PackedBytes,
     /// `scale * sum + shift` is stored.
     pub(crate) finish: &'a Activation,
@@ -50,7 +82,6 @@ impl<T: Stored> DotProduct<'_, T> {
         let (PackedBytes { numbers, groups, columns }, count) = (self.matrix, self.rows.count);
         assert!((1..=D::DOT_ROWS).contains(&count), "rows of a tile");
         assert!(*groups > 0 && self.rows.reach(groups * GROUP), "numbers of the rows");
-        assert!(self.rows.piece % GROUP == 0, "a group of numbers lies in one piece");
         assert!(self.offsets[..count].iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
         assert!(numbers.len() == groups * GROUP * columns && columns % PANEL == 0, "whole panels");
         assert!(self.finish.scale.len() >= *columns && self.finish.shift.len() >= *columns, "channels");
@@ -76,11 +107,11 @@ impl<T: Stored> DotProduct<'_, T> {
                 for (panel, weights) in numbers.chunks_exact(groups * GROUP * PANEL).enumerate() {
                     for part in (0..PANEL).step_by(2 * D::LANES) {
                         let mut sums = [[dot.no_sums(); 2]; ROWS];
-                        for (index, weights) in weights.chunks(rows.piece * PANEL).enumerate() {
+                        for (index, weights) in weights.chunks(PIECE * PANEL).enumerate() {
                             // SAFETY: `compute` has checked that the rows reach all groups, and so does this piece of
                             // them as far as there are weights, each chunk of which is of whole groups.
                             unsafe {
-                                let piece = rows.data.as_ptr().add(index * rows.next);
+                                let piece = rows.data.as_ptr().add(rows.piece(index));
                                 accumulate::<D, ROWS>(dot, piece, weights, part, &mut sums);
                             }
                         }
@@ -162,8 +193,8 @@ mod tests {
             let offsets = offsets(0..rows, |row| row * stride);
             let (mut numbers, mut bytes) = (vec![f32::NAN; rows * stride], vec![77; rows * stride]);
             let (matrix, finish) = (&packed, &finish);
-            DotProduct { rows: strip.rows(), matrix, finish, out: &mut numbers, offsets }.compute(dot);
-            DotProduct { rows: strip.rows(), matrix, finish, out: &mut bytes, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, finish, out: &mut numbers, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, finish, out: &mut bytes, offsets }.compute(dot);
             for row in 0..rows {
                 for column in 0..columns {
                     let product = |k: usize| i32::from(left[row * depth + k]) * i32::from(right[k * columns + column]);

@@ -9,7 +9,7 @@ mod strip;
 mod tile;
 
 pub(crate) use aligned::Aligned;
-pub(crate) use dot_tile::DotProduct;
+pub(crate) use dot_tile::{DotProduct, Windows};
 pub(crate) use packed::{Packed, PanelNumbers, Panels};
 pub(crate) use packed_bytes::{PANEL, PackedBytes};
 pub(crate) use strip::{Activation, PIECE, Rows, Strip};

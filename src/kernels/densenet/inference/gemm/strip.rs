@@ -115,16 +115,24 @@ impl Strip<u8> {
             || {
                 for (row, pixel) in rows.enumerate() {
                     assert!(pixel.len() >= channels, "channels of a pixel");
+                    let (pixel, scale, shift) = (pixel.as_ptr(), scale.as_ptr(), shift.as_ptr());
                     for first in (0..channels).step_by(PIECE) {
-                        let target = self.piece(row, first / PIECE);
-                        for at in (0..PIECE.min(channels - first)).step_by(D::LANES) {
-                            let channel = first + at;
-                            // SAFETY: as in `activate`. Storing cuts at zero, so the ReLU is in it.
-                            unsafe {
-                                let scale = dot.load(scale.as_ptr().add(channel));
-                                let shift = dot.load(shift.as_ptr().add(channel));
-                                let x = dot.load(pixel.as_ptr().add(channel));
-                                dot.store_bytes(target.as_mut_ptr().add(at), dot.mul_add(x, scale, shift));
+                        let target = self.piece(row, first / PIECE).as_mut_ptr();
+                        let (mut at, end) = (0, PIECE.min(channels - first));
+                        // SAFETY: the assertions hold the reads, which end at a multiple of LANES not above `channels`, inside
+                        // their slices; a piece is a whole number of vectors. Storing cuts at zero, so the ReLU is in it.
+                        unsafe {
+                            while at + 4 * D::LANES <= end {
+                                let mut vectors = [dot.splat(0.0); 4];
+                                for (index, vector) in vectors.iter_mut().enumerate() {
+                                    *vector = in_steps(dot, pixel, scale, shift, first + at + index * D::LANES);
+                                }
+                                dot.store_four(target.add(at), vectors);
+                                at += 4 * D::LANES;
+                            }
+                            while at < end {
+                                dot.store_bytes(target.add(at), in_steps(dot, pixel, scale, shift, first + at));
+                                at += D::LANES;
                             }
                         }
                     }
@@ -132,6 +140,22 @@ impl Strip<u8> {
             },
         );
     }
+}
+
+/// Normed activations from a channel on, in steps.
+///
+/// # Safety
+/// All three must have a vector of numbers there.
+#[inline(always)]
+unsafe fn in_steps<D: Dot>(
+    dot: D,
+    pixel: *const f32,
+    scale: *const f32,
+    shift: *const f32,
+    channel: usize,
+) -> D::Vector {
+    // SAFETY: the caller vouches for the reads.
+    unsafe { dot.mul_add(dot.load(pixel.add(channel)), dot.load(scale.add(channel)), dot.load(shift.add(channel))) }
 }
 
 /// Some rows in memory, each of which begins `APART` numbers behind the one before; they may overlap.
