@@ -2,6 +2,7 @@
 //!
 //! In: RGB images of any size. Out: a [`Prediction`] each. Shared by reference between threads.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,13 +13,13 @@ use sha2::{Digest, Sha256};
 use crate::diagnosis::{Label, Probability, Threshold};
 use crate::kernels::{LayerTiming, Level};
 use crate::model::networks::Pooling;
-use crate::model::safetensors::read_bytes;
+use crate::model::safetensors::{parse_without, read_bytes};
 use crate::model::{
     Explanation, InferenceNetwork, Metadata, ModelError, Network, Novelty, NoveltyFeatures, NoveltyStatistics,
-    Parameters, Precision, PrecisionChoice, Quantisation, WeightsFile,
+    Parameters, Precision, PrecisionChoice, WeightsFile,
 };
 use crate::pixels::{ColourMoments, Preprocess, RgbImage};
-use crate::system::cores;
+use crate::system::{cores, give_back_constant};
 
 /// Which network classifies: enough to distinguish two weights files.
 #[derive(Clone, Debug, Serialize)]
@@ -120,7 +121,11 @@ impl Classifier {
     /// When the file cannot be read or does not fit.
     pub fn load(weights: Option<&Path>, threads: usize) -> Result<Self, ModelError> {
         match weights {
-            None => Self::from_bytes(BUILT_IN, "the built-in weights", threads),
+            None => {
+                let classifier = Self::from_bytes(BUILT_IN, "the built-in weights", threads);
+                give_back_constant(BUILT_IN);
+                classifier
+            }
             Some(path) => Self::from_bytes(&read_bytes(path)?, &path.display().to_string(), threads),
         }
     }
@@ -147,20 +152,19 @@ impl Classifier {
         let level = Level::default();
         let network = || -> Result<_, ModelError> {
             let (network, weights) = timed(|| -> Result<_, ModelError> {
-                let WeightsFile { metadata, tensors, novelty, quantised } = WeightsFile::parse(bytes, origin)?;
-                let quantised = match choice {
-                    PrecisionChoice::Always(Precision::F32) => None,
-                    PrecisionChoice::Always(Precision::Int8) if quantised.is_none() => {
-                        return Err(ModelError::NoWholeNumbers(origin.to_owned()));
-                    }
-                    PrecisionChoice::Always(Precision::Int8) => quantised,
-                    PrecisionChoice::Auto => {
-                        let pays = level.gains_by_whole_numbers();
-                        let passed = metadata.quantisation.as_ref().is_some_and(Quantisation::passed);
-                        quantised.filter(|_| pays && passed)
-                    }
+                let metadata = Metadata::of_file(bytes, origin)?;
+                let precision = chosen(choice, &metadata, level, origin)?;
+                // What is computed in whole numbers needs no floating-point kernels.
+                let spared = match precision {
+                    Precision::F32 => BTreeSet::new(),
+                    Precision::Int8 => metadata.architecture.kernels_of_dense_layers(),
                 };
-                let parameters = Parameters::from_stored(&metadata.architecture, &tensors, origin)?;
+                let mut contents = parse_without(bytes, origin, |name| spared.contains(name))?;
+                let left = std::mem::take(&mut contents.left);
+                let WeightsFile { metadata, tensors, novelty, quantised } =
+                    WeightsFile::of(metadata, contents, origin)?;
+                let parameters = Parameters::from_stored_without(&metadata.architecture, &tensors, &left, origin)?;
+                let quantised = quantised.filter(|_| precision == Precision::Int8);
                 Ok((Network::new(metadata.architecture.clone(), parameters), metadata, novelty, quantised))
             });
             let (network, metadata, novelty, quantised) = network?;
@@ -303,6 +307,16 @@ pub(super) fn joined(taps: &[Tensor]) -> Result<Vec<f32>, ModelError> {
 /// The SHA-256 of some bytes, in hexadecimal digits.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The precision that a choice comes to for a file on a processor of that level.
+fn chosen(choice: PrecisionChoice, metadata: &Metadata, level: Level, origin: &str) -> Result<Precision, ModelError> {
+    match (choice, &metadata.quantisation) {
+        (PrecisionChoice::Always(Precision::Int8), None) => Err(ModelError::NoWholeNumbers(origin.to_owned())),
+        (PrecisionChoice::Always(precision), _) => Ok(precision),
+        (PrecisionChoice::Auto, Some(found)) if found.passed() && level.gains_by_whole_numbers() => Ok(Precision::Int8),
+        (PrecisionChoice::Auto, _) => Ok(Precision::F32),
+    }
 }
 
 fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {

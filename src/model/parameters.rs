@@ -79,7 +79,18 @@ impl Parameters {
     /// # Errors
     /// When a tensor is missing, unexpected or of another shape, or holds what is not a number.
     pub fn from_stored(architecture: &Architecture, stored: &StoredTensors, origin: &str) -> Result<Self, ModelError> {
-        let specs = architecture.tensors();
+        Self::from_stored_without(architecture, stored, &BTreeMap::new(), origin)
+    }
+
+    /// The same where some tensors were left in their file, whose shapes are those of `left`.
+    pub(super) fn from_stored_without(
+        architecture: &Architecture,
+        stored: &StoredTensors,
+        left: &BTreeMap<String, Vec<usize>>,
+        origin: &str,
+    ) -> Result<Self, ModelError> {
+        let is_left = |spec: &TensorSpec| left.get(&spec.name) == Some(&spec.shape);
+        let specs: Vec<TensorSpec> = architecture.tensors().into_iter().filter(|spec| !is_left(spec)).collect();
         check_names(&specs, &stored.iter().collect(), origin)?;
         let parameter = |spec: TensorSpec| {
             let (data, shape) = in_memory(&spec, &stored[&spec.name], origin)?;

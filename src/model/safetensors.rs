@@ -41,6 +41,8 @@ pub(super) struct Contents {
     pub(super) header: tensor::Metadata,
     pub(super) tensors: StoredTensors,
     pub(super) bytes: BTreeMap<String, StoredBytes>,
+    /// The shapes of those that were left packed.
+    pub(super) left: BTreeMap<String, Vec<usize>>,
 }
 
 impl Contents {
@@ -124,12 +126,30 @@ pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// A file's bytes taken apart; all threads share in unpacking the tensors.
 pub(super) fn parse(bytes: &[u8], origin: &str) -> Result<Contents, ModelError> {
+    parse_without(bytes, origin, |_| false)
+}
+
+/// An entry of a file's metadata, without a look at its tensors.
+pub(super) fn entry_of(bytes: &[u8], origin: &str, key: &str) -> Result<Option<String>, ModelError> {
+    let (_, header) = read_header(bytes, origin)?;
+    Ok(header.metadata().as_ref().and_then(|entries| entries.get(key).cloned()))
+}
+
+fn read_header(bytes: &[u8], origin: &str) -> Result<(usize, tensor::Metadata), ModelError> {
     let broken = |reason: String| ModelError::NotSafetensors { origin: origin.to_owned(), reason };
-    let (length, header) = SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))?;
+    SafeTensors::read_metadata(bytes).map_err(|error| broken(error.to_string()))
+}
+
+/// The same without the tensors whose names are those of `leave`.
+pub(super) fn parse_without(bytes: &[u8], origin: &str, leave: impl Fn(&str) -> bool) -> Result<Contents, ModelError> {
+    let broken = |reason: String| ModelError::NotSafetensors { origin: origin.to_owned(), reason };
+    let (length, header) = read_header(bytes, origin)?;
     // The header stands behind its own length in 8 bytes, and every tensor's place was checked with it.
     let numbers = &bytes[8 + length..];
     let infos = header.tensors();
-    let (whole, floating): (Vec<_>, Vec<_>) = infos.iter().partition(|(_, info)| info.dtype == Dtype::I8);
+    let (left, taken): (Vec<_>, Vec<_>) = infos.iter().partition(|(name, _)| leave(name));
+    let left = left.into_iter().map(|(name, info)| (name.clone(), info.shape.clone())).collect();
+    let (whole, floating): (Vec<_>, Vec<_>) = taken.into_iter().partition(|(_, info)| info.dtype == Dtype::I8);
     let unpack = |(name, info): (&String, &&tensor::TensorInfo)| {
         let (from, to) = info.data_offsets;
         let data = match info.dtype {
@@ -148,7 +168,7 @@ pub(super) fn parse(bytes: &[u8], origin: &str) -> Result<Contents, ModelError> 
         || whole.into_par_iter().map(copy).collect(),
         || floating.into_par_iter().map(unpack).collect::<Result<_, _>>(),
     );
-    Ok(Contents { tensors: tensors?, bytes, header })
+    Ok(Contents { tensors: tensors?, bytes, left, header })
 }
 
 /// Numbers of 16 bits; a whole slice at a time is what the processor's own instruction converts.

@@ -5,6 +5,8 @@
 //! sources: Huang et al., "Densely Connected Convolutional Networks", CVPR 2017, and Keras's
 //! `applications/densenet.py`.
 
+use std::collections::BTreeSet;
+
 use crate::kernels::Geometry;
 use crate::model::architecture::{Architecture, Baseline, Fused};
 use crate::model::parameters::in_backbone;
@@ -45,6 +47,20 @@ impl Architecture {
         match self.topology() {
             Topology::Baseline(net) => net.tensors(),
             Topology::Fused(net) => net.tensors(),
+        }
+    }
+
+    /// The names of the kernels of the dense layers' convolutions, which whole numbers can stand for.
+    pub(in crate::model) fn kernels_of_dense_layers(&self) -> BTreeSet<String> {
+        match self.topology() {
+            Topology::Baseline(_) => BTreeSet::new(),
+            Topology::Fused(net) => {
+                let layers = net.blocks.iter().flat_map(|block| &block.layers);
+                layers
+                    .flat_map(|layer| [&layer.conv1, &layer.conv2])
+                    .map(|conv| format!("{}.weight", conv.name))
+                    .collect()
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnosis::{Label, Threshold};
 use crate::model::classifier::{BUILT_IN, sha256};
 use crate::model::quantisation;
-use crate::model::safetensors::{Contents, encode, parse, read_bytes, write_bytes};
+use crate::model::safetensors::{Contents, encode, entry_of, parse, read_bytes, write_bytes};
 use crate::model::{
     Architecture, Calibration, FlagThresholds, ModelError, ModelId, NoveltyStatistics, OperatingPoint, Parameters,
     Precision, Quantisation, QuantisedConvs, Role, StoredTensor, StoredTensors,
@@ -115,6 +115,35 @@ pub struct WeightsFile {
     pub quantised: Option<QuantisedConvs>,
 }
 
+impl Metadata {
+    /// What a weights file's bytes say of themselves, without a look at the tensors.
+    pub(super) fn of_file(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
+        let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
+        let text = entry_of(bytes, origin, KEY)?.ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
+        #[derive(Deserialize)]
+        struct Versioned {
+            format: u32,
+        }
+        let Versioned { format } = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        if !(1..=FORMAT).contains(&format) {
+            return Err(broken(format!("its format is {format}, this program reads up to {FORMAT}")));
+        }
+        let metadata: Self = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        if metadata.classes != Label::ALL {
+            return Err(broken(format!("its classes are {:?}", metadata.classes)));
+        }
+        if !(metadata.temperature.is_finite() && metadata.temperature > 0.0) {
+            return Err(broken(format!("its temperature is {}", metadata.temperature)));
+        }
+        metadata.check_points().map_err(broken)?;
+        metadata.flags.as_ref().map_or(Ok(()), FlagThresholds::check).map_err(broken)?;
+        metadata.quantisation.as_ref().map_or(Ok(()), Quantisation::check).map_err(broken)?;
+        metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
+        metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
+        Ok(metadata)
+    }
+}
+
 impl WeightsFile {
     /// Reads a weights file.
     ///
@@ -151,33 +180,17 @@ impl WeightsFile {
     /// # Errors
     /// When they are not safetensors or do not describe a network of this program.
     pub fn parse(bytes: &[u8], origin: &str) -> Result<Self, ModelError> {
-        let mut contents = parse(bytes, origin)?;
+        let metadata = Metadata::of_file(bytes, origin)?;
+        Self::of(metadata, parse(bytes, origin)?, origin)
+    }
+
+    /// The file of contents that were taken out of its bytes.
+    pub(super) fn of(metadata: Metadata, contents: Contents, origin: &str) -> Result<Self, ModelError> {
         let broken = |reason: String| ModelError::Metadata { origin: origin.to_owned(), reason };
-        let text = contents.entry(KEY).ok_or_else(|| broken(format!("the entry {KEY:?} is missing")))?;
-        #[derive(Deserialize)]
-        struct Versioned {
-            format: u32,
-        }
-        let Versioned { format } = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
-        if !(1..=FORMAT).contains(&format) {
-            return Err(broken(format!("its format is {format}, this program reads up to {FORMAT}")));
-        }
-        let metadata: Metadata = serde_json::from_str(text).map_err(|error| broken(error.to_string()))?;
-        if metadata.classes != Label::ALL {
-            return Err(broken(format!("its classes are {:?}", metadata.classes)));
-        }
-        if !(metadata.temperature.is_finite() && metadata.temperature > 0.0) {
-            return Err(broken(format!("its temperature is {}", metadata.temperature)));
-        }
-        metadata.check_points().map_err(broken)?;
-        metadata.flags.as_ref().map_or(Ok(()), FlagThresholds::check).map_err(broken)?;
-        metadata.quantisation.as_ref().map_or(Ok(()), Quantisation::check).map_err(broken)?;
-        metadata.preprocess.check().map_err(|error| broken(error.to_string()))?;
-        metadata.architecture.check(metadata.preprocess.size).map_err(broken)?;
-        let Contents { tensors, bytes, .. } = &mut contents;
-        let novelty = NoveltyStatistics::take_from(tensors, &metadata.architecture)
+        let Contents { mut tensors, mut bytes, .. } = contents;
+        let novelty = NoveltyStatistics::take_from(&mut tensors, &metadata.architecture)
             .map_err(|reason| broken(format!("the statistics of its flags are broken: {reason}")))?;
-        let quantised = quantisation::take_from(tensors, bytes, &metadata.architecture)
+        let quantised = quantisation::take_from(&mut tensors, &mut bytes, &metadata.architecture)
             .map_err(|reason| broken(format!("its whole numbers are broken: {reason}")))?;
         if let Some(name) = bytes.keys().next() {
             return Err(broken(format!("the tensor {name} of whole numbers belongs to nothing")));
@@ -192,7 +205,7 @@ impl WeightsFile {
         match (&metadata.quantisation, &quantised) {
             (Some(_), None) => Err(broken("it says how its whole numbers were fitted, but has none".to_owned())),
             (None, Some(_)) => Err(broken("it has whole numbers, but does not say how they were fitted".to_owned())),
-            _ => Ok(Self { metadata, tensors: contents.tensors, novelty, quantised }),
+            _ => Ok(Self { metadata, tensors, novelty, quantised }),
         }
     }
 

@@ -8,6 +8,7 @@ mod cores;
 mod memory;
 mod open_file;
 mod open_files;
+mod pages;
 mod printable;
 
 pub use atomic_write::write_whole;
@@ -15,4 +16,5 @@ pub use cores::cores;
 pub use memory::available_memory;
 pub use open_file::{no_file, open_file};
 pub use open_files::open_files_limit;
+pub use pages::give_back_constant;
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};

@@ -17,7 +17,7 @@ pub(in crate::cli) fn describe(classifier: &Classifier) -> Vec<(&'static str, St
     };
     let stretch = if input.decorrelation_stretch.is_some() { ", decorrelation stretch of the colours" } else { "" };
     let words = |text: &str| if text.is_empty() { "not given".to_owned() } else { text.to_owned() };
-    vec![
+    let mut facts = vec![
         ("name and version", format!("{} {}", id.name, id.version)),
         ("SHA-256 of the file", id.sha256.clone()),
         ("architecture", kind.to_owned()),
@@ -36,5 +36,14 @@ pub(in crate::cli) fn describe(classifier: &Classifier) -> Vec<(&'static str, St
                 cases => format!("{cases}, listed in the file"),
             },
         ),
-    ]
+    ];
+    if let Some(found) = &metadata.quantisation {
+        let words = format!(
+            "fitted to {} images; on {}, probabilities in them are at most {:.4} from those in floating-point numbers, and \
+             99 of 100 at most {:.4}",
+            found.fitted_to, found.images, found.largest, found.percentile_99
+        );
+        facts.push(("whole numbers", words));
+    }
+    facts
 }
