@@ -16,8 +16,9 @@ fn the_json_holds_what_the_contract_names() {
     assert_eq!((report["threads"].as_u64(), report["images"].as_u64()), (Some(2), Some(3)));
     assert_rising(&report["latency_ms"]);
     assert!(report["images_per_second"].as_f64().unwrap() > 0.0);
-    assert!(["avx512", "avx2", "portable"].contains(&report["simd"].as_str().unwrap()));
-    assert_eq!(report.as_object().unwrap().len(), 5);
+    assert!(["avx512", "avx-vnni", "avx2", "portable"].contains(&report["simd"].as_str().unwrap()));
+    assert!(["f32", "int8"].contains(&report["precision"].as_str().unwrap()));
+    assert_eq!(report.as_object().unwrap().len(), 6);
 }
 
 #[test]

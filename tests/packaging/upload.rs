@@ -103,7 +103,8 @@ fn there_is_one_such_file_and_the_upload_is_small() {
     assert!(!files.iter().any(|path| path.ends_with(".gcloudignore")), "gcloud reads the top one only");
     let bytes = files.iter().map(|path| root().join(path).metadata().unwrap().len()).sum::<u64>();
     println!("{bytes} bytes go up");
-    assert!(bytes < 20_000_000, "{bytes} bytes");
+    // The weights are 22 million of them.
+    assert!(bytes < 26_000_000, "{bytes} bytes");
 }
 
 #[test]
