@@ -129,16 +129,16 @@ impl Command {
         matches!(self, Self::Serve(_))
     }
 
-    /// In which numbers its network computes. What only answers is as fast as it can be; what measures or fits gives the same
-    /// figures on every processor.
+    /// In which numbers its network computes. What only answers is as fast as it can be; what measures computes as the network
+    /// was trained, unless it is told otherwise; and what fits or makes a file always does.
     fn precision(&self) -> anyhow::Result<PrecisionChoice> {
-        if let Some(name) = variable("LOBULE_PRECISION")? {
-            return Ok(name.parse()?);
-        }
+        let asked = variable("LOBULE_PRECISION")?.map(|name| name.parse::<PrecisionChoice>()).transpose()?;
         Ok(match self {
             #[cfg(feature = "cli")]
-            Self::Predict(_) | Self::Bench(_) => PrecisionChoice::Auto,
-            Self::Serve(_) => PrecisionChoice::Auto,
+            Self::Predict(_) | Self::Bench(_) => asked.unwrap_or(PrecisionChoice::Auto),
+            Self::Serve(_) => asked.unwrap_or(PrecisionChoice::Auto),
+            #[cfg(feature = "cli")]
+            Self::Evaluate(_) => asked.unwrap_or_default(),
             #[cfg(feature = "cli")]
             _ => PrecisionChoice::default(),
         })

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::{iter::Either, prelude::*};
 
 use crate::breakhis::ImageFile;
-use crate::diagnosis::{Decision, Flag, Flags, Threshold};
+use crate::diagnosis::{Flag, Threshold};
 use crate::evaluate::EvaluateError;
 use crate::evaluate::predict_all::FailedImage;
 use crate::model::{Classifier, Metadata, ModelError, Prediction, Quantisation};
@@ -32,7 +32,7 @@ pub struct QuantisationGate<'a> {
 /// What the two say of one image.
 struct Compared {
     distance: f64,
-    /// Whether flags or decision differ, and whether a number far from its threshold made them.
+    /// Whether flags or decision differ at any operating point, and whether a number far from its threshold made them.
     changed: bool,
     changed_far: bool,
     heatmap_error: f64,
@@ -80,29 +80,63 @@ impl QuantisationGate<'_> {
         } else {
             (self.whole.classify(image)?, 0.0)
         };
-        let threshold = self.exact.threshold();
-        let (before, after) = (said(metadata, &exact, threshold), said(metadata, &whole, threshold));
-        let changed = before != after;
-        let changed_far = changed && !near_a_threshold(metadata, &exact, threshold);
+        let named = metadata.operating_points.iter().map(|point| point.threshold);
+        let thresholds = named.chain([self.exact.threshold()]);
+        let differences: Vec<f64> =
+            thresholds.flat_map(|threshold| differences(metadata, &exact, &whole, threshold)).collect();
+        let changed = !differences.is_empty();
+        let changed_far = differences.iter().any(|distance| *distance > NEAR);
         let distance = (exact.probability_malignant.get() - whole.probability_malignant.get()).abs();
         Ok(Compared { distance, changed, changed_far, heatmap_error })
     }
 }
 
-fn said(metadata: &Metadata, prediction: &Prediction, threshold: Threshold) -> (Option<Flags>, Decision) {
-    let flags = metadata.flags_of(prediction, threshold);
-    (flags, Decision::of(threshold.decide(prediction.probability_malignant), flags))
+/// For each flag that only one of the two has, and for the class that they do not share: how far the exact number is from
+/// what it should have passed. The decision follows from these.
+fn differences(metadata: &Metadata, exact: &Prediction, whole: &Prediction, threshold: Threshold) -> Vec<f64> {
+    let margin = exact.margin - threshold.margin();
+    let class = |prediction: &Prediction| threshold.decide(prediction.probability_malignant);
+    let mut differences = Vec::new();
+    if class(exact) != class(whole) {
+        differences.push(margin.abs());
+    }
+    if let (Some(flags), Some(novelty)) = (&metadata.flags, exact.novelty) {
+        let limits = flags.limits();
+        let has =
+            |prediction: &Prediction, flag| limits.flags(prediction, threshold).unwrap_or_default().contains(flag);
+        differences.extend(Flag::ALL.into_iter().filter(|flag| has(exact, *flag) != has(whole, *flag)).map(|flag| {
+            let number = match flag {
+                Flag::Foreign => novelty.foreign,
+                Flag::Stain => novelty.stain,
+                Flag::Uncertain => margin.abs(),
+            };
+            (number - limits.of(flag)).abs()
+        }));
+    }
+    differences
 }
 
-fn near_a_threshold(metadata: &Metadata, prediction: &Prediction, threshold: Threshold) -> bool {
-    let from_decision = (prediction.margin - threshold.margin()).abs();
-    let of_flag = |flag: Flag| {
-        let (limits, novelty) = (metadata.flags.as_ref()?.limits(), prediction.novelty?);
-        Some(match flag {
-            Flag::Foreign => novelty.foreign - limits.foreign,
-            Flag::Stain => novelty.stain - limits.stain,
-            Flag::Uncertain => from_decision - limits.uncertain,
-        })
-    };
-    from_decision <= NEAR || Flag::ALL.into_iter().filter_map(of_flag).any(|distance| distance.abs() <= NEAR)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::WeightsFile;
+
+    #[test]
+    fn what_passes_a_threshold_is_as_far_as_the_exact_number_was_from_it() {
+        let (file, _) = WeightsFile::load(None).unwrap();
+        let limits = file.metadata.flags.as_ref().unwrap().limits();
+        let threshold = Threshold::HALF;
+        let at = |margin: f64, foreign: f64| {
+            let novelty = Some(crate::model::Novelty { foreign, stain: limits.stain - 1.0 });
+            Prediction { novelty, ..Prediction::from_margin(margin) }
+        };
+        let of = |exact: &Prediction, whole: &Prediction| differences(&file.metadata, exact, whole, threshold);
+        let (sure, known) = (limits.uncertain + 1.0, limits.foreign - 1.0);
+        assert!(of(&at(sure, known), &at(sure + 1.0, known - 1.0)).is_empty());
+        assert_eq!(of(&at(sure, known), &at(sure, limits.foreign + 0.1)), [1.0]);
+        let crossed = of(&at(sure, known), &at(-sure, known));
+        assert_eq!(crossed, [sure]);
+        let uncertain = of(&at(sure, known), &at(limits.uncertain / 2.0, known));
+        assert!(uncertain.len() == 1 && (uncertain[0] - 1.0).abs() < 1e-9, "{uncertain:?}");
+    }
 }

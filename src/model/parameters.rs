@@ -89,8 +89,19 @@ impl Parameters {
         left: &BTreeMap<String, Vec<usize>>,
         origin: &str,
     ) -> Result<Self, ModelError> {
-        let is_left = |spec: &TensorSpec| left.get(&spec.name) == Some(&spec.shape);
-        let specs: Vec<TensorSpec> = architecture.tensors().into_iter().filter(|spec| !is_left(spec)).collect();
+        let mut specs = architecture.tensors();
+        let misshapen: Vec<String> = specs
+            .iter()
+            .filter_map(|TensorSpec { name, shape, .. }| {
+                let found = left.get(name).filter(|found| *found != shape)?;
+                Some(format!("{name} is {found:?} and not {shape:?}"))
+            })
+            .collect();
+        if !misshapen.is_empty() {
+            let (missing, unexpected) = (Vec::new(), Vec::new());
+            return Err(ModelError::Mismatch { origin: origin.to_owned(), missing, unexpected, misshapen });
+        }
+        specs.retain(|spec| !left.contains_key(&spec.name));
         check_names(&specs, &stored.iter().collect(), origin)?;
         let parameter = |spec: TensorSpec| {
             let (data, shape) = in_memory(&spec, &stored[&spec.name], origin)?;

@@ -22,7 +22,7 @@ use crate::pixels::Preprocess;
 /// decorrelation stretch cannot be in it: a program that does not know the stretch must not read a file that wants it.
 /// Operating points and calibration have not raised it: a program that does not know them passes over their fields and
 /// gives the same probabilities, because it has always divided by the temperature; it only refuses their names. Nor have
-/// flags and whole numbers: a program that does not know them refuses a file that has any by the names of their tensors.
+/// flags and whole numbers: a program that does not know them refuses a file that has any by the names or types of their tensors.
 pub const FORMAT: u32 = 2;
 
 /// The metadata's key in a safetensors file.

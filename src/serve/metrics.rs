@@ -125,6 +125,7 @@ impl Metrics {
             ("model", model.name.clone()),
             ("model_version", model.version.clone()),
             ("model_sha256", model.sha256.clone()),
+            ("precision", model.precision.to_string()),
         ];
         registry.register("build", "Which program and which network answers", Info::new(build.to_vec()));
         registry.register("requests", "Requests that were answered, by route and status", self.requests.clone());

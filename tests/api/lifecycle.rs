@@ -177,7 +177,7 @@ fn the_environment_says_what_the_flags_say() {
 #[test]
 fn a_variable_that_is_set_to_nothing_is_not_set() {
     let names = "PORT LOBULE_THREADS LOBULE_QUEUE LOBULE_BATCH LOBULE_MAX_BYTES LOBULE_MAX_PIXELS LOBULE_ORIGINS \
-                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_READ_TIMEOUT K_SERVICE AIP_HTTP_PORT \
+                 LOBULE_WEIGHTS LOBULE_LOG LOBULE_LOG_FORMAT LOBULE_SIMD LOBULE_PRECISION LOBULE_READ_TIMEOUT K_SERVICE AIP_HTTP_PORT \
                  AIP_HEALTH_ROUTE AIP_PREDICT_ROUTE";
     let empty: Vec<(&str, &str)> = names.split(' ').map(|name| (name, "")).collect();
     let service = Service::start_with(&empty, &[]);

@@ -11,6 +11,7 @@ probability is further from that of `lobule predict` than 1e-4. The resize is th
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -115,7 +116,8 @@ def load_in_torchvision(lobule, weights, folder):
 
 
 def run(program, *arguments):
-    ended = subprocess.run([program, *arguments], capture_output=True, text=True)
+    exact = {**os.environ, "LOBULE_PRECISION": "f32"}  # as the graph computes
+    ended = subprocess.run([program, *arguments], capture_output=True, text=True, env=exact)
     if ended.returncode:
         sys.exit(ended.stderr)
     return ended.stdout

@@ -25,6 +25,7 @@ mod help;
 mod import;
 mod interchange;
 mod predict;
+mod quantise;
 mod real_images;
 mod support;
 mod tiles;

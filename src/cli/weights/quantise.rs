@@ -58,7 +58,7 @@ fn sections(found: &Quantisation) -> Vec<Section> {
         ),
     ];
     let title = format!("Whole numbers against floating-point ones, on {} images", found.images);
-    let table = Section::table(title, 1, ["what", "found", "at most"], rows.into_iter());
+    let table = Section::table(title, 1, ["what", "found", "at most"], rows);
     let verdict = match found.passed() {
         true => "The gate is passed: where it is faster, the network answers in whole numbers.",
         false => {

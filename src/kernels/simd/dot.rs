@@ -1,6 +1,6 @@
 //! Sums of products of whole numbers: activations of 8 bits without a sign, weights of 8 bits with one, sums of 32.
 //!
-//! No sum overflows and none is rounded, so every level gives the same. Four neighbouring products of a row go into one
+//! No sum is rounded, and who lays out a network sees to it that none overflows, so every level gives the same. Four neighbouring products of a row go into one
 //! lane of a register, since that is what VNNI's instruction adds up.
 
 #[cfg(target_arch = "x86_64")]

@@ -68,9 +68,8 @@ impl Level {
         Ok(())
     }
 
-    /// Whether the dense layers are faster in whole numbers than in floating-point ones. By AVX2 alone they are not: its
-    /// instructions for whole numbers would have to be half as many again, and Winograd's transforms serve floating-point
-    /// ones only.
+    /// Whether the dense layers are faster in whole numbers than in floating-point ones. By AVX2 alone they are not:
+    /// it takes several instructions where VNNI takes one, and Winograd's transforms serve floating-point numbers only.
     pub(crate) fn gains_by_whole_numbers(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         {

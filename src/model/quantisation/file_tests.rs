@@ -22,7 +22,7 @@ fn file() -> WeightsFile {
     let pixels = (0..size * size * 3).map(|index| (index * 7919 % 2003) as f32 / 1001.0 - 1.0).collect();
     let image = Tensor::from_vec(pixels, (1, size, size, 3), &Device::Cpu).unwrap();
     file.quantised = fit(&Network::new(file.metadata.architecture.clone(), parameters), &image).unwrap();
-    file.metadata.quantisation = Some(Quantisation { fitted_to: 1, images: 1, ..Quantisation::default() });
+    file.metadata.quantisation = Some(Quantisation { fitted_to: 1, images: 100, ..Quantisation::default() });
     file
 }
 
@@ -63,7 +63,7 @@ fn broken_whole_numbers_are_refused_by_name() {
     assert!(said.contains("does not say how they were fitted"), "{said}");
     let said = refusal(|file| file.quantised = None);
     assert!(said.contains("has none"), "{said}");
-    let said = refusal(|file| file.metadata.quantisation.as_mut().unwrap().changed = 2);
+    let said = refusal(|file| file.metadata.quantisation.as_mut().unwrap().changed = 101);
     assert!(said.contains("impossible"), "{said}");
 }
 
@@ -76,7 +76,7 @@ fn a_classifier_takes_whole_numbers_where_they_are_asked_for_or_pay_and_have_pas
         assert_eq!(load(&file, PrecisionChoice::Always(precision)).unwrap(), precision);
     }
     let damages: [fn(&mut Quantisation); 5] = [
-        |found| found.images = 0,
+        |found| found.images = 99,
         |found| found.largest = 0.0301,
         |found| (found.largest, found.percentile_99) = (0.02, 0.0101),
         |found| (found.changed, found.changed_far) = (1, 1),

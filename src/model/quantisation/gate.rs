@@ -14,7 +14,7 @@ pub struct Quantisation {
     pub largest: f64,
     /// That which one in a hundred exceeds.
     pub percentile_99: f64,
-    /// Images with other flags or another decision.
+    /// Images with other flags or another decision, at the threshold or at any operating point.
     pub changed: usize,
     /// Of these, those whose floating-point numbers are not near the threshold that they passed.
     pub changed_far: usize,
@@ -23,6 +23,8 @@ pub struct Quantisation {
 }
 
 impl Quantisation {
+    /// What [`Self::images`] must be: of fewer, a 99th percentile says nothing.
+    pub const LEAST_IMAGES: usize = 100;
     /// What [`Self::largest`] may be.
     pub const LARGEST: f64 = 0.03;
     /// What [`Self::percentile_99`] may be.
@@ -32,7 +34,7 @@ impl Quantisation {
 
     /// Whether the whole numbers may answer where nobody asks for them.
     pub fn passed(&self) -> bool {
-        self.images > 0
+        self.images >= Self::LEAST_IMAGES
             && self.largest <= Self::LARGEST
             && self.percentile_99 <= Self::PERCENTILE_99
             && self.changed_far == 0

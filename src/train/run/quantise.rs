@@ -70,6 +70,9 @@ pub fn quantise(config: &QuantisationConfig, progress: &mut dyn Progress) -> Res
     file.quantised = Some(convs);
     file.metadata.quantisation = Some(Quantisation { fitted_to: count, ..Quantisation::default() });
     file.metadata.quantisation = Some(gate(&file, &origin(), &images, progress)?);
+    if progress.interrupted() {
+        return Err(TrainError::Stopped("behind the gate".into()));
+    }
     Ok(file)
 }
 

@@ -50,6 +50,17 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
                 conv2.weights.len()
             );
         }
+        // A sum of the largest products has to fit into 32 bits.
+        if channels.max(9 * bottleneck) > i32::MAX as usize / (255 * 127) {
+            bail!("backbone: a convolution of whole numbers on {} inputs", channels.max(9 * bottleneck));
+        }
+        let norm1 = in_steps(norm1, &conv1.steps);
+        let finish1 = in_steps(&behind(&conv1.finish, norm2), &conv2.steps);
+        let numbers = [&norm1, &finish1, &conv2.finish].map(|norm| norm.scale.iter().chain(&norm.shift));
+        // Rounding to whole numbers would hide what is none.
+        if !numbers.into_iter().flatten().all(|number| number.is_finite()) {
+            bail!("backbone: the norms around whole numbers overflow");
+        }
         let padded = bottleneck.next_multiple_of(PANEL);
         let mut kernel = vec![0; 9 * padded * growth];
         let taps = conv2.weights.chunks_exact(bottleneck * growth).zip(kernel.chunks_exact_mut(padded * growth));
@@ -57,9 +68,9 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
         Ok(Self {
             channels,
             growth,
-            norm1: Activation::new(&in_steps(norm1, &conv1.steps)),
+            norm1: Activation::new(&norm1),
             conv1: PackedBytes::new(&conv1.weights, bottleneck),
-            finish1: Activation::new(&in_steps(&behind(&conv1.finish, norm2), &conv2.steps)),
+            finish1: Activation::new(&finish1),
             conv2: PackedBytes::new(&kernel, growth),
             finish2: Activation::new(&conv2.finish),
         })
@@ -103,7 +114,7 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
     }
 
     fn expand(&self, dot: D, inner: &[u8], own: &mut [f32], share: &Share, scratch: &mut Scratch) {
-        if self.conv1.columns == PIECE {
+        if [self.conv1.columns, share.plane.bottleneck] == [PIECE; 2] {
             return self.windows(dot, inner, own, share);
         }
         let (plane, strip) = (share.plane, &mut scratch.bytes);

@@ -104,6 +104,8 @@ fn measure_whole<D: Dot>(dot: D) -> f64 {
                     unsafe { (dot.splat_group(inputs.as_ptr()), dot.load_weights(weights.as_ptr())) };
                 let mut sums = [dot.no_sums(); SUMS];
                 for _ in 0..ROUNDS {
+                    // Without VNNI the products could be made once for all rounds.
+                    let inputs = black_box(inputs);
                     for sum in &mut sums {
                         *sum = dot.add_products(*sum, inputs, weights);
                     }
