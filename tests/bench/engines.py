@@ -112,9 +112,9 @@ def keras_training(folder, threads, inter_op=1, jit=False, form="train_on_batch"
     model = keras.models.load_model(folder / "network.keras")
     model.compile(keras.optimizers.Adam(1e-3), "categorical_crossentropy", jit_compile=jit)
     random = np.random.default_rng(1)
-    images = batch if form == "train_on_batch" else 4 * batch
-    images = random.normal(size=(images, 128, 128, 3)).astype(np.float32)
-    labels = np.eye(2, dtype=np.float32)[random.integers(0, 2, images)]
+    count = batch if form == "train_on_batch" else 4 * batch
+    images = random.normal(size=(count, 128, 128, 3)).astype(np.float32)
+    labels = np.eye(2, dtype=np.float32)[random.integers(0, 2, count)]
 
     def call():
         if form == "train_on_batch":
@@ -122,7 +122,7 @@ def keras_training(folder, threads, inter_op=1, jit=False, form="train_on_batch"
         else:
             model.fit(images, labels, batch_size=batch, epochs=1, shuffle=False, verbose=0)
 
-    return Work(call, images)
+    return Work(call, count)
 
 
 def pillow(folder, threads, file):
