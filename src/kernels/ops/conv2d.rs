@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use crate::kernels::im2col::{Geometry, PatchPlane};
 use crate::kernels::matmul::{Matrix, Sizes, matmul};
+use crate::kernels::simd::Level;
 use crate::kernels::slices;
 
 /// Convolves `x` (batch, height, width, channels) with `weight` (kernel * kernel * channels, filters) without stride.
@@ -48,14 +49,14 @@ impl Conv2d {
 
 /// Overwrites `out` (batch, out height, out width, filters).
 pub(crate) fn forward(x: &[f32], weight: &[f32], plane: PatchPlane, filters: usize, out: &mut [f32]) {
-    let tile = plane.tile();
+    let (level, tile) = (Level::default(), plane.tile());
     let images = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
     images.for_each(|(image, out)| {
         out.par_chunks_mut(tile * filters).enumerate().for_each_init(Vec::new, |scratch, (index, out)| {
             let count = out.len() / filters;
             let patches = plane.patches(image, index * tile, count, scratch);
             let sizes = Sizes { rows: count, depth: plane.depth(), columns: filters };
-            matmul(Matrix::of(patches, plane.depth()), Matrix::of(weight, filters), out, sizes, false);
+            matmul(level, Matrix::of(patches, plane.depth()), Matrix::of(weight, filters), out, sizes, false);
         });
     });
 }
@@ -68,7 +69,7 @@ pub(crate) fn weight_gradient(
     filters: usize,
     gradient: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let (tile, batch) = (plane.tile(), x.len() / plane.input());
+    let (level, tile, batch) = (Level::default(), plane.tile(), x.len() / plane.input());
     let group = batch.div_ceil(GROUPS).max(1);
     let groups = x.par_chunks(group * plane.input()).enumerate();
     let partial = groups.map(|(index, images)| {
@@ -81,7 +82,7 @@ pub(crate) fn weight_gradient(
                 let patches = plane.patches(image, index * tile, count, &mut scratch);
                 let sizes = Sizes { rows: plane.depth(), depth: count, columns: filters };
                 let patches = Matrix::transposed(patches, plane.depth());
-                matmul(patches, Matrix::of(gradient, filters), &mut sum, sizes, true);
+                matmul(level, patches, Matrix::of(gradient, filters), &mut sum, sizes, true);
             }
         }
         sum

@@ -12,6 +12,7 @@
 
 use rayon::prelude::*;
 
+use crate::kernels::Level;
 use crate::kernels::matmul::{Matrix, Sizes, matmul, transpose};
 use crate::model::quantisation::cholesky::factorise;
 
@@ -82,7 +83,7 @@ pub(super) fn scaled(weights: &[f32], steps: &[f32], filters: usize) -> (Vec<f64
 /// The factor of the products of the inputs with each other, from rows of `depth` inputs: what [`rounded`] needs to know
 /// of the inputs.
 pub(super) fn factor_of_products(rows: &[f32], depth: usize) -> Vec<f64> {
-    let count = rows.len() / depth;
+    let (level, count) = (Level::default(), rows.len() / depth);
     let turned = transpose(rows, depth);
     let mut products = vec![0f64; depth * depth];
     // Only the panels' parts from the diagonal on are made.
@@ -92,7 +93,7 @@ pub(super) fn factor_of_products(rows: &[f32], depth: usize) -> Vec<f64> {
         let mut panel = vec![0f32; height * width];
         let sizes = Sizes { rows: height, depth: count, columns: width };
         let left = Matrix::of(&turned[first * count..], count);
-        matmul(left, Matrix::of(rows, depth).columns_from(first), &mut panel, sizes, false);
+        matmul(level, left, Matrix::of(rows, depth).columns_from(first), &mut panel, sizes, false);
         for (out, panel) in out.chunks_exact_mut(depth).zip(panel.chunks_exact(width)) {
             out[first..].iter_mut().zip(panel).for_each(|(out, sum)| *out = f64::from(*sum));
         }

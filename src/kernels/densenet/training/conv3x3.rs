@@ -58,11 +58,11 @@ impl Input<'_> {
 }
 
 /// The 36 products of matrices of planes.
-fn products(a: &[f32], b: &[f32], out: &mut [f32], sizes: Sizes) {
+fn products(level: Level, a: &[f32], b: &[f32], out: &mut [f32], sizes: Sizes) {
     let Sizes { rows, depth, columns } = sizes;
     let planes = a.chunks_exact(rows * depth).zip(b.chunks_exact(depth * columns));
     for ((a, b), out) in planes.zip(out.chunks_exact_mut(rows * columns)) {
-        matmul(Matrix::of(a, depth), Matrix::of(b, columns), out, sizes, false);
+        matmul(level, Matrix::of(a, depth), Matrix::of(b, columns), out, sizes, false);
     }
 }
 
@@ -79,7 +79,7 @@ pub(crate) fn forward(input: Input<'_>, weight: &[f32], out: &mut [f32]) -> Mome
             let sizes = [grid.strip(channels), POSITIONS * tiles * channels, POSITIONS * tiles * filters];
             with_scratch(sizes, |[strip, planes, product]| {
                 input.planes(piece, strip, planes);
-                products(planes, kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
+                products(level, planes, kernel, product, Sizes { rows: tiles, depth: channels, columns: filters });
                 grid.outputs(level, piece, product, out);
             });
             Partial::of(level, out, filters)
@@ -154,9 +154,9 @@ fn piece_backward(
         let sizes = Sizes { rows: channels, depth: tiles, columns: filters };
         let factors = planes.chunks_exact(tiles * channels).zip(outputs.chunks_exact(tiles * filters));
         for ((x, y), sum) in factors.zip(planes_gradient.chunks_exact_mut(channels * filters)) {
-            matmul(Matrix::transposed(x, channels), Matrix::of(y, filters), sum, sizes, true);
+            matmul(level, Matrix::transposed(x, channels), Matrix::of(y, filters), sum, sizes, true);
         }
-        products(tiled, turned, planes, Sizes { rows: tiles, depth: filters, columns: channels });
+        products(level, tiled, turned, planes, Sizes { rows: tiles, depth: filters, columns: channels });
         grid.outputs(level, piece, planes, out);
     });
     let (mut sums, pixels) = (TileSums::none(channels), grid.pixels(piece));

@@ -42,7 +42,7 @@ pub(crate) fn forward(level: Level, input: &FeatureMaps, norm: &BatchNorm, weigh
                 }
                 let weight = Matrix::of(&weight[channels.start * filters..channels.end * filters], filters);
                 let sizes = Sizes { rows: count, depth, columns: filters };
-                matmul(Matrix::of(act, depth), weight, out, sizes, channels.start > 0);
+                matmul(level, Matrix::of(act, depth), weight, out, sizes, channels.start > 0);
             });
         }
         Partial::of(level, out, filters)
@@ -90,7 +90,7 @@ pub(crate) fn backward(
             let upstream = &upstream[rows.start * filters..rows.end * filters];
             with_scratch([rows.len() * breadth], |[act]| {
                 let sizes = Sizes { rows: rows.len(), depth: filters, columns: breadth };
-                matmul(Matrix::of(upstream, filters), Matrix::of(&weight, breadth), act, sizes, false);
+                matmul(level, Matrix::of(upstream, filters), Matrix::of(&weight, breadth), act, sizes, false);
                 for (panel, gradient) in input.panels[task.run.clone()].iter().zip(&mut task.gradient) {
                     let width = panel.width();
                     let mut tile = TileSums::none(width);
@@ -102,7 +102,14 @@ pub(crate) fn backward(
                     sums.push(tile);
                 }
                 let sizes = Sizes { rows: breadth, depth: rows.len(), columns: filters };
-                matmul(Matrix::transposed(act, breadth), Matrix::of(upstream, filters), &mut kernel, sizes, true);
+                matmul(
+                    level,
+                    Matrix::transposed(act, breadth),
+                    Matrix::of(upstream, filters),
+                    &mut kernel,
+                    sizes,
+                    true,
+                );
             });
         }
         (kernel, sums)

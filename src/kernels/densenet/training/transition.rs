@@ -48,7 +48,7 @@ pub(crate) fn forward(workspace: &mut Workspace, input: &FeatureMaps, norm: &Bat
             for (out, columns) in outs.iter_mut().zip(&columns) {
                 let weight = Matrix::of(weight, filters).columns_from(columns.start);
                 let sizes = Sizes { rows: count, depth: channels, columns: columns.len() };
-                matmul(Matrix::of(act, channels), weight, out, sizes, false);
+                matmul(level, Matrix::of(act, channels), weight, out, sizes, false);
             }
         });
         outs.iter().zip(&columns).map(|(out, columns)| Partial::of(level, out, columns.len())).collect()
@@ -106,7 +106,7 @@ pub(crate) fn backward(
                     }
                 }
                 let sizes = Sizes { rows: count, depth: filters, columns: channels };
-                matmul(Matrix::of(dy, filters), Matrix::of(&turned, channels), act, sizes, false);
+                matmul(level, Matrix::of(dy, filters), Matrix::of(&turned, channels), act, sizes, false);
                 let base = task.images.start * large.pixels();
                 let pixels = windows(large, tile.clone(), base);
                 let panels = input.panels.iter().zip(&mut task.gradient).zip(&mut sums);
@@ -121,7 +121,7 @@ pub(crate) fn backward(
                     );
                 }
                 let sizes = Sizes { rows: channels, depth: count, columns: filters };
-                matmul(Matrix::transposed(act, channels), Matrix::of(dy, filters), &mut kernel, sizes, true);
+                matmul(level, Matrix::transposed(act, channels), Matrix::of(dy, filters), &mut kernel, sizes, true);
             });
         }
         (kernel, sums)
