@@ -80,6 +80,17 @@ def onnxruntime(folder, threads, form="nchw", spinning=True):
                 judge=lambda image: session.run(None, {name: in_form(image, form)})[0][0, 1])
 
 
+def tract(folder, form="nchw"):
+    """tract, which computes on one thread."""
+    import tract
+
+    image = in_form(np.load(folder / "image.npy"), form)
+    model = tract.onnx().load(folder / f"{form}.onnx")
+    model.set_input_fact(0, ",".join(map(str, image.shape)) + ",f32")
+    runnable = model.into_model().into_runnable()
+    return Work(lambda: runnable.run([image])[0].to_numpy()[0, 1])
+
+
 def openvino(folder, threads, form="nchw", pinning=True, precision="f32"):
     """OpenVINO on the CPU, set for latency; without a precision it takes what the processor has, such as bf16."""
     import openvino

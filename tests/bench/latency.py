@@ -5,6 +5,7 @@ The group `reduced` compares what computes in less than f32 in the same way.
 
 import functools
 import statistics
+import time
 
 import models
 import table
@@ -15,28 +16,38 @@ def run(arguments):
     return compare(arguments, "f32", functools.partial(engines, models.folder(arguments)))
 
 
-def compare(arguments, precision, peers):
-    """First each peer's settings against each other, then the best of each against lobule in that precision."""
-    rows, figures, said = [], {}, set()
+def compare(arguments, precision, peers, level=None):
+    """First each peer's settings against each other, then the best of each against lobule in that precision.
+
+    A `level` holds lobule to these vector instructions.
+    """
+    rows, figures, said, peak_mib = [], {}, set(), 0
     for threads in [1, 2]:
         players, settings = [], {}
         for name, candidates in peers(threads).items():
             best, settings[name] = best_setting(arguments, name, candidates)
             players.append(best)
-        rounds = take_turns([*players, lobule(arguments, threads, precision)], arguments.rounds, arguments.seconds)
+        ours = lobule(arguments, threads, precision, level)
+        rounds = take_turns([*players, ours], arguments.rounds, arguments.seconds)
         results = {player.name: ratios(rounds, player.name, p50) for player in players}
         said |= {turns["lobule"].get("precision", "f32") for turns in rounds}
         for player in players:
             player.close()
             result = results[player.name]
+            result |= {"start_ms": player.start_ms, "peak_mib": rounds[-1][player.name]["peak_mib"]}
             rows.append([player.name, player.setting, threads, table.digits(result["peer"]),
-                         table.digits(result["lobule"]), table.ratio(result)])
+                         table.digits(result["lobule"]), table.ratio(result), table.digits(player.start_ms),
+                         table.digits(result["peak_mib"])])
+        peak_mib = max(peak_mib, *(turns["lobule"]["peak_mib"] for turns in rounds))
         figures[f"{threads} threads"] = {"settings_p50_ms": settings, "results": results}
     title = f"Latency of one image, {precision}, medians of {arguments.rounds} rounds"
     columns = ["peer", "its best setting", "threads", "peer, ms", "lobule, ms",
-               "lobule / peer (below 1: lobule is faster)"]
+               "lobule / peer (below 1: lobule is faster)", "its start to first answer, ms", "its peak, MiB"]
+    start_ms = first_answer(arguments, precision, level)
+    figures["lobule"] = {"start_ms": start_ms, "peak_mib": peak_mib}
     notes = ["Lobule's time includes making the input of a 128x128 image; the peers get the finished tensor.",
-             f"Lobule says that it computed in {' and '.join(sorted(said))}."]
+             f"Lobule says that it computed in {' and '.join(sorted(said))}. From its start to the first answer it takes "
+             f"{start_ms:.0f} ms, reading the image included, and at most {peak_mib:.0f} MiB."]
     return table.markdown(title, columns, rows, notes), figures
 
 
@@ -51,7 +62,8 @@ def engines(folder, threads):
     where = {"folder": folder, "threads": threads}
     pools = [1] if threads == 1 else [1, 2]
     choices = [True] if threads == 1 else [True, False]
-    return {
+    of_one_thread = {"tract": {form: {"engine": "tract", "folder": folder, "form": form} for form in models.FORMS}}
+    return (of_one_thread if threads == 1 else {}) | {
         "Keras model.predict": {
             f"inter_op={inter_op}, jit={jit}": {"engine": "keras_predict", "inter_op": inter_op, "jit": jit, **where}
             for inter_op in pools for jit in [False, True]},
@@ -67,10 +79,27 @@ def engines(folder, threads):
     }
 
 
-def lobule(arguments, threads, precision):
+def first_answer(arguments, precision, level):
+    """Milliseconds of a process that reads an image and prints its answer, the median of five."""
+    command = [*environment(precision, level), arguments.lobule, "predict", "--weights", arguments.weights,
+               "--format", "json", models.TISSUE]
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        run_lobule(command)
+        times.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(times)
+
+
+def environment(precision, level):
+    """What goes before a command of lobule's."""
+    return ["env", f"LOBULE_PRECISION={precision}", *([f"LOBULE_SIMD={level}"] if level else [])]
+
+
+def lobule(arguments, threads, precision, level=None):
     """`lobule bench` with as many images as fill a turn: it times each one alone, and then all side by side."""
     def command(images):
-        return ["env", f"LOBULE_PRECISION={precision}", arguments.lobule, "bench", "--weights", arguments.weights,
+        return [*environment(precision, level), arguments.lobule, "bench", "--weights", arguments.weights,
                 "--threads", str(threads), "--images", str(images), "--json"]
 
     probe = statistics.median(run_lobule(command(20))["latency_ms"]["p50"] for _ in range(3))

@@ -10,22 +10,29 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 
 class Peer:
-    """A peer in a process of its own. Between its turns the process is stopped, so it cannot disturb another's."""
+    """A peer in a process of its own. Between its turns the process is stopped, so it cannot disturb another's.
 
-    def __init__(self, arguments, name, setting, **spec):
+    `environment` are variables that it gets beside ours, `start_ms` is what it took from its start to its first answer.
+    """
+
+    def __init__(self, arguments, name, setting, environment=None, **spec):
         self.name, self.setting = name, setting
         logs = arguments.venv / "logs"
         logs.mkdir(exist_ok=True)
         self.log = logs / f"{name} {setting}.txt".replace(" ", "-").replace("/", "-")
         command = [sys.executable, Path(__file__).with_name("peer.py"), json.dumps(spec, default=str)]
+        began = time.perf_counter()
         with self.log.open("w") as log:
             pipe = subprocess.PIPE
-            self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True,
+                                            env=os.environ | (environment or {}))
         self.answer()
+        self.start_ms = (time.perf_counter() - began) * 1e3
         self.pause()
 
     def turn(self, seconds):
