@@ -239,8 +239,12 @@ mod tests {
             for rows in 1..=28 {
                 check(level, [rows, 7, 32], [rows % 2 == 0, rows % 3 == 0], rows % 5 < 2);
             }
-            // Of no steps, of several parts, of columns that fill no panel.
-            for sizes in [[3, 0, 5], [65, 1300, 33], [64, 1300, 16], [5, 1025, 1], [1, 1, 1], [70, 9, 129], [0, 4, 4]] {
+            let (none, mut out) = ([], [f32::NAN; 15]);
+            let sizes = Sizes { rows: 3, depth: 0, columns: 5 };
+            matmul(level, Matrix::of(&none, 0), Matrix::of(&none, 5), &mut out, sizes, false);
+            assert_eq!(out, [0.0; 15], "of no steps");
+            // Of several parts, of columns that fill no panel.
+            for sizes in [[65, 1300, 33], [64, 1300, 16], [5, 1025, 1], [1, 1, 1], [70, 9, 129], [0, 4, 4]] {
                 for (turned, accumulate) in [([false, false], false), ([true, false], true), ([true, true], false)] {
                     check(level, sizes, turned, accumulate);
                 }
