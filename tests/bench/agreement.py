@@ -2,9 +2,10 @@
 
 import sys
 
+import crates
+import latency
 import models
 import table
-from latency import engines
 from turns import Peer, run_lobule
 
 TOLERANCE = 1e-4
@@ -12,12 +13,11 @@ TOLERANCE = 1e-4
 
 def run(arguments):
     """One image through lobule and through each form of each peer."""
-    folder = models.folder(arguments)
     command = ["env", "LOBULE_PRECISION=f32", arguments.lobule, "predict", "--weights", arguments.weights,
                "--format", "json", models.TISSUE]
     lobule = run_lobule(command)["probability_malignant"]
     rows, figures = [], {"lobule": lobule}
-    for name, settings in engines(folder, threads=1).items():
+    for name, settings in latency.with_crates(arguments, crates.program(arguments), threads=1).items():
         for setting, spec in settings.items():
             peer = Peer(arguments, name, setting, **spec)
             probability = peer.turn(0)["probability"]

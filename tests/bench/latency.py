@@ -7,13 +7,14 @@ import functools
 import statistics
 import time
 
+import crates
 import models
 import table
 from turns import Lobule, Peer, fastest, ratios, run_lobule, take_turns
 
 
 def run(arguments):
-    return compare(arguments, "f32", functools.partial(engines, models.folder(arguments)))
+    return compare(arguments, "f32", functools.partial(with_crates, arguments, crates.program(arguments)))
 
 
 def compare(arguments, precision, peers, level=None):
@@ -55,6 +56,13 @@ def best_setting(arguments, name, candidates):
     """The peer at the fastest of its settings, and each setting's time."""
     loaded = [Peer(arguments, name, setting, **spec) for setting, spec in candidates.items()]
     return fastest(loaded, 2 if arguments.quick else 5, arguments.seconds / 2, p50)
+
+
+def with_crates(arguments, program, threads):
+    """As engines, with the peers that are Rust crates."""
+    folder = models.folder(arguments)
+    forms = [form for form in models.FORMS if form != "nhwc"]
+    return engines(folder, threads) | crates.engines(program, folder, arguments.weights, forms, threads)
 
 
 def engines(folder, threads):

@@ -17,15 +17,17 @@ from pathlib import Path
 class Peer:
     """A peer in a process of its own. Between its turns the process is stopped, so it cannot disturb another's.
 
-    `environment` are variables that it gets beside ours, `start_ms` is what it took from its start to its first answer.
+    `program` holds the peer where peer.py does not, `environment` are variables that it gets beside ours, and `start_ms`
+    is what it took from its start to its first answer.
     """
 
-    def __init__(self, arguments, name, setting, environment=None, **spec):
+    def __init__(self, arguments, name, setting, program=None, environment=None, **spec):
         self.name, self.setting = name, setting
         logs = arguments.venv / "logs"
         logs.mkdir(exist_ok=True)
         self.log = logs / f"{name} {setting}.txt".replace(" ", "-").replace("/", "-")
-        command = [sys.executable, Path(__file__).with_name("peer.py"), json.dumps(spec, default=str)]
+        holder = [program] if program else [sys.executable, Path(__file__).with_name("peer.py")]
+        command = [*holder, json.dumps(spec, default=str)]
         began = time.perf_counter()
         with self.log.open("w") as log:
             pipe = subprocess.PIPE
