@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+MEASURED = Path(__file__).with_name("measured.py")
+
 
 class Peer:
     """A peer in a process of its own. Between its turns the process is stopped, so it cannot disturb another's.
@@ -74,14 +76,11 @@ class Lobule:
 
 
 def run_lobule(command):
-    """The JSON that a command prints, with the most memory it had resident, in MiB; exits when it fails."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, errors = process.stdout.read(), process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    """The JSON that a command prints, with what measured.py adds; exits when it fails."""
+    process = subprocess.run([sys.executable, MEASURED, *command], capture_output=True, text=True, check=False)
     if process.returncode:
-        sys.exit(f"`{' '.join(map(str, command))}` failed: {errors.strip()}")
-    return json.loads(output) | {"peak_mib": usage.ru_maxrss / 1024}
+        sys.exit(f"`{' '.join(map(str, command))}` failed: {process.stderr.strip()}")
+    return json.loads(process.stdout)
 
 
 def can(lobule, *flags):
