@@ -99,7 +99,7 @@ def first_answer(arguments, precision, level):
     return statistics.median(times)
 
 
-def environment(precision, level):
+def environment(precision, level=None):
     """What goes before a command of lobule's."""
     return ["env", f"LOBULE_PRECISION={precision}", *([f"LOBULE_SIMD={level}"] if level else [])]
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-GROUPS = ["agreement", "quantised_peers", "latency", "avx2", "reduced", "busy_neighbour", "training", "service",
-          "decode"]
+GROUPS = ["agreement", "quantised_peers", "latency", "avx2", "reduced", "footprint", "busy_neighbour", "training",
+          "service", "decode"]
 
 
 def main():
