@@ -5,7 +5,6 @@ The group `reduced` compares what computes in less than f32 in the same way.
 
 import functools
 import statistics
-import time
 
 import crates
 import models
@@ -22,7 +21,7 @@ def compare(arguments, precision, peers, level=None):
 
     A `level` holds lobule to these vector instructions.
     """
-    rows, figures, said, peak_mib = [], {}, set(), 0
+    rows, figures, said = [], {}, set()
     for threads in [1, 2]:
         players, settings = [], {}
         for name, candidates in peers(threads).items():
@@ -35,20 +34,15 @@ def compare(arguments, precision, peers, level=None):
         for player in players:
             player.close()
             result = results[player.name]
-            result |= {"start_ms": player.start_ms, "peak_mib": rounds[-1][player.name]["peak_mib"]}
             rows.append([player.name, player.setting, threads, table.digits(result["peer"]),
-                         table.digits(result["lobule"]), table.ratio(result), table.digits(player.start_ms),
-                         table.digits(result["peak_mib"])])
-        peak_mib = max(peak_mib, *(turns["lobule"]["peak_mib"] for turns in rounds))
+                         table.digits(result["lobule"]), table.ratio(result)])
         figures[f"{threads} threads"] = {"settings_p50_ms": settings, "results": results}
-    title = f"Latency of one image, {precision}, medians of {arguments.rounds} rounds"
+    held = f", held to {level.upper()}" if level else ""
+    title = f"Latency of one image, {precision}{held}, medians of {arguments.rounds} rounds"
     columns = ["peer", "its best setting", "threads", "peer, ms", "lobule, ms",
-               "lobule / peer (below 1: lobule is faster)", "its start to first answer, ms", "its peak, MiB"]
-    start_ms = first_answer(arguments, precision, level)
-    figures["lobule"] = {"start_ms": start_ms, "peak_mib": peak_mib}
+               "lobule / peer (below 1: lobule is faster)"]
     notes = ["Lobule's time includes making the input of a 128x128 image; the peers get the finished tensor.",
-             f"Lobule says that it computed in {' and '.join(sorted(said))}. From its start to the first answer it takes "
-             f"{start_ms:.0f} ms, reading the image included, and at most {peak_mib:.0f} MiB."]
+             f"Lobule says that it computed in {' and '.join(sorted(said))}."]
     return table.markdown(title, columns, rows, notes), figures
 
 
@@ -85,18 +79,6 @@ def engines(folder, threads):
             f"{form}, pinning={pinning}": {"engine": "openvino", "form": form, "pinning": pinning, **where}
             for form in models.FORMS for pinning in choices},
     }
-
-
-def first_answer(arguments, precision, level):
-    """Milliseconds of a process that reads an image and prints its answer, the median of five."""
-    command = [*environment(precision, level), arguments.lobule, "predict", "--weights", arguments.weights,
-               "--format", "json", models.TISSUE]
-    times = []
-    for _ in range(5):
-        began = time.perf_counter()
-        run_lobule(command)
-        times.append((time.perf_counter() - began) * 1e3)
-    return statistics.median(times)
 
 
 def environment(precision, level=None):
