@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::kernels::scratch::with_scratch;
-use crate::kernels::simd::{Level, Simd, at_level};
+use crate::kernels::simd::{Level, Simd, at_level, at_rows};
 
 /// A row-major matrix or the transpose of one.
 #[derive(Clone, Copy)]
@@ -79,10 +79,13 @@ const AHEAD: usize = 8;
 pub(crate) fn matmul(level: Level, a: Matrix<'_>, b: Matrix<'_>, out: &mut [f32], sizes: Sizes, accumulate: bool) {
     let Sizes { rows, depth, columns } = sizes;
     assert!(a.holds(rows, depth) && b.holds(depth, columns) && out.len() == rows * columns, "matmul: sizes");
-    if depth == 0 && !accumulate {
-        out.fill(0.0);
+    if depth == 0 {
+        if !accumulate {
+            out.fill(0.0);
+        }
+        return;
     }
-    let part = if rows > FEW_ROWS { depth.div_ceil(depth.div_ceil(DEPTH).max(1)).max(1) } else { DEPTH };
+    let part = if rows > FEW_ROWS { depth.div_ceil(depth.div_ceil(DEPTH)) } else { DEPTH };
     for first in (0..depth).step_by(part) {
         let (a, b) = (a.columns_from(first), b.rows_from(first));
         let sizes = Sizes { depth: part.min(depth - first), ..sizes };
@@ -141,16 +144,7 @@ impl Tile<'_> {
         let width = 2 * S::LANES;
         assert!(self.a.holds(height, self.panel.len() / width), "rows of a tile");
         assert!(self.out.len() >= (height - 1) * self.stride + width, "room for a tile");
-        // A tile's sums are registers, so their number is part of the code.
-        macro_rules! tiles {
-            ($($rows:literal)+) => {
-                match height {
-                    $($rows if const { $rows <= S::ROWS } => self.rows::<S, $rows>(simd),)+
-                    _ => {}
-                }
-            };
-        }
-        tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13);
+        at_rows!(height, S::ROWS, ROWS => self.rows::<S, ROWS>(simd));
     }
 
     fn rows<S: Simd, const ROWS: usize>(self, simd: S) {

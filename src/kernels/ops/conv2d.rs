@@ -30,7 +30,7 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, geometry: Geometry) -> Result<Tensor>
     if tall < geometry.kernel || wide < geometry.kernel {
         bail!("conv2d: images of {height}x{width} are too small for {geometry:?}");
     }
-    slices::ready(x)?.apply_op2(&slices::ready(weight)?, Conv2d { geometry })
+    slices::ready(x)?.apply_op2(&slices::ready(weight)?, Conv2d { geometry, level: Level::default() })
 }
 
 /// Partial sums of the kernel's gradient; fixed, so that the order of additions does not depend on the threads.
@@ -38,6 +38,7 @@ const GROUPS: usize = 8;
 
 struct Conv2d {
     geometry: Geometry,
+    level: Level,
 }
 
 impl Conv2d {
@@ -48,8 +49,8 @@ impl Conv2d {
 }
 
 /// Overwrites `out` (batch, out height, out width, filters).
-pub(crate) fn forward(x: &[f32], weight: &[f32], plane: PatchPlane, filters: usize, out: &mut [f32]) {
-    let (level, tile) = (Level::default(), plane.tile());
+pub(crate) fn forward(level: Level, x: &[f32], weight: &[f32], plane: PatchPlane, filters: usize, out: &mut [f32]) {
+    let tile = plane.tile();
     let images = x.par_chunks_exact(plane.input()).zip(out.par_chunks_exact_mut(plane.positions() * filters));
     images.for_each(|(image, out)| {
         out.par_chunks_mut(tile * filters).enumerate().for_each_init(Vec::new, |scratch, (index, out)| {
@@ -64,12 +65,13 @@ pub(crate) fn forward(x: &[f32], weight: &[f32], plane: PatchPlane, filters: usi
 /// The gradient of the kernel: the sum over all output pixels of patch times gradient. `gradient` writes that of one
 /// image's output (out height, out width, filters).
 pub(crate) fn weight_gradient(
+    level: Level,
     x: &[f32],
     plane: PatchPlane,
     filters: usize,
     gradient: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    let (level, tile, batch) = (Level::default(), plane.tile(), x.len() / plane.input());
+    let (tile, batch) = (plane.tile(), x.len() / plane.input());
     let group = batch.div_ceil(GROUPS).max(1);
     let groups = x.par_chunks(group * plane.input()).enumerate();
     let partial = groups.map(|(index, images)| {
@@ -95,7 +97,14 @@ pub(crate) fn weight_gradient(
 }
 
 /// The gradient of the images: itself a convolution, of the output's gradient with the kernel turned around.
-fn input_gradient(gradient: &[f32], weight: &[f32], plane: PatchPlane, batch: usize, filters: usize) -> Vec<f32> {
+fn input_gradient(
+    level: Level,
+    gradient: &[f32],
+    weight: &[f32],
+    plane: PatchPlane,
+    batch: usize,
+    filters: usize,
+) -> Vec<f32> {
     let Geometry { kernel, padding, .. } = plane.geometry;
     let (taps, channels) = (kernel * kernel, plane.channels);
     let mut turned = vec![0.0; weight.len()];
@@ -108,7 +117,7 @@ fn input_gradient(gradient: &[f32], weight: &[f32], plane: PatchPlane, batch: us
     let back = Geometry { kernel, stride: 1, padding: kernel - 1 - padding };
     let back = PatchPlane::new(back, plane.out_height, plane.out_width, filters);
     let mut out = vec![0.0; batch * plane.input()];
-    forward(gradient, &turned, back, channels, &mut out);
+    forward(level, gradient, &turned, back, channels, &mut out);
     out
 }
 
@@ -123,7 +132,7 @@ impl CustomOp2 for Conv2d {
         let x = slices::of_storage(self.name(), s1, l1)?;
         let weight = slices::of_storage(self.name(), s2, l2)?;
         let mut out = vec![0.0; batch * plane.positions() * filters];
-        forward(x, weight, plane, filters, &mut out);
+        forward(self.level, x, weight, plane, filters, &mut out);
         slices::output(out, (batch, plane.out_height, plane.out_width, filters))
     }
 
@@ -138,10 +147,10 @@ impl CustomOp2 for Conv2d {
         let (_, filters) = weight.dims2()?;
         let (dx, dw) = slices::with([x, weight, gradient], |[xs, ws, gradient]| {
             // An image needs no gradient, and neither does a kernel that is not trained.
-            let dx = x.track_op().then(|| input_gradient(gradient, ws, plane, batch, filters));
+            let dx = x.track_op().then(|| input_gradient(self.level, gradient, ws, plane, batch, filters));
             let size = plane.positions() * filters;
             let of_image = |index: usize, out: &mut [f32]| out.copy_from_slice(&gradient[index * size..][..size]);
-            let dw = weight.track_op().then(|| weight_gradient(xs, plane, filters, of_image));
+            let dw = weight.track_op().then(|| weight_gradient(self.level, xs, plane, filters, of_image));
             (dx, dw)
         })?;
         let dx = dx.map(|data| slices::tensor(data, x.shape())).transpose()?;

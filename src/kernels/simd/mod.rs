@@ -192,6 +192,24 @@ macro_rules! at_level {
 }
 pub(crate) use at_level;
 
+/// `$body` with `$rows` as a constant of the value of `$count`, from 1 to `$most`, the rows of a level's tile: a tile's sums
+/// are registers, so their number is part of the code.
+macro_rules! at_rows {
+    (@ $count:expr, $most:expr, $rows:ident => $body:expr, $($number:literal)+) => {
+        match $count {
+            $($number if const { $number <= $most } => {
+                const $rows: usize = $number;
+                $body
+            })+
+            _ => {}
+        }
+    };
+    ($count:expr, $most:expr, $rows:ident => $body:expr) => {
+        $crate::kernels::simd::at_rows!(@ $count, $most, $rows => $body, 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+}
+pub(crate) use at_rows;
+
 #[cfg(test)]
 mod tests {
     use super::*;

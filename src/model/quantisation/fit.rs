@@ -9,6 +9,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use crate::kernels::Level;
 use crate::kernels::densenet::inference::FoldedNorm;
 use crate::kernels::im2col::PatchPlane;
 use crate::kernels::ops::conv2d::forward as convolve;
@@ -33,7 +34,7 @@ pub fn fit(network: &Network, images: &Tensor) -> Result<Option<QuantisedConvs>,
     if net.blocks.iter().all(|block| block.layers.is_empty()) {
         return Ok(None);
     }
-    let walk = FittingWalk { parameters: network.parameters() };
+    let walk = FittingWalk { parameters: network.parameters(), level: Level::default() };
     let mut fitted = QuantisedConvs::new();
     let mut maps = walk.stem(net, images)?;
     for block in &net.blocks {
@@ -151,6 +152,7 @@ impl Activation<'_> {
 
 struct FittingWalk<'a> {
     parameters: &'a Parameters,
+    level: Level,
 }
 
 impl FittingWalk<'_> {
@@ -169,7 +171,7 @@ impl FittingWalk<'_> {
         let filters = net.stem.filters;
         let mut convolved = vec![0.0; count * plane.positions() * filters];
         let kernel = self.kernel(&net.stem)?;
-        slices::with([images], |[images]| convolve(images, &kernel, plane, filters, &mut convolved))?;
+        slices::with([images], |[images]| convolve(self.level, images, &kernel, plane, filters, &mut convolved))?;
         check(&convolved, &net.stem)?;
         let norm = folded(&net.stem_norm, self.parameters)?;
         let size = plane.positions() * filters;
@@ -193,7 +195,7 @@ impl FittingWalk<'_> {
         let levels = levels(&activation, &steps, maps);
         let plane = PatchPlane::new(conv.geometry, maps.height, maps.width, conv.channels);
         let (scaled, scales) = scaled(&kernel, &steps, conv.filters);
-        let factor = factor_of_products(&sampled_rows(&levels, plane), plane.depth());
+        let factor = factor_of_products(self.level, &sampled_rows(&levels, plane), plane.depth());
         let weights = rounded(&scaled, &factor, conv.filters);
 
         let mut outputs = Maps::zeros(maps.images(), plane.out_height, plane.out_width, conv.filters);
@@ -203,9 +205,9 @@ impl FittingWalk<'_> {
         let quantised = outputs.quantised.par_chunks_exact_mut(size).zip(levels.par_chunks_exact(plane.input()));
         // Each image's errors, filter by filter.
         let errors = exact.zip(quantised).map(|((exact, image), (quantised, levels))| {
-            convolve(&activation.of(image), &kernel, plane, filters, exact);
+            convolve(self.level, &activation.of(image), &kernel, plane, filters, exact);
             let levels: Vec<f32> = levels.iter().map(|level| f32::from(*level)).collect();
-            convolve(&levels, &whole, plane, filters, quantised);
+            convolve(self.level, &levels, &whole, plane, filters, quantised);
             let mut errors = vec![0f64; filters];
             for (exact, quantised) in exact.chunks_exact(filters).zip(quantised.chunks_exact_mut(filters)) {
                 for (((exact, quantised), scale), error) in exact.iter().zip(quantised).zip(&scales).zip(&mut errors) {
@@ -240,7 +242,7 @@ impl FittingWalk<'_> {
             let images = outputs.par_chunks_exact_mut(size).zip(maps_of_walk.par_chunks_exact(maps.size()));
             images.for_each(|(out, image)| {
                 let halved = halved(&activation.of(image), maps.width, conv.channels);
-                convolve(&halved, &kernel, plane, conv.filters, out);
+                convolve(self.level, &halved, &kernel, plane, conv.filters, out);
             });
         }
         outputs.finite(conv)

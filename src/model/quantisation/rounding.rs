@@ -82,8 +82,8 @@ pub(super) fn scaled(weights: &[f32], steps: &[f32], filters: usize) -> (Vec<f64
 
 /// The factor of the products of the inputs with each other, from rows of `depth` inputs: what [`rounded`] needs to know
 /// of the inputs.
-pub(super) fn factor_of_products(rows: &[f32], depth: usize) -> Vec<f64> {
-    let (level, count) = (Level::default(), rows.len() / depth);
+pub(super) fn factor_of_products(level: Level, rows: &[f32], depth: usize) -> Vec<f64> {
+    let count = rows.len() / depth;
     let turned = transpose(rows, depth);
     let mut products = vec![0f64; depth * depth];
     // Only the panels' parts from the diagonal on are made.
@@ -188,7 +188,7 @@ mod tests {
     fn on_inputs_that_go_together_the_error_is_far_below_that_of_the_nearest_whole_numbers() {
         let (rows, weights) = (correlated(900), weights());
         let (seen, unseen) = rows.split_at(600 * DEPTH);
-        let whole = rounded(&weights, &factor_of_products(seen, DEPTH), COLUMNS);
+        let whole = rounded(&weights, &factor_of_products(Level::default(), seen, DEPTH), COLUMNS);
         let nearest: Vec<i8> = weights.iter().map(|weight| weight.round_ties_even() as i8).collect();
         for rows in [seen, unseen] {
             let (ours, theirs) = (error(rows, &weights, &whole), error(rows, &weights, &nearest));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn they_are_the_whole_numbers_of_the_algorithm_with_the_inverse() {
         let (rows, weights) = (correlated(200), weights());
-        let factor = factor_of_products(&rows, DEPTH);
+        let factor = factor_of_products(Level::default(), &rows, DEPTH);
         // With H = transpose(U) U, the inverse of U times its transpose is the inverse of H, and taken from the last
         // element to the first it is that inverse's Cholesky factor.
         let mut inverse = vec![0f64; DEPTH * DEPTH];
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn inputs_that_are_never_seen_change_nothing_and_are_rounded_to_the_nearest() {
         let weights = weights();
-        let whole = rounded(&weights, &factor_of_products(&vec![0.0; 5 * DEPTH], DEPTH), COLUMNS);
+        let whole = rounded(&weights, &factor_of_products(Level::default(), &vec![0.0; 5 * DEPTH], DEPTH), COLUMNS);
         let nearest: Vec<i8> = weights.iter().map(|weight| weight.round_ties_even() as i8).collect();
         assert_eq!(whole, nearest);
     }

@@ -33,7 +33,7 @@ impl Stem {
         let filters = weight.len() / plane.depth();
         let images = BatchShape { count: input.count, height: plane.out_height, width: plane.out_width };
         let mut data = workspace.take(images.rows() * filters);
-        conv2d::forward(x, weight, plane, filters, &mut data);
+        conv2d::forward(workspace.level, x, weight, plane, filters, &mut data);
         let moments = Moments::of_rows(workspace.level, &data, filters);
         Self { images, data, moments }
     }
@@ -106,7 +106,7 @@ impl Stem {
         let mut sums = Sums::<f64>::none(filters);
         tiles.iter().for_each(|tile| sums.add(0, tile));
         let gradient = norm.gradient(&sums, self.images.rows());
-        let kernel = conv2d::weight_gradient(x, plane, filters, |image, out| {
+        let kernel = conv2d::weight_gradient(workspace.level, x, plane, filters, |image, out| {
             behind(image, out);
             let x = &self.data[image * size..][..size];
             let correction = (&gradient.correction.slope[..], &gradient.correction.offset[..]);

@@ -6,7 +6,7 @@
 
 use crate::kernels::densenet::inference::gemm::tile::MOST_ROWS;
 use crate::kernels::densenet::inference::gemm::{Activation, PANEL, PIECE, PackedBytes, Rows};
-use crate::kernels::simd::{Dot, GROUP};
+use crate::kernels::simd::{Dot, GROUP, at_rows};
 
 /// Some rows of activations, each of which begins [`PIECE`] behind the one before; they may overlap, as the windows of a 3x3
 /// convolution on neighbouring pixels do. A row's pieces lie in lines of three.
@@ -85,16 +85,7 @@ impl<T: Stored> DotProduct<'_, T> {
         assert!(self.offsets[..count].iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
         assert!(numbers.len() == groups * GROUP * columns && columns % PANEL == 0, "whole panels");
         assert!(self.finish.scale.len() >= *columns && self.finish.shift.len() >= *columns, "channels");
-        // A tile's sums are registers, so their number is part of the code.
-        macro_rules! tiles {
-            ($($count:literal)+) => {
-                match count {
-                    $($count if const { $count <= D::DOT_ROWS } => self.tile::<D, $count>(dot),)+
-                    _ => {}
-                }
-            };
-        }
-        tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13);
+        at_rows!(count, D::DOT_ROWS, ROWS => self.tile::<D, ROWS>(dot));
     }
 
     fn tile<D: Dot, const ROWS: usize>(self, dot: D) {

@@ -8,7 +8,7 @@ use std::ops::Range;
 use half::f16;
 
 use crate::kernels::densenet::inference::gemm::{Activation, PanelNumbers, Panels, Rows};
-use crate::kernels::simd::Simd;
+use crate::kernels::simd::{Simd, at_rows};
 
 /// The most rows that a tile of any level has.
 pub(super) const MOST_ROWS: usize = 16;
@@ -51,15 +51,7 @@ impl<const APART: usize> Product<'_, APART> {
     /// Picks the tile of the number of rows: a tile's accumulators are registers, so their number is part of the code.
     fn by_rows<S: Simd, W: Weight>(self, simd: S, numbers: &[W]) {
         assert_eq!(numbers.len(), self.matrix.depth * self.matrix.columns);
-        macro_rules! tiles {
-            ($($count:literal)+) => {
-                match self.rows.count {
-                    $($count if const { $count <= S::ROWS } => self.tile::<S, W, $count>(simd, numbers),)+
-                    _ => {}
-                }
-            };
-        }
-        tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13);
+        at_rows!(self.rows.count, S::ROWS, ROWS => self.tile::<S, W, ROWS>(simd, numbers));
     }
 
     /// Multiplies ROWS rows with `numbers`, those of the matrix.
