@@ -13,7 +13,7 @@ TOLERANCE = 1e-4
 
 def run(arguments):
     """One image through lobule and through each form of each peer."""
-    command = ["env", "LOBULE_PRECISION=f32", arguments.lobule, "predict", "--weights", arguments.weights,
+    command = [*latency.environment("f32"), arguments.lobule, "predict", "--weights", arguments.weights,
                "--format", "json", models.TISSUE]
     lobule = run_lobule(command)["probability_malignant"]
     rows, figures = [], {"lobule": lobule}

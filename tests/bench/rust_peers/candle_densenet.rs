@@ -140,7 +140,7 @@ pub fn load(folder: &Path, weights: &Path) -> Result<Work> {
     let header = u64::from_le_bytes(file[..8].try_into()?) as usize;
     let header: Value = serde_json::from_slice(&file[8..8 + header])?;
     let about = header["__metadata__"]["lobule"].as_str().context("the weights file has no metadata of lobule's")?;
-    let temperature = serde_json::from_str::<Value>(about)?["temperature"].as_f64().unwrap_or(1.0);
+    let temperature = serde_json::from_str::<Value>(about)?["temperature"].as_f64().context("it has no temperature")?;
     // Those of 8 bits are of a type that candle does not have.
     let views =
         SafeTensors::deserialize(&file)?.tensors().into_iter().filter(|(name, _)| !name.starts_with("quantised."));

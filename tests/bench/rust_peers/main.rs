@@ -4,7 +4,7 @@
 //!
 //! reads one line a turn from stdin, the seconds it shall last, and answers with one JSON object.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{env, fs};
@@ -28,7 +28,9 @@ fn main() -> Result<()> {
     let text = |key: &str| spec[key].as_str().with_context(|| format!("{key} is missing in {spec}"));
     let folder = PathBuf::from(text("folder")?);
     let mut work: Work = match text("engine")? {
-        "rten" => rten_model::load(&folder, text("form")?, spec["threads"].as_u64().unwrap_or(1) as usize)?,
+        "rten" => {
+            rten_model::load(&folder, text("form")?, spec["threads"].as_u64().context("threads is missing")? as usize)?
+        }
         "candle" => candle_densenet::load(&folder, Path::new(text("weights")?))?,
         other => bail!("there is no engine {other}"),
     };
@@ -36,7 +38,6 @@ fn main() -> Result<()> {
     println!("{}", json!({"ready": true}));
     for line in io::stdin().lines() {
         println!("{}", turn(&mut work, line?.trim().parse()?)?);
-        io::stdout().flush()?;
     }
     Ok(())
 }
@@ -73,10 +74,8 @@ fn peak_mib() -> Result<f64> {
 fn image(folder: &Path) -> Result<(usize, Vec<f32>)> {
     let file = fs::read(folder.join("image.npy"))?;
     let header = usize::from(u16::from_le_bytes([file[8], file[9]])); // of version 1 of the format
-    let pixels = file[10 + header..]
-        .chunks_exact(4)
-        .map(|number| f32::from_le_bytes([number[0], number[1], number[2], number[3]]));
-    let pixels: Vec<f32> = pixels.collect();
+    let (numbers, _) = file[10 + header..].as_chunks();
+    let pixels: Vec<f32> = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
     let side = (pixels.len() / 3).isqrt();
     let channels = (0..3).flat_map(|channel| pixels.iter().skip(channel).step_by(3).copied().collect::<Vec<_>>());
     Ok((side, channels.collect()))
