@@ -19,7 +19,7 @@ pub(crate) mod scratch;
 mod simd;
 pub(crate) mod slices;
 
-pub use densenet::inference::{LayerTiming, peak, peak_of_whole_numbers};
+pub use densenet::inference::{LayerTiming, Numbers, peak};
 pub use im2col::Geometry;
 pub(crate) use moments::Moments;
 pub use norm::NormMode;

@@ -37,10 +37,10 @@ fn the_roofline_counts_the_work_of_each_step() {
     let steps = report["steps"].as_array().unwrap();
     // Stem or transition, 1x1 and 3x3 of each of four blocks, and the sum.
     assert_eq!(steps.len(), 13);
-    let mflop = |index: usize| steps[index]["mflop"].as_f64().unwrap();
+    let operations = |index: usize| steps[index]["million_operations"].as_f64().unwrap();
     // 64x64 positions of a 7x7 kernel on three channels, 64 filters, two operations each.
-    assert!((mflop(0) - 2.0 * 4096.0 * 147.0 * 64.0 / 1e6).abs() < 1e-9);
-    assert!((mflop(12) - (0..12).map(mflop).sum::<f64>()).abs() < 1e-6);
+    assert!((operations(0) - 2.0 * 4096.0 * 147.0 * 64.0 / 1e6).abs() < 1e-9);
+    assert!((operations(12) - (0..12).map(operations).sum::<f64>()).abs() < 1e-6);
     assert!(steps.iter().all(|step| step["share_of_peak"].as_f64().unwrap() > 0.0));
     assert!(printed(&["bench", "--roofline", "--images", "1"]).contains("block 4, 3x3"));
 }

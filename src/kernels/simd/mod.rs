@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 
 use half::f16;
 
-pub(crate) use dot::{Dot, GROUP, at_dot};
+pub(crate) use dot::{Dot, GROUP, PAIR, at_dot};
 pub(crate) use lanes::{add, get, lanes, over_columns, put};
 pub(crate) use portable::{PORTABLE, SCALAR};
 #[cfg(target_arch = "x86_64")]

@@ -5,8 +5,8 @@
 use candle_core::{Error, Tensor};
 
 use crate::kernels::densenet::inference::{
-    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, QuantisedKernel, QuantisedLayerWeights,
-    StemWeights, TransitionWeights,
+    BackboneWeights, BlockWeights, FoldedNorm, InferenceBackbone, LayerWeights, QuantisedKernel, StemWeights,
+    TransitionWeights,
 };
 use crate::kernels::{LayerTiming, Level};
 use crate::model::networks::contributions::Contributions;
@@ -36,19 +36,25 @@ pub(in crate::model) enum Pooling {
     EveryBlock,
 }
 
-/// The backbone's tensors, its norms with moving moments as one scale and one shift each.
-fn backbone_weights<L>(
+/// The backbone's weights, its norms with moving moments as one scale and one shift each; the kernels of its dense layers
+/// are what `of_layers` says.
+fn backbone_weights<K>(
     net: &FusedNet,
     parameters: &Parameters,
     pooling: Pooling,
-    layer: impl Fn(&DenseLayer) -> Result<L, Error>,
-) -> Result<BackboneWeights<L>, Error> {
+    of_layers: impl Fn(&Conv) -> Result<K, Error>,
+) -> Result<BackboneWeights<K>, Error> {
+    let norm = |norm: &Norm| folded(norm, parameters);
+    let layer = |layer: &DenseLayer| {
+        let DenseLayer { norm1, conv1, norm2, conv2 } = layer;
+        let (norm1, norm2) = (norm(norm1)?, norm(norm2)?);
+        Ok::<_, Error>(LayerWeights { norm1, conv1: of_layers(conv1)?, norm2, conv2: of_layers(conv2)? })
+    };
+    let transition =
+        |t: &Transition| Ok::<_, Error>(TransitionWeights { norm: norm(&t.norm)?, conv: kernel(&t.conv, parameters)? });
     let mut blocks = Vec::new();
     for block in &net.blocks {
-        let layers = block.layers.iter().map(&layer).collect::<Result<_, Error>>()?;
-        let transition = |t: &Transition| {
-            Ok::<_, Error>(TransitionWeights { norm: folded(&t.norm, parameters)?, conv: kernel(&t.conv, parameters)? })
-        };
+        let layers = block.layers.iter().map(layer).collect::<Result<_, Error>>()?;
         let transition = block.transition.as_ref().map(transition).transpose()?;
         let tap = block.tap.is_some();
         blocks.push(BlockWeights { layers, pooled: tap || pooling == Pooling::EveryBlock, tap, transition });
@@ -56,7 +62,7 @@ fn backbone_weights<L>(
     let stem = StemWeights {
         conv: net.stem.geometry,
         kernel: kernel(&net.stem, parameters)?,
-        norm: folded(&net.stem_norm, parameters)?,
+        norm: norm(&net.stem_norm)?,
         pool: STEM_POOL,
     };
     Ok(BackboneWeights { stem, blocks })
@@ -66,32 +72,12 @@ fn kernel(conv: &Conv, parameters: &Parameters) -> Result<Tensor, Error> {
     Ok(parameters.get(&conv.name, "weight")?.as_detached_tensor())
 }
 
-fn layer_weights(layer: &DenseLayer, parameters: &Parameters) -> Result<LayerWeights, Error> {
-    Ok(LayerWeights {
-        norm1: folded(&layer.norm1, parameters)?,
-        conv1: kernel(&layer.conv1, parameters)?,
-        norm2: folded(&layer.norm2, parameters)?,
-        conv2: kernel(&layer.conv2, parameters)?,
-    })
-}
-
-fn quantised_weights(
-    layer: &DenseLayer,
-    parameters: &Parameters,
-    convs: &QuantisedConvs,
-) -> Result<QuantisedLayerWeights, Error> {
-    let kernel = |conv: &Conv| {
-        let QuantisedConv { weights, steps, scales, shifts } =
-            convs.get(&conv.name).ok_or_else(|| Error::Msg(format!("no whole numbers of {}", conv.name)))?;
-        let finish = FoldedNorm { scale: scales.clone(), shift: shifts.clone() };
-        Ok::<_, Error>(QuantisedKernel { weights: weights.clone(), steps: steps.clone(), finish })
-    };
-    Ok(QuantisedLayerWeights {
-        norm1: folded(&layer.norm1, parameters)?,
-        conv1: kernel(&layer.conv1)?,
-        norm2: folded(&layer.norm2, parameters)?,
-        conv2: kernel(&layer.conv2)?,
-    })
+/// A convolution's whole numbers.
+fn quantised_kernel(conv: &Conv, convs: &QuantisedConvs) -> Result<QuantisedKernel, Error> {
+    let QuantisedConv { weights, steps, scales, shifts } =
+        convs.get(&conv.name).ok_or_else(|| Error::Msg(format!("no whole numbers of {}", conv.name)))?;
+    let finish = FoldedNorm { scale: scales.clone(), shift: shifts.clone() };
+    Ok(QuantisedKernel { weights: weights.clone(), steps: steps.clone(), finish })
 }
 
 /// A norm with moving moments as one scale and one shift.
@@ -116,7 +102,7 @@ impl InferenceNetwork {
         Self::pooling(Pooling::Taps, network, None, size, level, threads)
     }
 
-    /// The same with a choice of what is averaged, and with dense layers in whole numbers where they are given.
+    /// The same with a choice of what is averaged, and in whole numbers where those of the dense layers are given.
     pub(in crate::model) fn pooling(
         pooling: Pooling,
         network: &Network,
@@ -130,13 +116,11 @@ impl InferenceNetwork {
         let parameters = network.parameters();
         let backbone = match quantised {
             None => {
-                let layer = |layer: &DenseLayer| layer_weights(layer, parameters);
-                let weights = backbone_weights(net, parameters, pooling, layer)?;
+                let weights = backbone_weights(net, parameters, pooling, |conv| kernel(conv, parameters))?;
                 InferenceBackbone::new(&weights, size, level, threads)
             }
             Some(convs) => {
-                let layer = |layer: &DenseLayer| quantised_weights(layer, parameters, convs);
-                let weights = backbone_weights(net, parameters, pooling, layer)?;
+                let weights = backbone_weights(net, parameters, pooling, |conv| quantised_kernel(conv, convs))?;
                 InferenceBackbone::quantised(&weights, size, level, threads)
             }
         };

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use candle_core::{DType, Device, Tensor};
 
 use super::{QuantisedConv, QuantisedConvs, fit};
+use crate::kernels::densenet::inference::WordKernel;
 use crate::kernels::{Geometry, Level};
 use crate::model::networks::{Pooling, folded};
 use crate::model::topology::{Conv, Norm, STEM_POOL, Topology};
@@ -98,7 +99,9 @@ impl Walk<'_> {
         let mut walk = Walk { network, quantised, outputs: Vec::new() };
         let pixels: Vec<f32> = images().flatten_all().unwrap().to_vec1().unwrap();
         let images = Grid { side: SIZE, positions: pixels.chunks_exact(3).map(<[f32]>::to_vec).collect() };
-        let stem = walk.active(&net.stem_norm, &walk.exact(&net.stem, &images));
+        let largest = |image: &[Vec<f32>]| image.iter().flatten().fold(0f32, |most, value| most.max(value.abs()));
+        let of_images = images.positions.chunks_exact(SIZE * SIZE).flat_map(|image| vec![largest(image); SIZE * SIZE]);
+        let stem = walk.active(&net.stem_norm, &walk.other(&net.stem, &images, of_images.collect()));
         let mut maps = stem.windows(STEM_POOL, |window| {
             let present: Vec<_> = window.iter().flatten().collect();
             (0..present[0].len()).map(|c| present.iter().fold(0f32, |most, values| most.max(values[c]))).collect()
@@ -110,11 +113,13 @@ impl Walk<'_> {
                 maps.positions.iter_mut().zip(added.positions).for_each(|(maps, added)| maps.extend(added));
             }
             if let Some(transition) = &block.transition {
-                let convolved = walk.exact(&transition.conv, &walk.active(&transition.norm, &maps));
-                maps = convolved.windows(Geometry { kernel: 2, stride: 2, padding: 0 }, |window| {
+                let active = walk.active(&transition.norm, &maps);
+                let averages = active.windows(Geometry { kernel: 2, stride: 2, padding: 0 }, |window| {
                     let sum = |c: usize| window.iter().flatten().map(|values| values[c]).sum::<f32>();
                     (0..window[0].unwrap().len()).map(|c| sum(c) / 4.0).collect()
                 });
+                let largest = averages.positions.iter().map(|values| values.iter().copied().fold(0f32, f32::max));
+                maps = walk.other(&transition.conv, &averages, largest.collect());
             }
         }
         let images = maps.positions.chunks_exact(maps.side * maps.side);
@@ -141,6 +146,36 @@ impl Walk<'_> {
             }
             sums.into_iter().map(|sum| sum as f32).collect()
         })
+    }
+
+    /// A convolution that is not a dense layer's: in whole numbers, with inputs in steps of what is the largest around each.
+    fn other(&self, conv: &Conv, inputs: &Grid, largest: Vec<f32>) -> Grid {
+        let Some(_) = self.quantised else { return self.exact(conv, inputs) };
+        let kernel = self.network.parameters().get(&conv.name, "weight").unwrap();
+        let kernel: Vec<f32> = kernel.flatten_all().unwrap().to_vec1().unwrap();
+        let WordKernel { weights, scales } = WordKernel::of(&kernel, conv.filters, 4095.0);
+        let steps = inputs.positions.iter().zip(&largest);
+        let steps =
+            steps.map(|(values, most)| values.iter().map(|v| (v * (4095.0 / most)).round_ties_even()).collect());
+        let steps = Grid { side: inputs.side, positions: steps.collect() };
+        let mut outputs = steps.windows(conv.geometry, |window| {
+            let mut sums = vec![0i64; conv.filters];
+            for (tap, values) in window.iter().enumerate() {
+                for (c, value) in values.iter().flat_map(|values| values.iter().enumerate()) {
+                    let row = &weights[(tap * conv.channels + c) * conv.filters..][..conv.filters];
+                    sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += *value as i64 * i64::from(*weight));
+                }
+            }
+            sums.into_iter().zip(&scales).map(|(sum, scale)| i32::try_from(sum).unwrap() as f32 * scale).collect()
+        });
+        let each = inputs.positions.len() / IMAGES;
+        let each_output = outputs.positions.len() / IMAGES;
+        for (index, values) in outputs.positions.iter_mut().enumerate() {
+            // All of an image are alike, or there are as many as outputs.
+            let at = if each == each_output { index } else { index / each_output * each };
+            values.iter_mut().for_each(|value| *value *= largest[at] / 4095.0);
+        }
+        outputs
     }
 
     fn conv(&mut self, norm: &Norm, conv: &Conv, maps: &Grid) -> Grid {
@@ -213,7 +248,10 @@ fn check_inference(bottleneck: usize) {
         });
         for (ours, theirs) in means.iter().flatten().zip(theirs) {
             // An activation may be a rounding error from the next step.
-            assert!((ours - theirs).abs() < 1e-3, "{level}, {threads} threads: {theirs} instead of {ours}");
+            assert!(
+                (ours - theirs).abs() < 1e-3 * ours.abs().max(1.0),
+                "{level}, {threads} threads: {theirs} instead of {ours}"
+            );
         }
     }
 }
@@ -231,8 +269,8 @@ fn in_whole_numbers_each_convolution_puts_out_nearly_what_it_does_exactly() {
             let errors: Vec<f32> = exact.iter().zip(&whole).map(|(exact, whole)| whole - exact).collect();
             let spread = deviation(&exact);
             assert!(deviation(&errors) < 0.02 * spread, "{name} {index}: {} of {spread}", deviation(&errors));
-            // The shift takes the mean error back.
-            assert!(mean(&errors).abs() < 1e-5 * spread, "{name} {index}: {} of {spread}", mean(&errors));
+            // The shift takes the mean error back, but for what the stem and the transitions round.
+            assert!(mean(&errors).abs() < 1e-3 * spread, "{name} {index}: {} of {spread}", mean(&errors));
         }
     }
 }

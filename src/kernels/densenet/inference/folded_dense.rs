@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use candle_core::{Result, bail};
+use candle_core::{Result, Tensor, bail};
 
 use crate::kernels::densenet::inference::LayerWeights;
 use crate::kernels::densenet::inference::gemm::{Activation, PIECE, Packed, Product, Rows, offsets};
-use crate::kernels::densenet::inference::plan::DenseLayer;
+use crate::kernels::densenet::inference::layers::DenseLayer;
 use crate::kernels::densenet::inference::thread_memory::{MANY_ROWS, Needs, Scratch, Share, pack, tiles};
 use crate::kernels::densenet::inference::winograd_inference::{self as winograd, Distances};
 use crate::kernels::densenet::winograd::{OUTPUTS, POSITIONS, kernels};
@@ -32,16 +32,14 @@ pub(crate) struct FoldedDense {
 const LEAST_PIXELS: usize = 64;
 
 impl<S: Simd> DenseLayer<S> for FoldedDense {
-    type Weights = LayerWeights;
+    type Kernel = Tensor;
     type Inner = f32;
-    const PANEL: usize = 2 * S::LANES;
-    const WHOLE_NUMBERS: bool = false;
 
-    fn growth(weights: &LayerWeights) -> usize {
+    fn growth(weights: &LayerWeights<Tensor>) -> usize {
         weights.conv2.elem_count() / (9 * weights.norm2.scale.len()).max(1)
     }
 
-    fn new(level: Level, weights: &LayerWeights, channels: usize, side: usize) -> Result<Self> {
+    fn new(level: Level, weights: &LayerWeights<Tensor>, channels: usize, side: usize) -> Result<Self> {
         let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
         let growth = <Self as DenseLayer<S>>::growth(weights);

@@ -6,23 +6,25 @@
 //! layer adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3
 //! convolutions go through Winograd's transforms.
 //!
-//! The files, from the outside in: `plan` lays a network out and walks it; `folded_stem`, `folded_dense` or, in whole
-//! numbers, `quantised_dense`, and `folded_transition` compute a layer each, by gathering rows into a `strip` and
-//! multiplying; `strip`, `tile` and `dot_tile` (all in `gemm`) and `winograd_inference` are the inner loops; `packed`,
+//! The files, from the outside in: `plan` lays a network out and walks it; `layers` says what it wants of one, `stem`,
+//! `folded_dense` or, in whole numbers, `quantised_dense`, and `transition` compute a layer each, by gathering rows into a
+//! `strip` and multiplying; `strip`, `tile` and `dot_tile` (all in `gemm`) and `winograd_inference` are the inner loops; `packed`,
 //! `packed_bytes` and `aligned` (in `gemm`), `thread_memory`, `shared_buffer` and `thread_team` hold the weights, the
 //! buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
 mod folded_dense;
-mod folded_stem;
-mod folded_transition;
 mod gemm;
+mod layers;
 mod plan;
 mod quantised_dense;
 mod roofline;
 mod shared_buffer;
+mod stem;
 mod thread_memory;
 mod thread_team;
+mod transition;
+mod weights;
 mod winograd_inference;
 
 use std::sync::Arc;
@@ -31,81 +33,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use crate::kernels::im2col::Geometry;
-use crate::kernels::simd::{Dot, Level, Simd, at_dot, at_level};
+use crate::kernels::simd::{Level, Simd, at_dot, at_level};
 use crate::kernels::slices;
-use folded_dense::FoldedDense;
-use plan::{Laid, Plan, TimedLayer, Walk};
-use quantised_dense::QuantisedDense;
+use layers::{Kernel, TimedLayer};
+use plan::{Laid, Plan, Walk};
 use roofline::Clock;
-pub use roofline::{LayerTiming, peak, peak_of_whole_numbers};
+pub use roofline::{LayerTiming, Numbers, peak};
 use thread_team::Team;
-
-/// A batch normalisation with moving moments: `scale * x + shift` for each channel.
-pub(crate) struct FoldedNorm {
-    pub(crate) scale: Vec<f32>,
-    pub(crate) shift: Vec<f32>,
-}
-
-/// The convolution at the start, its norm and ReLU, and the maximum behind them.
-pub(crate) struct StemWeights {
-    pub(crate) conv: Geometry,
-    /// (kernel * kernel * channels, filters).
-    pub(crate) kernel: Tensor,
-    pub(crate) norm: FoldedNorm,
-    pub(crate) pool: Geometry,
-}
-
-/// Norm, ReLU, 1x1, norm, ReLU, 3x3.
-pub(crate) struct LayerWeights {
-    pub(crate) norm1: FoldedNorm,
-    /// (channels, bottleneck).
-    pub(crate) conv1: Tensor,
-    pub(crate) norm2: FoldedNorm,
-    /// (3 * 3 * bottleneck, growth).
-    pub(crate) conv2: Tensor,
-}
-
-/// A [`LayerWeights`] in whole numbers.
-pub(crate) struct QuantisedLayerWeights {
-    pub(crate) norm1: FoldedNorm,
-    pub(crate) conv1: QuantisedKernel,
-    pub(crate) norm2: FoldedNorm,
-    pub(crate) conv2: QuantisedKernel,
-}
-
-/// A convolution in whole numbers.
-pub(crate) struct QuantisedKernel {
-    /// (kernel * kernel * channels, filters), from -127 to 127.
-    pub(crate) weights: Vec<i8>,
-    /// What an activation of 1 is worth, for each channel; they go from 0 to 255.
-    pub(crate) steps: Vec<f32>,
-    /// From sums of products to outputs, for each filter.
-    pub(crate) finish: FoldedNorm,
-}
-
-/// Norm, ReLU, 1x1, 2x2 average.
-pub(crate) struct TransitionWeights {
-    pub(crate) norm: FoldedNorm,
-    /// (channels, filters).
-    pub(crate) conv: Tensor,
-}
-
-/// A dense block and the way to the next one.
-pub(crate) struct BlockWeights<L> {
-    pub(crate) layers: Vec<L>,
-    /// Whether the averages of its channels are asked for.
-    pub(crate) pooled: bool,
-    /// Whether the head sees them, so that a map of them can be asked for too; only where they are pooled.
-    pub(crate) tap: bool,
-    pub(crate) transition: Option<TransitionWeights>,
-}
-
-/// All tensors of a backbone, with dense layers of either kind.
-pub(crate) struct BackboneWeights<L> {
-    pub(crate) stem: StemWeights,
-    pub(crate) blocks: Vec<BlockWeights<L>>,
-}
+pub(crate) use weights::{
+    BackboneWeights, BlockWeights, FoldedNorm, LayerWeights, QuantisedKernel, StemWeights, TransitionWeights,
+    WordKernel,
+};
 
 /// What a tap is the average of: the channels of a dense block behind its last layer, at each position.
 pub(crate) struct TapMap {
@@ -114,6 +52,10 @@ pub(crate) struct TapMap {
     pub(crate) channels: usize,
     /// (side, side, channels).
     pub(crate) values: Vec<f32>,
+}
+
+fn plan<S: Simd, K: Kernel<S>>(simd: S, of: Laid<'_, K>) -> Result<Arc<dyn Walk>> {
+    Ok(Arc::new(Plan::new(simd, of)?))
 }
 
 /// A backbone that is ready for images of one size. Shared by reference between threads.
@@ -128,31 +70,20 @@ pub(crate) struct InferenceBackbone {
 
 impl InferenceBackbone {
     /// Lays the network out for square images of `size` pixels a side, for `threads` threads.
-    pub(crate) fn new(
-        weights: &BackboneWeights<LayerWeights>,
-        size: usize,
-        level: Level,
-        threads: usize,
-    ) -> Result<Self> {
+    pub(crate) fn new(weights: &BackboneWeights<Tensor>, size: usize, level: Level, threads: usize) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        fn plan<S: Simd>(simd: S, of: Laid<'_, LayerWeights>) -> Result<Arc<dyn Walk>> {
-            Ok(Arc::new(Plan::<_, FoldedDense>::new(simd, of)?))
-        }
         let of = Laid { weights, level, size, threads: team.size };
         Ok(Self::with(at_level!(level, simd => plan(simd, of))?, team, size))
     }
 
-    /// The same for dense layers of whole numbers.
+    /// The same in whole numbers: of 8 bits in the dense layers, of 16 elsewhere.
     pub(crate) fn quantised(
-        weights: &BackboneWeights<QuantisedLayerWeights>,
+        weights: &BackboneWeights<QuantisedKernel>,
         size: usize,
         level: Level,
         threads: usize,
     ) -> Result<Self> {
         let team = Team::new(threads.max(1));
-        fn plan<D: Dot>(dot: D, of: Laid<'_, QuantisedLayerWeights>) -> Result<Arc<dyn Walk>> {
-            Ok(Arc::new(Plan::<_, QuantisedDense>::new(dot, of)?))
-        }
         let of = Laid { weights, level, size, threads: team.size };
         Ok(Self::with(at_dot!(level, dot => plan(dot, of))?, team, size))
     }
@@ -199,8 +130,8 @@ impl InferenceBackbone {
         };
         let layers = self.plan.layers().into_iter().enumerate();
         let timed = |(index, layer): (usize, TimedLayer)| {
-            let TimedLayer { name, operations, whole_numbers } = layer;
-            LayerTiming { name, operations, seconds: median(index), whole_numbers }
+            let TimedLayer { name, operations, numbers } = layer;
+            LayerTiming { name, operations, seconds: median(index), numbers }
         };
         Ok(layers.map(timed).collect())
     }

@@ -7,10 +7,10 @@
 
 use candle_core::{Result, bail};
 
-use crate::kernels::densenet::inference::gemm::{Activation, DotProduct, PANEL, PIECE, PackedBytes, Windows, offsets};
-use crate::kernels::densenet::inference::plan::DenseLayer;
+use crate::kernels::densenet::inference::gemm::{Activation, DotProduct, PANEL, PIECE, PackedWhole, Windows, offsets};
+use crate::kernels::densenet::inference::layers::DenseLayer;
 use crate::kernels::densenet::inference::thread_memory::{Needs, Scratch, Share, tiles};
-use crate::kernels::densenet::inference::{FoldedNorm, QuantisedKernel, QuantisedLayerWeights};
+use crate::kernels::densenet::inference::{LayerWeights, QuantisedKernel};
 use crate::kernels::simd::{Dot, Level};
 
 /// See the file's head; the result is laid behind the layer's input.
@@ -20,46 +20,30 @@ pub(crate) struct QuantisedDense {
     growth: usize,
     /// From the input to steps.
     norm1: Activation,
-    conv1: PackedBytes,
+    conv1: PackedWhole<u8>,
     /// From sums to steps of the second convolution, with the norm between.
     finish1: Activation,
-    conv2: PackedBytes,
+    conv2: PackedWhole<u8>,
     finish2: Activation,
 }
 
 impl<D: Dot> DenseLayer<D> for QuantisedDense {
-    type Weights = QuantisedLayerWeights;
+    type Kernel = QuantisedKernel;
     type Inner = u8;
-    const PANEL: usize = PANEL;
-    const WHOLE_NUMBERS: bool = true;
 
-    fn new(_: Level, weights: &QuantisedLayerWeights, channels: usize, _: usize) -> Result<Self> {
-        let QuantisedLayerWeights { norm1, conv1, norm2, conv2 } = weights;
+    fn new(_: Level, weights: &LayerWeights<QuantisedKernel>, channels: usize, _: usize) -> Result<Self> {
+        let LayerWeights { norm1, conv1, norm2, conv2 } = weights;
         let bottleneck = norm2.scale.len();
         let growth = <Self as DenseLayer<D>>::growth(weights);
-        let fits = |kernel: &QuantisedKernel, norm: &FoldedNorm, inputs: usize, taps: usize, filters: usize| {
-            [norm.scale.len(), norm.shift.len(), kernel.steps.len()] == [inputs; 3]
-                && [kernel.finish.scale.len(), kernel.finish.shift.len()] == [filters; 2]
-                && kernel.weights.len() == taps * inputs * filters
-                && !kernel.weights.is_empty()
-        };
-        if !(fits(conv1, norm1, channels, 1, bottleneck) && fits(conv2, norm2, bottleneck, 9, growth)) {
-            bail!(
-                "backbone: a dense layer of {} and {} whole numbers on {channels} channels",
-                conv1.weights.len(),
-                conv2.weights.len()
-            );
+        if norm1.scale.len() != channels {
+            bail!("backbone: a dense layer's norm of {} channels behind {channels}", norm1.scale.len());
         }
-        // A sum of the largest products has to fit into 32 bits.
-        if channels.max(9 * bottleneck) > i32::MAX as usize / (255 * 127) {
-            bail!("backbone: a convolution of whole numbers on {} inputs", channels.max(9 * bottleneck));
-        }
-        let norm1 = in_steps(norm1, &conv1.steps);
-        let finish1 = in_steps(&behind(&conv1.finish, norm2), &conv2.steps);
-        let numbers = [&norm1, &finish1, &conv2.finish].map(|norm| norm.scale.iter().chain(&norm.shift));
-        // Rounding to whole numbers would hide what is none.
-        if !numbers.into_iter().flatten().all(|number| number.is_finite()) {
-            bail!("backbone: the norms around whole numbers overflow");
+        conv1.check(norm1, 1, bottleneck)?;
+        conv2.check(norm2, 9, growth)?;
+        let norm1 = norm1.in_steps(&conv1.steps);
+        let finish1 = conv1.finish.then(norm2).in_steps(&conv2.steps);
+        if !(norm1.is_finite() && finish1.is_finite() && conv2.finish.is_finite()) {
+            bail!("backbone: the norms around a dense layer's whole numbers overflow");
         }
         let padded = bottleneck.next_multiple_of(PANEL);
         let mut kernel = vec![0; 9 * padded * growth];
@@ -69,14 +53,14 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             channels,
             growth,
             norm1: Activation::new(&norm1),
-            conv1: PackedBytes::new(&conv1.weights, bottleneck),
+            conv1: PackedWhole::new(&conv1.weights, bottleneck),
             finish1: Activation::new(&finish1),
-            conv2: PackedBytes::new(&kernel, growth),
+            conv2: PackedWhole::new(&kernel, growth),
             finish2: Activation::new(&conv2.finish),
         })
     }
 
-    fn growth(weights: &QuantisedLayerWeights) -> usize {
+    fn growth(weights: &LayerWeights<QuantisedKernel>) -> usize {
         weights.conv2.finish.scale.len()
     }
 
@@ -109,7 +93,7 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             strip.quantise(dot, pixels, &self.norm1, self.channels);
             let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
             let (matrix, finish, offsets) = (&self.conv1, &self.finish1, offsets(tile, place));
-            DotProduct { rows: strip.rows().into(), matrix, finish, out: inner, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, scales: None, finish, out: inner, offsets }.compute(dot);
         }
     }
 
@@ -130,7 +114,7 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             }
             let offsets = offsets(tile, |pixel| pixel * plane.stride + self.channels);
             let (matrix, finish) = (&self.conv2, &self.finish2);
-            DotProduct { rows: strip.rows().into(), matrix, finish, out: own, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, scales: None, finish, out: own, offsets }.compute(dot);
         }
     }
 }
@@ -143,23 +127,10 @@ impl QuantisedDense {
         for (line, y) in share.rows.clone().enumerate() {
             for tile in tiles(plane.width, D::DOT_ROWS) {
                 let data = &inner[y * down + tile.start * PIECE..];
-                let rows = Windows { data, count: tile.len(), across: PIECE, down };
+                let rows = Windows::<_, PIECE> { data, count: tile.len(), piece: PIECE, across: PIECE, down };
                 let pixel = |x| (line * plane.width + x) * plane.stride + self.channels;
-                DotProduct { rows, matrix, finish, out: own, offsets: offsets(tile, pixel) }.compute(dot);
+                DotProduct { rows, matrix, scales: None, finish, out: own, offsets: offsets(tile, pixel) }.compute(dot);
             }
         }
     }
-}
-
-/// A norm that puts out steps.
-fn in_steps(norm: &FoldedNorm, steps: &[f32]) -> FoldedNorm {
-    let divided = |numbers: &[f32]| numbers.iter().zip(steps).map(|(number, step)| number / step).collect();
-    FoldedNorm { scale: divided(&norm.scale), shift: divided(&norm.shift) }
-}
-
-/// Two norms, the second of what the first puts out.
-fn behind(first: &FoldedNorm, second: &FoldedNorm) -> FoldedNorm {
-    let scale = first.scale.iter().zip(&second.scale).map(|(a, b)| a * b).collect();
-    let shifts = first.shift.iter().zip(&second.scale).zip(&second.shift);
-    FoldedNorm { scale, shift: shifts.map(|((shift, scale), second)| shift * scale + second).collect() }
 }

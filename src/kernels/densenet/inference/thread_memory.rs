@@ -57,6 +57,7 @@ impl Share {
 pub(crate) struct Scratch {
     pub(crate) strip: Strip<f32>,
     pub(crate) bytes: Strip<u8>,
+    pub(crate) words: Strip<i16>,
     /// Transformed inputs: for each position the pieces of a tile's rows.
     pub(crate) transformed: Aligned<f32>,
     /// For each position the products of a tile's rows.
@@ -65,11 +66,12 @@ pub(crate) struct Scratch {
     pub(crate) lines: Aligned<f32>,
 }
 
-/// What a layer needs of a [`Scratch`], in numbers; `depth` and `bytes` are the depths of the strips' rows.
+/// What a layer needs of a [`Scratch`], in numbers; `depth`, `bytes` and `words` are the depths of the strips' rows.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Needs {
     pub(crate) depth: usize,
     pub(crate) bytes: usize,
+    pub(crate) words: usize,
     pub(crate) transformed: usize,
     pub(crate) products: usize,
     pub(crate) lines: usize,
@@ -81,6 +83,7 @@ impl Needs {
         Self {
             depth: self.depth.max(other.depth),
             bytes: self.bytes.max(other.bytes),
+            words: self.words.max(other.words),
             transformed: self.transformed.max(other.transformed),
             products: self.products.max(other.products),
             lines: self.lines.max(other.lines),
@@ -93,6 +96,7 @@ impl Scratch {
         Self {
             strip: Strip::new(S::ROWS, needs.depth),
             bytes: Strip::new(S::ROWS, needs.bytes),
+            words: Strip::new(S::ROWS, needs.words),
             transformed: Aligned::zeros(needs.transformed),
             products: Aligned::zeros(needs.products),
             lines: Aligned::zeros(needs.lines),

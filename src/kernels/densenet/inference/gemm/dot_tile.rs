@@ -1,32 +1,33 @@
 //! The product of a few rows of whole numbers with a packed matrix, computed in registers: the one place where whole
 //! numbers are multiplied.
 //!
-//! In: some [`Windows`] of activations in steps. Out: a row for each, scaled and shifted, as floating-point numbers or, cut
+//! In: some [`Windows`] of inputs in steps. Out: a row for each, scaled and shifted, as floating-point numbers or, cut
 //! and rounded, in steps of the next convolution.
 
-use crate::kernels::densenet::inference::gemm::tile::MOST_ROWS;
-use crate::kernels::densenet::inference::gemm::{Activation, PANEL, PIECE, PackedBytes, Rows};
-use crate::kernels::simd::{Dot, GROUP, at_rows};
+use crate::kernels::densenet::inference::gemm::{Activation, PANEL, PackedWhole, Rows, TileOffsets, TileScales, Whole};
+use crate::kernels::simd::{Dot, at_rows};
 
-/// Some rows of activations, each of which begins [`PIECE`] behind the one before; they may overlap, as the windows of a 3x3
+/// Some rows of inputs, each of which begins `APART` behind the one before; they may overlap, as the windows of a
 /// convolution on neighbouring pixels do. A row's pieces lie in lines of three.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Windows<'a> {
-    pub(crate) data: &'a [u8],
+pub(crate) struct Windows<'a, N, const APART: usize> {
+    pub(crate) data: &'a [N],
     pub(crate) count: usize,
+    /// Numbers of a row that lie side by side, whole groups.
+    pub(crate) piece: usize,
     /// From a piece to the next one of its line.
     pub(crate) across: usize,
     /// From a line to the next.
     pub(crate) down: usize,
 }
 
-impl<'a> From<Rows<'a, u8, PIECE>> for Windows<'a> {
-    fn from(Rows { data, count, next, .. }: Rows<'a, u8, PIECE>) -> Self {
-        Self { data, count, across: next, down: 3 * next }
+impl<'a, N, const APART: usize> From<Rows<'a, N, APART>> for Windows<'a, N, APART> {
+    fn from(Rows { data, count, piece, next }: Rows<'a, N, APART>) -> Self {
+        Self { data, count, piece, across: next, down: 3 * next }
     }
 }
 
-impl Windows<'_> {
+impl<N, const APART: usize> Windows<'_, N, APART> {
     /// Where a piece of the first row begins.
     #[inline(always)]
     fn piece(&self, index: usize) -> usize {
@@ -35,19 +36,22 @@ impl Windows<'_> {
 
     /// Whether `depth` numbers of each row lie in the data.
     fn reach(&self, depth: usize) -> bool {
-        let end = |piece: usize| self.piece(piece) + (self.count - 1) * PIECE + PIECE.min(depth - piece * PIECE);
-        (0..depth.div_ceil(PIECE)).all(|piece| end(piece) <= self.data.len())
+        let end =
+            |piece: usize| self.piece(piece) + (self.count - 1) * APART + self.piece.min(depth - piece * self.piece);
+        (0..depth.div_ceil(self.piece)).all(|piece| end(piece) <= self.data.len())
     }
 }
 
 /// The product of each of the rows with `matrix`, to be stored from `offsets[row]` of `out` on.
-pub(crate) struct DotProduct<'a, T> {
-    pub(crate) rows: Windows<'a>,
-    pub(crate) matrix: &'a PackedBytes,
+pub(crate) struct DotProduct<'a, N: Whole, T, const APART: usize> {
+    pub(crate) rows: Windows<'a, N, APART>,
+    pub(crate) matrix: &'a PackedWhole<N>,
+    /// What a sum of each row is multiplied with first, where they are not all alike.
+    pub(crate) scales: Option<TileScales>,
     /// `scale * sum + shift` is stored.
     pub(crate) finish: &'a Activation,
     pub(crate) out: &'a mut [T],
-    pub(crate) offsets: [usize; MOST_ROWS],
+    pub(crate) offsets: TileOffsets,
 }
 
 /// What a product can be stored as.
@@ -73,37 +77,44 @@ impl Stored for u8 {
     }
 }
 
-impl<T: Stored> DotProduct<'_, T> {
+impl<N: Whole, T: Stored, const APART: usize> DotProduct<'_, N, T, APART> {
     /// Multiplies and stores, the padded columns too.
     ///
     /// # Panics
     /// When the sizes do not fit; none of them comes from an image.
     pub(crate) fn compute<D: Dot>(self, dot: D) {
-        let (PackedBytes { numbers, groups, columns }, count) = (self.matrix, self.rows.count);
+        let (PackedWhole { numbers, groups, columns }, count) = (self.matrix, self.rows.count);
         assert!((1..=D::DOT_ROWS).contains(&count), "rows of a tile");
-        assert!(*groups > 0 && self.rows.reach(groups * GROUP), "numbers of the rows");
+        assert!(*groups > 0 && self.rows.piece > 0 && self.rows.piece % N::GROUP == 0, "whole groups");
+        assert!(self.rows.reach(groups * N::GROUP), "numbers of the rows");
         assert!(self.offsets[..count].iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
-        assert!(numbers.len() == groups * GROUP * columns && columns % PANEL == 0, "whole panels");
+        assert!(numbers.len() == groups * N::GROUP * columns && columns % PANEL == 0, "whole panels");
         assert!(self.finish.scale.len() >= *columns && self.finish.shift.len() >= *columns, "channels");
-        at_rows!(count, D::DOT_ROWS, ROWS => self.tile::<D, ROWS>(dot));
+        at_rows!(count, D::DOT_ROWS, ROWS => match self.scales {
+            None => self.tile::<D, ROWS, false>(dot),
+            Some(_) => self.tile::<D, ROWS, true>(dot),
+        });
     }
 
-    fn tile<D: Dot, const ROWS: usize>(self, dot: D) {
-        let Self { rows, matrix: PackedBytes { numbers, groups, .. }, finish, out, offsets } = self;
+    fn tile<D: Dot, const ROWS: usize, const SCALED: bool>(self, dot: D) {
+        let Self { rows, matrix: PackedWhole { numbers, groups, .. }, scales, finish, out, offsets } = self;
         let (numbers, scale, shift) = (&numbers[..], &finish.scale[..], &finish.shift[..]);
-        let Some(offsets) = offsets.first_chunk::<ROWS>() else { return };
+        let scales = scales.unwrap_or_default();
+        let (Some(offsets), Some(scales)) = (offsets.first_chunk::<ROWS>(), scales.first_chunk::<ROWS>()) else {
+            return;
+        };
         dot.vectorize(
             #[inline(always)]
             || {
-                for (panel, weights) in numbers.chunks_exact(groups * GROUP * PANEL).enumerate() {
+                for (panel, weights) in numbers.chunks_exact(groups * N::GROUP * PANEL).enumerate() {
                     for part in (0..PANEL).step_by(2 * D::LANES) {
                         let mut sums = [[dot.no_sums(); 2]; ROWS];
-                        for (index, weights) in weights.chunks(PIECE * PANEL).enumerate() {
+                        for (index, weights) in weights.chunks(rows.piece * PANEL).enumerate() {
                             // SAFETY: `compute` has checked that the rows reach all groups, and so does this piece of
                             // them as far as there are weights, each chunk of which is of whole groups.
                             unsafe {
                                 let piece = rows.data.as_ptr().add(rows.piece(index));
-                                accumulate::<D, ROWS>(dot, piece, weights, part, &mut sums);
+                                accumulate::<D, N, APART, ROWS>(dot, piece, weights, part, &mut sums);
                             }
                         }
                         let column = panel * PANEL + part;
@@ -111,13 +122,14 @@ impl<T: Stored> DotProduct<'_, T> {
                         // of which these are a part.
                         unsafe {
                             let (scale, shift) = (scale.as_ptr().add(column), shift.as_ptr().add(column));
-                            let scales = [dot.load(scale), dot.load(scale.add(D::LANES))];
-                            let shifts = [dot.load(shift), dot.load(shift.add(D::LANES))];
-                            for ([left, right], offset) in sums.into_iter().zip(offsets) {
+                            let finishes = [0, D::LANES].map(|at| (dot.load(scale.add(at)), dot.load(shift.add(at))));
+                            for ((sums, offset), of_row) in sums.into_iter().zip(offsets).zip(scales) {
                                 let to = out.as_mut_ptr().add(offset + column);
-                                T::store(dot, to, dot.mul_add(dot.to_numbers(left), scales[0], shifts[0]));
-                                let right = dot.mul_add(dot.to_numbers(right), scales[1], shifts[1]);
-                                T::store(dot, to.add(D::LANES), right);
+                                for (half, (sums, (scale, shift))) in sums.into_iter().zip(finishes).enumerate() {
+                                    let sums = dot.to_numbers(sums);
+                                    let sums = if SCALED { dot.mul(sums, dot.splat(*of_row)) } else { sums };
+                                    T::store(dot, to.add(half * D::LANES), dot.mul_add(sums, scale, shift));
+                                }
                             }
                         }
                     }
@@ -134,27 +146,27 @@ const AHEAD: usize = 16;
 /// on.
 ///
 /// # Safety
-/// `piece` must point to ROWS rows of that many groups, [`PIECE`] from each other; `part` must leave room for two vectors.
+/// `piece` must point to ROWS rows of that many groups, `APART` from each other; `part` must leave room for two vectors.
 #[inline(always)]
-unsafe fn accumulate<D: Dot, const ROWS: usize>(
+unsafe fn accumulate<D: Dot, N: Whole, const APART: usize, const ROWS: usize>(
     dot: D,
-    piece: *const u8,
-    weights: &[i8],
+    piece: *const N,
+    weights: &[N::Weight],
     part: usize,
     sums: &mut [[D::Sums; 2]; ROWS],
 ) {
-    let (length, weights) = (weights.len() / (GROUP * PANEL), weights.as_ptr().wrapping_add(part * GROUP));
+    let (length, weights) = (weights.len() / (N::GROUP * PANEL), weights.as_ptr().wrapping_add(part * N::GROUP));
     for k in 0..length {
         // SAFETY: the caller vouches for the rows; the weights are a slice of whole panels' groups.
         unsafe {
-            let group = weights.add(k * GROUP * PANEL);
-            dot.prefetch(group.wrapping_add(AHEAD * GROUP * PANEL));
-            let left = dot.load_weights(group);
-            let right = dot.load_weights(group.add(GROUP * D::LANES));
+            let group = weights.add(k * N::GROUP * PANEL);
+            dot.prefetch(group.wrapping_add(AHEAD * N::GROUP * PANEL));
+            let left = N::load(dot, group);
+            let right = N::load(dot, group.add(N::GROUP * D::LANES));
             for (row, sums) in sums.iter_mut().enumerate() {
-                let inputs = dot.splat_group(piece.add(row * PIECE + k * GROUP));
-                sums[0] = dot.add_products(sums[0], inputs, left);
-                sums[1] = dot.add_products(sums[1], inputs, right);
+                let inputs = N::splat(dot, piece.add(row * APART + k * N::GROUP));
+                sums[0] = N::add_products(dot, sums[0], inputs, left);
+                sums[1] = N::add_products(dot, sums[1], inputs, right);
             }
         }
     }
@@ -176,16 +188,18 @@ mod tests {
             let right: Vec<i8> =
                 (0..depth * columns).map(|i| (i * 104_729 % 255) as i16 - 127).map(|w| w as i8).collect();
             let norm = FoldedNorm { scale: vec![0.25; columns], shift: vec![3.0; columns] };
-            let (packed, finish) = (PackedBytes::new(&right, columns), Activation::new(&norm));
-            let mut strip = Strip::new(rows, depth.next_multiple_of(GROUP));
+            let (packed, finish) = (PackedWhole::<u8>::new(&right, columns), Activation::new(&norm));
+            let mut strip = Strip::new(rows, depth.next_multiple_of(u8::GROUP));
             strip.begin(rows);
             left.chunks_exact(depth).enumerate().for_each(|(row, numbers)| strip.put(row, 0, numbers));
             let stride = packed.columns + 3;
             let offsets = offsets(0..rows, |row| row * stride);
             let (mut numbers, mut bytes) = (vec![f32::NAN; rows * stride], vec![77; rows * stride]);
             let (matrix, finish) = (&packed, &finish);
-            DotProduct { rows: strip.rows().into(), matrix, finish, out: &mut numbers, offsets }.compute(dot);
-            DotProduct { rows: strip.rows().into(), matrix, finish, out: &mut bytes, offsets }.compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, scales: None, finish, out: &mut numbers, offsets }
+                .compute(dot);
+            DotProduct { rows: strip.rows().into(), matrix, scales: None, finish, out: &mut bytes, offsets }
+                .compute(dot);
             for row in 0..rows {
                 for column in 0..columns {
                     let product = |k: usize| i32::from(left[row * depth + k]) * i32::from(right[k * columns + column]);
@@ -209,6 +223,47 @@ mod tests {
             for sizes in [[1, 1, 1], [5, 1152, 32], [4, 130, 33], [3, 127, 12]] {
                 check(level, sizes);
             }
+        }
+    }
+
+    /// Overlapping windows of 16 bits, whose rows have scales of their own, against the definition.
+    fn check_words(level: Level, count: usize) {
+        const APART: usize = 6;
+        const PIECE: usize = 22;
+        const PIECES: usize = 7;
+        const COLUMNS: usize = 40;
+        fn run<D: Dot>(dot: D, count: usize) {
+            let (count, next) = (count.min(D::DOT_ROWS), 120);
+            let data: Vec<i16> = (0..PIECES * next).map(|i| (i * 7919 % 8191) as i16 - 4095).collect();
+            // The first column's sums are nearly as large as they can be.
+            let weight = |i: usize| if i % COLUMNS == 0 { 3000 } else { (i * 104_729 % 4001) as i16 - 2000 };
+            let right: Vec<i16> = (0..PIECE * PIECES * COLUMNS).map(weight).collect();
+            let norm = FoldedNorm { scale: vec![0.25; COLUMNS], shift: vec![3.0; COLUMNS] };
+            let (packed, finish) = (PackedWhole::<i16>::new(&right, COLUMNS), Activation::new(&norm));
+            let scales: TileScales = std::array::from_fn(|row| 1.0 / (row + 1) as f32);
+            let mut out = vec![f32::NAN; count * packed.columns];
+            let offsets = offsets(0..count, |row| row * packed.columns);
+            let rows = Rows::<i16, APART> { data: &data, count, piece: PIECE, next };
+            let (matrix, scales) = (&packed, Some(scales));
+            DotProduct { rows: rows.into(), matrix, scales, finish: &finish, out: &mut out, offsets }.compute(dot);
+            for (row, column) in (0..count).flat_map(|row| (0..COLUMNS).map(move |column| (row, column))) {
+                let product = |k: usize| {
+                    let input = data[k / PIECE * next + row * APART + k % PIECE];
+                    i64::from(input) * i64::from(right[k * COLUMNS + column])
+                };
+                let sum = i32::try_from((0..PIECE * PIECES).map(product).sum::<i64>()).unwrap();
+                let want = sum as f32 * (1.0 / (row + 1) as f32) * 0.25 + 3.0;
+                let got = out[row * packed.columns + column];
+                assert!((got - want).abs() <= 1e-6 * want.abs(), "{row}, {column}: {got} instead of {want}");
+            }
+        }
+        at_dot!(level, dot => run(dot, count))
+    }
+
+    #[test]
+    fn a_tile_multiplies_words_exactly_at_every_level() {
+        for level in Level::available() {
+            (1..=13).for_each(|count| check_words(level, count));
         }
     }
 }

@@ -4,13 +4,15 @@
 mod aligned;
 mod dot_tile;
 mod packed;
-mod packed_bytes;
+mod packed_whole;
 mod strip;
 mod tile;
+mod whole;
 
 pub(crate) use aligned::Aligned;
 pub(crate) use dot_tile::{DotProduct, Windows};
 pub(crate) use packed::{Packed, PanelNumbers, Panels};
-pub(crate) use packed_bytes::{PANEL, PackedBytes};
-pub(crate) use strip::{Activation, PIECE, Rows, Strip};
-pub(crate) use tile::{Product, offsets};
+pub(crate) use packed_whole::{PANEL, PackedWhole};
+pub(crate) use strip::{Activation, MOST, PIECE, Rows, Strip};
+pub(crate) use tile::{Product, TileOffsets, TileScales, offsets};
+pub(crate) use whole::Whole;

@@ -1,7 +1,7 @@
 //! The rows that a product takes, as a register tile reads them, and what is written to them: activated pixels.
 
 use crate::kernels::densenet::inference::FoldedNorm;
-use crate::kernels::densenet::inference::gemm::Aligned;
+use crate::kernels::densenet::inference::gemm::{Aligned, TileScales};
 use crate::kernels::simd::{Dot, Simd};
 
 /// Numbers of a row that lie side by side; the rows' next numbers lie behind those of all rows. The constant distance
@@ -156,6 +156,51 @@ unsafe fn in_steps<D: Dot>(
 ) -> D::Vector {
     // SAFETY: the caller vouches for the reads.
     unsafe { dot.mul_add(dot.load(pixel.add(channel)), dot.load(scale.add(channel)), dot.load(shift.add(channel))) }
+}
+
+/// What the largest number of a row becomes in 16 bits; more of these leave its weights less of the 32 bits of a sum.
+pub(crate) const MOST: f32 = 4095.0;
+
+impl Strip<i16> {
+    /// Takes over the rows of a strip, the first `channels` numbers of each, none of which is below zero: each row in steps
+    /// of which its largest number has [`MOST`]. Says what a step of each is worth.
+    ///
+    /// # Panics
+    /// When there are more rows than a tile has.
+    pub(crate) fn take_steps<D: Dot>(&mut self, dot: D, from: &mut Strip<f32>, channels: usize) -> TileScales {
+        let channels = channels.next_multiple_of(D::LANES);
+        let (mut scales, mut of_lanes) = (TileScales::default(), [0.0; 16]);
+        self.begin(from.rows);
+        dot.vectorize(
+            #[inline(always)]
+            || {
+                for (row, scale) in scales[..from.rows].iter_mut().enumerate() {
+                    let mut largest = dot.splat(0.0);
+                    for first in (0..channels).step_by(PIECE) {
+                        let numbers = from.piece(row, first / PIECE).as_ptr();
+                        for at in (0..PIECE.min(channels - first)).step_by(D::LANES) {
+                            // SAFETY: a piece is a whole number of vectors, and so are the channels.
+                            largest = dot.max(largest, unsafe { dot.load(numbers.add(at)) });
+                        }
+                    }
+                    // SAFETY: no level has more than 16 lanes.
+                    unsafe { dot.store(of_lanes.as_mut_ptr(), largest) };
+                    let largest = of_lanes.into_iter().fold(0.0, f32::max);
+                    *scale = largest / MOST;
+                    let steps = dot.splat(if largest > 0.0 { MOST / largest } else { 0.0 });
+                    for first in (0..channels).step_by(PIECE) {
+                        let numbers = from.piece(row, first / PIECE).as_ptr();
+                        let target = self.piece(row, first / PIECE).as_mut_ptr();
+                        for at in (0..PIECE.min(channels - first)).step_by(D::LANES) {
+                            // SAFETY: as above, in both strips.
+                            unsafe { dot.store_words(target.add(at), dot.mul(dot.load(numbers.add(at)), steps)) }
+                        }
+                    }
+                }
+            },
+        );
+        scales
+    }
 }
 
 /// Some rows in memory, each of which begins `APART` numbers behind the one before; they may overlap.

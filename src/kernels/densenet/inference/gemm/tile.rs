@@ -11,10 +11,16 @@ use crate::kernels::densenet::inference::gemm::{Activation, PanelNumbers, Panels
 use crate::kernels::simd::{Simd, at_rows};
 
 /// The most rows that a tile of any level has.
-pub(super) const MOST_ROWS: usize = 16;
+const MOST_ROWS: usize = 16;
 
 /// Where each row of a tile is stored.
-pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> [usize; MOST_ROWS] {
+pub(crate) type TileOffsets = [usize; MOST_ROWS];
+
+/// A number for each row of a tile.
+pub(crate) type TileScales = [f32; MOST_ROWS];
+
+/// Those of the rows of a tile, by their number.
+pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> TileOffsets {
     let mut offsets = [0; MOST_ROWS];
     offsets.iter_mut().zip(tile).for_each(|(to, row)| *to = offset(row));
     offsets
@@ -27,7 +33,7 @@ pub(crate) struct Product<'a, const APART: usize> {
     /// What happens to a product before it is stored.
     pub(crate) activation: Option<&'a Activation>,
     pub(crate) out: &'a mut [f32],
-    pub(crate) offsets: [usize; MOST_ROWS],
+    pub(crate) offsets: TileOffsets,
 }
 
 impl<const APART: usize> Product<'_, APART> {
