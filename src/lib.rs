@@ -18,8 +18,8 @@
 //! |---|---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold | |
 //! | [`system`] | cores, memory and open files, the allocator, writing files whole or not at all | |
-//! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
 //! | [`kernels`] | operators and whole layers in vector instructions, some with gradients | |
+//! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
 //! | [`model`] | the networks in candle, the classifier, the weights file | |
 //! | [`explain`] | where a network looked: a heatmap, and its colours on the image | |
 //! | [`breakhis`] | what BreakHis is: slide names, cases, folders, manifests, splits, audit | `train` |
@@ -42,8 +42,8 @@
 //!
 //! # Rules of the house
 //!
-//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain, interchange → model → kernels.
-//!    `breakhis` and `pixels` know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
+//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain, interchange → model → pixels
+//!    → kernels. `breakhis` and `pixels` know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
 //!    the `use` lines to this.
 //! 2. One preprocessing: train, evaluate, predict and serve call the same function, whose parameters travel in the
 //!    weights file.

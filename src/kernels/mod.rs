@@ -4,13 +4,15 @@
 //! treats pixels alike sees them as (rows, channels). `ops` holds candle custom operators with their gradients, one a
 //! file, of which the baseline and the heads are made. `densenet` holds the backbone in two walks:
 //! `densenet::inference` and `densenet::training`. Both use the vector instructions of `simd`; the other files here
-//! are what the two rooms share: products of matrices, moments, patches, slices of tensors, scratch memory.
+//! are what the two rooms share: products of matrices, moments, patches, slices of tensors, scratch memory. `logarithm` is for
+//! other rooms.
 //!
 //! Sums that run over images are made in groups whose number does not depend on the number of threads, so results
 //! do not either.
 
 pub mod densenet;
 pub(crate) mod im2col;
+pub(crate) mod logarithm;
 pub(crate) mod matmul;
 pub(crate) mod moments;
 pub(crate) mod norm;

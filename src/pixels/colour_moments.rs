@@ -3,7 +3,7 @@
 //!
 //! In: pixels of R, G and B from 0 to 1. Out: [`ColourMoments`].
 
-use super::l_alpha_beta::{LAlphaBeta, matrix};
+use super::l_alpha_beta::ConeLogarithms;
 
 /// The moments of an image's colours in l, alpha and beta.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,28 +20,7 @@ impl ColourMoments {
 
     /// Those of an image as rows of pixels; of one without pixels they are 0.
     pub fn of(image: &[f32]) -> Self {
-        let space = LAlphaBeta::new();
-        Self::of_points(image.as_chunks::<3>().0.iter().map(|pixel| space.of(*pixel)))
-    }
-
-    /// Those of pixels that are in l-alpha-beta already.
-    pub(super) fn of_points(points: impl Iterator<Item = [f32; 3]>) -> Self {
-        let (mut count, mut sums, mut products) = (0_usize, [0.0; 3], [[0.0; 3]; 3]);
-        for point in points {
-            let point = point.map(f64::from);
-            for (row, value) in point.into_iter().enumerate() {
-                sums[row] += value;
-                for column in 0..=row {
-                    products[row][column] += value * point[column];
-                }
-            }
-            count += 1;
-        }
-        let count = count.max(1) as f64;
-        let mean = sums.map(|sum| sum / count);
-        let covariance =
-            |row: usize, column: usize| products[row.max(column)][row.min(column)] / count - mean[row] * mean[column];
-        Self { mean, covariance: matrix(covariance) }
+        ConeLogarithms::of(image).moments()
     }
 
     /// The moments as numbers that are compared as they are: the three means, the logarithms of the three standard

@@ -3,7 +3,8 @@
 //! In and out: images as rows of pixels of R, G and B from 0 to 1. Training exchanges colours by this, and evaluation
 //! asks by the same what a network says when the colours say nothing.
 
-use super::l_alpha_beta::LAlphaBeta;
+use super::ColourMoments;
+use super::l_alpha_beta::{ConeLogarithms, matrix};
 
 /// The mean and standard deviation of an image in each of l, alpha and beta.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,33 +21,25 @@ const FLAT: f32 = 1e-3;
 impl ColourStatistics {
     /// Those of an image; of one without pixels they are 0.
     pub fn of(image: &[f32]) -> Self {
-        let space = LAlphaBeta::new();
-        let pixels = image.as_chunks::<3>().0;
-        let (mut sums, mut squares) = ([0.0_f64; 3], [0.0_f64; 3]);
-        for pixel in pixels {
-            for ((sum, square), value) in sums.iter_mut().zip(&mut squares).zip(space.of(*pixel)) {
-                *sum += f64::from(value);
-                *square += f64::from(value).powi(2);
-            }
-        }
-        let count = pixels.len().max(1) as f64;
-        let mean = sums.map(|sum| sum / count);
-        let variance = |channel: usize| (squares[channel] / count - mean[channel].powi(2)).max(0.0);
-        Self {
-            mean: mean.map(|value| value as f32),
-            deviation: std::array::from_fn(|channel| variance(channel).sqrt() as f32),
-        }
+        Self::from(ColourMoments::of(image))
     }
 
     /// Shifts and scales each channel of an image until it has these statistics; what leaves the scale from 0 to 1 is
     /// cut off.
     pub fn transfer(&self, image: &mut [f32]) {
-        let space = LAlphaBeta::new();
-        let own = Self::of(image);
-        let scale: [f32; 3] = std::array::from_fn(|c| self.deviation[c] / own.deviation[c].max(FLAT));
-        for pixel in image.as_chunks_mut::<3>().0 {
-            let lab = space.of(*pixel);
-            *pixel = space.rgb(std::array::from_fn(|c| (lab[c] - own.mean[c]) * scale[c] + self.mean[c]));
+        let logarithms = ConeLogarithms::of(image);
+        let own = Self::from(logarithms.moments());
+        let scale = |channel: usize| f64::from(self.deviation[channel] / own.deviation[channel].max(FLAT));
+        let change = matrix(|row, column| if row == column { scale(row) } else { 0.0 });
+        logarithms.write(&change, own.mean.map(f64::from), self.mean.map(f64::from), image);
+    }
+}
+
+impl From<ColourMoments> for ColourStatistics {
+    fn from(ColourMoments { mean, covariance }: ColourMoments) -> Self {
+        Self {
+            mean: mean.map(|value| value as f32),
+            deviation: std::array::from_fn(|channel| covariance[channel][channel].max(0.0).sqrt() as f32),
         }
     }
 }

@@ -12,6 +12,7 @@ mod decode;
 mod error;
 mod fields;
 mod l_alpha_beta;
+mod planes;
 mod preprocess;
 mod resize;
 mod shift;

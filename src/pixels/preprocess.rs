@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::resize::{antialiased, resize};
 use super::{ColourMoments, Crop, DecorrelationStretch, PixelsError, Resampling};
+use crate::kernels::Level;
 
 /// Resize to a square, scale to [0, 1], stretch the colours where a network wants that, subtract the mean, divide by
 /// the standard deviation.
@@ -79,7 +80,10 @@ impl Preprocess {
     pub fn resized(&self, image: &RgbImage) -> Result<Vec<f32>, PixelsError> {
         self.check()?;
         let mut values = resize(image, self.size, self.resampling)?;
-        values.iter_mut().for_each(|value| *value /= 255.0);
+        Level::default().vectorize(
+            #[inline(always)]
+            || values.iter_mut().for_each(|value| *value /= 255.0),
+        );
         Ok(values)
     }
 
@@ -105,11 +109,18 @@ impl Preprocess {
     /// colours are stretched, says what they were before.
     pub fn finish(&self, values: &mut [f32]) -> Option<ColourMoments> {
         let before = self.decorrelation_stretch.as_ref().map(|stretch| stretch.apply(values));
-        for pixel in values.chunks_exact_mut(3) {
-            for ((value, mean), std) in pixel.iter_mut().zip(self.mean).zip(self.std) {
-                *value = (*value - mean) / std;
+        /// Numbers that are treated together: whole pixels, and whole vectors.
+        const TOGETHER: usize = 48;
+        let mean: [f32; TOGETHER] = std::array::from_fn(|i| self.mean[i % 3]);
+        let scale: [f32; TOGETHER] = std::array::from_fn(|i| 1.0 / self.std[i % 3]);
+        let (all, rest) = values.as_chunks_mut::<TOGETHER>();
+        let normalise = |values: &mut [f32]| {
+            for ((value, mean), scale) in values.iter_mut().zip(mean).zip(scale) {
+                *value = (*value - mean) * scale;
             }
-        }
+        };
+        all.iter_mut().for_each(|values| normalise(values));
+        normalise(rest);
         before
     }
 

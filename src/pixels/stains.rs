@@ -7,6 +7,9 @@
 use rand::Rng;
 
 use super::l_alpha_beta::{inverse, matrix};
+use super::planes::{BLOCK, Planes};
+use crate::kernels::Level;
+use crate::kernels::logarithm::{exp, ln};
 
 /// How haematoxylin, eosin and what is left (DAB in the source) absorb red, green and blue: Ruifrok and Johnston's
 /// vectors, a stain a row.
@@ -26,7 +29,7 @@ fn unit_stains() -> [[f64; 3]; 3] {
 /// The amounts of haematoxylin, eosin and what is left in a pixel of R, G and B, in natural optical density.
 pub fn stain_amounts(rgb: [f32; 3]) -> [f32; 3] {
     let amounts = inverse(unit_stains());
-    let density = rgb.map(|value| f64::from(-value.max(DARKEST).ln()));
+    let density = rgb.map(|value| f64::from(-ln(value.max(DARKEST))));
     std::array::from_fn(|stain| (0..3).map(|c| density[c] * amounts[c][stain]).sum::<f64>() as f32)
 }
 
@@ -34,6 +37,7 @@ pub fn stain_amounts(rgb: [f32; 3]) -> [f32; 3] {
 /// densities of red, green and blue.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StainChange {
+    /// Times the densities as a column.
     matrix: [[f32; 3]; 3],
     shift: [f32; 3],
 }
@@ -46,7 +50,7 @@ impl StainChange {
         // density (a row) * amounts = amount of each stain; those * stains = density.
         let entry = |from: usize, to: usize| (0..3).map(|s| amounts[from][s] * scale[s] * stains[s][to]).sum::<f64>();
         Self {
-            matrix: matrix(|from, to| entry(from, to) as f32),
+            matrix: matrix(|to, from| entry(from, to) as f32),
             shift: std::array::from_fn(|to| (0..3).map(|s| shift[s] * stains[s][to]).sum::<f64>() as f32),
         }
     }
@@ -60,13 +64,26 @@ impl StainChange {
 
     /// Changes an image in place.
     pub fn apply(&self, image: &mut [f32]) {
-        for pixel in image.as_chunks_mut::<3>().0 {
-            let density = pixel.map(|value| -value.max(DARKEST).ln());
-            for (to, value) in pixel.iter_mut().enumerate() {
-                let changed = (0..3).map(|from| density[from] * self.matrix[from][to]).sum::<f32>() + self.shift[to];
-                *value = (-changed).exp().min(1.0);
-            }
-        }
+        let pixels = image.as_chunks_mut::<3>().0;
+        Level::default().vectorize(
+            #[inline(always)]
+            || {
+                for block in pixels.chunks_mut(BLOCK) {
+                    let mut densities = Planes::of(block);
+                    densities.each(
+                        #[inline(always)]
+                        |value| -ln(value.max(DARKEST)),
+                    );
+                    let mut densities = densities.times(&self.matrix);
+                    densities.add(self.shift);
+                    densities.each(
+                        #[inline(always)]
+                        |density| exp(-density).min(1.0),
+                    );
+                    densities.write(block);
+                }
+            },
+        );
     }
 }
 

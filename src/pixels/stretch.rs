@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::l_alpha_beta::{LAlphaBeta, matrix, times};
+use super::l_alpha_beta::{ConeLogarithms, matrix, product};
 use super::{ColourMoments, PixelsError};
 
 /// The numbers of a decorrelation stretch.
@@ -36,20 +36,13 @@ impl DecorrelationStretch {
 
     /// Stretches an image in place; what leaves the scale from 0 to 1 is cut off. Says what its colours were before.
     pub fn apply(&self, image: &mut [f32]) -> ColourMoments {
-        let space = LAlphaBeta::new();
-        let pixels = image.as_chunks_mut::<3>().0;
-        pixels.iter_mut().for_each(|pixel| *pixel = space.of(*pixel));
-        let before = ColourMoments::of_points(pixels.iter().copied());
+        let logarithms = ConeLogarithms::of(image);
+        let before = logarithms.moments();
         let ColourMoments { mean, covariance } = before;
         let noise = |row, column| if row == column { f64::from(self.noise) } else { 0.0 };
         let whitening = inverse_root(matrix(|row, column| covariance[row][column] + noise(row, column)));
-        let stretch = matrix(|row, column| (whitening[row][column] * f64::from(self.deviation[row])) as f32);
-        let mean = mean.map(|value| value as f32);
-        for pixel in pixels {
-            let centred: [f32; 3] = std::array::from_fn(|c| pixel[c] - mean[c]);
-            let stretched = times(&stretch, centred);
-            *pixel = space.rgb(std::array::from_fn(|c| stretched[c] + mean[c]));
-        }
+        let stretch = matrix(|row, column| whitening[row][column] * f64::from(self.deviation[row]));
+        logarithms.write(&stretch, mean, mean, image);
         before
     }
 }
@@ -70,10 +63,6 @@ fn inverse_root(of: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
         (root, inverse) = (product(&root, &step), product(&step, &inverse));
     }
     inverse.map(|row| row.map(|value| value / trace.sqrt()))
-}
-
-fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
-    matrix(|row, column| (0..3).map(|i| a[row][i] * b[i][column]).sum())
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 2] = ["diagnosis", "system"];
 
 /// What each room may use beside what is in [`SHARED`]: `breakhis` and `pixels` know no model, `model` knows no data
-/// set, no command line and no HTTP, and `serve` and `train` never meet.
+/// set, no command line and no HTTP, and `serve` and `train` never meet. `pixels` takes the levels of vector
+/// instructions from `kernels`, and logarithms that are made of them: a stretch of colours is 100,000 of these.
 const ARROWS: [(&str, &[&str]); 16] = [
     ("diagnosis", &[]),
     ("guide", &[]),
     ("system", &[]),
     ("kernels", &[]),
-    ("pixels", &[]),
+    ("pixels", &["kernels"]),
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
     ("explain", &["model", "pixels"]),

@@ -68,6 +68,12 @@ impl Level {
         Ok(())
     }
 
+    /// Runs `f` compiled for this level, or for what every processor has where this one lacks it; what `f` calls must be
+    /// `#[inline(always)]` to be compiled so too. For other rooms, whose loops the compiler turns into vectors by itself.
+    pub(crate) fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        at_level!(self, simd => simd.vectorize(f))
+    }
+
     /// Whether the dense layers are faster in whole numbers than in floating-point ones. By AVX2 alone they are not:
     /// it takes several instructions where VNNI takes one, and Winograd's transforms serve floating-point numbers only.
     pub(crate) fn gains_by_whole_numbers(self) -> bool {
