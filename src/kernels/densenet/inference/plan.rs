@@ -235,7 +235,7 @@ impl<S: Simd, K: Kernel<S>> Walk for Plan<S, K> {
             let (tap, behind) = rest.split_at_mut(block.channels);
             // SAFETY: all steps are done.
             let channels = unsafe { buffers.channels.read(buffers.channels.all()) };
-            average(channels, block.plane, tap);
+            average(self.simd, channels, block.plane, tap);
             if let Some(maps) = maps.as_mut().filter(|_| block.tap) {
                 let pixels = channels.chunks_exact(block.plane.stride);
                 let values = pixels.flat_map(|pixel| &pixel[..block.channels]).copied().collect();
@@ -249,11 +249,18 @@ impl<S: Simd, K: Kernel<S>> Walk for Plan<S, K> {
 }
 
 /// The mean of each channel over all pixels.
-fn average(channels: &[f32], plane: Plane, tap: &mut [f32]) {
+fn average<S: Simd>(simd: S, channels: &[f32], plane: Plane, tap: &mut [f32]) {
     tap.fill(0.0);
-    for pixel in channels.chunks_exact(plane.stride) {
-        tap.iter_mut().zip(pixel).for_each(|(sum, channel)| *sum += channel);
-    }
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            for pixel in channels.chunks_exact(plane.stride) {
+                for (sum, channel) in tap.iter_mut().zip(pixel) {
+                    *sum += channel;
+                }
+            }
+        },
+    );
     let share = 1.0 / (plane.height * plane.width) as f32;
     tap.iter_mut().for_each(|sum| *sum *= share);
 }

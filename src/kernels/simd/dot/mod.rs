@@ -66,15 +66,18 @@ pub(crate) trait Dot: Simd {
     /// `to` must point to `LANES` bytes that may be written; it need not be aligned.
     unsafe fn store_bytes(self, to: *mut u8, vector: Self::Vector);
 
-    /// The same of four vectors, one behind the other, which takes fewer instructions.
+    /// The same of four vectors, two behind each address, which takes fewer instructions.
     ///
     /// # Safety
-    /// `to` must point to `4 * LANES` bytes that may be written; it need not be aligned.
+    /// Both of `to` must point to `2 * LANES` bytes that may be written; they need not be aligned.
     #[inline(always)]
-    unsafe fn store_four(self, to: *mut u8, vectors: [Self::Vector; 4]) {
-        for (index, vector) in vectors.into_iter().enumerate() {
-            // SAFETY: the caller vouches for these bytes.
-            unsafe { self.store_bytes(to.add(index * Self::LANES), vector) }
+    unsafe fn store_four(self, to: [*mut u8; 2], [a, b, c, d]: [Self::Vector; 4]) {
+        // SAFETY: the caller vouches for these bytes.
+        unsafe {
+            self.store_bytes(to[0], a);
+            self.store_bytes(to[0].add(Self::LANES), b);
+            self.store_bytes(to[1], c);
+            self.store_bytes(to[1].add(Self::LANES), d);
         }
     }
 }

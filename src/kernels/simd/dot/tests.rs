@@ -34,7 +34,8 @@ fn everything(level: Level) -> (Vec<f32>, Vec<u8>, Vec<u8>) {
                             *vector = dot.load(numbers.as_ptr().add(at));
                             dot.store_bytes(bytes.as_mut_ptr().add(at), *vector);
                         }
-                        dot.store_four(fours.as_mut_ptr().add(first), vectors);
+                        let to = fours.as_mut_ptr().add(first);
+                        dot.store_four([to, to.add(2 * D::LANES)], vectors);
                     }
                 }
             },

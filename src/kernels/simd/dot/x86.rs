@@ -57,8 +57,8 @@ macro_rules! of_256_bits {
         }
 
         #[inline(always)]
-        unsafe fn store_four(self, to: *mut u8, [a, b, c, d]: [__m256; 4]) {
-            // SAFETY: the caller vouches for 32 bytes, the token for the instructions. Packing works on halves of registers,
+        unsafe fn store_four(self, to: [*mut u8; 2], [a, b, c, d]: [__m256; 4]) {
+            // SAFETY: the caller vouches for 16 bytes behind each, the token for the instructions. Packing works on halves of registers,
             // so the groups of four bytes are put into their order at the end.
             unsafe {
                 let most = _mm256_set1_ps(255.0);
@@ -72,7 +72,8 @@ macro_rules! of_256_bits {
                 );
                 let order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
                 let bytes = _mm256_permutevar8x32_epi32(_mm256_packus_epi16(first, second), order);
-                _mm256_storeu_si256(to.cast(), bytes);
+                _mm_storeu_si128(to[0].cast(), _mm256_castsi256_si128(bytes));
+                _mm_storeu_si128(to[1].cast(), _mm256_extracti128_si256::<1>(bytes));
             }
         }
     };
@@ -229,8 +230,8 @@ impl Dot for Avx512Vnni {
     }
 
     #[inline(always)]
-    unsafe fn store_four(self, to: *mut u8, [a, b, c, d]: [__m512; 4]) {
-        // SAFETY: the caller vouches for 64 bytes, the token for the instructions. Packing works on quarters of registers, so
+    unsafe fn store_four(self, to: [*mut u8; 2], [a, b, c, d]: [__m512; 4]) {
+        // SAFETY: the caller vouches for 32 bytes behind each, the token for the instructions. Packing works on quarters of registers, so
         // the groups of four bytes are put into their order at the end.
         unsafe {
             let most = _mm512_set1_ps(255.0);
@@ -244,7 +245,8 @@ impl Dot for Avx512Vnni {
             );
             let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
             let bytes = _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
-            _mm512_storeu_si512(to.cast(), bytes);
+            _mm256_storeu_si256(to[0].cast(), _mm512_castsi512_si256(bytes));
+            _mm256_storeu_si256(to[1].cast(), _mm512_extracti64x4_epi64::<1>(bytes));
         }
     }
 }

@@ -56,24 +56,31 @@ pub(crate) struct DotProduct<'a, N: Whole, T, const APART: usize> {
 
 /// What a product can be stored as.
 pub(crate) trait Stored: Copy {
+    /// Stores two vectors of each of two rows, which may be the same.
+    ///
     /// # Safety
-    /// `to` must point to `D::LANES` of them that may be written.
-    unsafe fn store<D: Dot>(dot: D, to: *mut Self, vector: D::Vector);
+    /// Both of `to` must point to `2 * D::LANES` of them that may be written.
+    unsafe fn store<D: Dot>(dot: D, to: [*mut Self; 2], rows: [[D::Vector; 2]; 2]);
 }
 
 impl Stored for f32 {
     #[inline(always)]
-    unsafe fn store<D: Dot>(dot: D, to: *mut Self, vector: D::Vector) {
-        // SAFETY: the caller vouches for it.
-        unsafe { dot.store(to, vector) }
+    unsafe fn store<D: Dot>(dot: D, to: [*mut Self; 2], rows: [[D::Vector; 2]; 2]) {
+        for (to, [left, right]) in to.into_iter().zip(rows) {
+            // SAFETY: the caller vouches for it.
+            unsafe {
+                dot.store(to, left);
+                dot.store(to.add(D::LANES), right);
+            }
+        }
     }
 }
 
 impl Stored for u8 {
     #[inline(always)]
-    unsafe fn store<D: Dot>(dot: D, to: *mut Self, vector: D::Vector) {
+    unsafe fn store<D: Dot>(dot: D, to: [*mut Self; 2], [[a, b], [c, d]]: [[D::Vector; 2]; 2]) {
         // SAFETY: the caller vouches for it.
-        unsafe { dot.store_bytes(to, vector) }
+        unsafe { dot.store_four(to, [a, b, c, d]) }
     }
 }
 
@@ -123,13 +130,18 @@ impl<N: Whole, T: Stored, const APART: usize> DotProduct<'_, N, T, APART> {
                         unsafe {
                             let (scale, shift) = (scale.as_ptr().add(column), shift.as_ptr().add(column));
                             let finishes = [0, D::LANES].map(|at| (dot.load(scale.add(at)), dot.load(shift.add(at))));
-                            for ((sums, offset), of_row) in sums.into_iter().zip(offsets).zip(scales) {
-                                let to = out.as_mut_ptr().add(offset + column);
-                                for (half, (sums, (scale, shift))) in sums.into_iter().zip(finishes).enumerate() {
-                                    let sums = dot.to_numbers(sums);
-                                    let sums = if SCALED { dot.mul(sums, dot.splat(*of_row)) } else { sums };
-                                    T::store(dot, to.add(half * D::LANES), dot.mul_add(sums, scale, shift));
-                                }
+                            let out = out.as_mut_ptr().add(column);
+                            let (pairs, last) = sums.as_chunks::<2>();
+                            let of_pairs = offsets.as_chunks::<2>().0.iter().zip(scales.as_chunks::<2>().0);
+                            for ([first, second], (offsets, [of_first, of_second])) in pairs.iter().zip(of_pairs) {
+                                let rows = [(first, of_first), (second, of_second)];
+                                let rows =
+                                    rows.map(|(sums, of_row)| finished::<D, SCALED>(dot, *sums, *of_row, finishes));
+                                T::store(dot, offsets.map(|offset| out.add(offset)), rows);
+                            }
+                            if let [row] = last {
+                                let row = finished::<D, SCALED>(dot, *row, scales[ROWS - 1], finishes);
+                                T::store(dot, [out.add(offsets[ROWS - 1]); 2], [row; 2]);
                             }
                         }
                     }
@@ -137,6 +149,22 @@ impl<N: Whole, T: Stored, const APART: usize> DotProduct<'_, N, T, APART> {
             },
         );
     }
+}
+
+/// What is stored of two vectors of sums: scaled as their row is, and then as `finishes` says, a scale and a shift for each.
+#[inline(always)]
+fn finished<D: Dot, const SCALED: bool>(
+    dot: D,
+    sums: [D::Sums; 2],
+    of_row: f32,
+    [(scale, shift), (right_scale, right_shift)]: [(D::Vector, D::Vector); 2],
+) -> [D::Vector; 2] {
+    let [mut left, mut right] = [dot.to_numbers(sums[0]), dot.to_numbers(sums[1])];
+    if SCALED {
+        let of_row = dot.splat(of_row);
+        (left, right) = (dot.mul(left, of_row), dot.mul(right, of_row));
+    }
+    [dot.mul_add(left, scale, shift), dot.mul_add(right, right_scale, right_shift)]
 }
 
 /// Groups from one that is used to one that is fetched.

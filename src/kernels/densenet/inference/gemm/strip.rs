@@ -127,7 +127,8 @@ impl Strip<u8> {
                                 for (index, vector) in vectors.iter_mut().enumerate() {
                                     *vector = in_steps(dot, pixel, scale, shift, first + at + index * D::LANES);
                                 }
-                                dot.store_four(target.add(at), vectors);
+                                let target = target.add(at);
+                                dot.store_four([target, target.add(2 * D::LANES)], vectors);
                                 at += 4 * D::LANES;
                             }
                             while at < end {
