@@ -6,6 +6,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 
+use crate::kernels::simd::Level;
 use crate::kernels::slices;
 
 /// Multiplies `x` (batch, inputs) with a weight (inputs, outputs). There is no gradient.
@@ -27,13 +28,20 @@ impl CustomOp2 for ProductOp {
             candle_core::bail!("product: {:?} does not fit {:?}", l1.shape(), l2.shape());
         }
         let mut out = vec![0.0; rows * columns];
-        // The weight is read once, whatever the batch: it is the largest of the three.
-        for (input, weights) in weight.chunks_exact(columns.max(1)).enumerate() {
-            for (out, x) in out.chunks_exact_mut(columns.max(1)).zip(x.chunks_exact(depth)) {
-                let x = x[input];
-                out.iter_mut().zip(weights).for_each(|(out, weight)| *out += x * weight);
-            }
-        }
+        Level::default().vectorize(
+            #[inline(always)]
+            || {
+                // The weight is read once, whatever the batch: it is the largest of the three.
+                for (input, weights) in weight.chunks_exact(columns.max(1)).enumerate() {
+                    for (out, x) in out.chunks_exact_mut(columns.max(1)).zip(x.chunks_exact(depth)) {
+                        let x = x[input];
+                        for (out, weight) in out.iter_mut().zip(weights) {
+                            *out += x * weight;
+                        }
+                    }
+                }
+            },
+        );
         slices::output(out, (rows, columns))
     }
 }

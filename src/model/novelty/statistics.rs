@@ -9,6 +9,7 @@
 //!
 //! The same for further blocks.
 
+use crate::kernels::Level;
 use crate::model::novelty::{Novelty, NoveltyFeatures};
 use crate::model::{Architecture, StoredTensor, StoredTensors};
 use crate::pixels::ColourMoments;
@@ -191,13 +192,21 @@ impl BlockStatistics {
     /// The logarithm of an image's squared length outside of the directions, divided by that of the training's images; NaN
     /// where the numbers overflow.
     pub fn distance(&self, means: &[f32]) -> f64 {
-        let scaled = means.iter().zip(&self.mean).zip(&self.scale).map(|((value, mean), scale)| (value - mean) * scale);
+        let scaled = means.iter().zip(&self.mean).zip(&self.scale);
         let directions = self.space.len() / self.mean.len().max(1);
         let (mut length, mut within) = (0.0, vec![0.0_f32; directions]);
-        for (value, row) in scaled.zip(self.space.chunks_exact(directions.max(1))) {
-            length += f64::from(value).powi(2);
-            within.iter_mut().zip(row).for_each(|(sum, direction)| *sum += value * direction);
-        }
+        Level::default().vectorize(
+            #[inline(always)]
+            || {
+                for (((value, mean), scale), row) in scaled.zip(self.space.chunks_exact(directions.max(1))) {
+                    let value = (value - mean) * scale;
+                    length += f64::from(value).powi(2);
+                    for (sum, direction) in within.iter_mut().zip(row) {
+                        *sum += value * direction;
+                    }
+                }
+            },
+        );
         let within: f64 = within.into_iter().map(|sum| f64::from(sum).powi(2)).sum();
         if !(length.is_finite() && within.is_finite()) {
             return f64::NAN;

@@ -270,7 +270,7 @@ fn in_whole_numbers_each_convolution_puts_out_nearly_what_it_does_exactly() {
             let spread = deviation(&exact);
             assert!(deviation(&errors) < 0.02 * spread, "{name} {index}: {} of {spread}", deviation(&errors));
             // The shift takes the mean error back, but for what the stem and the transitions round.
-            assert!(mean(&errors).abs() < 1e-3 * spread, "{name} {index}: {} of {spread}", mean(&errors));
+            assert!(mean(&errors).abs() < 5e-3 * spread, "{name} {index}: {} of {spread}", mean(&errors));
         }
     }
 }

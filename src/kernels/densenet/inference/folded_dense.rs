@@ -106,8 +106,7 @@ impl<S: Simd> DenseLayer<S> for FoldedDense {
             strip.begin(tile.len());
             let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
             strip.activate(simd, pixels.map(|pixel| [pixel]), &self.norm1, self.channels);
-            let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
-            let (matrix, activation, offsets) = (self.conv1.matrix(0), Some(&self.norm2), offsets(tile, place));
+            let (matrix, activation, offsets) = (self.conv1.matrix(0), Some(&self.norm2), share.bordered(tile));
             Product { rows: strip.rows(), matrix, activation, out: inner, offsets }.compute(simd);
         }
     }

@@ -91,8 +91,7 @@ impl<D: Dot> DenseLayer<D> for QuantisedDense {
             strip.begin(tile.len());
             let pixels = own[tile.start * plane.stride..].chunks_exact(plane.stride).take(tile.len());
             strip.quantise(dot, pixels, &self.norm1, self.channels);
-            let place = |pixel| (pixel / plane.width * plane.bordered + pixel % plane.width + 1) * plane.bottleneck;
-            let (matrix, finish, offsets) = (&self.conv1, &self.finish1, offsets(tile, place));
+            let (matrix, finish, offsets) = (&self.conv1, &self.finish1, share.bordered(tile));
             DotProduct { rows: strip.rows().into(), matrix, scales: None, finish, out: inner, offsets }.compute(dot);
         }
     }

@@ -38,7 +38,9 @@ impl<N, const APART: usize> Windows<'_, N, APART> {
     fn reach(&self, depth: usize) -> bool {
         let end =
             |piece: usize| self.piece(piece) + (self.count - 1) * APART + self.piece.min(depth - piece * self.piece);
-        (0..depth.div_ceil(self.piece)).all(|piece| end(piece) <= self.data.len())
+        // Each piece begins no later than the third one behind it; only the last one may be cut.
+        let pieces = depth.div_ceil(self.piece);
+        (pieces.saturating_sub(4)..pieces).all(|piece| end(piece) <= self.data.len())
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) type TileOffsets = [usize; MOST_ROWS];
 pub(crate) type TileScales = [f32; MOST_ROWS];
 
 /// Those of the rows of a tile, by their number.
-pub(crate) fn offsets(tile: Range<usize>, offset: impl Fn(usize) -> usize) -> TileOffsets {
+pub(crate) fn offsets(tile: Range<usize>, mut offset: impl FnMut(usize) -> usize) -> TileOffsets {
     let mut offsets = [0; MOST_ROWS];
     offsets.iter_mut().zip(tile).for_each(|(to, row)| *to = offset(row));
     offsets
