@@ -30,7 +30,7 @@ pub struct ModelId {
     pub version: String,
     /// SHA-256 of the weights file, in hexadecimal.
     pub sha256: String,
-    /// In which numbers its dense layers are computed.
+    /// In which numbers its backbone is computed.
     pub precision: Precision,
 }
 
@@ -139,7 +139,7 @@ impl Classifier {
         Self::with_precision(bytes, origin, threads, PrecisionChoice::default())
     }
 
-    /// The same with a choice of the numbers that the dense layers are computed in.
+    /// The same with a choice of the numbers that the network is computed in.
     ///
     /// # Errors
     /// As [`Self::from_bytes`], and when whole numbers are asked for and the file has none.

@@ -1,4 +1,4 @@
-//! In which numbers the dense layers of a network are computed, and who decides it.
+//! In which numbers a network is computed, and who decides it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,14 +6,15 @@ use std::sync::OnceLock;
 
 use serde::Serialize;
 
-/// In which numbers the dense layers of a network are computed; the rest of it is floating-point in either.
+/// In which numbers the backbone of a network is computed; its head is floating-point in either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Floating-point numbers of 32 bits: the network as it was trained.
     #[default]
     F32,
-    /// Whole numbers of 8 bits, which the weights file must have: less than half the time on processors with VNNI.
+    /// Whole numbers: of 8 bits in the dense layers, which the weights file must have, and of 16 in the stem and the
+    /// transitions, which are rounded from its floating-point ones. Less than half the time on processors with VNNI.
     Int8,
 }
 

@@ -132,7 +132,7 @@ fn from_the_upload_to_a_prediction() {
 
     let here = predicted_here();
     let image = fs::read(root().join("tests/fixtures/tissue.png")).unwrap();
-    let starts: Vec<_> = (0..5)
+    let starts: Vec<_> = (0..10)
         .map(|_| {
             let launched = launch(&build);
             let start = launched.start;

@@ -1,7 +1,8 @@
 //! The convolutions of the dense layers in whole numbers: which they are, and how they are fitted to images.
 //!
 //! In: a [`crate::model::Network`] and preprocessed images. Out: a [`QuantisedConv`] for each convolution of its dense
-//! layers; the stem, the transitions and the head stay as they are. `fit` walks through the network twice at once,
+//! layers; in the stem and the transitions, whose errors reach everything behind them, there is nothing to fit: when a
+//! network is loaded their kernels are rounded to 16 bits. The head stays as it is. `fit` walks through the network twice at once,
 //! exactly and in whole numbers, so that each convolution is fitted to what those before it really put out. `rounding`
 //! makes one convolution's whole numbers, and `cholesky` is what it needs of linear algebra.
 //!
