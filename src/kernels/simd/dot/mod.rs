@@ -4,9 +4,9 @@
 //! No sum is rounded, and who lays out a network sees to it that none overflows, so every level gives the same. Neighbouring
 //! products of a row, four or two, go into one lane of a register, since that is what VNNI's instructions add up.
 
-mod portable;
+mod portable_dot;
 #[cfg(target_arch = "x86_64")]
-mod x86;
+mod x86_dot;
 
 use super::Simd;
 
