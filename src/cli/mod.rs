@@ -83,6 +83,9 @@ pub enum Command {
     /// Predicts for images and folders of images.
     #[cfg(feature = "cli")]
     Predict(predict::PredictArguments),
+    /// Joins the tables that shards of lobule predict have written.
+    #[cfg(feature = "cli")]
+    Merge(predict::MergeArguments),
     /// Measures a network on images whose labels are known.
     #[cfg(feature = "cli")]
     Evaluate(evaluate::EvaluateArguments),
@@ -158,6 +161,8 @@ impl Command {
             Self::Dataset(command) => dataset::run(command),
             #[cfg(feature = "cli")]
             Self::Predict(arguments) => predict::run(&arguments),
+            #[cfg(feature = "cli")]
+            Self::Merge(arguments) => predict::merge(&arguments),
             #[cfg(feature = "cli")]
             Self::Evaluate(arguments) => evaluate::run(&arguments),
             #[cfg(feature = "cli")]

@@ -55,18 +55,7 @@ impl Drop for Terminal {
 impl Progress for Terminal {
     fn start(&mut self, what: &str, images: usize, done: usize) {
         self.bar.finish_and_clear();
-        self.bar = ProgressBar::new(images as u64);
-        let template = "{msg:28} {bar:30} {pos}/{len} images, {rate} images/s, {eta} left";
-        let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-            // A terminal that cannot be written to is no reason to stop a training.
-            let _ = write!(text, "{:.1}", state.per_sec());
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            self.bar.set_style(style.with_key("rate", rate));
-        }
-        self.bar.set_message(what.to_owned());
-        self.bar.set_position(done as u64);
-        self.bar.reset_eta();
+        self.bar = images_bar(what, images, done);
     }
 
     fn advance(&mut self, images: usize, loss: Option<f64>) {
@@ -145,6 +134,23 @@ impl Progress for Terminal {
     fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
+}
+
+/// A bar of images of which some are done, with the rate and the time that is left.
+pub(super) fn images_bar(what: &str, images: usize, done: usize) -> ProgressBar {
+    let bar = ProgressBar::new(images as u64);
+    let template = "{msg:28} {bar:30} {pos}/{len} images, {rate} images/s, {eta} left";
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A terminal that cannot be written to is no reason to stop.
+        let _ = write!(text, "{:.1}", state.per_sec());
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.with_key("rate", rate));
+    }
+    bar.set_message(what.to_owned());
+    bar.set_position(done as u64);
+    bar.reset_eta();
+    bar
 }
 
 /// Shows on a bar that so many of so many images are predicted, anew for each walk over them.

@@ -122,10 +122,50 @@ pub enum PixelsError {
     Tensor(#[from] candle_core::Error),
 }
 
-#[cfg(feature = "serve")]
+/// What an error means for whoever sent the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The file cannot be opened or read.
+    Unreadable,
+    /// It is no image of a kind that is read.
+    NotAnImage,
+    /// The image is broken, or of a kind that is not read.
+    UndecodableImage,
+    TooLarge,
+    /// The image is not to blame.
+    Internal,
+}
+
+impl Fault {
+    /// Its name for programs, which never changes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotAnImage => "not_an_image",
+            Self::UndecodableImage => "undecodable_image",
+            Self::TooLarge => "too_large",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 impl PixelsError {
+    #[cfg(any(feature = "serve", feature = "cli"))]
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Read(..) => Fault::Unreadable,
+            Self::File(_, source) => source.fault(),
+            Self::UnknownFormat { .. } => Fault::NotAnImage,
+            Self::Undecodable(..) | Self::Unsupported(..) => Fault::UndecodableImage,
+            Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory(_) => Fault::TooLarge,
+            _ => Fault::Internal,
+        }
+    }
+
     /// Whether a larger limit would let the image pass, as far as is known.
+    #[cfg(feature = "serve")]
     pub(crate) fn is_of_size(&self) -> bool {
-        matches!(self, Self::TooManyBytes { .. } | Self::TooManyPixels { .. } | Self::TooMuchMemory(_))
+        self.fault() == Fault::TooLarge
     }
 }

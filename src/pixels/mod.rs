@@ -24,9 +24,11 @@ mod thumbnail;
 pub use augment::{Dihedral, report_views};
 pub use colour_moments::ColourMoments;
 pub use colour_transfer::ColourStatistics;
-#[cfg(feature = "train")]
-pub(crate) use decode::read_bytes;
 pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
+#[cfg(feature = "train")]
+pub(crate) use decode::{decode_file, read_bytes};
+#[cfg(any(feature = "serve", feature = "cli"))]
+pub(crate) use error::Fault;
 pub use error::PixelsError;
 pub use fields::{Field, FieldReader, FieldStarts, Fields, FieldsError, LargeImage};
 pub use image::RgbImage;

@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::inference::InferenceError;
 use crate::model::ModelError;
-use crate::pixels::PixelsError;
+use crate::pixels::{Fault, PixelsError};
 
 /// What ends the service, or keeps it from starting.
 #[derive(Debug, thiserror::Error)]
@@ -159,13 +159,11 @@ impl From<InferenceError> for HttpError {
 
 impl From<PixelsError> for HttpError {
     fn from(error: PixelsError) -> Self {
-        let code = match error {
-            PixelsError::UnknownFormat { .. } => Code::NotAnImage,
-            PixelsError::Undecodable { .. } | PixelsError::Unsupported { .. } => Code::UndecodableImage,
-            PixelsError::TooManyBytes { .. }
-            | PixelsError::TooManyPixels { .. }
-            | PixelsError::TooMuchMemory { .. } => Code::TooLarge,
-            other => return Self::internal(other.to_string()),
+        let code = match error.fault() {
+            Fault::NotAnImage => Code::NotAnImage,
+            Fault::UndecodableImage => Code::UndecodableImage,
+            Fault::TooLarge => Code::TooLarge,
+            Fault::Unreadable | Fault::Internal => return Self::internal(error.to_string()),
         };
         Self::new(code, sentence(&error.to_string()))
     }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // a test may
 
 #[cfg(unix)]
+mod archive;
+#[cfg(unix)]
 mod bad_entries;
 mod bench;
 #[cfg(unix)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Serialize, Serializer};
 
 use crate::diagnosis::{Decision, Flag, Flags, Label, Probability};
-use crate::model::{Classifier, DecisionPoint, PointName, Prediction};
-use crate::pixels::Note;
+use crate::model::{Classifier, DecisionPoint, ModelError, PointName, Prediction};
+use crate::pixels::{Fault, Note, PixelsError};
 use crate::system::path_for_programs;
 
 /// The answer for one image or field, its fields in the order in which they are printed.
@@ -35,6 +35,32 @@ pub(super) struct Answer {
     pub(super) notes: Vec<Note>,
     #[serde(flatten)]
     pub(super) heatmap: Option<WrittenHeatmap>,
+}
+
+/// An image without an answer.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) file: PathBuf,
+    /// Its name for programs.
+    pub(super) fault: &'static str,
+    /// Names the file.
+    pub(super) error: anyhow::Error,
+}
+
+impl Failure {
+    pub(super) fn new(file: &Path, error: anyhow::Error) -> Self {
+        let pixels = error.chain().find_map(|cause| match cause.downcast_ref::<ModelError>() {
+            Some(ModelError::Pixels(error)) => Some(error),
+            _ => cause.downcast_ref::<PixelsError>(),
+        });
+        let fault = pixels.map_or(Fault::Internal, PixelsError::fault);
+        Self { file: file.to_owned(), fault: fault.key(), error }
+    }
+
+    /// Whether the file itself could not be read.
+    pub(super) fn is_unreadable(&self) -> bool {
+        self.fault == Fault::Unreadable.key()
+    }
 }
 
 /// Where a field lies, in pixels of the whole image.

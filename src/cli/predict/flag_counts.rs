@@ -1,11 +1,13 @@
 //! What `lobule predict` says at its end: about how many images no decision was made, and what their flags mean.
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnosis::{Decision, Flag, Flags};
 
 /// The flags of the images that were answered, counted.
-pub(super) struct FlagCounts {
-    /// What they are called, one of them.
-    name: &'static str,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::cli) struct FlagCounts {
     images: usize,
     /// Images whose network has no statistics for flags: all of them, or none.
     unknown: usize,
@@ -15,11 +17,6 @@ pub(super) struct FlagCounts {
 }
 
 impl FlagCounts {
-    /// None yet, of images or of what else one is called.
-    pub(super) fn of(name: &'static str) -> Self {
-        Self { name, images: 0, unknown: 0, undecided: 0, flagged: [0; Flag::ALL.len()] }
-    }
-
     /// Counts an image.
     pub(super) fn add(&mut self, flags: Option<Flags>, decision: Decision) {
         self.images += 1;
@@ -28,9 +25,17 @@ impl FlagCounts {
         flags.unwrap_or_default().iter().for_each(|flag| self.flagged[flag as usize] += 1);
     }
 
-    /// Sentences, a line each.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let Self { name, images, unknown, undecided, flagged } = self;
+    /// Adds what was counted elsewhere.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.images += other.images;
+        self.unknown += other.unknown;
+        self.undecided += other.undecided;
+        self.flagged.iter_mut().zip(other.flagged).for_each(|(count, more)| *count += more);
+    }
+
+    /// Sentences, a line each; one of what was counted is a `name`.
+    pub(super) fn lines(&self, name: &str) -> Vec<String> {
+        let Self { images, unknown, undecided, flagged } = self;
         if *unknown > 0 {
             return vec![
                 "The weights file has no statistics for flags, so nothing checked that the images show tissue.".into(),
@@ -49,12 +54,12 @@ mod tests {
 
     #[test]
     fn abstentions_are_counted_by_flag_and_an_image_may_have_several() {
-        let mut counts = FlagCounts::of("image");
+        let mut counts = FlagCounts::default();
         for flags in [&[][..], &[Flag::Stain], &[Flag::Foreign, Flag::Stain, Flag::Uncertain]] {
             let flags = flags.iter().copied().collect::<Flags>();
             counts.add(Some(flags), Decision::of(crate::diagnosis::Label::Benign, Some(flags)));
         }
-        let lines = counts.lines();
+        let lines = counts.lines("image");
         let begins =
             ["No decision about 1 of 3 images.", "foreign (1 image): To", "stain (2 images): The", "uncertain (1"];
         assert!(lines.len() == 4 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
@@ -62,8 +67,8 @@ mod tests {
 
     #[test]
     fn without_statistics_it_says_so() {
-        let mut counts = FlagCounts::of("image");
+        let mut counts = FlagCounts::default();
         counts.add(None, Decision::Benign);
-        assert!(matches!(&counts.lines()[..], [line] if line.contains("no statistics for flags")));
+        assert!(matches!(&counts.lines("image")[..], [line] if line.contains("no statistics for flags")));
     }
 }

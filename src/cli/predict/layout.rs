@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use serde_json::json;
 
-use super::answer::Answer;
+use super::answer::{Answer, Failure};
 use super::geojson;
 use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
@@ -41,6 +42,9 @@ const PLACE: [(&str, usize); 4] = [("x", 7), ("y", 7), ("width", 7), ("height", 
 const PREDICTION: [(&str, usize); 6] =
     [("label", 9), ("confidence", 20), ("probability_malignant", 22), ("decision", 9), ("threshold", 20), ("flags", 0)];
 
+/// The last column of a file of answers: why there is none.
+const ERROR: &str = "error";
+
 const WSINFER: [&str; 6] = ["minx", "miny", "width", "height", "prob_Benign", "prob_Malignant"];
 
 /// How lines look in a format.
@@ -48,14 +52,20 @@ pub(super) struct Layout {
     format: Format,
     /// Answers are for fields.
     has_places: bool,
+    /// There is a row for an image without an answer.
+    has_failures: bool,
     /// The widest file name in characters, for the table.
     file_width: usize,
 }
 
 impl Layout {
-    pub(super) fn new(format: Format, has_places: bool, images: &[PathBuf]) -> Self {
+    pub(super) fn new(format: Format, has_places: bool, has_failures: bool, images: &[PathBuf]) -> Self {
         let widths = images.iter().map(|path| printable_path(path).chars().count());
-        Self { format, has_places, file_width: widths.max().unwrap_or(0).max(FILE.len()) }
+        Self { format, has_places, has_failures, file_width: widths.max().unwrap_or(0).max(FILE.len()) }
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 
     /// What stands before the first answer.
@@ -63,7 +73,9 @@ impl Layout {
         match self.format {
             Format::Json => Ok(String::new()),
             Format::Table | Format::Csv => {
-                self.line(std::iter::once(FILE.to_owned()).chain(self.columns().map(|(name, _)| name.to_owned())))
+                let columns = std::iter::once(FILE).chain(self.columns().map(|(name, _)| name));
+                let error = self.has_failures.then_some(ERROR);
+                self.line(columns.chain(error).map(str::to_owned))
             }
             Format::Wsinfer => self.line(WSINFER.map(str::to_owned)),
             Format::Geojson => geojson::head(classifier.id(), threshold),
@@ -74,7 +86,9 @@ impl Layout {
     pub(super) fn answer(&self, answer: &Answer, is_first: bool) -> anyhow::Result<String> {
         match self.format {
             Format::Json => Ok(serde_json::to_string(answer)? + "\n"),
-            Format::Table | Format::Csv => self.line(self.cells(answer)),
+            Format::Table | Format::Csv => {
+                self.line(self.cells(answer).into_iter().chain(self.has_failures.then(String::new)))
+            }
             Format::Wsinfer => {
                 let place = answer.place();
                 let place = [place.x, place.y, place.width, place.height].map(|number| number.to_string());
@@ -82,6 +96,23 @@ impl Layout {
                 self.line(place.into_iter().chain(probabilities.map(|probability| digits(probability.rounded()))))
             }
             Format::Geojson => Ok(if is_first { "" } else { ",\n" }.to_owned() + &geojson::feature(answer)?),
+        }
+    }
+
+    /// What stands in the place of an answer that there is not, where there is to be a row.
+    pub(super) fn failure(&self, failure: &Failure) -> anyhow::Result<String> {
+        let Failure { file, fault, error } = failure;
+        let file = path_for_programs(file).into_owned();
+        match self.format {
+            _ if !self.has_failures => Ok(String::new()),
+            Format::Json => {
+                Ok(json!({ "file": file, "error": fault, "detail": format!("{error:#}") }).to_string() + "\n")
+            }
+            Format::Csv => {
+                let empty = self.columns().map(|_| String::new());
+                self.line(std::iter::once(file).chain(empty).chain([(*fault).to_owned()]))
+            }
+            Format::Table | Format::Geojson | Format::Wsinfer => Ok(String::new()),
         }
     }
 

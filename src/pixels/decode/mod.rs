@@ -116,8 +116,12 @@ pub struct Decoded {
 /// # Errors
 /// [`PixelsError::Read`] when the file cannot be read, and [`PixelsError::File`] around what [`decode`] says.
 pub fn read(path: &Path, limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
-    let bytes = read_bytes(path, limits)?;
-    decode(&bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
+    decode_file(path, &read_bytes(path, limits)?, limits)
+}
+
+/// Decodes the bytes of a file that were read before, with the errors of [`read`].
+pub(crate) fn decode_file(path: &Path, bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, PixelsError> {
+    decode(bytes, limits).map_err(|source| PixelsError::File(path.into(), Box::new(source)))
 }
 
 /// The bytes of a file that are to be decoded, with the errors of [`read`]: a file beyond the limit is not read at all.

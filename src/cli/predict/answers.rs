@@ -1,0 +1,245 @@
+//! The answers as they come: printed, or put away for a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::bail;
+use rayon::prelude::*;
+
+use super::answer::{Answer, Failure};
+use super::flag_counts::FlagCounts;
+use super::heatmaps::Heatmaps;
+use super::in_order::{Next, in_order};
+use super::layout::{Format, Layout};
+use super::parts::Parts;
+use super::progress::Progress;
+use super::{PredictArguments, Predictor};
+use crate::cli::output;
+use crate::cli::terminal::{INTERRUPTED, note_interruption};
+use crate::diagnosis::RESEARCH_USE;
+use crate::pixels::{DecodeLimits, Fields, LargeImage, Note, read_bytes};
+use crate::system::printable_path;
+
+/// How many fields are predicted before the next lines are printed.
+const FIELDS_AT_ONCE: usize = 32;
+
+/// The answers so far, and where they go.
+pub(super) struct Answers<'a> {
+    arguments: &'a PredictArguments,
+    sink: Sink,
+    predictor: Predictor<'a>,
+    /// Folders that images were looked for in.
+    roots: Vec<PathBuf>,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// What takes the answers one by one.
+struct Sink {
+    layout: Layout,
+    /// Where they go if they are not printed.
+    parts: Option<Parts>,
+    /// What stands before the first one.
+    head: String,
+    answered: usize,
+    /// Inputs that were not even found.
+    not_found: usize,
+    /// Inputs without an answer, or not with all of theirs.
+    failed: usize,
+    flag_counts: FlagCounts,
+    /// Some inputs were not looked at, or not to their end.
+    is_cut_short: bool,
+}
+
+impl<'a> Answers<'a> {
+    /// None yet; `not_found` inputs were not even found.
+    pub(super) fn new(
+        layout: Layout,
+        arguments: &'a PredictArguments,
+        predictor: Predictor<'a>,
+        not_found: usize,
+        parts: Option<Parts>,
+    ) -> anyhow::Result<Self> {
+        let interrupted = note_interruption("stopping after these images; once more stops at once")?;
+        let head = layout.head(&predictor.classifier, predictor.point.threshold.get())?;
+        let flag_counts = FlagCounts::default();
+        let failed = not_found;
+        let sink = Sink { layout, parts, head, answered: 0, not_found, failed, flag_counts, is_cut_short: false };
+        let roots = arguments.inputs.iter().filter(|input| input.is_dir()).cloned().collect();
+        Ok(Self { arguments, sink, predictor, roots, interrupted })
+    }
+
+    /// Answers for each image; `false` when nobody reads any more.
+    pub(super) fn print_images(&mut self, images: &[PathBuf], heatmaps: Option<&Heatmaps>) -> anyhow::Result<bool> {
+        let Self { arguments, sink, predictor, roots, interrupted } = self;
+        let before = sink.parts.as_ref().map_or(0, |parts| parts.images);
+        let mut progress = Progress::new(before, images.len(), sink.parts.is_none());
+        let (limits, mut is_read) = (DecodeLimits::local(), true);
+        let read = |index: usize| read_bytes(&images[index], &limits);
+        let work = |index: usize, bytes| {
+            let heatmap = heatmaps.map(|heatmaps| heatmaps.path(index));
+            predictor.image(&images[index], bytes, heatmap).map_err(|error| Failure::new(&images[index], error))
+        };
+        let take = |answer: Result<Answer, Failure>| {
+            let has_failed = answer.is_err();
+            let has_words = answer.as_ref().map_or(true, |answer| !answer.notes.is_empty());
+            let take = || sink.take(answer, roots);
+            is_read = if has_words { progress.aside(take)? } else { take()? };
+            progress.advance();
+            if !is_read || (has_failed && arguments.fail_fast) {
+                sink.is_cut_short |= is_read;
+                return Ok(Next::Stop);
+            }
+            if interrupted.load(Ordering::Relaxed) {
+                sink.is_cut_short = true;
+                return Ok(Next::Finish);
+            }
+            anyhow::Ok(Next::Continue)
+        };
+        in_order(before..images.len(), rayon::current_num_threads(), read, work, take)?;
+        Ok(is_read)
+    }
+
+    /// Answers for each field of each image; `false` when nobody reads any more.
+    pub(super) fn print_fields(&mut self, images: &[PathBuf], fields: Fields) -> anyhow::Result<bool> {
+        for path in images {
+            if self.must_stop() {
+                break;
+            }
+            let is_read = match LargeImage::open(path) {
+                Ok(mut image) => self.print_fields_of(path, &mut image, fields)?,
+                Err(error) => self.sink.take(Err(Failure::new(path, error.into())), &[])?,
+            };
+            if !is_read {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn print_fields_of(&mut self, path: &Path, image: &mut LargeImage, fields: Fields) -> anyhow::Result<bool> {
+        let mut reader = match image.fields(fields) {
+            Ok(reader) => reader,
+            Err(error) => return self.sink.take(Err(Failure::new(path, error.into())), &[]),
+        };
+        let notes = reader.notes().to_vec();
+        self.sink.log_notes(path, &notes);
+        let at_once = reader.at_once().min(FIELDS_AT_ONCE);
+        loop {
+            let chunk: Vec<_> = reader.by_ref().take(at_once).collect();
+            if chunk.is_empty() || self.must_stop() {
+                return Ok(true);
+            }
+            let answer = |field| -> anyhow::Result<Answer> { self.predictor.field(path, &notes, &field?) };
+            let answers: Vec<anyhow::Result<Answer>> = chunk.into_par_iter().map(answer).collect();
+            for answer in answers {
+                let has_failed = answer.is_err();
+                if !self.sink.take(answer.map_err(|error| Failure::new(path, error)), &[])? {
+                    return Ok(false);
+                }
+                if has_failed {
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    /// Whether it is to stop before what is left.
+    fn must_stop(&mut self) -> bool {
+        let has_failed = self.arguments.fail_fast && self.sink.failed > 0;
+        self.sink.is_cut_short |= has_failed || self.interrupted.load(Ordering::Relaxed);
+        self.sink.is_cut_short
+    }
+
+    /// Says what stands below all answers, or makes the file of them; `total` inputs were asked about, of which the file is to
+    /// have those of a shard.
+    pub(super) fn finish(self, total: usize, of_shard: Option<Vec<usize>>) -> anyhow::Result<()> {
+        let Self { arguments, sink, interrupted, .. } = self;
+        let is_field = arguments.tile.is_some();
+        let (is_cut_short, mut failed) = (sink.is_cut_short, sink.failed);
+        match sink.parts {
+            None => sink.print_end(is_field)?,
+            Some(mut parts) if is_cut_short => {
+                parts.put_away()?;
+                tracing::error!("stopped behind {} of {total} images; --resume goes on there", parts.images);
+            }
+            Some(parts) => {
+                let record = parts.finish(&sink.head, of_shard)?;
+                failed = sink.not_found + record.failed;
+                record.counts.lines("image").iter().for_each(|line| tracing::info!("{line}"));
+                tracing::info!("{RESEARCH_USE}");
+            }
+        }
+        if interrupted.load(Ordering::Relaxed) && is_cut_short {
+            tracing::error!("interrupted: the answers are not all");
+            std::process::exit(INTERRUPTED);
+        }
+        if is_cut_short {
+            bail!("stopped at the first failure, as --fail-fast asks");
+        }
+        if failed > 0 {
+            bail!("no prediction for {failed} of {total} inputs");
+        }
+        Ok(())
+    }
+}
+
+impl Sink {
+    /// Takes what came of an image or a field; `false` when nobody reads any more. `roots` are the folders that images were looked for in.
+    fn take(&mut self, answer: Result<Answer, Failure>, roots: &[PathBuf]) -> anyhow::Result<bool> {
+        let row = match &answer {
+            Ok(answer) => {
+                if answer.field.is_none() {
+                    self.log_notes(&answer.file, &answer.notes);
+                }
+                let is_first = self.answered == 0;
+                self.answered += 1;
+                self.flag_counts.add(answer.flags, answer.decision);
+                self.layout.answer(answer, is_first)?
+            }
+            Err(failure) => {
+                // A mount that is gone must not make a failure of each image that is left.
+                if let Some(root) = roots.iter().find(|root| failure.is_unreadable() && failure.file.starts_with(root))
+                    && std::fs::metadata(root).is_err()
+                {
+                    bail!("{} is gone; what was answered before stays", printable_path(root));
+                }
+                self.failed += 1;
+                tracing::error!("{:#}", failure.error);
+                self.layout.failure(failure)?
+            }
+        };
+        if let Some(parts) = &mut self.parts {
+            let count = |counts: &mut FlagCounts| answer.iter().for_each(|a| counts.add(a.flags, a.decision));
+            return parts.add(&row, count, answer.is_err()).map(|()| true);
+        }
+        if row.is_empty() {
+            return Ok(true);
+        }
+        output::print(&(std::mem::take(&mut self.head) + &row))
+    }
+
+    fn log_notes(&self, path: &Path, notes: &[Note]) {
+        if self.layout.format().has_no_notes() {
+            notes.iter().for_each(|note| tracing::info!("{}: {note}", printable_path(path)));
+        }
+    }
+
+    /// Prints what stands below all answers.
+    fn print_end(&self, is_field: bool) -> anyhow::Result<()> {
+        let mut text = self.layout.tail(self.failed == 0 && !self.is_cut_short);
+        if !text.is_empty() {
+            text.insert_str(0, &self.head);
+        }
+        if self.answered > 0 {
+            let lines = self.flag_counts.lines(if is_field { "field" } else { "image" });
+            if self.layout.format() == Format::Table {
+                text += &format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n"));
+            } else {
+                lines.iter().for_each(|line| tracing::info!("{line}"));
+                tracing::info!("{RESEARCH_USE}");
+            }
+        }
+        output::print(&text).map(drop)
+    }
+}

@@ -1,0 +1,198 @@
+//! Which images are asked about: those that are named, those in folders, and those of a list.
+
+use std::fmt::Display;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, bail};
+use sha2::{Digest, Sha256};
+
+use super::record::hex;
+use crate::breakhis::walk::{self, Found};
+use crate::cli::variable;
+use crate::system::{open_file, printable_path};
+
+/// The images that are asked about, in order.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) images: Vec<PathBuf>,
+    /// Folders and other entries that cannot be read; each was logged.
+    pub(super) failed: usize,
+    /// What the shards are made by: each image's path below the argument that it was found under.
+    below: Vec<PathBuf>,
+}
+
+impl Inputs {
+    /// Looks for the images of arguments; what cannot be found or read is logged and counted.
+    pub(super) fn find(arguments: &[PathBuf]) -> Self {
+        let mut inputs = Self::default();
+        arguments.iter().for_each(|argument| inputs.add(argument));
+        inputs
+    }
+
+    /// The images that a file lists, a path a line, or with `-` what comes on standard input.
+    ///
+    /// # Errors
+    /// When the list cannot be read or is empty.
+    pub(super) fn listed(list: &Path) -> anyhow::Result<Self> {
+        let mut bytes = Vec::new();
+        if list == Path::new("-") {
+            std::io::stdin().read_to_end(&mut bytes).context("cannot read the list from standard input")?;
+        } else {
+            let named = || format!("cannot read the list {}", printable_path(list));
+            open_file(list).with_context(named)?.read_to_end(&mut bytes).with_context(named)?;
+        }
+        let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let paths: Vec<PathBuf> = lines.filter(|line| !line.is_empty()).map(path_of).collect();
+        if paths.is_empty() {
+            bail!("the list {} names no image; it must have a path on each line", printable_path(list));
+        }
+        let mut inputs = Self::default();
+        for path in &paths {
+            if path.is_dir() {
+                inputs.add(path);
+            } else {
+                inputs.images.push(path.clone());
+                inputs.below.push(path.clone()); // lists of other folders may have files of the same name
+            }
+        }
+        Ok(inputs)
+    }
+
+    fn add(&mut self, argument: &Path) {
+        if !argument.is_dir() {
+            // A file that is named is tried whatever its ending, and what is none is told when it is opened.
+            self.images.push(argument.to_owned());
+            self.below.push(argument.file_name().unwrap_or_default().into());
+            return;
+        }
+        match walk::under(argument) {
+            Ok(Found { mut files, unusable }) => {
+                files.retain(|file| walk::is_image_name(file));
+                if files.is_empty() && unusable.is_empty() {
+                    let endings = walk::IMAGE_EXTENSIONS.join(", ");
+                    self.fail(argument, &format_args!("there is no image ({endings}) in it"));
+                }
+                self.below.extend(files.iter().map(|file| file.strip_prefix(argument).unwrap_or(file).to_owned()));
+                self.images.extend(files);
+                unusable.iter().for_each(|entry| self.fail(&entry.path, &entry.reason));
+            }
+            Err(error) => self.fail(argument, &error),
+        }
+    }
+
+    fn fail(&mut self, path: &Path, reason: &dyn Display) {
+        self.failed += 1;
+        tracing::error!("cannot read {}: {reason}", printable_path(path));
+    }
+
+    /// The SHA-256 of all paths in their order, in hexadecimal digits.
+    pub(super) fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for path in &self.images {
+            hash.update(path.as_os_str().as_encoded_bytes());
+            hash.update([0]);
+        }
+        hex(hash)
+    }
+
+    /// The numbers of the images that are a shard's, in order.
+    pub(super) fn of_shard(&self, shard: Shard) -> Vec<usize> {
+        (0..self.images.len()).filter(|index| shard.has(&self.below[*index])).collect()
+    }
+}
+
+#[cfg(unix)]
+fn path_of(line: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::OsStr::from_bytes(line).into()
+}
+
+#[cfg(not(unix))]
+fn path_of(line: &[u8]) -> PathBuf {
+    String::from_utf8_lossy(line).into_owned().into()
+}
+
+/// A share of all images: those whose path's hash leaves `index` when divided by `count`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shard {
+    pub(super) index: u32,
+    pub(super) count: u32,
+}
+
+impl Shard {
+    /// That of a task of a Cloud Run job with several of them.
+    ///
+    /// # Errors
+    /// When the variables are no such numbers.
+    pub(super) fn of_task() -> anyhow::Result<Option<Self>> {
+        let (index, count) = (variable("CLOUD_RUN_TASK_INDEX")?, variable("CLOUD_RUN_TASK_COUNT")?);
+        let (Some(index), Some(count)) = (index, count) else { return Ok(None) };
+        let shard: Self = format!("{index}/{count}")
+            .parse()
+            .map_err(|reason| anyhow::anyhow!("CLOUD_RUN_TASK_INDEX and CLOUD_RUN_TASK_COUNT: {reason}"))?;
+        Ok(Some(shard).filter(|shard| shard.count > 1))
+    }
+
+    fn has(self, below: &Path) -> bool {
+        let hash = Sha256::digest(below.as_os_str().as_encoded_bytes());
+        let number = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        number % u64::from(self.count) == u64::from(self.index)
+    }
+
+    /// The shard's own file beside the one that was named: `answers.csv` becomes `answers.3-of-50.csv`.
+    pub(super) fn file(self, named: &Path) -> PathBuf {
+        let mut name = named.file_stem().unwrap_or_default().to_owned();
+        name.push(format!(".{}-of-{}", self.index, self.count));
+        if let Some(ending) = named.extension() {
+            name.push(".");
+            name.push(ending);
+        }
+        named.with_file_name(name)
+    }
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+        match parsed {
+            Some((index, count)) if index < count => Ok(Self { index, count }),
+            _ => Err(format!("{text} is no shard; it is I/N, with I from 0 to N - 1, such as 0/8")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_share_all_images_out_nearly_evenly_and_stay_when_images_come() {
+        let inputs = |count: usize| Inputs {
+            images: (0..count).map(|i| format!("/archive/{i}.png").into()).collect(),
+            below: (0..count).map(|i| format!("{i}.png").into()).collect(),
+            failed: 0,
+        };
+        let shards: Vec<Vec<usize>> = (0..8).map(|index| inputs(8000).of_shard(Shard { index, count: 8 })).collect();
+        let mut all = shards.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..8000).collect::<Vec<_>>());
+        assert!(shards.iter().all(|shard| (900..1100).contains(&shard.len())), "{:?}", shards.iter().map(Vec::len));
+        let grown = inputs(9000).of_shard(Shard { index: 3, count: 8 });
+        assert_eq!(grown[..shards[3].len()], shards[3]);
+    }
+
+    #[test]
+    fn a_shard_is_written_as_i_of_n() {
+        assert_eq!("0/1".parse(), Ok(Shard { index: 0, count: 1 }));
+        let shard: Shard = "3/50".parse().unwrap();
+        assert_eq!(shard.file(Path::new("out/answers.csv")), Path::new("out/answers.3-of-50.csv"));
+        assert_eq!(shard.file(Path::new("answers")), Path::new("answers.3-of-50"));
+        for wrong in ["", "3", "3/", "/3", "3/3", "-1/3", "1/0", "1/x", "1/2/3"] {
+            assert!(wrong.parse::<Shard>().unwrap_err().contains("no shard"), "{wrong}");
+        }
+    }
+}

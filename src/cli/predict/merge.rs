@@ -1,0 +1,184 @@
+//! `lobule merge`: the tables of all shards in, the table of one run out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use super::flag_counts::FlagCounts;
+use super::record::{Record, Run, hex};
+use crate::cli::output::check_other_file;
+use crate::diagnosis::RESEARCH_USE;
+use crate::system::printable_path;
+
+/// Arguments of `lobule merge`.
+#[derive(Debug, Args)]
+pub struct MergeArguments {
+    /// Where the table goes, with its record FILE.run.json.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// The files that `lobule predict --shard I/N --output` wrote, with their records beside them.
+    #[arg(required = true, value_name = "FILE")]
+    shards: Vec<PathBuf>,
+}
+
+pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
+    let MergeArguments { output, shards: files } = arguments;
+    files.iter().try_for_each(|file| check_other_file(file, output))?;
+    let records = files.iter().map(|file| Record::of(file)).collect::<anyhow::Result<Vec<Record>>>()?;
+    let same_list = check(files, &records)?;
+    files.iter().zip(&records).try_for_each(|(file, record)| record.check(file))?;
+
+    let failed = || format!("cannot write {}", printable_path(output));
+    let (mut table, mut hash) = (BufWriter::new(File::create(output).with_context(failed)?), Sha256::new());
+    let mut write = |text: &[u8]| {
+        hash.update(text);
+        table.write_all(text).with_context(failed)
+    };
+    let has_head = records[0].run.asked.format == "csv";
+    let mut rows = files
+        .iter()
+        .zip(&records)
+        .map(|(file, record)| Rows::open(file, has_head, same_list.then_some(record)))
+        .collect::<anyhow::Result<Vec<Rows>>>()?;
+    if has_head && let Some(first) = rows.first() {
+        write(&first.head)?;
+    }
+    // Of each shard its next row, by where it belongs.
+    let mut next = BTreeMap::new();
+    for (shard, rows) in rows.iter_mut().enumerate() {
+        next.extend(rows.next()?.map(|(place, row)| ((place, shard), row)));
+    }
+    while let Some(((_, shard), row)) = next.pop_first() {
+        write(&row)?;
+        next.extend(rows[shard].next()?.map(|(place, row)| ((place, shard), row)));
+    }
+    table.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all()).with_context(failed)?;
+
+    let (mut counts, mut machines) = (FlagCounts::default(), BTreeSet::new());
+    for record in &records {
+        counts.join(&record.counts);
+        machines.extend(record.machines.iter().cloned());
+    }
+    let failed = records.iter().map(|record| record.failed).sum();
+    let run = Run { shard: 0, shards: 1, ..records[0].run.clone() };
+    Record { run, sha256: hex(hash), images: None, machines, counts, failed }.write(output).map(|()| {
+        say(&records, failed);
+    })
+}
+
+/// Whether all of N shards are there once and belong together; says whether they saw the same list of images.
+fn check(files: &[PathBuf], records: &[Record]) -> anyhow::Result<bool> {
+    let (first, named) = (&records[0].run, |index: usize| printable_path(&files[index]));
+    let mut found = BTreeMap::new();
+    for (index, Record { run, .. }) in records.iter().enumerate() {
+        if run.asked != first.asked {
+            bail!("{} and {} do not belong together: {:?} and {:?}", named(0), named(index), first.asked, run.asked);
+        }
+        if run.shards != first.shards {
+            bail!("{} is one of {} shards, and {} of {}", named(0), first.shards, named(index), run.shards);
+        }
+        if let Some(other) = found.insert(run.shard, index) {
+            bail!("{} and {} are both the shard {}/{}", named(other), named(index), run.shard, run.shards);
+        }
+    }
+    let missing: Vec<String> =
+        (0..first.shards).filter(|shard| !found.contains_key(shard)).map(|shard| shard.to_string()).collect();
+    if !missing.is_empty() {
+        bail!("of {} shards these are missing: {}", first.shards, missing.join(", "));
+    }
+    let same_list = records.iter().all(|record| record.run.list_sha256 == first.list_sha256);
+    if !same_list {
+        tracing::warn!("the shards saw other lists of images, so the table is in the order of the paths");
+    }
+    Ok(same_list)
+}
+
+/// What is known of all shards together.
+fn say(records: &[Record], failed: usize) {
+    let mut counts = FlagCounts::default();
+    records.iter().for_each(|record| counts.join(&record.counts));
+    counts.lines("image").iter().for_each(|line| tracing::info!("{line}"));
+    if failed > 0 {
+        tracing::warn!("{failed} images have no answer; their rows say why");
+    }
+    let machines: BTreeSet<&String> = records.iter().flat_map(|record| &record.machines).collect();
+    if machines.len() > 1 {
+        let machines: Vec<&str> = machines.into_iter().map(String::as_str).collect();
+        tracing::warn!("machines of several kinds took part, whose last digits differ: {}", machines.join("; "));
+    }
+    tracing::info!("{RESEARCH_USE}");
+}
+
+/// Where a row belongs: behind those of earlier images.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Number(usize),
+    Path(PathBuf),
+}
+
+/// The rows of a shard, one after the other.
+struct Rows<'a> {
+    file: &'a Path,
+    reader: BufReader<File>,
+    head: Vec<u8>,
+    has_head: bool,
+    /// The numbers of the images in it, where all shards saw the same list.
+    numbers: Option<std::slice::Iter<'a, usize>>,
+}
+
+impl<'a> Rows<'a> {
+    fn open(file: &'a Path, has_head: bool, record: Option<&'a Record>) -> anyhow::Result<Self> {
+        let reader = BufReader::new(File::open(file).with_context(|| format!("cannot read {}", printable_path(file)))?);
+        let numbers = record.and_then(|record| record.images.as_ref()).map(|images| images.iter());
+        let mut rows = Self { file, reader, head: Vec::new(), has_head, numbers };
+        if has_head {
+            rows.head = rows.record()?;
+        }
+        Ok(rows)
+    }
+
+    /// The next row and where it belongs.
+    fn next(&mut self) -> anyhow::Result<Option<(Place, Vec<u8>)>> {
+        let row = self.record()?;
+        if row.is_empty() {
+            return Ok(None);
+        }
+        let place = match &mut self.numbers {
+            Some(numbers) => match numbers.next() {
+                Some(number) => Place::Number(*number),
+                None => bail!("{} has more rows than its record says", printable_path(self.file)),
+            },
+            None => Place::Path(self.path(&row)?.into()),
+        };
+        Ok(Some((place, row)))
+    }
+
+    /// The bytes of the next row with the end of its line, empty at the end: a name in quotation marks may go over lines.
+    fn record(&mut self) -> anyhow::Result<Vec<u8>> {
+        let mut row = Vec::new();
+        loop {
+            let read = self.reader.read_until(b'\n', &mut row);
+            let read = read.with_context(|| format!("cannot read {}", printable_path(self.file)))?;
+            let marks = row.iter().filter(|byte| **byte == b'"').count();
+            if read == 0 || !self.has_head || marks.is_multiple_of(2) {
+                return Ok(row);
+            }
+        }
+    }
+
+    fn path(&self, row: &[u8]) -> anyhow::Result<String> {
+        let broken = || format!("{} has a row without a path", printable_path(self.file));
+        if self.has_head {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(row);
+            let first = reader.records().next().with_context(broken)?.with_context(broken)?;
+            return first.get(0).map(str::to_owned).with_context(broken);
+        }
+        let row: serde_json::Value = serde_json::from_slice(row).with_context(broken)?;
+        row["file"].as_str().map(str::to_owned).with_context(broken)
+    }
+}
