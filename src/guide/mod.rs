@@ -8,12 +8,12 @@ macro_rules! pages {
     ($($page:ident)*) => {$(
         #[doc = "[training]: training\n[service]: service\n[deploy]: deploy\n[performance]: performance\n\
                  [results]: results\n[report]: report\n[changelog]: changelog\n[choosing]: choosing_best\n[security]: security\n\
-                 [interchange]: interchange\n[clients]: clients"]
+                 [interchange]: interchange\n[clients]: clients\n[archive]: archive"]
         #[doc = include_str!(concat!(stringify!($page), ".md"))]
         pub mod $page {}
     )*};
 }
 
 pages! {
-    training interchange service clients security deploy performance results report choosing_best contributing changelog
+    training interchange archive service clients security deploy performance results report choosing_best contributing changelog
 }
