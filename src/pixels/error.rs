@@ -123,6 +123,7 @@ pub enum PixelsError {
 }
 
 /// What an error means for whoever sent the image.
+#[cfg(feature = "serve")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The file cannot be opened or read.
@@ -136,9 +137,9 @@ pub(crate) enum Fault {
     Internal,
 }
 
+#[cfg(feature = "cli")]
 impl Fault {
     /// Its name for programs, which never changes.
-    #[cfg(feature = "cli")]
     pub(crate) fn key(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
@@ -150,8 +151,8 @@ impl Fault {
     }
 }
 
+#[cfg(feature = "serve")]
 impl PixelsError {
-    #[cfg(any(feature = "serve", feature = "cli"))]
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Read(..) => Fault::Unreadable,
@@ -164,7 +165,6 @@ impl PixelsError {
     }
 
     /// Whether a larger limit would let the image pass, as far as is known.
-    #[cfg(feature = "serve")]
     pub(crate) fn is_of_size(&self) -> bool {
         self.fault() == Fault::TooLarge
     }

@@ -24,10 +24,12 @@ mod thumbnail;
 pub use augment::{Dihedral, report_views};
 pub use colour_moments::ColourMoments;
 pub use colour_transfer::ColourStatistics;
-pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
+#[cfg(feature = "cli")]
+pub(crate) use decode::decode_file;
 #[cfg(feature = "train")]
-pub(crate) use decode::{decode_file, read_bytes};
-#[cfg(any(feature = "serve", feature = "cli"))]
+pub(crate) use decode::read_bytes;
+pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
+#[cfg(feature = "serve")]
 pub(crate) use error::Fault;
 pub use error::PixelsError;
 pub use fields::{Field, FieldReader, FieldStarts, Fields, FieldsError, LargeImage};

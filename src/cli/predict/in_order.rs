@@ -106,7 +106,7 @@ mod tests {
         let mut taken = Vec::new();
         // Later things are ready before earlier ones.
         let work = |index: usize, read: usize| {
-            thread::sleep(Duration::from_micros(if index % 3 == 0 { 300 } else { 0 }));
+            thread::sleep(Duration::from_micros(if index.is_multiple_of(3) { 300 } else { 0 }));
             read + 1
         };
         let outcome = in_order(

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_line_has_the_rate_of_this_run_alone() {
-        let progress = Progress { done: 700, ..Progress::new(100, 1300, true) };
+        let mut progress = Progress::new(100, 1300, true);
+        progress.done = 700;
         assert_eq!(progress.line(Duration::from_secs(60)), "700 of 1300 images, 10.0 images/s, 1 minutes left");
     }
 }

@@ -41,8 +41,8 @@ impl<S: Simd> Kernel<S> for Tensor {
     const OF_OTHERS: Numbers = Numbers::F32;
 }
 
-/// The errors of stem and transitions reach all that is behind them, so they have 16 bits: half as fast as 8, and of no
-/// effect on the answers.
+/// The errors of stem and transitions reach all that is behind them, so they have 16 bits: half as fast as 8, and hardly to
+/// be seen in the answers.
 impl<D: Dot> Kernel<D> for QuantisedKernel {
     type Stem = WordStem;
     type Dense = QuantisedDense;

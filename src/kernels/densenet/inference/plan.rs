@@ -54,7 +54,7 @@ pub(crate) struct Plan<S, K: Kernel<S>> {
     size: usize,
     threads: usize,
     stem: Stem<K::Stem>,
-    blocks: Vec<Block<K::Dense, K::Transition>>,
+    blocks: Vec<BlockOf<S, K>>,
     /// Buffers that no image is using.
     arenas: Mutex<Vec<Arc<ArenaOf<S, K>>>>,
 }
@@ -80,6 +80,10 @@ struct Arena<P, T> {
 
 type PixelOf<S, K> = <<K as Kernel<S>>::Stem as StemConvolution<S>>::Number;
 type InnerOf<S, K> = <<K as Kernel<S>>::Dense as DenseLayer<S>>::Inner;
+type BuffersOf<S, K> = BlockBuffers<InnerOf<S, K>>;
+type BlockOf<S, K> = Block<<K as Kernel<S>>::Dense, <K as Kernel<S>>::Transition>;
+/// A block that an image has gone through, and where its channels lie.
+type Walked<'a, S, K> = (&'a BlockOf<S, K>, &'a BuffersOf<S, K>);
 type ArenaOf<S, K> = Arena<PixelOf<S, K>, InnerOf<S, K>>;
 
 struct BlockBuffers<T> {
@@ -137,7 +141,7 @@ impl<S: Simd, K: Kernel<S>> Plan<S, K> {
     /// One thread's way through the network.
     fn work(&self, arena: &ArenaOf<S, K>, mut worker: Worker<'_>, clock: Option<&Clock>) {
         let scratch = &mut *arena.scratch[worker.index].lock().unwrap_or_else(PoisonError::into_inner);
-        let mut before: Option<(&Block<K::Dense, K::Transition>, &BlockBuffers<InnerOf<S, K>>)> = None;
+        let mut before: Option<Walked<'_, S, K>> = None;
         for (index, (block, buffers)) in self.blocks.iter().zip(&arena.blocks).enumerate() {
             let (first, bands) = (TIMED * index, block.bands(worker.count));
             // SAFETY: in a step a band's rows are touched by the piece alone that they belong to, but for the step into the

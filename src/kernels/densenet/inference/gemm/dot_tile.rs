@@ -94,7 +94,7 @@ impl<N: Whole, T: Stored, const APART: usize> DotProduct<'_, N, T, APART> {
     pub(crate) fn compute<D: Dot>(self, dot: D) {
         let (PackedWhole { numbers, groups, columns }, count) = (self.matrix, self.rows.count);
         assert!((1..=D::DOT_ROWS).contains(&count), "rows of a tile");
-        assert!(*groups > 0 && self.rows.piece > 0 && self.rows.piece % N::GROUP == 0, "whole groups");
+        assert!(*groups > 0 && self.rows.piece > 0 && self.rows.piece.is_multiple_of(N::GROUP), "whole groups");
         assert!(self.rows.reach(groups * N::GROUP), "numbers of the rows");
         assert!(self.offsets[..count].iter().all(|offset| offset + columns <= self.out.len()), "room for a product");
         assert!(numbers.len() == groups * N::GROUP * columns && columns % PANEL == 0, "whole panels");
@@ -266,7 +266,7 @@ mod tests {
             let (count, next) = (count.min(D::DOT_ROWS), 120);
             let data: Vec<i16> = (0..PIECES * next).map(|i| (i * 7919 % 8191) as i16 - 4095).collect();
             // The first column's sums are nearly as large as they can be.
-            let weight = |i: usize| if i % COLUMNS == 0 { 3000 } else { (i * 104_729 % 4001) as i16 - 2000 };
+            let weight = |i: usize| if i.is_multiple_of(COLUMNS) { 3000 } else { (i * 104_729 % 4001) as i16 - 2000 };
             let right: Vec<i16> = (0..PIECE * PIECES * COLUMNS).map(weight).collect();
             let norm = FoldedNorm { scale: vec![0.25; COLUMNS], shift: vec![3.0; COLUMNS] };
             let (packed, finish) = (PackedWhole::<i16>::new(&right, COLUMNS), Activation::new(&norm));
