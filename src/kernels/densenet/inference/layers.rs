@@ -6,9 +6,9 @@ use crate::kernels::densenet::inference::folded_dense::FoldedDense;
 use crate::kernels::densenet::inference::gemm::PANEL;
 use crate::kernels::densenet::inference::quantised_dense::QuantisedDense;
 use crate::kernels::densenet::inference::roofline::Numbers;
-use crate::kernels::densenet::inference::stem::{FoldedStem, StemConvolution, WordStem};
+use crate::kernels::densenet::inference::stem_layer::{FoldedStem, StemConvolution, WordStem};
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share};
-use crate::kernels::densenet::inference::transition::{FoldedTransition, WordTransition};
+use crate::kernels::densenet::inference::transition_layer::{FoldedTransition, WordTransition};
 use crate::kernels::densenet::inference::{LayerWeights, QuantisedKernel, TransitionWeights};
 use crate::kernels::simd::{Dot, Level, Simd};
 

@@ -6,10 +6,10 @@
 //! layer adds its channels to, batch norm and ReLU happen on the way into a product or out of it, and large 3x3
 //! convolutions go through Winograd's transforms.
 //!
-//! The files, from the outside in: `plan` lays a network out and walks it; `layers` says what it wants of one, `stem`,
-//! `folded_dense` or, in whole numbers, `quantised_dense`, and `transition` compute a layer each, by gathering rows into a
+//! The files, from the outside in: `plan` lays a network out and walks it; `layers` says what it wants of one, `stem_layer`,
+//! `folded_dense` or, in whole numbers, `quantised_dense`, and `transition_layer` compute a layer each, by gathering rows into a
 //! `strip` and multiplying; `strip`, `tile` and `dot_tile` (all in `gemm`) and `winograd_inference` are the inner loops; `packed`,
-//! `packed_bytes` and `aligned` (in `gemm`), `thread_memory`, `shared_buffer` and `thread_team` hold the weights, the
+//! `packed_whole` and `aligned` (in `gemm`), `thread_memory`, `shared_buffer` and `thread_team` hold the weights, the
 //! buffers and the threads. `roofline` measures where the time goes.
 #![allow(unsafe_code)]
 
@@ -20,10 +20,10 @@ mod plan;
 mod quantised_dense;
 mod roofline;
 mod shared_buffer;
-mod stem;
+mod stem_layer;
 mod thread_memory;
 mod thread_team;
-mod transition;
+mod transition_layer;
 mod weights;
 mod winograd_inference;
 

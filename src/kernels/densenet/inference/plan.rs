@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use crate::kernels::densenet::inference::layers::{DenseLayer, Kernel, TimedLayer, Transition};
 use crate::kernels::densenet::inference::roofline::Clock;
 use crate::kernels::densenet::inference::shared_buffer::Shared;
-use crate::kernels::densenet::inference::stem::{Bordered, Stem, StemConvolution};
+use crate::kernels::densenet::inference::stem_layer::{Bordered, Stem, StemConvolution};
 use crate::kernels::densenet::inference::thread_memory::{Needs, Plane, Scratch, Share};
 use crate::kernels::densenet::inference::thread_team::{MOST_PIECES, Team, Worker, alone};
 use crate::kernels::densenet::inference::{BackboneWeights, BlockWeights, TapMap};
