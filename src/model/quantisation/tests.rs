@@ -249,7 +249,7 @@ fn check_inference(bottleneck: usize) {
         for (ours, theirs) in means.iter().flatten().zip(theirs) {
             // An activation may be a rounding error from the next step.
             assert!(
-                (ours - theirs).abs() < 1e-3 * ours.abs().max(1.0),
+                (ours - theirs).abs() < 3e-3 * ours.abs().max(1.0),
                 "{level}, {threads} threads: {theirs} instead of {ours}"
             );
         }
