@@ -28,8 +28,9 @@
 //! | [`train`] | recipes, the fit loop, the folders of runs | `train` |
 //! | `inference` | the queue of images and the threads that classify them | `serve` |
 //! | [`serve`] | the HTTP service and its page | `serve` |
-//! | [`report`] | everything that is shown: text, tables and figures | `cli` |
-//! | [`cli`] | a file per command | `serve` (its own command), `cli` (all) |
+//! | [`drift`] | how the images of an archive differ from those of the training, by folder | `predict` |
+//! | [`report`] | everything that is shown: text, tables and figures | `predict` (drift), `cli` (all) |
+//! | [`cli`] | a file per command | `serve` (its own command), `predict` (those of archives), `cli` (all) |
 //! | [`guide`] | longer texts, for those who train, deploy or change Lobule | |
 //!
 //! # The way of the data
@@ -42,7 +43,7 @@
 //!
 //! # Rules of the house
 //!
-//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, explain, interchange → model → pixels
+//! 1. Arrows point one way: cli → serve, train, report → inference, evaluate, drift, explain, interchange → model → pixels
 //!    → kernels. `breakhis` and `pixels` know no model, `model` knows no data set, and `serve` and `train` never import each other. `tests/house` holds
 //!    the `use` lines to this.
 //! 2. One preprocessing: train, evaluate, predict and serve call the same function, whose parameters travel in the
@@ -83,12 +84,16 @@
 //! | the report | the university report whose system this replaces |
 //! | print, report, log | stdout, figures, stderr |
 //! | service | the HTTP server; the service-only build has no other command |
+//! | archive | folders of any number of images, predicted by one run or by shards |
+//! | shard | a share of an archive, or of the runs of a cross-validation, that one machine takes |
 
 #[cfg(feature = "train")]
 pub mod breakhis;
 #[cfg(feature = "serve")]
 pub mod cli;
 pub mod diagnosis;
+#[cfg(feature = "predict")]
+pub mod drift;
 #[cfg(feature = "train")]
 pub mod evaluate;
 pub mod explain;
@@ -100,7 +105,8 @@ pub mod interchange;
 pub mod kernels;
 pub mod model;
 pub mod pixels;
-#[cfg(feature = "cli")]
+#[cfg(feature = "predict")]
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the pieces are for all results, of which drift is one"))]
 pub mod report;
 #[cfg(feature = "serve")]
 pub mod serve;

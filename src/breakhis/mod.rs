@@ -22,8 +22,6 @@ mod split;
 mod table;
 
 pub use audit::{Audit, Count, Finding, Identical, PartCount, SharedCase, SplitAudit, audit};
-#[cfg(feature = "cli")]
-pub(crate) use dataset::walk;
 pub use dataset::{Dataset, ImageFile};
 pub use error::BreakhisError;
 pub use slide_name::magnification::Magnification;

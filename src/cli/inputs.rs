@@ -5,15 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::breakhis::Split;
-use crate::cli::weights::WeightsArguments;
-use crate::model::Classifier;
-
-impl WeightsArguments {
-    /// Loads the network, for as many threads as there are for everything else.
-    pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
-        Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
-    }
-}
 
 /// The unit of a split.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,5 +1,5 @@
 //! The command line: a file per command, each with its arguments and one function. Data goes to stdout, messages and
-//! progress to stderr. The service-only build has `serve` alone.
+//! progress to stderr. The service-only build has `serve` alone, and that of the buildpack `predict` and `merge` too.
 
 use std::env::{self, VarError};
 
@@ -23,11 +23,15 @@ mod evaluate;
 mod inputs;
 #[cfg(feature = "cli")]
 mod interchange;
+#[cfg(feature = "predict")]
+mod interruption;
 pub mod logging;
-#[cfg(feature = "cli")]
+#[cfg(feature = "predict")]
 mod output;
-#[cfg(feature = "cli")]
+#[cfg(feature = "predict")]
 mod predict;
+#[cfg(feature = "predict")]
+mod progress_bar;
 mod serve;
 #[cfg(feature = "cli")]
 mod shell;
@@ -81,10 +85,10 @@ pub enum Command {
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
     /// Predicts for images and folders of images.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "predict")]
     Predict(predict::PredictArguments),
     /// Joins the tables that shards of lobule predict have written.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "predict")]
     Merge(predict::MergeArguments),
     /// Measures a network on images whose labels are known.
     #[cfg(feature = "cli")]
@@ -138,11 +142,13 @@ impl Command {
         let asked = variable("LOBULE_PRECISION")?.map(|name| name.parse::<PrecisionChoice>()).transpose()?;
         Ok(match self {
             #[cfg(feature = "cli")]
-            Self::Predict(_) | Self::Bench(_) => asked.unwrap_or(PrecisionChoice::Auto),
+            Self::Bench(_) => asked.unwrap_or(PrecisionChoice::Auto),
+            #[cfg(feature = "predict")]
+            Self::Predict(_) => asked.unwrap_or(PrecisionChoice::Auto),
             Self::Serve(_) => asked.unwrap_or(PrecisionChoice::Auto),
             #[cfg(feature = "cli")]
             Self::Evaluate(_) => asked.unwrap_or_default(),
-            #[cfg(feature = "cli")]
+            #[cfg(feature = "predict")]
             _ => PrecisionChoice::default(),
         })
     }
@@ -159,9 +165,9 @@ impl Command {
         match self {
             #[cfg(feature = "cli")]
             Self::Dataset(command) => dataset::run(command),
-            #[cfg(feature = "cli")]
+            #[cfg(feature = "predict")]
             Self::Predict(arguments) => predict::run(&arguments),
-            #[cfg(feature = "cli")]
+            #[cfg(feature = "predict")]
             Self::Merge(arguments) => predict::merge(&arguments),
             #[cfg(feature = "cli")]
             Self::Evaluate(arguments) => evaluate::run(&arguments),

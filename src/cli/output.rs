@@ -2,15 +2,18 @@
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+#[cfg(feature = "cli")]
 use clap::ValueEnum;
 
+#[cfg(feature = "cli")]
 use crate::report::{Csv, Exporter, Json, Markdown, Results, SvgFigure, Text};
 use crate::system::{printable, write_whole};
 
 /// How results are printed.
+#[cfg(feature = "cli")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
     /// Columns of text.
@@ -24,6 +27,7 @@ pub(super) enum Format {
 }
 
 /// Draws results into a file, where one is named, and prints them.
+#[cfg(feature = "cli")]
 pub(super) fn show(results: &dyn Results, format: Format, figure: Option<&Path>) -> anyhow::Result<()> {
     if let Some(path) = figure {
         let svg = SvgFigure.export(results)?;
@@ -36,6 +40,27 @@ pub(super) fn show(results: &dyn Results, format: Format, figure: Option<&Path>)
         Format::Json => &Json,
     };
     print(&exporter.export(results)?).map(drop)
+}
+
+/// Refuses a folder of such files that could not be made or written into, before the work for it begins.
+pub(super) fn check_folder(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
+    if folder.exists() {
+        return files.iter().try_for_each(|name| check_writable(&folder.join(name)));
+    }
+    // What is there of its path decides whether it can be made.
+    let there = folder.ancestors().skip(1).find(|ancestor| ancestor.as_os_str().is_empty() || ancestor.exists());
+    let name = PathBuf::from(folder.file_name().unwrap_or_default());
+    check_writable(&there.map_or(name.clone(), |there| there.join(name)))
+        .with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// Writes files into a folder, which is made where it is missing; each is whole or not there at all.
+pub(super) fn write_into(folder: &Path, files: &[(&str, String)]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    files.iter().try_for_each(|(name, text)| {
+        let path = folder.join(name);
+        write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    })
 }
 
 /// Refuses a file that could not be written at the end, before the work for it begins.

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::Context;
-use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use indicatif::ProgressBar;
 
+use crate::cli::interruption::note_interruption;
+use crate::cli::progress_bar::images_bar;
 use crate::diagnosis::RESEARCH_USE;
 use crate::evaluate::Metric;
 use crate::report::svg::curves::curves;
@@ -27,23 +28,6 @@ impl Terminal {
             note_interruption("stopping after this step; once more stops at once and loses what is not saved")?;
         Ok(Self { interrupted, bar: ProgressBar::hidden() })
     }
-}
-
-/// What a shell calls the end by Ctrl-C: 128 and the signal's number.
-pub(super) const INTERRUPTED: i32 = 130;
-
-/// Listens for Ctrl-C from here on: the first signal is noted and answered with a message, the second ends the program.
-pub(super) fn note_interruption(message: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&interrupted);
-    let handler = move || {
-        if noted.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
-        }
-        tracing::warn!("{message}");
-    };
-    ctrlc::set_handler(handler).context("cannot listen for Ctrl-C")?;
-    Ok(interrupted)
 }
 
 impl Drop for Terminal {
@@ -133,34 +117,5 @@ impl Progress for Terminal {
 
     fn interrupted(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
-    }
-}
-
-/// A bar of images of which some are done, with the rate and the time that is left.
-pub(super) fn images_bar(what: &str, images: usize, done: usize) -> ProgressBar {
-    let bar = ProgressBar::new(images as u64);
-    let template = "{msg:28} {bar:30} {pos}/{len} images, {rate} images/s, {eta} left";
-    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // A terminal that cannot be written to is no reason to stop.
-        let _ = write!(text, "{:.1}", state.per_sec());
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.with_key("rate", rate));
-    }
-    bar.set_message(what.to_owned());
-    bar.set_position(done as u64);
-    bar.reset_eta();
-    bar
-}
-
-/// Shows on a bar that so many of so many images are predicted, anew for each walk over them.
-pub(super) fn show_predicted(bar: &ProgressBar, done: usize, of: usize) {
-    if done == 0 {
-        bar.reset();
-    }
-    bar.set_length(of as u64);
-    bar.set_position(done as u64);
-    if done == of {
-        bar.finish_and_clear();
     }
 }

@@ -34,8 +34,6 @@ pub use metrics::ranking::SENSITIVITY_PERCENT;
 pub use metrics::{Metric, PerMetric};
 pub use novelty::{FlagFit, HeldOutImage, TrainedImage, altered_copy, fit_novelty};
 pub use paired::Paired;
-#[cfg(feature = "cli")]
-pub(crate) use predict_all::thousands;
 pub use predict_all::{EXCHANGES, FailedImage, Measuring, TrainPart, open_backbone};
 pub use predictions::{Margins, Predictions};
 pub use quantisation::QuantisationGate;

@@ -18,7 +18,7 @@ use crate::evaluate::{EvaluateError, Predictions, Setting, Stratum, Subject};
 use crate::interchange::{InterchangeError, read_backbone_of};
 use crate::model::{Architecture, Classifier, FrozenBackbone, ModelError};
 use crate::pixels::{self, ColourStatistics, DecodeLimits, Dihedral, PixelsError, Preprocess, RgbImage};
-use crate::system::printable_path;
+use crate::system::{printable_path, thousands};
 
 /// Copies of each image with the colours of others, where nobody asked for another number.
 pub const EXCHANGES: usize = 3;
@@ -214,20 +214,5 @@ impl fmt::Display for FailedImage {
             ModelError::Pixels(PixelsError::File(_, source)) => write!(f, "{path}: {source}"),
             other => write!(f, "{path}: {other}"),
         }
-    }
-}
-
-/// A count with commas between its thousands.
-pub(crate) fn thousands(count: usize) -> String {
-    if count < 1000 { count.to_string() } else { format!("{},{:03}", thousands(count / 1000), count % 1000) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1046, 1000007].map(thousands), ["0", "999", "1,046", "1,000,007"]);
     }
 }

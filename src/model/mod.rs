@@ -19,12 +19,13 @@ mod parameters;
 mod precision;
 mod quantisation;
 mod safetensors;
+mod score_histogram;
 mod topology;
 mod weights_file;
 
 pub use self::safetensors::{StoredTensor, StoredTensors, read_described_tensors, write_tensors};
 pub use architecture::{Architecture, Baseline, Fused};
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "predict"))]
 pub(crate) use classifier::sha256;
 pub use classifier::{Classifier, LoadTimes, ModelId, Prediction};
 pub use error::ModelError;
@@ -42,6 +43,7 @@ pub use operating_point::{
 pub use parameters::{NormPolicy, Parameter, Parameters, in_backbone};
 pub use precision::{Precision, PrecisionChoice, UnknownPrecision};
 pub use quantisation::{Quantisation, QuantisedConv, QuantisedConvs, fit as fit_quantised_convs};
+pub use score_histogram::ScoreHistogram;
 #[cfg(feature = "train")]
 pub(crate) use topology::{BLOCK_POOL, BaselineNet, Conv, Dense, DenseLayer, FusedNet, Norm, STEM_POOL, Topology};
 pub use topology::{Role, TensorSpec};

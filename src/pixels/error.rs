@@ -137,7 +137,7 @@ pub(crate) enum Fault {
     Internal,
 }
 
-#[cfg(feature = "cli")]
+#[cfg(feature = "predict")]
 impl Fault {
     /// Its name for programs, which never changes.
     pub(crate) fn key(self) -> &'static str {

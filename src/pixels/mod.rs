@@ -24,9 +24,9 @@ mod thumbnail;
 pub use augment::{Dihedral, report_views};
 pub use colour_moments::ColourMoments;
 pub use colour_transfer::ColourStatistics;
-#[cfg(feature = "cli")]
+#[cfg(feature = "predict")]
 pub(crate) use decode::decode_file;
-#[cfg(feature = "train")]
+#[cfg(any(feature = "train", feature = "predict"))]
 pub(crate) use decode::read_bytes;
 pub use decode::{DecodeLimits, Decoded, FORMATS, Note, begins_as_image, decode, panic_is_caught, read};
 #[cfg(feature = "serve")]

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::diagnosis::RESEARCH_USE;
-use crate::evaluate::predictions::digits;
 use crate::evaluate::{
     ClassFigures, Control, ControlFigures, Coverage, Evaluation, Figures, Group, Metric, Paired, Section as Figured,
-    TrainedOnThese, thousands,
+    TrainedOnThese,
 };
 use crate::report::sections::{Cell, Records, Section, interval, number, row};
 use crate::report::{Results, paired, svg, text};
+use crate::system::{digits, thousands};
 
 /// An evaluation, with the names of the network and the images.
 #[derive(Clone, Copy, Debug)]

@@ -1,35 +1,51 @@
 //! Everything that is shown: what results consist of ([`Results`]), and the formats that they are written in
 //! ([`Exporter`]), a file each.
 //!
-//! In: an evaluation, a comparison of runs or an audit. Out: text, and of an evaluation a whole page
-//! ([`EvaluationReport`]). A new format is a file with an [`Exporter`]; new results are a file with the sections, records
+//! In: an evaluation, a comparison of runs, an audit or a drift. Out: text, and of evaluations and drifts a whole page. A new format is a file with an [`Exporter`]; new results are a file with the sections, records
 //! and figure that every format takes.
 
+#[cfg(feature = "cli")]
 mod audit;
+#[cfg(feature = "cli")]
 mod calibration;
+#[cfg(feature = "cli")]
 mod card;
+#[cfg(feature = "cli")]
 mod comparison;
+#[cfg(feature = "cli")]
 mod cross_validation;
 mod csv;
+mod drift;
+#[cfg(feature = "cli")]
 mod evaluation;
 mod html;
 mod json;
 mod markdown;
+#[cfg(feature = "cli")]
 mod paired;
 mod sections;
 pub(crate) mod svg;
 pub(crate) mod text;
 
+#[cfg(feature = "cli")]
 pub(crate) use audit::{audit, parts};
+#[cfg(feature = "cli")]
 pub use card::{CardError, CardSources, card, card_metrics};
+#[cfg(feature = "cli")]
 pub(crate) use cross_validation::cross_validation;
 pub use csv::Csv;
+pub use drift::DriftResults;
+#[cfg(feature = "cli")]
 pub use evaluation::EvaluationResults;
+#[cfg(feature = "cli")]
 pub(crate) use evaluation::{tissue, trained_on_these};
+#[cfg(feature = "cli")]
 pub(crate) use html::MISTAKES;
+#[cfg(feature = "cli")]
 pub use html::{DrawnHeatmap, EvaluationReport, Mistake};
 pub use json::Json;
 pub use markdown::Markdown;
+#[cfg(feature = "cli")]
 pub(crate) use sections::number;
 pub use sections::{Cell, Records, Section, Table};
 pub use svg::SvgFigure;

@@ -1,7 +1,8 @@
 //! What a paired difference of two networks shows.
 
-use crate::evaluate::{Paired, thousands};
+use crate::evaluate::Paired;
 use crate::report::sections::{Section, row};
+use crate::system::thousands;
 
 /// The differences with their intervals.
 pub(super) fn table(paired: &Paired) -> Section {

@@ -1,5 +1,5 @@
-//! What the operating system has and does: cores, memory and open files, the allocator, opening files, and writing them
-//! whole or not at all.
+//! What the operating system has and does: cores, memory and open files, the allocator, finding files in folders, opening
+//! them, and writing them whole or not at all.
 
 pub mod allocator;
 mod atomic_write;
@@ -10,6 +10,8 @@ mod open_file;
 mod open_files;
 mod pages;
 mod printable;
+#[cfg(any(feature = "train", feature = "predict"))]
+pub(crate) mod walk;
 
 pub use atomic_write::write_whole;
 pub use cores::cores;
@@ -17,4 +19,6 @@ pub use memory::available_memory;
 pub use open_file::{no_file, open_file};
 pub use open_files::open_files_limit;
 pub use pages::give_back_constant;
+#[cfg(any(feature = "train", feature = "predict"))]
+pub(crate) use printable::{digits, thousands};
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};

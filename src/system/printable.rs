@@ -47,6 +47,18 @@ pub fn path_for_programs(path: &Path) -> Cow<'_, str> {
     Cow::Owned(url)
 }
 
+/// A number in the fewest digits that read back as the same f64: the same digits in every format.
+#[cfg(any(feature = "train", feature = "predict"))]
+pub(crate) fn digits(number: f64) -> String {
+    format!("{number:?}")
+}
+
+/// A count with commas between its thousands.
+#[cfg(any(feature = "train", feature = "predict"))]
+pub(crate) fn thousands(count: usize) -> String {
+    if count < 1000 { count.to_string() } else { format!("{},{:03}", thousands(count / 1000), count % 1000) }
+}
+
 /// A text line by line: ends of lines stay.
 pub fn printable_lines(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
@@ -80,5 +92,11 @@ mod tests {
         assert_eq!(path_for_programs(path(b"/a b/\xff%~\xc3\xa4.png")), "file:///a%20b/%FF%25~%C3%A4.png");
         assert_eq!(path_for_programs(path("/a b/ä\u{1b}.png".as_bytes())), "/a b/ä\u{1b}.png");
         assert!(path_for_programs(path(b"\xff")).starts_with("file:///"), "absolute");
+    }
+
+    #[cfg(any(feature = "train", feature = "predict"))]
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!([0, 999, 1046, 1000007].map(thousands), ["0", "999", "1,046", "1,000,007"]);
     }
 }

@@ -13,7 +13,7 @@ const SHARED: [&str; 2] = ["diagnosis", "system"];
 /// What each room may use beside what is in [`SHARED`]: `breakhis` and `pixels` know no model, `model` knows no data
 /// set, no command line and no HTTP, and `serve` and `train` never meet. `pixels` takes the levels of vector
 /// instructions from `kernels`, and logarithms that are made of them: a stretch of colours is 100,000 of these.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("diagnosis", &[]),
     ("guide", &[]),
     ("system", &[]),
@@ -22,15 +22,28 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("breakhis", &["pixels"]),
     ("model", &["kernels", "pixels"]),
     ("explain", &["model", "pixels"]),
+    ("drift", &["model"]),
     ("inference", &["explain", "model", "pixels"]),
     ("interchange", &["model", "kernels", "pixels"]),
     ("evaluate", &["interchange", "model", "kernels", "pixels", "breakhis"]),
     ("train", &["evaluate", "interchange", "model", "kernels", "pixels", "breakhis"]),
-    ("report", &["evaluate", "explain", "train", "breakhis"]),
+    ("report", &["evaluate", "drift", "explain", "train", "breakhis"]),
     ("serve", &["inference", "explain", "model", "pixels"]),
     (
         "cli",
-        &["serve", "train", "report", "evaluate", "explain", "interchange", "model", "kernels", "pixels", "breakhis"],
+        &[
+            "serve",
+            "train",
+            "report",
+            "evaluate",
+            "drift",
+            "explain",
+            "interchange",
+            "model",
+            "kernels",
+            "pixels",
+            "breakhis",
+        ],
     ),
     ("main", &["cli"]),
 ];

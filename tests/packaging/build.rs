@@ -54,6 +54,13 @@ impl Build {
         }
     }
 
+    /// Gives a folder to whom programs run as.
+    pub(crate) fn give_away(&self, folder: &Path) {
+        if self.unprivileged {
+            chown(folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
     /// A path below the build's folder: `workspace` has the sources, which the build is run in, and `tools` is where
     /// programs can be put that the build shall find first; `layers`, `platform` and `buildpack` are the lifecycle's.
     pub(crate) fn path(&self, name: &str) -> PathBuf {

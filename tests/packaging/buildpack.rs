@@ -90,7 +90,7 @@ fn check_build(script: &str) -> anyhow::Result<()> {
         "--release",
         "--locked",
         "--no-default-features",
-        "--features serve",
+        "--features predict",
         "--target x86_64-unknown-linux-gnu",
     ] {
         ensure!(calls.contains(needed), "cargo is called without {needed}");
@@ -116,7 +116,8 @@ fn build_leaves_a_static_program_and_the_procfile() {
             ("other versions than the lock's", " --locked", ""),
             ("a debug build", "build --release", "build"),
             ("all commands", " --no-default-features", ""),
-            ("no command at all", " --features serve", ""),
+            ("no command at all", " --features \"$FEATURES\"", ""),
+            ("every command, which nobody asked for", "LOBULE_FEATURES:-predict", "LOBULE_FEATURES:-cli"),
             ("a program that is not launched", "layer lobule true", "layer lobule false"),
             ("a launched compiler", "layer toolchain false", "layer toolchain true"),
             ("a cached layer", "cache = false", "cache = true"),
@@ -131,6 +132,8 @@ fn build_says_what_is_wrong() {
     let build = Build::new();
     let no_cargo = build.run("build", &[("LOBULE_CARGO", &build.path("tools/none"))]);
     assert!(stderr(&no_cargo).contains("which is no program"), "{no_cargo:?}");
+    let features = build.run("build", &[("LOBULE_FEATURES", Path::new("train,serve"))]);
+    assert!(stderr(&features).contains("LOBULE_FEATURES is train,serve; it is predict"), "{features:?}");
     let by_hand = build.command(build.path("buildpack/bin/build")).output().unwrap();
     assert!(stderr(&by_hand).contains("CNB_LAYERS_DIR is not set"), "{by_hand:?}");
     assert!(build.path("workspace/Cargo.toml").exists(), "nothing was removed");
@@ -145,6 +148,16 @@ fn build_says_what_is_wrong() {
     let message = stderr(&outcome);
     assert!(message.contains("error[E0000]") && message.contains("does not compile"), "{message}");
     assert!(text("buildpack/bin/build").contains("set -euo pipefail"));
+}
+
+#[test]
+fn a_build_argument_adds_every_command() {
+    let build = Build::new();
+    let cargo = build.write_program("tools/cargo", &CARGO.replace("SYSROOT", sysroot().to_str().unwrap()));
+    let outcome = build.run("build", &[("LOBULE_CARGO", &cargo), ("LOBULE_FEATURES", Path::new("cli"))]);
+    assert!(outcome.status.success(), "{}", stderr(&outcome));
+    let calls = fs::read_to_string(build.path("platform/calls")).unwrap();
+    assert!(calls.contains("--no-default-features --features cli "), "{calls}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! An emulation of a deploy: upload, detect, build, launch, a prediction, SIGTERM.
+//! An emulation of a deploy: upload, detect, build, launch, a prediction, SIGTERM; and of a job of two tasks.
 //!
 //! It is no deploy. It does not show Google's builder and its images, the lifecycle around the two scripts, the export
 //! of the image, the download of the toolchain (a compiler that is there already is used), nor Cloud Run.
@@ -31,18 +31,28 @@ struct Launched {
     start: Duration,
 }
 
+/// The command that `/cnb/process/NAME` stands for, which the launcher gives to `bash -c`, and no arguments to it.
+fn process(build: &Build, name: &str) -> String {
+    procfile::command(&fs::read_to_string(build.path("workspace/Procfile")).unwrap(), name).unwrap()
+}
+
+/// What the launcher adds to the environment: the layers' programs, and the variables that they have by default.
+fn launch_variables(build: &Build) -> Vec<(String, String)> {
+    let path = format!("{}:/usr/bin:/bin", build.path("layers/lobule/bin").display());
+    build.launch_variables().into_iter().chain([("PATH".to_owned(), path)]).collect()
+}
+
 fn launch(build: &Build) -> Launched {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let cpus = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
     let cpu = cpus.split([',', '-']).next().unwrap();
-    let web = procfile::web(&fs::read_to_string(build.path("workspace/Procfile")).unwrap()).unwrap();
     let mut command = build.command("taskset");
+    let limited = format!("ulimit -v {MEMORY_KIB} && exec bash -c \"$0\"");
     let began = Instant::now();
     let child = command
-        .args(["-c", cpu, "bash", "-c", &format!("ulimit -v {MEMORY_KIB} && exec bash -c '{web}'")])
-        .env("PATH", format!("{}:/usr/bin:/bin", build.path("layers/lobule/bin").display()))
-        .envs(build.launch_variables())
+        .args(["-c", cpu, "bash", "-c", &limited, &process(build, "web")])
+        .envs(launch_variables(build))
         .envs([("PORT", port.to_string()), ("K_SERVICE", "lobule".into()), ("K_REVISION", "lobule-1".into())])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -159,6 +169,8 @@ fn from_the_upload_to_a_prediction() {
     println!("resident: {idle} KiB idle, {busy} KiB at most with {concurrency} requests at a time");
     assert!(busy <= MOST_RESIDENT_KIB, "{busy} KiB");
 
+    archive(&build);
+
     let (took, log) = launched.stop();
     println!("SIGTERM to the end: {took:?}");
     assert!(took < Duration::from_secs(10));
@@ -166,6 +178,43 @@ fn from_the_upload_to_a_prediction() {
         let entry: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert!(entry["severity"].is_string(), "{line}");
     }
+}
+
+/// A job of two tasks over a folder of three images and a broken one, and what both leave joined.
+fn archive(build: &Build) {
+    let (images, answers) = (build.path("home/images"), build.path("home/answers"));
+    fs::create_dir_all(images.join("b")).unwrap();
+    for name in ["a.png", "b/c.png", "b/d.png"] {
+        fs::copy(root().join("tests/fixtures/tissue.png"), images.join(name)).unwrap();
+    }
+    fs::write(images.join("broken.png"), "no image").unwrap();
+    fs::create_dir(&answers).unwrap();
+    build.give_away(&answers);
+    let file = answers.join("execution-1/answers.csv");
+    let task = |index: &str, folder: &Path| {
+        let mut command = build.command("bash");
+        command.args(["-c", &process(build, "archive")]).envs(launch_variables(build)).env("LOBULE_ARCHIVE", folder);
+        command.env("LOBULE_ANSWERS", &file).env("CLOUD_RUN_EXECUTION", "execution-1");
+        command.env("CLOUD_RUN_TASK_INDEX", index).env("CLOUD_RUN_TASK_COUNT", "2").output().unwrap()
+    };
+    // The second task is tried again after its end, as by Cloud Run when the machine was lost before it heard of it.
+    for index in ["1", "0", "1"] {
+        let ended = task(index, &images);
+        assert!(ended.status.success(), "{ended:?}");
+    }
+    let failed = task("1", &build.path("home/nowhere"));
+    let log = stderr(&failed);
+    assert!(failed.status.code() == Some(1) && log.contains("shard 1/2: "), "{log}");
+    println!("a failed task says: {}", log.lines().last().unwrap_or_default());
+
+    let shards = [0, 1].map(|index| answers.join(format!("execution-1/answers.{index}-of-2.csv")));
+    let merged = build.path("home/merged.csv");
+    let merge =
+        Command::new(env!("CARGO_BIN_EXE_lobule")).args(["merge", "--output"]).arg(&merged).args(shards).output();
+    assert!(merge.as_ref().unwrap().status.success(), "{merge:?}");
+    let table = fs::read_to_string(merged).unwrap();
+    let ends: Vec<&str> = table.lines().map(|row| row.rsplit_once(',').unwrap().1).collect();
+    assert_eq!(ends, ["error", "", "", "", "not_an_image"], "{table}");
 }
 
 /// What the build with all commands predicts for the same image.

@@ -74,6 +74,7 @@ fn figures() -> FlagFigures {
         seeds: vec![1],
         shares,
         cross_fitted: shares,
+        scores: None,
         foreign_and_stain: share(0.0),
         error: BeforeAfter { before: 0.25, after: 0.125 },
     }

@@ -4,17 +4,16 @@
 //! with a `manifest.csv`. Out: a [`Dataset`], sorted by file name so that nothing depends on the file system.
 
 mod manifest;
-pub(crate) mod walk;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::breakhis::dataset::walk::{Found, Unusable};
 use crate::breakhis::error::examples;
 use crate::breakhis::{BreakhisError, Magnification, SlideName, SlideNameError, Subtype};
 use crate::diagnosis::Label;
 use crate::system::printable_path;
+use crate::system::walk::{self, Found, Unusable};
 
 /// One image of BreakHis: where it is and what its name says.
 #[derive(Clone, Debug)]

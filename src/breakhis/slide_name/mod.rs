@@ -12,9 +12,9 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use crate::breakhis::dataset::walk;
 use crate::breakhis::{Magnification, Subtype};
 use crate::diagnosis::Label;
+use crate::system::walk;
 
 /// The person (or the surgery) that slides come from: the numeric part of the slide id. `14-22549AB`, `14-22549CD`
 /// and `14-22549G` are one case, so a split that is to be free of leaks goes by this.

@@ -12,7 +12,7 @@ use indicatif::ProgressBar;
 use crate::breakhis::{Dataset, ImageFile, Part};
 use crate::cli::inputs::{InitArguments, SplitArguments};
 use crate::cli::output::{self, Format};
-use crate::cli::terminal::show_predicted;
+use crate::cli::progress_bar::show_predicted;
 use crate::cli::weights::ViewsArguments;
 use crate::cli::weights::WeightsArguments;
 use crate::evaluate::{
@@ -67,7 +67,7 @@ pub struct EvaluateArguments {
 pub(super) fn run(arguments: &EvaluateArguments) -> anyhow::Result<()> {
     let figure = arguments.figure.as_deref();
     [arguments.predictions.as_deref(), figure].into_iter().flatten().try_for_each(output::check_writable)?;
-    arguments.report.as_deref().map(report::check_folder).transpose()?;
+    arguments.report.as_deref().map(|folder| output::check_folder(folder, &report::FILES)).transpose()?;
     let dataset = Dataset::open(&arguments.data)?;
     dataset.require_whole()?;
     let Chosen { images, train, what } = choose(&dataset, arguments)?;

@@ -8,16 +8,17 @@ use anyhow::bail;
 use rayon::prelude::*;
 
 use super::answer::{Answer, Failure};
-use super::flag_counts::FlagCounts;
 use super::heatmaps::Heatmaps;
 use super::in_order::{Next, in_order};
 use super::layout::{Format, Layout};
 use super::parts::Parts;
 use super::progress::Progress;
+use super::summary;
 use super::{PredictArguments, Predictor};
+use crate::cli::interruption::{INTERRUPTED, note_interruption};
 use crate::cli::output;
-use crate::cli::terminal::{INTERRUPTED, note_interruption};
 use crate::diagnosis::RESEARCH_USE;
+use crate::drift::{Expected, Tally};
 use crate::pixels::{DecodeLimits, Fields, LargeImage, Note, read_bytes};
 use crate::system::printable_path;
 
@@ -46,7 +47,7 @@ struct Sink {
     not_found: usize,
     /// Inputs without an answer, or not with all of theirs.
     failed: usize,
-    flag_counts: FlagCounts,
+    tally: Tally,
     /// Some inputs were not looked at, or not to their end.
     is_cut_short: bool,
 }
@@ -62,9 +63,9 @@ impl<'a> Answers<'a> {
     ) -> anyhow::Result<Self> {
         let interrupted = note_interruption("stopping after these images; once more stops at once")?;
         let head = layout.head(&predictor.classifier, predictor.point.threshold.get())?;
-        let flag_counts = FlagCounts::default();
         let failed = not_found;
-        let sink = Sink { layout, parts, head, answered: 0, not_found, failed, flag_counts, is_cut_short: false };
+        let sink =
+            Sink { layout, parts, head, answered: 0, not_found, failed, tally: Tally::default(), is_cut_short: false };
         let roots = arguments.inputs.iter().filter(|input| input.is_dir()).cloned().collect();
         Ok(Self { arguments, sink, predictor, roots, interrupted })
     }
@@ -154,7 +155,7 @@ impl<'a> Answers<'a> {
     /// Says what stands below all answers, or makes the file of them; `total` inputs were asked about, of which the file is to
     /// have those of a shard.
     pub(super) fn finish(self, total: usize, of_shard: Option<Vec<usize>>) -> anyhow::Result<()> {
-        let Self { arguments, sink, interrupted, .. } = self;
+        let Self { arguments, sink, predictor, interrupted, .. } = self;
         let is_field = arguments.tile.is_some();
         let (is_cut_short, mut failed) = (sink.is_cut_short, sink.failed);
         match sink.parts {
@@ -164,10 +165,10 @@ impl<'a> Answers<'a> {
                 tracing::error!("stopped behind {} of {total} images; --resume goes on there", parts.images);
             }
             Some(parts) => {
-                let record = parts.finish(&sink.head, of_shard)?;
-                failed = sink.not_found + record.failed;
-                record.counts.lines("image").iter().for_each(|line| tracing::info!("{line}"));
-                tracing::info!("{RESEARCH_USE}");
+                let expected = Expected::of(predictor.classifier.metadata());
+                let record = parts.finish(&sink.head, of_shard, expected)?;
+                failed = sink.not_found + record.total.failed;
+                summary::show(&record, arguments.report.as_deref())?;
             }
         }
         if interrupted.load(Ordering::Relaxed) && is_cut_short {
@@ -177,10 +178,7 @@ impl<'a> Answers<'a> {
         if is_cut_short {
             bail!("stopped at the first failure, as --fail-fast asks");
         }
-        if failed > 0 {
-            bail!("no prediction for {failed} of {total} inputs");
-        }
-        Ok(())
+        arguments.outcome(failed, total)
     }
 }
 
@@ -194,7 +192,7 @@ impl Sink {
                 }
                 let is_first = self.answered == 0;
                 self.answered += 1;
-                self.flag_counts.add(answer.flags, answer.decision);
+                self.tally.add(answer.flags, answer.decision, answer.probability);
                 self.layout.answer(answer, is_first)?
             }
             Err(failure) => {
@@ -210,8 +208,13 @@ impl Sink {
             }
         };
         if let Some(parts) = &mut self.parts {
-            let count = |counts: &mut FlagCounts| answer.iter().for_each(|a| counts.add(a.flags, a.decision));
-            return parts.add(&row, count, answer.is_err()).map(|()| true);
+            let added = match &answer {
+                Ok(Answer { file, flags, decision, probability, .. }) => {
+                    parts.add(&row, file, |tally| tally.add(*flags, *decision, *probability))
+                }
+                Err(failure) => parts.add(&row, &failure.file, Tally::add_failure),
+            };
+            return added.map(|()| true);
         }
         if row.is_empty() {
             return Ok(true);
@@ -232,7 +235,7 @@ impl Sink {
             text.insert_str(0, &self.head);
         }
         if self.answered > 0 {
-            let lines = self.flag_counts.lines(if is_field { "field" } else { "image" });
+            let lines = self.tally.lines(if is_field { "field" } else { "image" });
             if self.layout.format() == Format::Table {
                 text += &format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n"));
             } else {

@@ -9,8 +9,8 @@ use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
 use super::record::hex;
-use crate::breakhis::walk::{self, Found};
 use crate::cli::variable;
+use crate::system::walk::{self, Found};
 use crate::system::{open_file, printable_path};
 
 /// The images that are asked about, in order.

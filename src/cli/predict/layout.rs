@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::answer::{Answer, Failure};
 use super::geojson;
-use crate::evaluate::predictions::digits;
 use crate::model::Classifier;
+use crate::system::digits;
 use crate::system::{path_for_programs, printable_path};
 
 /// How the answers are printed.

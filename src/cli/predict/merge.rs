@@ -9,10 +9,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::flag_counts::FlagCounts;
 use super::record::{Record, Run, hex};
-use crate::cli::output::check_other_file;
-use crate::diagnosis::RESEARCH_USE;
+use super::summary;
+use crate::cli::output::{check_folder, check_other_file};
+use crate::drift::Folders;
 use crate::system::printable_path;
 
 /// Arguments of `lobule merge`.
@@ -21,13 +21,17 @@ pub struct MergeArguments {
     /// Where the table goes, with its record FILE.run.json.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    /// Also write how the images differ from those of the training, as drift.json and drift.html, into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// The files that `lobule predict --shard I/N --output` wrote, with their records beside them.
     #[arg(required = true, value_name = "FILE")]
     shards: Vec<PathBuf>,
 }
 
 pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
-    let MergeArguments { output, shards: files } = arguments;
+    let MergeArguments { output, report, shards: files } = arguments;
+    report.as_deref().map(|folder| check_folder(folder, &summary::FILES)).transpose()?;
     files.iter().try_for_each(|file| check_other_file(file, output))?;
     let records = files.iter().map(|file| Record::of(file)).collect::<anyhow::Result<Vec<Record>>>()?;
     let same_list = check(files, &records)?;
@@ -59,16 +63,16 @@ pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
     }
     table.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all()).with_context(failed)?;
 
-    let (mut counts, mut machines) = (FlagCounts::default(), BTreeSet::new());
+    let (mut folders, mut machines) = (Folders::default(), BTreeSet::new());
     for record in &records {
-        counts.join(&record.counts);
+        folders.join(&record.folders);
         machines.extend(record.machines.iter().cloned());
     }
-    let failed = records.iter().map(|record| record.failed).sum();
     let run = Run { shard: 0, shards: 1, ..records[0].run.clone() };
-    Record { run, sha256: hex(hash), images: None, machines, counts, failed }.write(output).map(|()| {
-        say(&records, failed);
-    })
+    let expected = records[0].expected.clone();
+    let record = Record { run, sha256: hex(hash), images: None, machines, total: folders.total(), folders, expected };
+    record.write(output)?;
+    summary::show(&record, report.as_deref())
 }
 
 /// Whether all of N shards are there once and belong together; says whether they saw the same list of images.
@@ -96,22 +100,6 @@ fn check(files: &[PathBuf], records: &[Record]) -> anyhow::Result<bool> {
         tracing::warn!("the shards saw other lists of images, so the table is in the order of the paths");
     }
     Ok(same_list)
-}
-
-/// What is known of all shards together.
-fn say(records: &[Record], failed: usize) {
-    let mut counts = FlagCounts::default();
-    records.iter().for_each(|record| counts.join(&record.counts));
-    counts.lines("image").iter().for_each(|line| tracing::info!("{line}"));
-    if failed > 0 {
-        tracing::warn!("{failed} images have no answer; their rows say why");
-    }
-    let machines: BTreeSet<&String> = records.iter().flat_map(|record| &record.machines).collect();
-    if machines.len() > 1 {
-        let machines: Vec<&str> = machines.into_iter().map(String::as_str).collect();
-        tracing::warn!("machines of several kinds took part, whose last digits differ: {}", machines.join("; "));
-    }
-    tracing::info!("{RESEARCH_USE}");
 }
 
 /// Where a row belongs: behind those of earlier images.

@@ -3,7 +3,6 @@
 
 mod answer;
 mod answers;
-mod flag_counts;
 mod geojson;
 mod heatmaps;
 mod in_order;
@@ -13,6 +12,7 @@ mod merge;
 mod parts;
 mod progress;
 mod record;
+mod summary;
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -21,8 +21,8 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
-use crate::cli::Arguments;
 use crate::cli::weights::{ViewsArguments, WeightsArguments};
+use crate::cli::{Arguments, output};
 use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint};
 use crate::pixels::{DecodeLimits, Decoded, Dihedral, Field, Fields, Note, PixelsError, decode_file};
@@ -33,7 +33,7 @@ use heatmaps::Heatmaps;
 use inputs::{Inputs, Shard};
 use layout::{Format, Layout};
 pub(super) use merge::{MergeArguments, run as merge};
-use parts::Parts;
+use parts::{Opened, Parts};
 use record::{Asked, Run};
 
 /// Arguments of `lobule predict`.
@@ -69,6 +69,9 @@ pub struct PredictArguments {
     /// end, and its record FILE.run.json.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["heatmap", "tile"])]
     output: Option<PathBuf>,
+    /// Also write how the images differ from those of the training, as drift.json and drift.html, into this folder.
+    #[arg(long, value_name = "DIR", requires = "output")]
+    report: Option<PathBuf>,
     /// Go on with the parts of a run that was stopped, to the same file as if it had never been.
     #[arg(long, requires = "output")]
     resume: bool,
@@ -79,6 +82,9 @@ pub struct PredictArguments {
     /// Stop at the first image that has no answer.
     #[arg(long)]
     fail_fast: bool,
+    /// Leave with the code 0 although some images have no answer; they are named.
+    #[arg(long, conflicts_with = "fail_fast")]
+    skip_unreadable: bool,
     /// Images, and folders whose images are found at any depth.
     #[arg(required_unless_present = "list", value_name = "IMAGE|DIR")]
     inputs: Vec<PathBuf>,
@@ -90,14 +96,27 @@ fn wrong_use(message: impl Display) -> ! {
 }
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
+    let shard = arguments.shard.map_or_else(Shard::of_task, |shard| Ok(Some(shard)))?;
+    let run = run_shard(arguments, shard);
+    // In the log of a job of many tasks the line must say whose it is.
+    match shard {
+        Some(Shard { index, count }) => run.with_context(|| format!("shard {index}/{count}")),
+        None => run,
+    }
+}
+
+fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Result<()> {
     let fields = arguments.tile.map(|size| Fields::new(size, arguments.overlap.unwrap_or(0)));
     let fields = fields.transpose().unwrap_or_else(|error| wrong_use(format_args!("--tile and --overlap: {error}")));
     let format = format(arguments);
+    // A table without the images of a folder whose name is wrong would pass for a whole one.
+    for input in arguments.inputs.iter().filter(|_| arguments.output.is_some()) {
+        std::fs::metadata(input).with_context(|| format!("cannot read {}", printable_path(input)))?;
+    }
     let inputs = match &arguments.list {
         Some(list) => Inputs::listed(list)?,
         None => Inputs::find(&arguments.inputs),
     };
-    let shard = arguments.shard.map_or_else(Shard::of_task, |shard| Ok(Some(shard)))?;
     let own = shard.map(|shard| inputs.of_shard(shard));
     let images: Vec<PathBuf> = match &own {
         Some(own) => own.iter().map(|index| inputs.images[*index].clone()).collect(),
@@ -109,6 +128,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
             images.len()
         ));
     }
+    arguments.report.as_deref().map(|folder| output::check_folder(folder, &summary::FILES)).transpose()?;
     let classifier = arguments.weights.classifier()?;
     let point = classifier.metadata().decision_point(arguments.threshold);
     let point = point.unwrap_or_else(|error| wrong_use(format_args!("--threshold: {error}")));
@@ -121,12 +141,15 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         Some(file) => {
             let file = shard.map_or_else(|| file.clone(), |shard| shard.file(file));
             let run = predictor.run(format, &inputs, shard);
-            Parts::open(&file, run, predictor.machine(), arguments.resume)?
+            match Parts::open(&file, run, predictor.machine(), arguments.resume)? {
+                Opened::Parts(parts) => Some(parts),
+                Opened::Finished(record) => {
+                    summary::show(&record, arguments.report.as_deref())?;
+                    return arguments.outcome(inputs.failed + record.total.failed, images.len() + inputs.failed);
+                }
+            }
         }
     };
-    if arguments.output.is_some() && parts.is_none() {
-        return Ok(()); // it was finished before
-    }
     let layout = Layout::new(format, fields.is_some(), parts.is_some(), &images);
     let mut answers = Answers::new(layout, arguments, predictor, inputs.failed, parts)?;
     let is_read = match fields {
@@ -134,6 +157,20 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         None => answers.print_images(&images, heatmaps.as_ref())?,
     };
     if is_read { answers.finish(images.len() + inputs.failed, own) } else { Ok(()) }
+}
+
+impl PredictArguments {
+    /// Whether so many of so many inputs may be without an answer.
+    fn outcome(&self, failed: usize, total: usize) -> anyhow::Result<()> {
+        match failed {
+            0 => Ok(()),
+            _ if self.skip_unreadable => {
+                tracing::warn!("no prediction for {failed} of {total} inputs");
+                Ok(())
+            }
+            _ => bail!("no prediction for {failed} of {total} inputs"),
+        }
+    }
 }
 
 /// The format that is asked for, or that the ending of the file of answers stands for.

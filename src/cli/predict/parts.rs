@@ -15,8 +15,8 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::flag_counts::FlagCounts;
 use super::record::{Record, Run, hex};
+use crate::drift::{Expected, Folders, Tally};
 use crate::model::sha256;
 use crate::system::printable_path;
 
@@ -35,8 +35,7 @@ pub(super) struct Parts {
     /// Images of these.
     pub(super) images: usize,
     machines: BTreeSet<String>,
-    pub(super) counts: FlagCounts,
-    pub(super) failed: usize,
+    folders: Folders,
     /// The part that is growing.
     rows: String,
     own: Footer,
@@ -52,18 +51,24 @@ struct Header {
 #[derive(Default, Serialize, Deserialize)]
 struct Footer {
     images: usize,
-    failed: usize,
-    counts: FlagCounts,
+    folders: Folders,
     sha256: String,
 }
 
+/// What `--output` begins with.
+pub(super) enum Opened {
+    /// Parts to add to.
+    Parts(Parts),
+    /// The run that was to be resumed was finished before.
+    Finished(Record),
+}
+
 impl Parts {
-    /// The parts of the file `answers`: those of a run that was stopped where it is to `resume`, or none yet. `None` where
-    /// that run was finished.
+    /// The parts of the file `answers`: those of a run that was stopped where it is to `resume`, or none yet.
     ///
     /// # Errors
     /// When they cannot be read or written, or were begun otherwise.
-    pub(super) fn open(answers: &Path, run: Run, machine: String, resume: bool) -> anyhow::Result<Option<Self>> {
+    pub(super) fn open(answers: &Path, run: Run, machine: String, resume: bool) -> anyhow::Result<Opened> {
         let mut name = answers.file_name().unwrap_or_default().to_owned();
         name.push(".parts");
         let folder = answers.with_file_name(name);
@@ -76,8 +81,7 @@ impl Parts {
             images: 0,
             machines: BTreeSet::new(),
             own: Footer::default(),
-            counts: FlagCounts::default(),
-            failed: 0,
+            folders: Folders::default(),
             rows: String::new(),
             begun: Instant::now(),
         };
@@ -89,7 +93,7 @@ impl Parts {
                 .with_context(|| format!("{} is another run", printable_path(answers)))?;
             record.check(answers)?;
             tracing::info!("{} is finished: there is nothing to go on with", printable_path(answers));
-            return Ok(None);
+            return Ok(Opened::Finished(record));
         }
         if resume {
             parts.take_up().with_context(|| format!("cannot resume {}", printable_path(answers)))?;
@@ -98,7 +102,7 @@ impl Parts {
         }
         fs::create_dir_all(&parts.folder)
             .with_context(|| format!("cannot make the folder {}", printable_path(&parts.folder)))?;
-        Ok(Some(parts))
+        Ok(Opened::Parts(parts))
     }
 
     fn part(&self, number: usize) -> PathBuf {
@@ -112,8 +116,7 @@ impl Parts {
             self.run.goes_on_with(&run).context("take the same arguments, or leave --resume out to begin again")?;
             self.number += 1;
             self.images += footer.images;
-            self.failed += footer.failed;
-            self.counts.join(&footer.counts);
+            self.folders.join(&footer.folders);
             self.machines.insert(machine);
         }
         Ok(())
@@ -134,23 +137,17 @@ impl Parts {
         Ok(())
     }
 
-    /// Adds the answer of one image, and puts the part away when it is large or old enough.
+    /// Adds the row of one image, counts it, and puts the part away when it is large or old enough.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn add(
-        &mut self,
-        row: &str,
-        count: impl FnOnce(&mut FlagCounts),
-        has_failed: bool,
-    ) -> anyhow::Result<()> {
+    pub(super) fn add(&mut self, row: &str, image: &Path, count: impl FnOnce(&mut Tally)) -> anyhow::Result<()> {
         if self.own.images == 0 {
             self.begun = Instant::now();
         }
         self.rows += row;
         self.own.images += 1;
-        self.own.failed += usize::from(has_failed);
-        count(&mut self.own.counts);
+        count(self.own.folders.of_image(image));
         if self.own.images >= MOST_IMAGES || self.begun.elapsed() >= MOST_TIME { self.put_away() } else { Ok(()) }
     }
 
@@ -180,8 +177,7 @@ impl Parts {
         })?;
         self.number += 1;
         self.images += footer.images;
-        self.failed += footer.failed;
-        self.counts.join(&footer.counts);
+        self.folders.join(&footer.folders);
         self.machines.insert(self.machine.clone());
         Ok(())
     }
@@ -190,7 +186,12 @@ impl Parts {
     ///
     /// # Errors
     /// When it cannot be written, or a part was changed meanwhile.
-    pub(super) fn finish(mut self, head: &str, images: Option<Vec<usize>>) -> anyhow::Result<Record> {
+    pub(super) fn finish(
+        mut self,
+        head: &str,
+        images: Option<Vec<usize>>,
+        expected: Option<Expected>,
+    ) -> anyhow::Result<Record> {
         self.put_away()?;
         let failed = || format!("cannot write {}", printable_path(&self.answers));
         let mut file = BufWriter::new(File::create(&self.answers).with_context(failed)?);
@@ -214,8 +215,9 @@ impl Parts {
             sha256: hex(hash),
             images,
             machines: self.machines,
-            counts: self.counts,
-            failed: self.failed,
+            total: self.folders.total(),
+            folders: self.folders,
+            expected,
         };
         record.write(&self.answers)?;
         // The answers are there; parts that cannot be removed are in nobody's way.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use crate::cli::terminal::images_bar;
+use crate::cli::progress_bar::images_bar;
 
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 

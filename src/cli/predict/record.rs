@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::flag_counts::FlagCounts;
+use crate::drift::{Drift, Expected, Folders, Tally};
 use crate::system::printable_path;
 
 /// What must be the same for answers to stand in one table.
@@ -50,9 +50,12 @@ pub(in crate::cli) struct Record {
     pub(in crate::cli) images: Option<Vec<usize>>,
     /// The vector instructions and the numbers that were computed in; several where machines differed.
     pub(in crate::cli) machines: BTreeSet<String>,
-    pub(in crate::cli) counts: FlagCounts,
-    /// Images without an answer.
-    pub(in crate::cli) failed: usize,
+    /// What came of all images.
+    pub(in crate::cli) total: Tally,
+    /// And of those of each folder.
+    pub(in crate::cli) folders: Folders,
+    /// What held for the images that the network's training held out.
+    pub(in crate::cli) expected: Option<Expected>,
 }
 
 impl Record {
@@ -74,6 +77,17 @@ impl Record {
             format!("{answers} has no record {}; a run that is not finished has none", printable_path(&path))
         })?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no record of a run", printable_path(&path)))
+    }
+
+    /// How the images differ from those of the training.
+    pub(in crate::cli) fn drift(&self) -> Drift {
+        let Asked { network, threshold, .. } = &self.run.asked;
+        Drift {
+            network: network.clone(),
+            threshold: *threshold,
+            expected: self.expected.clone(),
+            folders: self.folders.clone(),
+        }
     }
 
     /// Checks that the file of answers is as it was when it was finished.

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "predict")]
+use crate::model::Classifier;
 use crate::pixels::Dihedral;
 
 /// Which network answers.
@@ -24,6 +26,12 @@ impl WeightsArguments {
     /// The file, where one was named.
     pub(super) fn path(&self) -> Option<&Path> {
         self.weights.as_deref()
+    }
+
+    /// Loads the network, for as many threads as there are for everything else.
+    #[cfg(feature = "predict")]
+    pub(super) fn classifier(&self) -> anyhow::Result<Classifier> {
+        Ok(Classifier::load(self.path(), rayon::current_num_threads())?)
     }
 }
 

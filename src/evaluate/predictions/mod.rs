@@ -21,7 +21,7 @@ use crate::diagnosis::{Label, Probability};
 use crate::evaluate::controls::Control;
 use crate::evaluate::{EvaluateError, Stratum, Subject};
 use crate::pixels::Shift;
-use crate::system::write_whole;
+use crate::system::{digits, write_whole};
 
 /// The margins of a network or a control for images.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -158,11 +158,6 @@ pub fn write(path: &Path, predictions: &Predictions) -> Result<(), EvaluateError
     }
     let bytes = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     write_whole(path, &bytes).map_err(failed)
-}
-
-/// A number in the fewest digits that read back as the same f64: the same digits in every format.
-pub(crate) fn digits(number: f64) -> String {
-    format!("{number:?}")
 }
 
 /// Reads what [`write()`] wrote; rows must say what their file names say.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::{Flag, Flags, Probability, Threshold};
-use crate::model::{BeforeAfter, Metadata, Prediction};
+use crate::model::{BeforeAfter, Metadata, Prediction, ScoreHistogram};
 
 /// Where the flags of a network begin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct FlagFigures {
     pub shares: FlagShares,
     /// The same where each fold is flagged at thresholds that the other folds gave: an estimate for other persons.
     pub cross_fitted: FlagShares,
+    /// The probabilities of these images, all repeats together; none in a file that was calibrated before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<ScoreHistogram>,
     /// The share of the images that are `foreign` and `stain` at once.
     pub foreign_and_stain: Probability,
     /// The share of wrong labels among all images (before), and among those about which a decision is made (after).

@@ -61,6 +61,7 @@ fn thresholds() -> FlagThresholds {
         seeds: vec![1, 2],
         shares,
         cross_fitted: shares,
+        scores: None,
         foreign_and_stain: share(0.0),
         error: BeforeAfter { before: 0.5, after: 0.25 },
     };

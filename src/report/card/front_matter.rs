@@ -1,8 +1,9 @@
 //! What Hugging Face's hub reads of a card: YAML between two lines of dashes.
 
-use crate::evaluate::{Metric, thousands};
+use crate::evaluate::Metric;
 use crate::report::card::CardSources;
 use crate::report::card::parts::Figured;
+use crate::system::thousands;
 
 /// The metrics of the model index, with the hub's names for them.
 const INDEXED: [(Metric, &str); 8] = [

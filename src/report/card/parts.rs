@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::diagnosis::Flag;
-use crate::evaluate::{Control, Metric, thousands};
+use crate::evaluate::{Control, Metric};
 use crate::report::card::CardSources;
 use crate::report::markdown;
 use crate::report::sections::{Section, row};
+use crate::system::thousands;
 
 /// Makes a part.
 type Make = fn(&CardSources<'_>) -> String;

@@ -68,6 +68,15 @@ pub(super) fn plots<const N: usize>(plots: [(String, String); N]) -> String {
     format!("<div class=\"plots\">\n{}</div>\n", plots.map(plot).concat())
 }
 
+/// Figures that stand first, each with its name and two remarks.
+pub(super) fn cards<const N: usize>(cards: [(&str, String, [String; 2]); N]) -> String {
+    let card = |(name, value, remarks): (&str, String, [String; 2])| {
+        let remarks = remarks.map(|remark| format!("<span>{}</span>", escaped(&remark))).join(" ");
+        format!("<div class=\"card\"><dt>{}</dt><dd><strong>{value}</strong> {remarks}</dd></div>\n", escaped(name))
+    };
+    format!("<dl class=\"cards\">\n{}</dl>\n", cards.map(card).concat())
+}
+
 /// Names with what they stand for.
 pub(super) fn list_of_facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> String {
     let fact =

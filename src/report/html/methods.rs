@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::breakhis::Subtype;
 use crate::diagnosis::{Label, RESEARCH_USE};
-use crate::evaluate::predictions::digits;
-use crate::evaluate::{Subject, thousands};
+use crate::evaluate::Subject;
 use crate::report::evaluation::trained_on_these;
 use crate::report::html::EvaluationReport;
 use crate::report::html::markup::{list_of_facts, paragraph, shown};
 use crate::report::sections::{Section, row};
+use crate::system::digits;
+use crate::system::thousands;
 
 pub(super) fn intended_use() -> String {
     paragraph(

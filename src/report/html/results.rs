@@ -1,15 +1,16 @@
 //! The results: figures, curves, controls, groups and mistakes.
 
 use crate::diagnosis::{Label, Probability};
-use crate::evaluate::predictions::digits;
-use crate::evaluate::{Curves, Evaluation, Metric, Subject, TrainedOnThese, thousands};
+use crate::evaluate::{Curves, Evaluation, Metric, Subject, TrainedOnThese};
 use crate::report::evaluation::{self as tables, trained_on_these};
 use crate::report::html::EvaluationReport;
-use crate::report::html::markup::{image, paragraph, plots, shown};
+use crate::report::html::markup::{cards, image, paragraph, plots, shown};
 use crate::report::html::methods::capital;
 use crate::report::paired;
 use crate::report::sections::number;
 use crate::report::svg::{self, escaped, plots as drawn, reliability};
+use crate::system::digits;
+use crate::system::thousands;
 
 /// The figures that stand first.
 const FIRST: [(Metric, &str); 6] = [
@@ -38,14 +39,9 @@ pub(super) fn summary(report: &EvaluationReport<'_>) -> String {
         );
         let value =
             evaluation.all.figures.get(metric).map_or_else(|| "undefined".to_owned(), |value| format!("{value:.3}"));
-        format!(
-            "<div class=\"card\"><dt>{}</dt><dd><strong>{value}</strong> <span>{interval}</span> <span>{}</span></dd></div>\n",
-            escaped(metric.title()),
-            escaped(what)
-        )
+        (metric.title(), value, [interval, what.to_owned()])
     };
-    let cards = format!("<dl class=\"cards\">\n{}</dl>\n", FIRST.map(card).concat());
-    paragraph(&lead) + &trained + &cards + &paragraph(&beside_colour(evaluation))
+    paragraph(&lead) + &trained + &cards(FIRST.map(card)) + &paragraph(&beside_colour(evaluation))
 }
 
 /// The sentence without which no area may stand: what colour alone gets.

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::diagnosis::{Label, Threshold};
+use crate::evaluate::{Curves, Predictions};
 use crate::evaluate::{Evaluation, Margins, Metric, Setting, Stratum, Subject};
+use crate::report::EvaluationResults;
 
 /// Four cases of ten images; every third image is called what it is not.
 fn predictions() -> Predictions {

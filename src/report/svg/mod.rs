@@ -5,10 +5,16 @@
 //! library would bring axes, but these figures need dashes, markers by series and matrices of cells too, and writing to
 //! a string cannot fail.
 
+#[cfg(feature = "cli")]
 pub(crate) mod comparison;
+#[cfg(feature = "cli")]
 pub(crate) mod curves;
+pub(crate) mod drift;
+#[cfg(feature = "cli")]
 pub(crate) mod evaluation;
+#[cfg(feature = "cli")]
 pub(crate) mod plots;
+#[cfg(feature = "cli")]
 pub(crate) mod reliability;
 
 use std::fmt::Write as _;

@@ -10,7 +10,7 @@ use crate::diagnosis::Probability;
 use crate::evaluate::{FailedImage, FlagFit, HeldOutImage, TrainedImage, altered_copy, fit_novelty};
 use crate::model::{
     ClassShares, FlagFigures, FlagShares, FlagThresholds, ModelError, NoveltyFeatures, NoveltyObserver,
-    NoveltyStatistics, Prediction, WeightsFile,
+    NoveltyStatistics, Prediction, ScoreHistogram, WeightsFile,
 };
 use crate::pixels::{DecodeLimits, PixelsError, Preprocess, Resampling, RgbImage, read};
 use crate::train::run::calibration::{Fold, FoldNetwork, Repeat, network_of};
@@ -83,6 +83,7 @@ pub(super) fn fit(
             seeds: repeats.iter().map(|repeat| repeat.seed).collect(),
             shares: fit.shares,
             cross_fitted: fit.cross_fitted,
+            scores: Some(scores(&held_out)),
             foreign_and_stain: fit.foreign_and_stain,
             error: fit.error,
         },
@@ -90,6 +91,13 @@ pub(super) fn fit(
     progress.note(&summary(&thresholds.found));
     (file.metadata.flags, file.novelty) = (Some(thresholds), Some(statistics));
     Ok(())
+}
+
+/// The probabilities of all images that were held out.
+fn scores(held_out: &[Vec<Vec<HeldOutImage>>]) -> ScoreHistogram {
+    let mut scores = ScoreHistogram::default();
+    held_out.iter().flatten().flatten().for_each(|image| scores.add(image.prediction.probability_malignant));
+    scores
 }
 
 /// How the thresholds come about, for those who read the file.

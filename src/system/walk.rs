@@ -1,4 +1,4 @@
-//! Finding images in folders.
+//! Finding images in folders: which files are there, and which entries can be read neither as files nor as folders.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ pub(crate) struct Unusable {
     pub(crate) path: PathBuf,
     pub(crate) reason: String,
     /// Whether it may be a folder of images that are found nowhere else.
+    #[cfg_attr(not(feature = "train"), allow(dead_code, reason = "data sets alone ask"))]
     pub(crate) hides_images: bool,
 }
 

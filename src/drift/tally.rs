@@ -1,41 +1,56 @@
-//! What `lobule predict` says at its end: about how many images no decision was made, and what their flags mean.
+//! What came of a number of images, counted.
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{Decision, Flag, Flags};
+use crate::diagnosis::{Decision, Flag, Flags, Probability};
+use crate::model::ScoreHistogram;
 
-/// The flags of the images that were answered, counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What came of a number of images.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in crate::cli) struct FlagCounts {
-    images: usize,
+pub struct Tally {
+    /// Images with an answer.
+    pub images: usize,
+    /// Images without one.
+    pub failed: usize,
     /// Images whose network has no statistics for flags: all of them, or none.
-    unknown: usize,
-    undecided: usize,
-    /// In the order of [`Flag::ALL`].
-    flagged: [usize; Flag::ALL.len()],
+    pub unknown: usize,
+    /// Images about which no decision is made.
+    pub undecided: usize,
+    /// Images that each flag holds for, in the order of [`Flag::ALL`].
+    pub flagged: [usize; Flag::ALL.len()],
+    /// Their probabilities.
+    pub scores: ScoreHistogram,
 }
 
-impl FlagCounts {
-    /// Counts an image.
-    pub(super) fn add(&mut self, flags: Option<Flags>, decision: Decision) {
+impl Tally {
+    /// Counts an image with an answer.
+    pub fn add(&mut self, flags: Option<Flags>, decision: Decision, malignant: Probability) {
         self.images += 1;
         self.unknown += usize::from(flags.is_none());
         self.undecided += usize::from(decision == Decision::Abstain);
         flags.unwrap_or_default().iter().for_each(|flag| self.flagged[flag as usize] += 1);
+        self.scores.add(malignant);
+    }
+
+    /// Counts an image without one.
+    pub fn add_failure(&mut self) {
+        self.failed += 1;
     }
 
     /// Adds what was counted elsewhere.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub fn join(&mut self, other: &Self) {
         self.images += other.images;
+        self.failed += other.failed;
         self.unknown += other.unknown;
         self.undecided += other.undecided;
         self.flagged.iter_mut().zip(other.flagged).for_each(|(count, more)| *count += more);
+        self.scores.join(&other.scores);
     }
 
     /// Sentences, a line each; one of what was counted is a `name`.
-    pub(super) fn lines(&self, name: &str) -> Vec<String> {
-        let Self { images, unknown, undecided, flagged } = self;
+    pub fn lines(&self, name: &str) -> Vec<String> {
+        let Self { images, unknown, undecided, flagged, .. } = self;
         if *unknown > 0 {
             return vec![
                 "The weights file has no statistics for flags, so nothing checked that the images show tissue.".into(),
@@ -51,24 +66,31 @@ impl FlagCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diagnosis::Label;
 
     #[test]
     fn abstentions_are_counted_by_flag_and_an_image_may_have_several() {
-        let mut counts = FlagCounts::default();
+        let mut tally = Tally::default();
+        let half = Probability::new(0.5).unwrap();
         for flags in [&[][..], &[Flag::Stain], &[Flag::Foreign, Flag::Stain, Flag::Uncertain]] {
             let flags = flags.iter().copied().collect::<Flags>();
-            counts.add(Some(flags), Decision::of(crate::diagnosis::Label::Benign, Some(flags)));
+            tally.add(Some(flags), Decision::of(Label::Benign, Some(flags)), half);
         }
-        let lines = counts.lines("image");
+        let lines = tally.lines("image");
         let begins =
             ["No decision about 1 of 3 images.", "foreign (1 image): To", "stain (2 images): The", "uncertain (1"];
         assert!(lines.len() == 4 && lines.iter().zip(begins).all(|(line, begin)| line.starts_with(begin)), "{lines:?}");
+        let mut both = tally.clone();
+        both.add_failure();
+        both.join(&tally);
+        assert_eq!((both.images, both.failed, both.undecided, both.flagged), (6, 1, 2, [2, 4, 2]));
+        assert_eq!(both.scores.0[5], 6);
     }
 
     #[test]
     fn without_statistics_it_says_so() {
-        let mut counts = FlagCounts::default();
-        counts.add(None, Decision::Benign);
-        assert!(matches!(&counts.lines("image")[..], [line] if line.contains("no statistics for flags")));
+        let mut tally = Tally::default();
+        tally.add(None, Decision::Benign, Probability::new(0.1).unwrap());
+        assert!(matches!(&tally.lines("image")[..], [line] if line.contains("no statistics for flags")));
     }
 }
