@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::record::Record;
 use crate::cli::output;
-use crate::diagnosis::RESEARCH_USE;
 use crate::report::{DriftResults, Exporter, Json, Text};
 
 /// What `--report` writes.
@@ -30,6 +29,5 @@ pub(super) fn show(record: &Record, report: Option<&Path>) -> anyhow::Result<()>
         let machines: Vec<&str> = record.machines.iter().map(String::as_str).collect();
         tracing::warn!("machines of several kinds took part, whose last digits differ: {}", machines.join("; "));
     }
-    tracing::info!("{RESEARCH_USE}");
     Ok(())
 }
