@@ -1,12 +1,14 @@
-//! What several commands take: a network, a split, images.
+//! What several commands take: a network, a split, images, a shard.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::breakhis::Split;
+use crate::cli::variable;
 use crate::cli::weights::WeightsArguments;
 use crate::model::Classifier;
+use crate::system::Shard;
 
 impl WeightsArguments {
     /// Loads the network, for as many threads as there are for everything else.
@@ -86,4 +88,20 @@ impl InitArguments {
     pub(super) fn path(&self) -> Option<&Path> {
         self.init.as_deref()
     }
+}
+
+/// The shard that was asked for; without one that of a task of a Cloud Run job with several of them.
+///
+/// # Errors
+/// When the variables of such a task are no numbers of a shard.
+pub(super) fn shard_or_task(asked: Option<Shard>) -> anyhow::Result<Option<Shard>> {
+    if asked.is_some() {
+        return Ok(asked);
+    }
+    let (index, count) = (variable("CLOUD_RUN_TASK_INDEX")?, variable("CLOUD_RUN_TASK_COUNT")?);
+    let (Some(index), Some(count)) = (index, count) else { return Ok(None) };
+    let shard: Shard = format!("{index}/{count}")
+        .parse()
+        .map_err(|reason| anyhow::anyhow!("CLOUD_RUN_TASK_INDEX and CLOUD_RUN_TASK_COUNT: {reason}"))?;
+    Ok(Some(shard).filter(|shard| shard.count > 1))
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use crate::report::{Csv, Exporter, Json, Markdown, Results, SvgFigure, Text};
-use crate::system::{printable, write_whole};
+use crate::system::{printable, scratch_name, write_whole};
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,7 +47,7 @@ pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
         Ok(existing) if !existing.is_file() => return Ok(()),
         _ => {}
     }
-    let probe = path.with_file_name(format!(".lobule-{}", std::process::id()));
+    let probe = path.with_file_name(format!(".lobule-{}", scratch_name()));
     write_whole(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).with_context(failed)
 }
 

@@ -1,5 +1,5 @@
 //! What the operating system has and does: cores, memory and open files, the allocator, opening files, and writing them
-//! whole or not at all.
+//! whole or not at all; and the share of a work that is this process's.
 
 pub mod allocator;
 mod atomic_write;
@@ -10,6 +10,8 @@ mod open_file;
 mod open_files;
 mod pages;
 mod printable;
+mod scratch_name;
+mod shard;
 
 pub use atomic_write::write_whole;
 pub use cores::cores;
@@ -18,3 +20,5 @@ pub use open_file::{no_file, open_file};
 pub use open_files::open_files_limit;
 pub use pages::give_back_constant;
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};
+pub use scratch_name::scratch_name;
+pub use shard::Shard;

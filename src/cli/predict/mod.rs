@@ -22,15 +22,16 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
 use crate::cli::Arguments;
+use crate::cli::inputs::shard_or_task;
 use crate::cli::weights::{ViewsArguments, WeightsArguments};
 use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint};
 use crate::pixels::{DecodeLimits, Decoded, Dihedral, Field, Fields, Note, PixelsError, decode_file};
-use crate::system::printable_path;
+use crate::system::{Shard, printable_path};
 use answer::{Answer, Place, WrittenHeatmap};
 use answers::Answers;
 use heatmaps::Heatmaps;
-use inputs::{Inputs, Shard};
+use inputs::{Inputs, file_of_shard};
 use layout::{Format, Layout};
 pub(super) use merge::{MergeArguments, run as merge};
 use parts::Parts;
@@ -97,7 +98,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         Some(list) => Inputs::listed(list)?,
         None => Inputs::find(&arguments.inputs),
     };
-    let shard = arguments.shard.map_or_else(Shard::of_task, |shard| Ok(Some(shard)))?;
+    let shard = shard_or_task(arguments.shard)?;
     let own = shard.map(|shard| inputs.of_shard(shard));
     let images: Vec<PathBuf> = match &own {
         Some(own) => own.iter().map(|index| inputs.images[*index].clone()).collect(),
@@ -119,7 +120,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
         None => None,
         Some(_) if inputs.images.is_empty() => bail!("there is no image to predict for, so nothing was written"),
         Some(file) => {
-            let file = shard.map_or_else(|| file.clone(), |shard| shard.file(file));
+            let file = shard.map_or_else(|| file.clone(), |shard| file_of_shard(shard, file));
             let run = predictor.run(format, &inputs, shard);
             Parts::open(&file, run, predictor.machine(), arguments.resume)?
         }
