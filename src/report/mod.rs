@@ -22,7 +22,7 @@ pub(crate) mod text;
 
 pub(crate) use audit::{audit, parts};
 pub use card::{CardError, CardSources, card, card_metrics};
-pub(crate) use cross_validation::cross_validation;
+pub use cross_validation::CrossValidationResults;
 pub use csv::Csv;
 pub use evaluation::EvaluationResults;
 pub(crate) use evaluation::{tissue, trained_on_these};
