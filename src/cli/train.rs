@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     let config = arguments.config()?;
     match train::run(&config, &mut Terminal::new()?)? {
         Outcome::CrossValidation(repeats) => output::show(&CrossValidationResults(repeats), Format::Text, None),
-        Outcome::Shard(Some(runs)) => output::show(&runs, Format::Text, None),
+        Outcome::Shard(Some(runs)) => output::show(runs.as_ref(), Format::Text, None),
         Outcome::Shard(None) | Outcome::Run(_) => Ok(()),
     }
 }

@@ -82,7 +82,7 @@ fn announcement(shard: Shard, runs: u64, out: &Path, ours: &[PathBuf]) -> String
     let Shard { index, count } = shard;
     if ours.is_empty() {
         return format!(
-            "shard {index}/{count} has nothing to train: there are {runs} runs, one in each shard below {runs}"
+            "shard {index}/{count} has nothing to train: there are {runs} runs, and shards from {runs} on have none"
         );
     }
     let names: Vec<String> = ours.iter().map(|run| within(out, run)).collect();
@@ -96,10 +96,10 @@ fn announcement(shard: Shard, runs: u64, out: &Path, ours: &[PathBuf]) -> String
 }
 
 /// The runs of a shard with their own figures; none where it has none.
-fn side_by_side(out: &Path, ours: &[PathBuf]) -> Result<Option<Comparison>, TrainError> {
+fn side_by_side(out: &Path, ours: &[PathBuf]) -> Result<Option<Box<Comparison>>, TrainError> {
     let (mut runs, _) = read_runs(ours)?;
     runs.iter_mut().zip(ours).for_each(|(run, folder)| run.name = within(out, folder));
-    Ok((!runs.is_empty()).then(|| Comparison::without_means(runs)))
+    Ok((!runs.is_empty()).then(|| Box::new(Comparison::without_means(runs))))
 }
 
 impl Repeat {

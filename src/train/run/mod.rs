@@ -102,7 +102,7 @@ pub enum Outcome {
     /// The repeats of a cross-validation.
     CrossValidation(Vec<CrossValidated>),
     /// The runs of one shard of a cross-validation side by side; none where there are more shards than runs.
-    Shard(Option<Comparison>),
+    Shard(Option<Box<Comparison>>),
 }
 
 impl Config {
