@@ -17,7 +17,7 @@
 //! | room | what it is for | with the feature |
 //! |---|---|---|
 //! | [`diagnosis`] | the words every room shares: label, probability, threshold | |
-//! | [`system`] | cores, memory and open files, the allocator, writing files whole or not at all | |
+//! | [`system`] | cores, memory and open files, the allocator, writing files whole or not at all, shares of a work | |
 //! | [`kernels`] | operators and whole layers in vector instructions, some with gradients | |
 //! | [`pixels`] | from bytes to a tensor: decode with limits, resize, preprocess, augment | |
 //! | [`model`] | the networks in candle, the classifier, the weights file | |
@@ -70,6 +70,7 @@
 //! | fold, repeat | of a cross-validation |
 //! | recipe | the numbers of a training ([`train::Recipe`]) |
 //! | run | one training and its folder ([`train::RunFolder`]) |
+//! | shard | the share of a work that one of several processes does ([`system::Shard`]) |
 //! | step | one update of the weights by one batch |
 //! | epoch, patience, plateau, early stopping | Keras's words, in training only |
 //! | control | what is measured beside the network and knows no tissue |

@@ -33,6 +33,8 @@ mod predict;
 #[cfg(feature = "predict")]
 mod progress_bar;
 mod serve;
+#[cfg(feature = "predict")]
+mod shard;
 #[cfg(feature = "cli")]
 mod shell;
 #[cfg(feature = "cli")]

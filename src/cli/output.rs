@@ -10,7 +10,7 @@ use clap::ValueEnum;
 
 #[cfg(feature = "cli")]
 use crate::report::{Csv, Exporter, Json, Markdown, Results, SvgFigure, Text};
-use crate::system::{printable, write_whole};
+use crate::system::{printable, scratch_name, write_whole};
 
 /// How results are printed.
 #[cfg(feature = "cli")]
@@ -72,7 +72,7 @@ pub(super) fn check_writable(path: &Path) -> anyhow::Result<()> {
         Ok(existing) if !existing.is_file() => return Ok(()),
         _ => {}
     }
-    let probe = path.with_file_name(format!(".lobule-{}", std::process::id()));
+    let probe = path.with_file_name(format!(".lobule-{}", scratch_name()));
     write_whole(&probe, b"").and_then(|()| std::fs::remove_file(&probe)).with_context(failed)
 }
 

@@ -7,10 +7,11 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::cli::inputs::{SplitArguments, Unit};
-use crate::cli::output;
+use crate::cli::output::{self, Format};
+use crate::cli::shard::shard_or_task;
 use crate::cli::terminal::Terminal;
-use crate::report::cross_validation;
-use crate::report::text::text;
+use crate::report::CrossValidationResults;
+use crate::system::Shard;
 use crate::system::allocator::keep_large_blocks;
 use crate::train::{self, Config, DEFAULT_SEED, FoldSource, HeldOut, Outcome, Recipe};
 
@@ -38,6 +39,11 @@ pub struct TrainArguments {
     /// How often to cross-validate; each repeat counts the seed up, and deals other folds where a number was given.
     #[arg(long, default_value_t = 1, requires = "folds", value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
+    /// Train one share of the runs only, I from 0 to N - 1: all runs are numbered from 0, repeat by repeat, and those whose
+    /// number leaves I when it is divided by N are trained; lobule compare --pool OUT puts those of all shards together
+    /// [default: the task of a Cloud Run job].
+    #[arg(long, value_name = "I/N", requires = "folds", value_parser = str::parse::<Shard>)]
+    shard: Option<Shard>,
     /// Train on every image and hold nothing out, for a file that is given away: nothing is measured.
     #[arg(long, conflicts_with_all = ["split", "fold", "by"])]
     all: bool,
@@ -65,17 +71,20 @@ pub struct TrainArguments {
 pub(super) fn run(arguments: &TrainArguments) -> anyhow::Result<()> {
     keep_large_blocks();
     let config = arguments.config()?;
-    if let Outcome::CrossValidation(repeats) = train::run(&config, &mut Terminal::new()?)? {
-        output::print(&text(&cross_validation(&repeats)))?;
+    match train::run(&config, &mut Terminal::new()?)? {
+        Outcome::CrossValidation(repeats) => output::show(&CrossValidationResults(repeats), Format::Text, None),
+        Outcome::Shard(Some(runs)) => output::show(runs.as_ref(), Format::Text, None),
+        Outcome::Shard(None) | Outcome::Run(_) => Ok(()),
     }
-    Ok(())
 }
 
 impl TrainArguments {
     fn config(&self) -> anyhow::Result<Config> {
         let changes: Vec<&str> = self.changes.iter().map(String::as_str).collect();
         let held_out = match (&self.folds, self.split.read_warning()?.zip(self.split.describe())) {
-            (Some(folds), _) => HeldOut::Folds { folds: folds.clone(), repeats: self.repeats },
+            (Some(folds), _) => {
+                HeldOut::Folds { folds: folds.clone(), repeats: self.repeats, shard: shard_or_task(self.shard)? }
+            }
             (None, Some((split, name))) => HeldOut::Split { split, name },
             _ if self.all => HeldOut::Nothing { cross_validation: self.cross_validation.clone() },
             _ => match self.by {

@@ -32,7 +32,7 @@ pub(crate) use audit::{audit, parts};
 #[cfg(feature = "cli")]
 pub use card::{CardError, CardSources, card, card_metrics};
 #[cfg(feature = "cli")]
-pub(crate) use cross_validation::cross_validation;
+pub use cross_validation::CrossValidationResults;
 pub use csv::Csv;
 pub use drift::DriftResults;
 #[cfg(feature = "cli")]

@@ -4,6 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
+use crate::system::scratch_name;
+
 /// Writes a file beside its final place and then renames it, so that a reader (or an interruption) never meets half of
 /// it. What is there already and is not a regular file, such as `/dev/stdout`, is written to directly.
 ///
@@ -14,7 +16,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return fs::write(path, bytes);
     }
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
+    let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), scratch_name()));
     let written = fs::File::create(&temporary)
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&temporary, path));

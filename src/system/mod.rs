@@ -1,5 +1,5 @@
 //! What the operating system has and does: cores, memory and open files, the allocator, finding files in folders, opening
-//! them, and writing them whole or not at all.
+//! them, and writing them whole or not at all; and the share of a work that is this process's.
 
 pub mod allocator;
 mod atomic_write;
@@ -10,6 +10,8 @@ mod open_file;
 mod open_files;
 mod pages;
 mod printable;
+mod scratch_name;
+mod shard;
 #[cfg(any(feature = "train", feature = "predict"))]
 pub(crate) mod walk;
 
@@ -22,3 +24,5 @@ pub use pages::give_back_constant;
 #[cfg(any(feature = "train", feature = "predict"))]
 pub(crate) use printable::{digits, thousands};
 pub use printable::{path_for_programs, printable, printable_lines, printable_path};
+pub use scratch_name::scratch_name;
+pub use shard::Shard;

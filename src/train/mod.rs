@@ -25,5 +25,5 @@ pub use run::config::RunConfig;
 pub use run::folder::RunFolder;
 pub use run::{
     CalibrationConfig, Config, CrossValidated, DEFAULT_SEED, Finished, FoldSource, HeldOut, Outcome,
-    QuantisationConfig, RepeatOutcome, calibrate, compare_runs, quantise, read_cross_validation, run,
+    QuantisationConfig, calibrate, compare_runs, is_cross_validation, quantise, read_cross_validation, run,
 };

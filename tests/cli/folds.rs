@@ -7,18 +7,18 @@ use std::process::Command;
 use lobule::diagnosis::Threshold;
 use lobule::model::{Calibration, Metadata, PointName};
 
-use crate::support::{complaint, lobule, printed, small_network, text};
+use crate::support::{complaint, lobule, printed, printed_in, small_network, text};
 use crate::train::{RESULTS, metadata, places, small_training, stopped};
 
 /// A small training by the report's first recipe, and what else it is asked for.
-fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String> {
+pub(crate) fn baseline(data: &Path, out: &Path, epochs: usize, more: &[&str]) -> Vec<String> {
     let mut command = small_training("baseline", data, Path::new(""), out, &[&format!("epochs={epochs}")]);
     command.extend(more.iter().map(ToString::to_string));
     command
 }
 
 /// Checks that two runs which hold out a fold, and so have no test part, have the same bytes.
-fn assert_same(ours: &Path, theirs: &Path) {
+pub(crate) fn assert_same(ours: &Path, theirs: &Path) {
     crate::train::assert_same(ours, theirs, RESULTS.into_iter().filter(|file| !file.starts_with("test-")));
 }
 
@@ -30,8 +30,9 @@ fn each_fold_is_the_run_that_holds_it_out_and_all_are_pooled() {
     assert!(!report.contains("Mean of the pooled figures"), "{report}");
     let repeat = out.join("repeat-1");
     let runs: Vec<_> = (0..3).map(|fold| repeat.join(format!("fold-{fold}"))).collect();
-    let pooled = printed(&[&["compare", "--pool"][..], &runs.iter().map(|run| text(run)).collect::<Vec<_>>()].concat());
-    assert_eq!(report, pooled, "what `lobule compare --pool` prints");
+    assert_eq!(report, printed(&["compare", "--pool", text(&out)]), "what `lobule compare --pool` prints");
+    let pool_runs = ["compare", "--pool", "repeat-1/fold-0", "repeat-1/fold-1", "repeat-1/fold-2"];
+    assert_eq!(report, printed_in(&out, &pool_runs), "and of the runs one by one");
 
     let folds = repeat.join("folds.csv");
     let single = work.path().join("single");

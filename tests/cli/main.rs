@@ -29,6 +29,7 @@ mod interchange;
 mod predict;
 mod quantise;
 mod real_images;
+mod shards;
 mod support;
 mod tiles;
 mod train;

@@ -3,15 +3,13 @@
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 
 use super::record::hex;
-use crate::cli::variable;
 use crate::system::walk::{self, Found};
-use crate::system::{open_file, printable_path};
+use crate::system::{Shard, open_file, printable_path};
 
 /// The images that are asked about, in order.
 #[derive(Debug, Default)]
@@ -99,7 +97,7 @@ impl Inputs {
 
     /// The numbers of the images that are a shard's, in order.
     pub(super) fn of_shard(&self, shard: Shard) -> Vec<usize> {
-        (0..self.images.len()).filter(|index| shard.has(&self.below[*index])).collect()
+        (0..self.images.len()).filter(|index| shard.has(number_of(&self.below[*index]))).collect()
     }
 }
 
@@ -114,55 +112,21 @@ fn path_of(line: &[u8]) -> PathBuf {
     String::from_utf8_lossy(line).into_owned().into()
 }
 
-/// A share of all images: those whose path's hash leaves `index` when divided by `count`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Shard {
-    pub(super) index: u32,
-    pub(super) count: u32,
+/// The shard's own file beside the one that was named: `answers.csv` becomes `answers.3-of-50.csv`.
+pub(super) fn file_of_shard(shard: Shard, named: &Path) -> PathBuf {
+    let mut name = named.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{}-of-{}", shard.index, shard.count));
+    if let Some(ending) = named.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    named.with_file_name(name)
 }
 
-impl Shard {
-    /// That of a task of a Cloud Run job with several of them.
-    ///
-    /// # Errors
-    /// When the variables are no such numbers.
-    pub(super) fn of_task() -> anyhow::Result<Option<Self>> {
-        let (index, count) = (variable("CLOUD_RUN_TASK_INDEX")?, variable("CLOUD_RUN_TASK_COUNT")?);
-        let (Some(index), Some(count)) = (index, count) else { return Ok(None) };
-        let shard: Self = format!("{index}/{count}")
-            .parse()
-            .map_err(|reason| anyhow::anyhow!("CLOUD_RUN_TASK_INDEX and CLOUD_RUN_TASK_COUNT: {reason}"))?;
-        Ok(Some(shard).filter(|shard| shard.count > 1))
-    }
-
-    fn has(self, below: &Path) -> bool {
-        let hash = Sha256::digest(below.as_os_str().as_encoded_bytes());
-        let number = hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        number % u64::from(self.count) == u64::from(self.index)
-    }
-
-    /// The shard's own file beside the one that was named: `answers.csv` becomes `answers.3-of-50.csv`.
-    pub(super) fn file(self, named: &Path) -> PathBuf {
-        let mut name = named.file_stem().unwrap_or_default().to_owned();
-        name.push(format!(".{}-of-{}", self.index, self.count));
-        if let Some(ending) = named.extension() {
-            name.push(".");
-            name.push(ending);
-        }
-        named.with_file_name(name)
-    }
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parsed = text.split_once('/').and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
-        match parsed {
-            Some((index, count)) if index < count => Ok(Self { index, count }),
-            _ => Err(format!("{text} is no shard; it is I/N, with I from 0 to N - 1, such as 0/8")),
-        }
-    }
+/// By which number an image is of a shard: a hash of its path.
+fn number_of(below: &Path) -> u64 {
+    let hash = Sha256::digest(below.as_os_str().as_encoded_bytes());
+    hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 #[cfg(test)]
@@ -186,13 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn a_shard_is_written_as_i_of_n() {
-        assert_eq!("0/1".parse(), Ok(Shard { index: 0, count: 1 }));
-        let shard: Shard = "3/50".parse().unwrap();
-        assert_eq!(shard.file(Path::new("out/answers.csv")), Path::new("out/answers.3-of-50.csv"));
-        assert_eq!(shard.file(Path::new("answers")), Path::new("answers.3-of-50"));
-        for wrong in ["", "3", "3/", "/3", "3/3", "-1/3", "1/0", "1/x", "1/2/3"] {
-            assert!(wrong.parse::<Shard>().unwrap_err().contains("no shard"), "{wrong}");
-        }
+    fn the_file_of_a_shard_has_it_in_its_name() {
+        let shard = Shard { index: 3, count: 50 };
+        assert_eq!(file_of_shard(shard, Path::new("out/answers.csv")), Path::new("out/answers.3-of-50.csv"));
+        assert_eq!(file_of_shard(shard, Path::new("answers")), Path::new("answers.3-of-50"));
     }
 }

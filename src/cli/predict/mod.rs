@@ -21,16 +21,17 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
+use crate::cli::shard::shard_or_task;
 use crate::cli::weights::{ViewsArguments, WeightsArguments};
 use crate::cli::{Arguments, output};
 use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint};
 use crate::pixels::{DecodeLimits, Decoded, Dihedral, Field, Fields, Note, PixelsError, decode_file};
-use crate::system::printable_path;
+use crate::system::{Shard, printable_path};
 use answer::{Answer, Place, WrittenHeatmap};
 use answers::Answers;
 use heatmaps::Heatmaps;
-use inputs::{Inputs, Shard};
+use inputs::{Inputs, file_of_shard};
 use layout::{Format, Layout};
 pub(super) use merge::{MergeArguments, run as merge};
 use parts::{Opened, Parts};
@@ -96,11 +97,11 @@ fn wrong_use(message: impl Display) -> ! {
 }
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<()> {
-    let shard = arguments.shard.map_or_else(Shard::of_task, |shard| Ok(Some(shard)))?;
+    let shard = shard_or_task(arguments.shard)?;
     let run = run_shard(arguments, shard);
     // In the log of a job of many tasks the line must say whose it is.
     match shard {
-        Some(Shard { index, count }) => run.with_context(|| format!("shard {index}/{count}")),
+        Some(shard) => run.with_context(|| format!("shard {shard}")),
         None => run,
     }
 }
@@ -139,7 +140,7 @@ fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Resu
         None => None,
         Some(_) if inputs.images.is_empty() => bail!("there is no image to predict for, so nothing was written"),
         Some(file) => {
-            let file = shard.map_or_else(|| file.clone(), |shard| shard.file(file));
+            let file = shard.map_or_else(|| file.clone(), |shard| file_of_shard(shard, file));
             let run = predictor.run(format, &inputs, shard);
             match Parts::open(&file, run, predictor.machine(), arguments.resume)? {
                 Opened::Parts(parts) => Some(parts),

@@ -204,6 +204,13 @@ impl Comparison {
         Self { effects: effects.collect(), groups, pooled, paired: None, notes }
     }
 
+    /// Runs side by side and nothing of them together: a part of runs whose mean would be taken for that of all.
+    pub fn without_means(runs: Vec<ComparedRun>) -> Self {
+        let mut groups = Self::of(runs, None).groups;
+        groups.iter_mut().for_each(|group| group.spreads = None);
+        Self { groups, effects: Vec::new(), pooled: None, paired: None, notes: Vec::new() }
+    }
+
     /// The runs in the order of the groups.
     pub fn runs(&self) -> impl Iterator<Item = &ComparedRun> {
         self.groups.iter().flat_map(|group| &group.runs)

@@ -7,9 +7,10 @@ use crate::breakhis::{Part, Split};
 use crate::diagnosis::Threshold;
 use crate::evaluate::comparison::{ComparedRun, Comparison, Pooled};
 use crate::evaluate::{ControlFigures, Figures, Paired, Predictions, Subject, predictions};
-use crate::train::{RunConfig, TrainError};
+use crate::train::run::cross_validated::ended_repeats;
+use crate::train::{RunConfig, TrainError, is_cross_validation};
 
-/// Reads runs from their folders and compares them; where `pooled` is asked for, their predictions are also taken
+/// Reads runs from their folders and compares them; the folder of a cross-validation stands for all its runs. Where `pooled` is asked for, their predictions are also taken
 /// together. The runs in `against` are those that the others are subtracted from in pairs; none where nobody asked.
 ///
 /// # Errors
@@ -17,11 +18,11 @@ use crate::train::{RunConfig, TrainError};
 /// were not trained alike or predict the same image; and when those in `against` do not predict the same images as the
 /// others.
 pub fn compare_runs(folders: &[PathBuf], against: &[PathBuf], pooled: bool) -> Result<Comparison, TrainError> {
-    let (mut runs, predictions) = read_runs(folders)?;
+    let (mut runs, predictions) = read_runs(&all_runs(folders)?)?;
     let pooled = pooled.then(|| pool(&runs, &predictions)).transpose()?;
     let mut paired = None;
     if !against.is_empty() {
-        let (other_runs, others) = read_runs(against)?;
+        let (other_runs, others) = read_runs(&all_runs(against)?)?;
         let sides = [(&runs, &predictions), (&other_runs, &others)];
         for (runs, predictions) in sides {
             check_poolable(runs, predictions)?;
@@ -31,6 +32,18 @@ pub fn compare_runs(folders: &[PathBuf], against: &[PathBuf], pooled: bool) -> R
         runs.extend(other_runs);
     }
     Ok(Comparison { paired, ..Comparison::of(runs, pooled) })
+}
+
+/// The folders, with those of its runs in the place of each cross-validation's.
+fn all_runs(folders: &[PathBuf]) -> Result<Vec<PathBuf>, TrainError> {
+    let mut runs = Vec::new();
+    for folder in folders {
+        match is_cross_validation(folder) {
+            true => runs.extend(ended_repeats(folder, u32::MAX)?.into_iter().flat_map(|repeat| repeat.runs)),
+            false => runs.push(folder.clone()),
+        }
+    }
+    Ok(runs)
 }
 
 /// Runs with their predictions, in the order of their folders.

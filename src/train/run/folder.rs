@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::system::printable_path;
+use crate::system::{printable_path, scratch_name};
 use crate::train::fit::history;
 use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
@@ -64,7 +64,7 @@ impl RunFolder {
             let reason = format!("{} is {what}, and --out names a folder", printable_path(there));
             return Err(TrainError::write(folder)(std::io::Error::other(reason)));
         }
-        let probe = there.join(format!(".lobule.{}", std::process::id()));
+        let probe = there.join(format!(".lobule.{}", scratch_name()));
         let written = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe));
         written.map_err(TrainError::write(folder))
     }

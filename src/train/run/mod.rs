@@ -20,12 +20,13 @@ use std::path::PathBuf;
 
 pub use calibration::{CalibrationConfig, calibrate};
 pub use compare_runs::compare_runs;
-pub use cross_validated::{CrossValidated, read_cross_validation};
-pub use cross_validation::RepeatOutcome;
+pub use cross_validated::{CrossValidated, is_cross_validation, read_cross_validation};
 pub use quantise::{QuantisationConfig, quantise};
 pub use single_run::Finished;
 
 use crate::breakhis::{Dataset, Split};
+use crate::evaluate::comparison::Comparison;
+use crate::system::Shard;
 use crate::train::run::single_run::Trainer;
 use crate::train::{Progress, Recipe, TrainError};
 
@@ -73,6 +74,9 @@ pub enum HeldOut {
         folds: FoldSource,
         /// How often all of this is done, each time with the next seed.
         repeats: u32,
+        /// Which of the runs are trained, where other processes train the others. They are numbered from 0, repeat by repeat
+        /// and fold by fold.
+        shard: Option<Shard>,
     },
     /// None, so that nothing is measured.
     Nothing {
@@ -96,7 +100,9 @@ pub enum Outcome {
     /// One run.
     Run(Box<Finished>),
     /// The repeats of a cross-validation.
-    CrossValidation(Vec<RepeatOutcome>),
+    CrossValidation(Vec<CrossValidated>),
+    /// The runs of one shard of a cross-validation side by side; none where there are more shards than runs.
+    Shard(Option<Box<Comparison>>),
 }
 
 impl Config {
@@ -135,8 +141,8 @@ pub fn run(config: &Config, progress: &mut dyn Progress) -> Result<Outcome, Trai
         HeldOut::ByImage => trainer.job(Split::by_image(&dataset, seed)?, format!("by image, seed {seed}")),
         HeldOut::Split { split, name } => trainer.job(split.clone(), name.clone()),
         HeldOut::Nothing { cross_validation } => all_images::job(&trainer, cross_validation.as_deref())?,
-        HeldOut::Folds { folds, repeats } => {
-            return cross_validation::run(&trainer, folds, *repeats, progress).map(Outcome::CrossValidation);
+        HeldOut::Folds { folds, repeats, shard } => {
+            return cross_validation::run(&trainer, folds, *repeats, *shard, progress);
         }
     };
     Ok(Outcome::Run(Box::new(trainer.run(&job, progress)?)))

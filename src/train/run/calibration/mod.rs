@@ -10,14 +10,15 @@ mod temperature;
 
 use std::path::{Path, PathBuf};
 
-use crate::breakhis::{Dataset, Folds, ImageFile, Part, Split};
+use crate::breakhis::{Dataset, ImageFile, Part, Split};
 use crate::evaluate::Predictions;
 use crate::evaluate::comparison::Pooled;
 use crate::model::{Metadata, WeightsFile};
 use crate::train::run::compare_runs::pooled;
-use crate::train::run::cross_validation::{folder_of, runs_of};
+use crate::train::run::cross_validated::{EndedRepeat, ended_repeats};
+use crate::train::run::cross_validation::folds_file;
 use crate::train::run::single_run::case_numbers;
-use crate::train::{Progress, RunConfig, RunFolder, TrainError};
+use crate::train::{Progress, RunConfig, TrainError};
 
 /// A repeat of a cross-validation whose runs have ended.
 pub(super) struct Repeat {
@@ -65,26 +66,12 @@ pub(super) fn read_repeats(
     check: impl Fn(&Path, &RunConfig) -> Result<(), TrainError>,
 ) -> Result<Vec<Repeat>, TrainError> {
     let mut repeats = Vec::new();
-    for number in 1.. {
-        let folder = folder_of(dir, number);
-        let path = folder.join("folds.csv");
-        if !path.is_file() {
-            break;
-        }
-        let folds = Folds::read(&path)?;
+    for EndedRepeat { folder, folds, runs } in ended_repeats(dir, u32::MAX)? {
         // Fails where the folds are of other images.
         let fit = folds.held_out(0).images(dataset, Part::Train);
-        fit.map_err(|error| TrainError::from(error).within(path.display()))?;
-        let runs = runs_of(&folder, &folds);
+        fit.map_err(|error| TrainError::from(error).within(folds_file(&folder).display()))?;
         let mut seed = 0;
         for run in &runs {
-            if !RunFolder::has_ended(run) {
-                return Err(TrainError::unusable(
-                    run,
-                    "has not ended, so the cross-validation has no figures yet; the command that began it goes on with it \
-                     when --resume is added",
-                ));
-            }
             let config = RunConfig::read(&run.join("config.toml"))?;
             check(run, &config)?;
             seed = config.seed;
@@ -98,13 +85,6 @@ pub(super) fn read_repeats(
             network: FoldNetwork::OfCrossValidation,
         });
         repeats.push(Repeat { seed, pooled, folds: folds.collect() });
-    }
-    if repeats.is_empty() {
-        return Err(TrainError::unusable(
-            dir,
-            "is not the folder of a cross-validation: there is no repeat-1/folds.csv in it, as `lobule train --folds` \
-             writes it",
-        ));
     }
     Ok(repeats)
 }
