@@ -1,5 +1,5 @@
-//! What the library and the service-only build are compiled from: only what they need, and nothing that Google's build
-//! image lacks.
+//! What the library, the service-only build and that of the buildpack are compiled from: only what they need, and nothing
+//! that Google's build image lacks.
 
 use std::process::Command;
 
@@ -25,26 +25,29 @@ fn wants_more_than_rust(name: &str) -> bool {
 }
 
 #[test]
-fn the_service_needs_no_c_library_and_no_tool_for_one() {
-    let crates = crates("serve", "normal,build");
+fn the_buildpack_s_build_needs_no_c_library_and_no_tool_for_one() {
+    let crates = crates("predict", "normal,build");
     let wanting: Vec<_> = crates.iter().filter(|name| wants_more_than_rust(name)).collect();
     assert!(wanting.is_empty(), "{wanting:?}");
     assert!(wants_more_than_rust("cmake") && wants_more_than_rust("openssl-src"));
 }
 
-/// Crates of the service, and those that the other commands need beside them.
+/// Crates of the service, those that predictions for archives need beside them, and those of the other commands.
 const SERVICE: [&str; 6] = ["clap", "hyper", "multra", "prometheus-client", "tokio", "tracing-subscriber"];
-const COMMANDS: [&str; 10] =
-    ["candle-nn", "clap_complete", "clap_mangen", "crc32c", "csv", "ctrlc", "indicatif", "statrs", "toml", "walkdir"];
+const ARCHIVE: [&str; 4] = ["csv", "ctrlc", "indicatif", "walkdir"];
+const COMMANDS: [&str; 6] = ["candle-nn", "clap_complete", "clap_mangen", "crc32c", "statrs", "toml"];
 
 #[test]
 fn the_library_has_nothing_of_the_service_and_the_service_nothing_of_the_commands() {
-    let (library, service, all) = (crates("", "normal"), crates("serve", "normal"), crates("cli", "normal"));
+    let [library, service, predict, all] = ["", "serve", "predict", "cli"].map(|features| crates(features, "normal"));
     let has = |crates: &[String], name: &str| crates.iter().any(|found| found == name);
     for name in SERVICE {
         assert!(has(&service, name) && !has(&library, name), "{name}");
     }
+    for name in ARCHIVE {
+        assert!(has(&predict, name) && !has(&service, name) && !has(&library, name), "{name}");
+    }
     for name in COMMANDS {
-        assert!(has(&all, name) && !has(&service, name) && !has(&library, name), "{name}");
+        assert!(has(&all, name) && !has(&predict, name) && !has(&library, name), "{name}");
     }
 }
