@@ -1,17 +1,17 @@
 """How many images a second `lobule predict FOLDER --output FILE` does, beside the best Python that we know for it.
 
-    python3 tests/bench/archive.py                                                both, in turns, after a search
-    python3 tests/bench/archive.py --images 3000 --measured 500 --probe 200 --rounds 1     a smoke run
-    python3 tests/bench/archive.py --kinds                                        both for each kind of file by itself
-    python3 tests/bench/archive.py --whole                                        lobule alone, on the whole folder
+    python3 tests/bench/archive.py                 both, in turns, after a search for the fastest peer
+    python3 tests/bench/archive.py --kinds         both for each kind of file by itself
+    python3 tests/bench/archive.py --whole         lobule alone, on the whole folder
+    python3 tests/bench/archive.py --images 3000 --measured 500 --probe 200 --rounds 1      a smoke run
 
 The folder of images (archive_folder.py says what is in it) is made at the first start. The peer (archive_peer.py) is
 OpenVINO with OpenCV; it is searched for the fastest of its ways to share out the work, sizes of batches, decoders and
 forms of the network, once in the precision that OpenVINO takes by itself and once in whole numbers of 8 bits. A turn of
 lobule's is a whole process, from its start to the finished file; the peer's begins when it has loaded everything, which
 takes it seconds. Both read the same folders, and the files are in the system's cache. Memory is what all processes of a
-turn have resident together at most, and is looked at often but not always. The environment and the packages are those of
-peers.py.
+turn have resident together at most, and is looked at often but not always. The environment and the packages are those
+of peers.py.
 """
 
 import argparse
@@ -24,6 +24,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.dont_write_bytecode = True  # no __pycache__ between the sources
 
 import archive_folder
 from peers import REQUIREMENTS, ROOT, absolute, enter_environment
@@ -81,9 +83,10 @@ def compare(arguments):
 
     folders = some(arguments, arguments.measured)
     warm(folders)
-    found = peers(arguments, warm_folders=some(arguments, arguments.probe))
+    found = peers(arguments, some(arguments, arguments.probe))
     lobule = {"lobule": lambda: run_lobule(arguments, folders)}
-    players = lobule | {name: lambda name=name: run_peer(arguments, found[name]["spec"], folders, name) for name in found}
+    players = lobule | {name: lambda name=name, spec=each["spec"]: run_peer(arguments, spec, folders, name)
+                        for name, each in found.items()}
     rounds = in_turns(players, arguments.rounds)
     fastest = min(found, key=lambda name: statistics.median(1 / turns[name]["rate"] for turns in rounds))
     rows = [row(name, found[name]["setting"] if name in found else "as it comes", rounds) for name in players]
@@ -143,7 +146,7 @@ def warm(folders):
 
 
 def networks(arguments):
-    """The forms of the network by the peers' names."""
+    """The files of the network's forms by the peers' names, and the preprocessing that it wants."""
     import models
     import quantise
 
@@ -157,7 +160,7 @@ def networks(arguments):
     return both, rule
 
 
-def peers(arguments, warm_folders):
+def peers(arguments, folders):
     """The fastest of each network: first of all ways, then of all decoders, then of all forms of the network."""
     both, rule = networks(arguments)
     found = {}
@@ -168,10 +171,10 @@ def peers(arguments, warm_folders):
         choices = [ways, [{"decoder": decoder} for decoder in DECODERS], [{"model": str(form)} for form in forms]]
         for choice in choices:
             candidates = {setting(spec | each): spec | each for each in choice}
-            players = {key: lambda each=each: run_peer(arguments, each, warm_folders, "probe")
+            players = {key: lambda each=each: run_peer(arguments, each, folders, "probe")
                        for key, each in candidates.items()}
-            rates = [{key: figures["rate"] for key, figures in turns.items()} for turns in in_turns(players, 2)]
-            best = {key: max(each[key] for each in rates) for key in candidates}
+            rounds = in_turns(players, min(2, arguments.rounds))
+            best = {key: max(turns[key]["rate"] for turns in rounds) for key in candidates}
             spec = candidates[max(best, key=best.get)]
             tried |= best
         found[name] = {"spec": spec, "setting": setting(spec), "tried": tried}
@@ -202,7 +205,7 @@ def run_peer(arguments, spec, folders, name):
     """One turn of the peer's; its time and its processor's time are those that it says itself."""
     output = answers(arguments, name)
     spec = spec | {"folders": [str(folder) for folder in folders], "output": str(output)}
-    figures, printed = measured([sys.executable, "-B", PEER, json.dumps(spec)], output, {"OPENBLAS_NUM_THREADS": "1"})
+    figures, printed = measured([sys.executable, "-B", PEER, json.dumps(spec)], output, {})
     figures |= json.loads(printed.splitlines()[-1])
     return figures | derived(figures, figures["images"])
 
@@ -257,7 +260,7 @@ def read(file):
 
 
 def agreement(arguments, found):
-    """How far the probabilities are apart in the last turns, and in f32 for both; by kinds, as decoders of JPEG differ."""
+    """How far apart the probabilities are in the last turns, and in f32. Decoders of JPEG differ among themselves."""
     folders = some(arguments, arguments.probe)
     run_lobule(arguments, folders, "f32", "lobule, f32")
     spec = next(iter(found.values()))["spec"] | {"precision": "f32"}
@@ -301,7 +304,8 @@ def kinds(arguments):
         for name, forms in both.items():
             for decoder in DECODERS[:2 if kind == "png" else 1]:
                 spec = way | {"model": str(forms[0]), "decoder": decoder}
-                players[f"{name}, {decoder}"] = lambda spec=spec, folder=folder: run_peer(arguments, spec, [folder], "kind")
+                players[f"{name}, {decoder}"] = (
+                    lambda spec=spec, folder=folder: run_peer(arguments, spec, [folder], "kind"))
         rounds = figures[kind] = in_turns(players, arguments.rounds)
         rows += [[kind, *row(name, "", rounds)[:1], *row(name, "", rounds)[2:]] for name in players]
     columns = ["kind", "program", "images/s", "lobule / it", "CPU, % of the cores", "CPU, ms an image",
@@ -311,7 +315,7 @@ def kinds(arguments):
 
 
 def whole(arguments):
-    """Lobule on the whole folder: its rate, and what it has resident second by second."""
+    """Lobule on the whole folder, which is not read before: its rate, and what it has resident second by second."""
     output = answers(arguments, "whole")
     first, samples = output.with_name(output.name + ".parts") / "000000", []
     for old in [first, output, output.with_name(output.name + ".run.json")]:
@@ -321,7 +325,8 @@ def whole(arguments):
     def watch(resident):
         samples.append({"seconds": time.perf_counter() - began, "resident_mib": resident, "thousand": first.exists()})
 
-    command = [arguments.lobule, "predict", "--weights", arguments.weights, arguments.folder / "images", "--output", output]
+    images = arguments.folder / "images"
+    command = [arguments.lobule, "predict", "--weights", arguments.weights, images, "--output", output]
     figures, _ = measured(command, output, {}, codes=[0, 1], pause=1.0, watch=watch)
     rows = read(output)
     figures |= derived(figures, len(rows))

@@ -1,10 +1,10 @@
 """The folder of very many images that archive.py measures on: made once of BreakHis's, mostly of links.
 
-Each image of BreakHis as it is published has 700x460 pixels. Where the data have it as a PNG of that size, that is taken;
-of the others they have 224x224 pixels, which are enlarged, with the grain that enlarging loses lent from one of the
-originals, so that the files are as heavy as the originals are. Each of these pictures is written once in each kind of
-file; all images of the folder are hard links to them, or symbolic ones to the originals. Of 20 images there are of each
-kind as many as `KINDS` says; 1 image of 100 is broken: a text, an image that was cut off, or empty.
+Each image of BreakHis as it is published has 700x460 pixels. Where the data have it as a PNG of that size, that is
+taken; of the others they have 224x224 pixels, which are enlarged, with the grain that enlarging loses lent from one of
+the originals, so that the files are as heavy as the originals are. Each of these pictures is written once in each kind
+of file; all images of the folder are hard links to them, or symbolic ones to the originals. Of 20 images there are of
+each kind as many as `KINDS` says; 1 image of 100 is broken: a text, an image that was cut off, or empty.
 """
 
 import csv
@@ -32,7 +32,8 @@ def make(folder, data, count):
     if not pictures:
         sys.exit(f"there are no images of BreakHis in {data}; name its folder by --data or LOBULE_BREAKHIS")
     marker.unlink(missing_ok=True)
-    shutil.rmtree(folder / "images", ignore_errors=True)
+    for old in ["images", "by-kind"]:
+        shutil.rmtree(folder / old, ignore_errors=True)
     images = plan(count, pictures)
     write_sources(folder, data, sorted({(picture, kind) for _, picture, kind, _ in images}))
     for name, picture, kind, broken in images:
@@ -52,7 +53,7 @@ def names(data):
 
 
 def plan(count, pictures):
-    """(path in the folder, picture, kind, how it is broken or none) of each image; each kind takes all pictures in turn."""
+    """(path in the folder, picture, kind, how it is broken or none) of each image; kinds take all pictures in turn."""
     draw, used, images = random.Random(7), dict.fromkeys(KINDS, 0), []
     slots = [kind for kind, share in KINDS.items() for _ in range(share)]
     for number in range(count):

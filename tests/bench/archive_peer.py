@@ -6,13 +6,12 @@ walks `folders`, and writes a row for each image that can be read into the CSV f
 of JSON when everything is loaded and warm, and one at the end: the images, the seconds since the first line, and where
 the workers' time went. The ways are:
 
-- `processes`: workers that share nothing, each with one thread and a request of its own, take a batch of files at a time;
+- `processes`: workers that share nothing, with one thread and one request each, take a batch of files at a time;
 - `threads`: the same with threads, which share Python's lock;
 - `queue`: threads decode, and batches go to OpenVINO's `AsyncInferQueue`, which is set for throughput.
 
 What is done to an image is what src/pixels does, to less than a hundredth in the probability: an antialiased resize by
-products of matrices, which take 0.6 of the time of Pillow's, and what image.finish does, in f32 by OpenCV. numpy's products
-are to have one thread (OPENBLAS_NUM_THREADS=1).
+products of matrices, which take 0.6 of the time of Pillow's, and what image.finish does, in f32 by OpenCV.
 """
 
 import collections
@@ -27,6 +26,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy reads it when it is imported; more threads would wait for one another
 
 import cv2
 import numpy as np

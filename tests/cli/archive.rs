@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::flagging::knows_only;
 use crate::support::{complaint, draw, lobule, printed, small_network, text};
 
 /// So many small images and some that are broken, and a network that answers at once.
@@ -48,10 +49,18 @@ impl Archive {
 
     /// Begins to predict, and stops when the first part was put away.
     fn stopped(&self, output: &Path, signal: &str) {
+        let mut child = self.begun(output);
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        child.wait().unwrap();
+    }
+
+    /// A run that has put its first part away and has others before it.
+    fn begun(&self, output: &Path) -> Child {
         let mut child = Command::new(env!("CARGO_BIN_EXE_lobule"))
             .args(self.arguments(output, &[]))
             .env_remove("LOBULE_WEIGHTS")
-            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let part = output.with_file_name("answers.csv.parts").join("000000");
@@ -60,8 +69,7 @@ impl Archive {
             assert!(child.try_wait().unwrap().is_none() && begun.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(1));
         }
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-        child.wait().unwrap();
+        child
     }
 }
 
@@ -202,6 +210,89 @@ fn a_list_names_the_images_and_an_empty_one_is_refused() {
 }
 
 #[test]
+fn a_mount_that_vanishes_stops_the_run_and_nothing_is_lost() {
+    let archive = Archive::of(2300);
+    let (whole, file) = (archive.path("whole.csv"), archive.path("answers.csv"));
+    archive.predict(&whole, &[]);
+    let child = archive.begun(&file);
+    let elsewhere = archive.path("elsewhere");
+    fs::rename(&archive.images, &elsewhere).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(1) && said.contains("images is gone"), "{ended:?}");
+    assert!(!file.exists());
+    fs::rename(&elsewhere, &archive.images).unwrap();
+    archive.predict(&file, &["--resume"]);
+    assert_eq!(fs::read(&file).unwrap(), fs::read(&whole).unwrap());
+}
+
+#[test]
+fn a_disk_that_is_full_stops_the_run_and_nothing_is_lost() {
+    let archive = Archive::of(2300);
+    let (whole, file) = (archive.path("whole.csv"), archive.path("answers.csv"));
+    archive.predict(&whole, &[]);
+    // No file may grow beyond so many blocks: a part is larger, and so is the file.
+    for blocks in [16, 128] {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut command = Command::new("bash");
+        command.args(["-c", &limited, env!("CARGO_BIN_EXE_lobule")]).args(archive.arguments(&file, &["--resume"]));
+        let ended = command.env_remove("LOBULE_WEIGHTS").output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.code() == Some(1) && said.contains("cannot write"), "{said}");
+        assert!(!archive.path("answers.csv.run.json").exists());
+    }
+    archive.predict(&file, &["--resume"]);
+    assert_eq!(fs::read(&file).unwrap(), fs::read(&whole).unwrap());
+}
+
+#[test]
+fn a_report_names_the_folder_that_is_unlike_the_training_and_merge_makes_the_same() {
+    let archive = Archive::of(0);
+    let known = archive.images.join("known");
+    for number in 0..6 {
+        draw(&known.join(format!("{number}.png")), 100);
+        draw(&archive.images.join(format!("other/{number}.png")), 20);
+    }
+    fs::write(known.join("broken.png"), "no image").unwrap();
+    knows_only(&image::open(known.join("0.png")).unwrap().into_rgb8()).write(&archive.weights).unwrap();
+    let (whole, file) = (archive.path("whole.csv"), archive.path("answers.csv"));
+    let report = archive.path("reports/whole");
+    let arguments = archive.arguments(&whole, &["--skip-unreadable", "--report", text(&report)]);
+    let printed_by_run = printed(&arguments);
+    let json: Value = serde_json::from_slice(&fs::read(report.join("drift.json")).unwrap()).unwrap();
+    assert_eq!((&json["all"]["images"], &json["all"]["failed"]), (&12.into(), &1.into()));
+    assert_eq!(
+        (&json["all"]["shares"]["foreign"], &json["expected"]["shares"]["foreign"]),
+        (&0.5.into(), &0.0625.into())
+    );
+    let folders = json["folders"].as_array().unwrap();
+    assert_eq!(folders[1]["folder"], text(&archive.images.join("other")));
+    assert_eq!((&folders[0]["shares"]["stain"], &folders[1]["shares"]["stain"]), (&0.0.into(), &1.0.into()));
+    let scores: u64 = folders[1]["scores"].as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(scores, 6);
+    let page = fs::read_to_string(report.join("drift.html")).unwrap();
+    for told in ["For research use only.", "More than twice as often", "/other</th>", "8.0"] {
+        assert!(
+            page.contains(told) && (told.contains('<') || printed_by_run.contains(told)),
+            "{told}: {printed_by_run}"
+        );
+    }
+    let shards = [0, 1].map(|index| {
+        printed(&archive.arguments(&file, &["--skip-unreadable", "--shard", &format!("{index}/2")]));
+        archive.path(&format!("answers.{index}-of-2.csv"))
+    });
+    let (merged, of_shards) = (archive.path("merged.csv"), archive.path("reports/merged"));
+    let merge = ["merge", "--output", text(&merged), "--report", text(&of_shards), text(&shards[1]), text(&shards[0])];
+    assert_eq!(printed(&merge), printed_by_run);
+    for name in ["drift.json", "drift.html"] {
+        assert_eq!(fs::read(of_shards.join(name)).unwrap(), fs::read(report.join(name)).unwrap(), "{name}");
+    }
+    // A run that was finished before says the same once more.
+    let again = [&arguments[..], &["--resume"]].concat();
+    assert_eq!(printed(&again), printed_by_run);
+}
+
+#[test]
 fn what_cannot_be_written_or_holds_nothing_is_told() {
     let archive = Archive::of(3);
     fs::write(archive.path("file"), "in the way").unwrap();
@@ -214,5 +305,7 @@ fn what_cannot_be_written_or_holds_nothing_is_told() {
     let empty = archive.path("empty");
     let said = complaint(&["predict", "--output", text(&file), text(&empty)]);
     assert!(said.contains("there is no image") && said.contains("nothing was written"), "{said}");
+    let said = complaint(&["predict", "--output", text(&file), text(&empty), "no-such-mount"]);
+    assert!(said.contains("cannot read no-such-mount"), "{said}");
     assert!(!file.exists());
 }

@@ -97,7 +97,11 @@ impl<'a> Answers<'a> {
             }
             anyhow::Ok(Next::Continue)
         };
-        in_order(before..images.len(), rayon::current_num_threads(), read, work, take)?;
+        if let Err(error) = in_order(before..images.len(), rayon::current_num_threads(), read, work, take) {
+            // The answers so far are right, whatever went wrong behind them; if it is the disk, that was told.
+            let _ = sink.parts.as_mut().map(Parts::put_away);
+            return Err(error);
+        }
         Ok(is_read)
     }
 
