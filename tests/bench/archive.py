@@ -32,8 +32,9 @@ from peers import REQUIREMENTS, ROOT, absolute, enter_environment
 
 PEER = Path(__file__).with_name("archive_peer.py")
 CORES = len(os.sched_getaffinity(0))
-WAYS = [("processes", CORES, 1), ("processes", CORES, 4), ("processes", CORES, 8), ("processes", CORES, 16),
-        ("threads", CORES, 1), ("threads", CORES, 8), ("queue", CORES, 1), ("queue", CORES, 8), ("queue", CORES + 1, 8)]
+WAYS = [("processes", CORES, 4), ("processes", CORES, 8), ("processes", CORES, 16), ("threads", CORES, 1),
+        ("threads", CORES, 8), ("threads", CORES, 16), ("threads", CORES + 1, 8), ("queue", CORES, 1),
+        ("queue", CORES, 8), ("queue", CORES + 1, 8)]
 DECODERS = ["opencv", "imagecodecs"]
 
 

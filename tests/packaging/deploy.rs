@@ -1,5 +1,5 @@
-//! The guide's page "Deploy": its commands and its manifest say the same, the README's command too, and the real gcloud
-//! takes them.
+//! The guide's page "Deploy": its commands and its manifest say the same, the README's command too; the job of the page
+//! "An archive"; and the real gcloud takes the commands of all pages.
 
 use std::fs;
 use std::process::Command;
@@ -7,9 +7,11 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use super::{hold, root, stderr, text};
+use super::{hold, procfile, root, stderr, text};
 
 pub(crate) const PAGE: &str = "src/guide/deploy.md";
+
+const ARCHIVE: &str = "src/guide/archive.md";
 
 /// The blocks of code in a language, one after another.
 fn blocks(page: &str, language: &str) -> String {
@@ -24,10 +26,16 @@ fn commands(page: &str) -> Vec<Vec<String>> {
     commands.map(|command| command.split_whitespace().map(str::to_owned).collect()).collect()
 }
 
+/// The first command that begins so.
+fn beginning(page: &str, words: &[&str]) -> anyhow::Result<Vec<String>> {
+    let begins =
+        |command: &Vec<String>| command.iter().zip(words).filter(|(word, of)| word == of).count() == words.len();
+    commands(page).into_iter().find(begins).with_context(|| format!("no gcloud {}", words.join(" ")))
+}
+
 /// The deploy's own command.
 fn deploy(page: &str) -> anyhow::Result<Vec<String>> {
-    let mut commands = commands(page).into_iter();
-    commands.find(|command| command.starts_with(&["run".into(), "deploy".into()])).context("no gcloud run deploy")
+    beginning(page, &["run", "deploy"])
 }
 
 /// The value of a flag of the deploy.
@@ -90,6 +98,48 @@ fn the_page_deploys_safely_and_says_one_thing() {
     assert_eq!(deploy(&text("README.md")).unwrap(), deploy(&text(PAGE)).unwrap());
 }
 
+fn check_job(page: &str) -> anyhow::Result<()> {
+    let command = beginning(page, &["run", "jobs", "deploy"])?;
+    ensure!(flag(&command, "--source")? == ".", "it deploys another folder");
+    let process = flag(&command, "--command")?.strip_prefix("/cnb/process/").context("it goes around the launcher")?;
+    let process = procfile::command(&text("Procfile"), process)?;
+    ensure!(!command.iter().any(|argument| argument.starts_with("--args")), "the launcher passes none on");
+    // A task that hangs or fails is tried again, but not for ever, and there are shards for more than one.
+    ensure!(flag(&command, "--tasks")?.parse::<u32>()? > 1 && flag(&command, "--max-retries")?.parse::<u32>()? > 0);
+    flag(&command, "--task-timeout")?;
+    let values =
+        |name: &str| command.iter().zip(&command[1..]).filter(move |(flag, _)| *flag == name).map(|(_, value)| value);
+    for mount in values("--add-volume-mount") {
+        let (volume, path) =
+            mount.strip_prefix("volume=").and_then(|mount| mount.split_once(",mount-path=")).context("a mount")?;
+        ensure!(process.contains(path), "the job does not look at {path}");
+        let volume =
+            values("--add-volume").find(|value| value.starts_with(&format!("name={volume},"))).context("no volume")?;
+        ensure!(volume.contains("readonly=true") == (path == "/archive"), "{volume} at {path}");
+    }
+    ensure!(values("--add-volume-mount").count() == 2, "the images and the answers");
+    ensure!(page.contains("Not tried on Google's machines"), "it does not say that nobody has tried it");
+    Ok(())
+}
+
+#[test]
+fn the_job_runs_what_the_procfile_has_over_buckets_that_it_may_not_change() {
+    hold(
+        ARCHIVE,
+        check_job,
+        &[
+            ("a process that there is not", "/cnb/process/archive", "/cnb/process/batch"),
+            ("a program that is on no path", "--command /cnb/process/archive", "--command lobule"),
+            ("arguments that nobody gets", "--tasks 50", "--tasks 50 --args=--resume"),
+            ("a single task", "--tasks 50", "--tasks 1"),
+            ("no second attempt", "--max-retries 3", "--max-retries 0"),
+            ("an archive that can be changed", ",readonly=true", ""),
+            ("another place", "mount-path=/answers", "mount-path=/out"),
+            ("a claim that nobody has tried", "Not tried on Google's machines", "Tried"),
+        ],
+    );
+}
+
 #[test]
 fn no_route_ends_in_z_and_no_body_is_larger_than_cloud_run_passes_on() {
     let api: Value = serde_json::from_str(&text("src/serve/routes/openapi.json")).unwrap();
@@ -121,8 +171,9 @@ fn the_real_gcloud_takes_the_commands_up_to_the_account() {
         stderr(&command).into_owned()
     };
     const ACCOUNT: &str = "You do not currently have an active account selected";
-    let commands = commands(&page);
-    assert!(commands.len() >= 4, "{commands:?}");
+    let pages = [PAGE, ARCHIVE, "src/guide/training.md"].map(|page| commands(&text(page)));
+    assert!(pages.iter().all(|commands| commands.len() >= 3), "{pages:?}");
+    let commands = pages.concat();
     // What only writes to the configuration asks for no account.
     for command in commands.iter().filter(|command| command[0] != "config") {
         let message = answer(command);
