@@ -1,7 +1,7 @@
 //! Logging to stderr: lines for a person, or one JSON object a line for a log collector.
 //!
-//! `LOBULE_LOG_FORMAT` is `human` or `json`; without it a service on Cloud Run (which sets `K_SERVICE`) writes JSON and
-//! anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`. With
+//! `LOBULE_LOG_FORMAT` is `human` or `json`; without it services and jobs on Cloud Run (which sets `K_SERVICE` or
+//! `CLOUD_RUN_JOB`) write JSON and anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`. With
 //! `GOOGLE_CLOUD_PROJECT` set, JSON lines name the trace as Cloud Logging links it.
 
 use std::io::{self, IsTerminal};
@@ -64,7 +64,7 @@ fn is_json() -> anyhow::Result<bool> {
     match variable("LOBULE_LOG_FORMAT")?.as_deref() {
         Some("json") => Ok(true),
         Some("human") => Ok(false),
-        None => Ok(variable("K_SERVICE")?.is_some()),
+        None => Ok(variable("K_SERVICE")?.or(variable("CLOUD_RUN_JOB")?).is_some()),
         Some(_) => bail!("the variable LOBULE_LOG_FORMAT is neither human nor json"),
     }
 }

@@ -98,6 +98,11 @@ fn the_page_deploys_safely_and_says_one_thing() {
     assert_eq!(deploy(&text("README.md")).unwrap(), deploy(&text(PAGE)).unwrap());
 }
 
+/// All values of a flag.
+fn values<'a>(command: &'a [String], name: &str) -> Vec<&'a String> {
+    command.windows(2).filter(|pair| pair[0] == name).map(|pair| &pair[1]).collect()
+}
+
 fn check_job(page: &str) -> anyhow::Result<()> {
     let command = beginning(page, &["run", "jobs", "deploy"])?;
     ensure!(flag(&command, "--source")? == ".", "it deploys another folder");
@@ -107,17 +112,17 @@ fn check_job(page: &str) -> anyhow::Result<()> {
     // A task that hangs or fails is tried again, but not for ever, and there are shards for more than one.
     ensure!(flag(&command, "--tasks")?.parse::<u32>()? > 1 && flag(&command, "--max-retries")?.parse::<u32>()? > 0);
     flag(&command, "--task-timeout")?;
-    let values =
-        |name: &str| command.iter().zip(&command[1..]).filter(move |(flag, _)| *flag == name).map(|(_, value)| value);
-    for mount in values("--add-volume-mount") {
+    for mount in values(&command, "--add-volume-mount") {
         let (volume, path) =
             mount.strip_prefix("volume=").and_then(|mount| mount.split_once(",mount-path=")).context("a mount")?;
         ensure!(process.contains(path), "the job does not look at {path}");
-        let volume =
-            values("--add-volume").find(|value| value.starts_with(&format!("name={volume},"))).context("no volume")?;
+        let volume = values(&command, "--add-volume")
+            .into_iter()
+            .find(|value| value.starts_with(&format!("name={volume},")))
+            .context("no volume")?;
         ensure!(volume.contains("readonly=true") == (path == "/archive"), "{volume} at {path}");
     }
-    ensure!(values("--add-volume-mount").count() == 2, "the images and the answers");
+    ensure!(values(&command, "--add-volume-mount").len() == 2, "the images and the answers");
     ensure!(page.contains("Not tried on Google's machines"), "it does not say that nobody has tried it");
     Ok(())
 }

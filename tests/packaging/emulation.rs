@@ -194,7 +194,7 @@ fn archive(build: &Build) {
     let task = |index: &str, folder: &Path| {
         let mut command = build.command("bash");
         command.args(["-c", &process(build, "archive")]).envs(launch_variables(build)).env("LOBULE_ARCHIVE", folder);
-        command.env("LOBULE_ANSWERS", &file).env("CLOUD_RUN_EXECUTION", "execution-1");
+        command.env("LOBULE_ANSWERS", &file).env("CLOUD_RUN_JOB", "lobule").env("CLOUD_RUN_EXECUTION", "execution-1");
         command.env("CLOUD_RUN_TASK_INDEX", index).env("CLOUD_RUN_TASK_COUNT", "2").output().unwrap()
     };
     // The second task is tried again after its end, as by Cloud Run when the machine was lost before it heard of it.
@@ -204,8 +204,10 @@ fn archive(build: &Build) {
     }
     let failed = task("1", &build.path("home/nowhere"));
     let log = stderr(&failed);
-    assert!(failed.status.code() == Some(1) && log.contains("shard 1/2: "), "{log}");
-    println!("a failed task says: {}", log.lines().last().unwrap_or_default());
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert!(failed.status.code() == Some(1) && last["severity"] == "ERROR", "{log}");
+    assert!(last["message"].as_str().unwrap().contains("shard 1/2: cannot read"), "{log}");
+    println!("a failed task says: {last}");
 
     let shards = [0, 1].map(|index| answers.join(format!("execution-1/answers.{index}-of-2.csv")));
     let merged = build.path("home/merged.csv");

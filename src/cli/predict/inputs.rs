@@ -1,5 +1,6 @@
 //! Which images are asked about: those that are named, those in folders, and those of a list.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,15 @@ pub(super) struct Inputs {
     pub(super) images: Vec<PathBuf>,
     /// Folders and other entries that cannot be read; each was logged.
     pub(super) failed: usize,
-    /// What the shards are made by: each image's path below the argument that it was found under.
-    below: Vec<PathBuf>,
+    /// At which byte of its path begins what the shards are made by: the path below the argument that it was found under.
+    below: Vec<usize>,
+}
+
+/// The images that a run or a shard is for.
+pub(super) struct Share {
+    pub(super) images: Vec<PathBuf>,
+    /// Their numbers in the whole list, where they are not all of it.
+    pub(super) numbers: Option<Vec<usize>>,
 }
 
 impl Inputs {
@@ -52,7 +60,7 @@ impl Inputs {
                 inputs.add(path);
             } else {
                 inputs.images.push(path.clone());
-                inputs.below.push(path.clone()); // lists of other folders may have files of the same name
+                inputs.below.push(0); // lists of other folders may have files of the same name
             }
         }
         Ok(inputs)
@@ -62,7 +70,7 @@ impl Inputs {
         if !argument.is_dir() {
             // A file that is named is tried whatever its ending, and what is none is told when it is opened.
             self.images.push(argument.to_owned());
-            self.below.push(argument.file_name().unwrap_or_default().into());
+            self.below.push(length(argument) - argument.file_name().map_or(0, OsStr::len));
             return;
         }
         match walk::under(argument) {
@@ -72,7 +80,8 @@ impl Inputs {
                     let endings = walk::IMAGE_EXTENSIONS.join(", ");
                     self.fail(argument, &format_args!("there is no image ({endings}) in it"));
                 }
-                self.below.extend(files.iter().map(|file| file.strip_prefix(argument).unwrap_or(file).to_owned()));
+                let below = |file: &PathBuf| length(file) - length(file.strip_prefix(argument).unwrap_or(file));
+                self.below.extend(files.iter().map(below));
                 self.images.extend(files);
                 unusable.iter().for_each(|entry| self.fail(&entry.path, &entry.reason));
             }
@@ -95,16 +104,27 @@ impl Inputs {
         hex(hash)
     }
 
+    /// Those of a shard, or all of them. The others are forgotten: an archive may have millions.
+    pub(super) fn share(mut self, shard: Option<Shard>) -> Share {
+        let numbers = shard.map(|shard| self.of_shard(shard));
+        let images = match &numbers {
+            None => self.images,
+            Some(numbers) => numbers.iter().map(|number| std::mem::take(&mut self.images[*number])).collect(),
+        };
+        Share { images, numbers }
+    }
+
     /// The numbers of the images that are a shard's, in order.
-    pub(super) fn of_shard(&self, shard: Shard) -> Vec<usize> {
-        (0..self.images.len()).filter(|index| shard.has(number_of(&self.below[*index]))).collect()
+    fn of_shard(&self, shard: Shard) -> Vec<usize> {
+        let below = |index: usize| &self.images[index].as_os_str().as_encoded_bytes()[self.below[index]..];
+        (0..self.images.len()).filter(|index| shard.has(number_of(below(*index)))).collect()
     }
 }
 
 #[cfg(unix)]
 fn path_of(line: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
-    std::ffi::OsStr::from_bytes(line).into()
+    OsStr::from_bytes(line).into()
 }
 
 #[cfg(not(unix))]
@@ -123,10 +143,14 @@ pub(super) fn file_of_shard(shard: Shard, named: &Path) -> PathBuf {
     named.with_file_name(name)
 }
 
-/// By which number an image is of a shard: a hash of its path.
-fn number_of(below: &Path) -> u64 {
-    let hash = Sha256::digest(below.as_os_str().as_encoded_bytes());
-    hash.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+/// By which number an image is of a shard: a hash of its path below the argument that it was found under.
+fn number_of(below: &[u8]) -> u64 {
+    Sha256::digest(below).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// The bytes of a path.
+fn length(path: &Path) -> usize {
+    path.as_os_str().len()
 }
 
 #[cfg(test)]
@@ -137,7 +161,7 @@ mod tests {
     fn shards_share_all_images_out_nearly_evenly_and_stay_when_images_come() {
         let inputs = |count: usize| Inputs {
             images: (0..count).map(|i| format!("/archive/{i}.png").into()).collect(),
-            below: (0..count).map(|i| format!("{i}.png").into()).collect(),
+            below: vec!["/archive/".len(); count],
             failed: 0,
         };
         let shards: Vec<Vec<usize>> = (0..8).map(|index| inputs(8000).of_shard(Shard { index, count: 8 })).collect();

@@ -31,7 +31,7 @@ use crate::system::{Shard, printable_path};
 use answer::{Answer, Place, WrittenHeatmap};
 use answers::Answers;
 use heatmaps::Heatmaps;
-use inputs::{Inputs, file_of_shard};
+use inputs::{Inputs, Share, file_of_shard};
 use layout::{Format, Layout};
 pub(super) use merge::{MergeArguments, run as merge};
 use parts::{Opened, Parts};
@@ -118,11 +118,9 @@ fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Resu
         Some(list) => Inputs::listed(list)?,
         None => Inputs::find(&arguments.inputs),
     };
-    let own = shard.map(|shard| inputs.of_shard(shard));
-    let images: Vec<PathBuf> = match &own {
-        Some(own) => own.iter().map(|index| inputs.images[*index].clone()).collect(),
-        None => inputs.images.clone(),
-    };
+    let list = List { sha256: inputs.sha256(), count: inputs.images.len() };
+    let not_found = inputs.failed;
+    let Share { images, numbers } = inputs.share(shard);
     if format == Format::Wsinfer && images.len() > 1 {
         wrong_use(format_args!(
             "--format wsinfer: its columns name no file, so it is for one image at a time, and there are {}",
@@ -138,26 +136,26 @@ fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Resu
     let predictor = Predictor { classifier, point, views: arguments.views.symmetries() };
     let parts = match &arguments.output {
         None => None,
-        Some(_) if inputs.images.is_empty() => bail!("there is no image to predict for, so nothing was written"),
+        Some(_) if list.count == 0 => bail!("there is no image to predict for, so nothing was written"),
         Some(file) => {
             let file = shard.map_or_else(|| file.clone(), |shard| file_of_shard(shard, file));
-            let run = predictor.run(format, &inputs, shard);
+            let run = predictor.run(format, &list, shard);
             match Parts::open(&file, run, predictor.machine(), arguments.resume)? {
                 Opened::Parts(parts) => Some(parts),
                 Opened::Finished(record) => {
                     summary::show(&record, arguments.report.as_deref())?;
-                    return arguments.outcome(inputs.failed + record.total.failed, images.len() + inputs.failed);
+                    return arguments.outcome(not_found + record.total.failed, images.len() + not_found);
                 }
             }
         }
     };
     let layout = Layout::new(format, fields.is_some(), parts.is_some(), &images);
-    let mut answers = Answers::new(layout, arguments, predictor, inputs.failed, parts)?;
+    let mut answers = Answers::new(layout, arguments, predictor, not_found, parts)?;
     let is_read = match fields {
         Some(fields) => answers.print_fields(&images, fields)?,
         None => answers.print_images(&images, heatmaps.as_ref())?,
     };
-    if is_read { answers.finish(images.len() + inputs.failed, own) } else { Ok(()) }
+    if is_read { answers.finish(images.len() + not_found, numbers) } else { Ok(()) }
 }
 
 impl PredictArguments {
@@ -185,6 +183,13 @@ fn format(arguments: &PredictArguments) -> Format {
         (None, Some("json" | "jsonl")) => Format::Json,
         (None, _) => wrong_use("--output: its ending is none of .csv, .json and .jsonl; say which with --format"),
     }
+}
+
+/// What is known of the whole list of images.
+struct List {
+    /// [`Inputs::sha256`].
+    sha256: String,
+    count: usize,
 }
 
 /// What answers.
@@ -226,7 +231,7 @@ impl Predictor<'_> {
     }
 
     /// What is asked of which images.
-    fn run(&self, format: Format, inputs: &Inputs, shard: Option<Shard>) -> Run {
+    fn run(&self, format: Format, list: &List, shard: Option<Shard>) -> Run {
         let model = self.classifier.id();
         Run {
             asked: Asked {
@@ -236,8 +241,8 @@ impl Predictor<'_> {
                 views: self.views.len(),
                 format: if format == Format::Csv { "csv".into() } else { "json".into() },
             },
-            list_sha256: inputs.sha256(),
-            listed: inputs.images.len(),
+            list_sha256: list.sha256.clone(),
+            listed: list.count,
             shard: shard.map_or(0, |shard| shard.index),
             shards: shard.map_or(1, |shard| shard.count),
         }

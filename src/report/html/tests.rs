@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::diagnosis::{Label, Threshold};
-use crate::evaluate::{Curves, Predictions};
+use crate::evaluate::Predictions;
 use crate::evaluate::{Evaluation, Margins, Metric, Setting, Stratum, Subject};
 use crate::report::EvaluationResults;
 
