@@ -56,5 +56,6 @@ fn dark_drawings() -> String {
     format!("@media screen and (prefers-color-scheme: dark) {{\n{}}}\n", colours.map(rule).concat())
 }
 
-#[cfg(all(test, feature = "cli"))]
+#[cfg(feature = "cli")]
+#[cfg(test)]
 mod tests;
