@@ -34,6 +34,8 @@ pub fn init(timed: bool) -> anyhow::Result<()> {
         None => EnvFilter::new("info"),
     };
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A stderr that cannot be written to is no reason to stop, and nobody could be told.
+    let lines = lines.log_internal_errors(false);
     if is_json()? {
         lines.event_format(JsonLines { project: variable("GOOGLE_CLOUD_PROJECT")? }).init();
     } else {

@@ -1,5 +1,7 @@
 //! Which share of a work is this process's: as asked, or as a task of a Cloud Run job.
 
+use anyhow::bail;
+
 use crate::cli::variable;
 use crate::system::Shard;
 
@@ -12,7 +14,12 @@ pub(super) fn shard_or_task(asked: Option<Shard>) -> anyhow::Result<Option<Shard
         return Ok(asked);
     }
     let (index, count) = (variable("CLOUD_RUN_TASK_INDEX")?, variable("CLOUD_RUN_TASK_COUNT")?);
-    let (Some(index), Some(count)) = (index, count) else { return Ok(None) };
+    let (index, count) = match (index, count) {
+        (Some(index), Some(count)) => (index, count),
+        (None, None) => return Ok(None),
+        // Each task would do the work of all.
+        _ => bail!("of CLOUD_RUN_TASK_INDEX and CLOUD_RUN_TASK_COUNT one is set and the other is not"),
+    };
     let shard: Shard = format!("{index}/{count}")
         .parse()
         .map_err(|reason| anyhow::anyhow!("CLOUD_RUN_TASK_INDEX and CLOUD_RUN_TASK_COUNT: {reason}"))?;

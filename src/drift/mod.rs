@@ -12,7 +12,7 @@ pub use tally::Tally;
 
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::Flag;
+use crate::diagnosis::{Flag, Probability};
 use crate::model::{Metadata, ScoreHistogram};
 
 /// What is expected of images like those of the training: what held for the images that the cross-validation of a
@@ -27,9 +27,9 @@ pub struct Expected {
     /// The decision threshold that was used, on which two of the shares hang.
     pub threshold: f64,
     /// The share that each flag holds for, in the order of [`Flag::ALL`].
-    pub flagged: [f64; Flag::ALL.len()],
+    pub flagged: [Probability; Flag::ALL.len()],
     /// The share about which no decision is made.
-    pub undecided: f64,
+    pub undecided: Probability,
     /// Their probabilities, all repeats together; none where the weights file has none.
     pub scores: Option<ScoreHistogram>,
 }
@@ -42,8 +42,8 @@ impl Expected {
             images: found.images,
             cases: found.cases,
             threshold: metadata.threshold.get(),
-            flagged: Flag::ALL.map(|flag| found.cross_fitted.of(flag).all.get()),
-            undecided: found.cross_fitted.abstain.all.get(),
+            flagged: Flag::ALL.map(|flag| found.cross_fitted.of(flag).all),
+            undecided: found.cross_fitted.abstain.all,
             scores: found.scores,
         })
     }
@@ -101,8 +101,8 @@ impl Drift {
         let hangs_on_threshold = !matches!(sign, Sign::Flagged(Flag::Foreign | Flag::Stain));
         let is_comparable = !hangs_on_threshold || expected.threshold == self.threshold;
         is_comparable.then(|| match sign {
-            Sign::Flagged(flag) => expected.flagged[flag as usize],
-            Sign::Undecided => expected.undecided,
+            Sign::Flagged(flag) => expected.flagged[flag as usize].get(),
+            Sign::Undecided => expected.undecided.get(),
         })
     }
 
@@ -135,7 +135,7 @@ impl Drift {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::{Decision, Flags, Label, Probability};
+    use crate::diagnosis::{Decision, Flags, Label};
 
     pub(crate) fn drift(threshold: f64) -> Drift {
         let mut folders = Folders::default();
@@ -152,8 +152,8 @@ mod tests {
             images: 1285,
             cases: 50,
             threshold: 0.5,
-            flagged: [0.05, 0.06, 0.2],
-            undecided: 0.25,
+            flagged: [0.05, 0.06, 0.2].map(|share| Probability::new(share).unwrap()),
+            undecided: Probability::new(0.25).unwrap(),
             scores: None,
         };
         Drift { network: "best 1".into(), threshold, expected: Some(expected), folders }

@@ -40,11 +40,12 @@ impl Tally {
 
     /// Adds what was counted elsewhere.
     pub fn join(&mut self, other: &Self) {
-        self.images += other.images;
-        self.failed += other.failed;
-        self.unknown += other.unknown;
-        self.undecided += other.undecided;
-        self.flagged.iter_mut().zip(other.flagged).for_each(|(count, more)| *count += more);
+        let add = |count: &mut usize, more: usize| *count = count.saturating_add(more);
+        add(&mut self.images, other.images);
+        add(&mut self.failed, other.failed);
+        add(&mut self.unknown, other.unknown);
+        add(&mut self.undecided, other.undecided);
+        self.flagged.iter_mut().zip(other.flagged).for_each(|(count, more)| add(count, more));
         self.scores.join(&other.scores);
     }
 

@@ -17,12 +17,12 @@ impl ScoreHistogram {
 
     /// Adds what was counted elsewhere.
     pub fn join(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count += more);
+        self.0.iter_mut().zip(other.0).for_each(|(count, more)| *count = count.saturating_add(more));
     }
 
     /// The share of each tenth; zeros without an image.
     pub fn shares(&self) -> [f64; 10] {
-        let all = self.0.iter().sum::<usize>().max(1) as f64;
+        let all = self.0.iter().map(|count| *count as f64).sum::<f64>().max(1.0);
         self.0.map(|count| count as f64 / all)
     }
 }

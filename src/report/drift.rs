@@ -6,7 +6,7 @@ use crate::diagnosis::RESEARCH_USE;
 use crate::drift::{Drift, Expected, Sign, Tally};
 use crate::report::sections::{Cell, Records, Section};
 use crate::report::{Results, svg};
-use crate::system::thousands;
+use crate::system::{printable, thousands};
 
 /// Folders that are shown as text; the others are in the page and in JSON.
 const FOLDERS: usize = 20;
@@ -48,7 +48,7 @@ impl<'a> DriftResults<'a> {
         let folders = self.drift.folders.iter().count();
         format!(
             "{} images in {}{}: {} with an answer and {} without, by {} at the threshold {}.",
-            thousands(images + failed),
+            thousands(images.saturating_add(*failed)),
             thousands(folders),
             if folders == 1 { " folder" } else { " folders" },
             thousands(*images),
@@ -113,10 +113,10 @@ impl<'a> DriftResults<'a> {
     pub(crate) fn by_folder(&self, most: usize) -> Section {
         let all = self.drift.furthest_folders();
         let row = |(folder, tally): &(&str, &Tally)| {
-            let name = if folder.is_empty() { "." } else { folder };
+            let name = if folder.is_empty() { ".".into() } else { printable(folder) };
             let counts = [tally.images, tally.failed].map(thousands);
             let shares = Sign::ALL.map(|sign| percent(sign.share(tally)));
-            std::iter::once(name.to_owned()).chain(counts).chain(shares).collect()
+            std::iter::once(name.into_owned()).chain(counts).chain(shares).collect()
         };
         let title = match all.len() <= most {
             true => "By folder, those furthest from what is expected first".to_owned(),

@@ -4,6 +4,7 @@
 
 #[cfg(unix)]
 mod archive;
+mod archive_faults;
 #[cfg(unix)]
 mod bad_entries;
 mod bench;

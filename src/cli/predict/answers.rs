@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::answer::{Answer, Failure};
 use super::heatmaps::Heatmaps;
 use super::in_order::{Next, in_order};
+use super::inputs::Root;
 use super::layout::{Format, Layout};
 use super::parts::Parts;
 use super::progress::Progress;
@@ -31,7 +32,7 @@ pub(super) struct Answers<'a> {
     sink: Sink,
     predictor: Predictor<'a>,
     /// Folders that images were looked for in.
-    roots: Vec<PathBuf>,
+    roots: Vec<Root>,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -58,7 +59,7 @@ impl<'a> Answers<'a> {
         layout: Layout,
         arguments: &'a PredictArguments,
         predictor: Predictor<'a>,
-        not_found: usize,
+        (roots, not_found): (Vec<Root>, usize),
         parts: Option<Parts>,
     ) -> anyhow::Result<Self> {
         let interrupted = note_interruption("stopping after these images; once more stops at once")?;
@@ -66,7 +67,6 @@ impl<'a> Answers<'a> {
         let failed = not_found;
         let sink =
             Sink { layout, parts, head, answered: 0, not_found, failed, tally: Tally::default(), is_cut_short: false };
-        let roots = arguments.inputs.iter().filter(|input| input.is_dir()).cloned().collect();
         Ok(Self { arguments, sink, predictor, roots, interrupted })
     }
 
@@ -170,7 +170,7 @@ impl<'a> Answers<'a> {
             }
             Some(parts) => {
                 let expected = Expected::of(predictor.classifier.metadata());
-                let record = parts.finish(&sink.head, of_shard, expected)?;
+                let record = parts.finish(&sink.head, of_shard, sink.not_found, expected)?;
                 failed = sink.not_found + record.total.failed;
                 summary::show(&record, arguments.report.as_deref())?;
             }
@@ -188,7 +188,7 @@ impl<'a> Answers<'a> {
 
 impl Sink {
     /// Takes what came of an image or a field; `false` when nobody reads any more. `roots` are the folders that images were looked for in.
-    fn take(&mut self, answer: Result<Answer, Failure>, roots: &[PathBuf]) -> anyhow::Result<bool> {
+    fn take(&mut self, answer: Result<Answer, Failure>, roots: &[Root]) -> anyhow::Result<bool> {
         let row = match &answer {
             Ok(answer) => {
                 if answer.field.is_none() {
@@ -201,10 +201,11 @@ impl Sink {
             }
             Err(failure) => {
                 // A mount that is gone must not make a failure of each image that is left.
-                if let Some(root) = roots.iter().find(|root| failure.is_unreadable() && failure.file.starts_with(root))
-                    && std::fs::metadata(root).is_err()
+                if let Some(root) =
+                    roots.iter().find(|root| failure.is_unreadable() && failure.file.starts_with(&root.path))
+                    && root.is_gone()
                 {
-                    bail!("{} is gone; what was answered before stays", printable_path(root));
+                    bail!("{} is gone; what was answered before stays", printable_path(&root.path));
                 }
                 self.failed += 1;
                 tracing::error!("{:#}", failure.error);

@@ -13,18 +13,50 @@ use crate::system::walk::{self, Found};
 use crate::system::{Shard, open_file, printable_path};
 
 /// The images that are asked about, in order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Inputs {
     pub(super) images: Vec<PathBuf>,
     /// Folders and other entries that cannot be read; each was logged.
     pub(super) failed: usize,
+    /// Folders that images were looked for in.
+    pub(super) roots: Vec<Root>,
     /// At which byte of its path begins what the shards are made by: the path below the argument that it was found under.
     below: Vec<usize>,
+}
+
+/// A folder that images are looked for in, which may be a mount that goes away.
+pub(super) struct Root {
+    pub(super) path: PathBuf,
+    /// What the system knows it by.
+    id: Option<(u64, u64)>,
+}
+
+impl Root {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), id: Self::id(path) }
+    }
+
+    #[cfg(unix)]
+    fn id(path: &Path) -> Option<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    }
+
+    #[cfg(not(unix))]
+    fn id(path: &Path) -> Option<(u64, u64)> {
+        std::fs::metadata(path).ok().map(|_| (0, 0))
+    }
+
+    /// Whether it is not there any more, or another folder stands in its place, as where a mount was.
+    pub(super) fn is_gone(&self) -> bool {
+        Self::id(&self.path) != self.id
+    }
 }
 
 /// The images that a run or a shard is for.
 pub(super) struct Share {
     pub(super) images: Vec<PathBuf>,
+    pub(super) roots: Vec<Root>,
     /// Their numbers in the whole list, where they are not all of it.
     pub(super) numbers: Option<Vec<usize>>,
 }
@@ -49,7 +81,15 @@ impl Inputs {
             let named = || format!("cannot read the list {}", printable_path(list));
             open_file(list).with_context(named)?.read_to_end(&mut bytes).with_context(named)?;
         }
-        let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        if bytes.contains(&0) {
+            bail!(
+                "the list {} has zero bytes; it must be text in UTF-8 with a path on each line",
+                printable_path(list)
+            );
+        }
+        // Some editors begin a text with a mark.
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let lines = text.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let paths: Vec<PathBuf> = lines.filter(|line| !line.is_empty()).map(path_of).collect();
         if paths.is_empty() {
             bail!("the list {} names no image; it must have a path on each line", printable_path(list));
@@ -73,6 +113,7 @@ impl Inputs {
             self.below.push(length(argument) - argument.file_name().map_or(0, OsStr::len));
             return;
         }
+        self.roots.push(Root::new(argument));
         match walk::under(argument) {
             Ok(Found { mut files, unusable }) => {
                 files.retain(|file| walk::is_image_name(file));
@@ -111,7 +152,7 @@ impl Inputs {
             None => self.images,
             Some(numbers) => numbers.iter().map(|number| std::mem::take(&mut self.images[*number])).collect(),
         };
-        Share { images, numbers }
+        Share { images, roots: self.roots, numbers }
     }
 
     /// The numbers of the images that are a shard's, in order.
@@ -163,6 +204,7 @@ mod tests {
             images: (0..count).map(|i| format!("/archive/{i}.png").into()).collect(),
             below: vec!["/archive/".len(); count],
             failed: 0,
+            roots: Vec::new(),
         };
         let shards: Vec<Vec<usize>> = (0..8).map(|index| inputs(8000).of_shard(Shard { index, count: 8 })).collect();
         let mut all = shards.concat();

@@ -1,7 +1,8 @@
 //! `lobule merge`: the tables of all shards in, the table of one run out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fmt;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,11 +10,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
-use super::record::{Record, Run, hex};
+use super::record::{Record, Run, check_place, hex};
 use super::summary;
-use crate::cli::output::{check_folder, check_other_file};
+use crate::cli::output::check_other_file;
 use crate::drift::Folders;
-use crate::system::printable_path;
+use crate::system::{printable_path, scratch_name};
 
 /// Arguments of `lobule merge`.
 #[derive(Debug, Args)]
@@ -31,14 +32,51 @@ pub struct MergeArguments {
 
 pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
     let MergeArguments { output, report, shards: files } = arguments;
-    report.as_deref().map(|folder| check_folder(folder, &summary::FILES)).transpose()?;
+    let needed: Vec<&Path> = files.iter().chain([output]).map(PathBuf::as_path).collect();
+    report.as_deref().map(|folder| summary::check_report(folder, &needed)).transpose()?;
     files.iter().try_for_each(|file| check_other_file(file, output))?;
+    check_place(output, false)?;
     let records = files.iter().map(|file| Record::of(file)).collect::<anyhow::Result<Vec<Record>>>()?;
     let same_list = check(files, &records)?;
     files.iter().zip(&records).try_for_each(|(file, record)| record.check(file))?;
 
-    let failed = || format!("cannot write {}", printable_path(output));
-    let (mut table, mut hash) = (BufWriter::new(File::create(output).with_context(failed)?), Sha256::new());
+    // Beside its place until it is whole: a table that is there already stays if this fails.
+    let name = output.file_name().unwrap_or_default().to_string_lossy();
+    let beside = output.with_file_name(format!(".{name}.{}", scratch_name()));
+    let written = write(&beside, files, &records, same_list);
+    let renamed = written.and_then(|hash| {
+        fs::rename(&beside, output).with_context(|| format!("cannot write {}", printable_path(output)))?;
+        Ok(hash)
+    });
+    if renamed.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    let sha256 = renamed?;
+
+    let (mut folders, mut machines) = (Folders::default(), BTreeSet::new());
+    for record in &records {
+        folders.join(&record.folders);
+        machines.extend(record.machines.iter().cloned());
+    }
+    let record = Record {
+        run: Run { shard: 0, shards: 1, ..records[0].run.clone() },
+        sha256,
+        images: None,
+        machines,
+        total: folders.total(),
+        folders,
+        // Each shard looks through all folders.
+        not_found: records.iter().map(|record| record.not_found).max().unwrap_or(0),
+        expected: records[0].expected.clone(),
+    };
+    record.write(output)?;
+    summary::show(&record, report.as_deref())
+}
+
+/// Writes the rows of all shards in their order; the SHA-256 of the table.
+fn write(to: &Path, files: &[PathBuf], records: &[Record], same_list: bool) -> anyhow::Result<String> {
+    let failed = || format!("cannot write {}", printable_path(to));
+    let (mut table, mut hash) = (BufWriter::new(File::create(to).with_context(failed)?), Sha256::new());
     let mut write = |text: &[u8]| {
         hash.update(text);
         table.write_all(text).with_context(failed)
@@ -46,33 +84,30 @@ pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
     let has_head = records[0].run.asked.format == "csv";
     let mut rows = files
         .iter()
-        .zip(&records)
+        .zip(records)
         .map(|(file, record)| Rows::open(file, has_head, same_list.then_some(record)))
         .collect::<anyhow::Result<Vec<Rows>>>()?;
     if has_head && let Some(first) = rows.first() {
         write(&first.head)?;
     }
     // Of each shard its next row, by where it belongs.
-    let mut next = BTreeMap::new();
+    let (mut next, mut last) = (BTreeMap::new(), None);
     for (shard, rows) in rows.iter_mut().enumerate() {
         next.extend(rows.next()?.map(|(place, row)| ((place, shard), row)));
     }
-    while let Some(((_, shard), row)) = next.pop_first() {
+    while let Some(((place, shard), row)) = next.pop_first() {
+        if last.as_ref().is_some_and(|last| *last >= place) {
+            bail!(
+                "{}: {place} is there twice or not in its order; make the shards again, all of one list or of one folder",
+                printable_path(&files[shard])
+            );
+        }
+        last = Some(place);
         write(&row)?;
         next.extend(rows[shard].next()?.map(|(place, row)| ((place, shard), row)));
     }
     table.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all()).with_context(failed)?;
-
-    let (mut folders, mut machines) = (Folders::default(), BTreeSet::new());
-    for record in &records {
-        folders.join(&record.folders);
-        machines.extend(record.machines.iter().cloned());
-    }
-    let run = Run { shard: 0, shards: 1, ..records[0].run.clone() };
-    let expected = records[0].expected.clone();
-    let record = Record { run, sha256: hex(hash), images: None, machines, total: folders.total(), folders, expected };
-    record.write(output)?;
-    summary::show(&record, report.as_deref())
+    Ok(hex(hash))
 }
 
 /// Whether all of N shards are there once and belong together; says whether they saw the same list of images.
@@ -81,7 +116,8 @@ fn check(files: &[PathBuf], records: &[Record]) -> anyhow::Result<bool> {
     let mut found = BTreeMap::new();
     for (index, Record { run, .. }) in records.iter().enumerate() {
         if run.asked != first.asked {
-            bail!("{} and {} do not belong together: {:?} and {:?}", named(0), named(index), first.asked, run.asked);
+            let difference = first.asked.difference(&run.asked).unwrap_or_default();
+            bail!("{} and {} do not belong together: the second was made with {difference}", named(0), named(index));
         }
         if run.shards != first.shards {
             bail!("{} is one of {} shards, and {} of {}", named(0), first.shards, named(index), run.shards);
@@ -90,17 +126,29 @@ fn check(files: &[PathBuf], records: &[Record]) -> anyhow::Result<bool> {
             bail!("{} and {} are both the shard {}/{}", named(other), named(index), run.shard, run.shards);
         }
     }
-    let missing: Vec<String> =
-        (0..first.shards).filter(|shard| !found.contains_key(shard)).map(|shard| shard.to_string()).collect();
-    if !missing.is_empty() {
-        bail!("of {} shards these are missing: {}", first.shards, missing.join(", "));
+    let missing = first.shards as usize - found.len();
+    if missing > 0 {
+        let some = (0..first.shards).filter(|shard| !found.contains_key(shard)).take(NAMED);
+        let some: Vec<String> = some.map(|shard| shard.to_string()).collect();
+        let more = if missing > NAMED { ", ..." } else { "" };
+        bail!("of {} shards these are missing: {}{more}", first.shards, some.join(", "));
+    }
+    for (file, record) in files.iter().zip(records) {
+        record.check_numbers().with_context(|| format!("the record of {} was changed", printable_path(file)))?;
     }
     let same_list = records.iter().all(|record| record.run.list_sha256 == first.list_sha256);
     if !same_list {
-        tracing::warn!("the shards saw other lists of images, so the table is in the order of the paths");
+        tracing::warn!(
+            "the shards saw other lists of images, so the table is in the order of the paths, and images may be missing"
+        );
+    } else if records.iter().map(Record::rows).sum::<usize>() != first.listed {
+        bail!("the shards have other images than the {} of their list; make them again", first.listed);
     }
     Ok(same_list)
 }
+
+/// Shards that are named of those that are missing.
+const NAMED: usize = 20;
 
 /// Where a row belongs: behind those of earlier images.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,13 +164,25 @@ struct Rows<'a> {
     head: Vec<u8>,
     has_head: bool,
     /// The numbers of the images in it, where all shards saw the same list.
-    numbers: Option<std::slice::Iter<'a, usize>>,
+    numbers: Option<Box<dyn Iterator<Item = usize> + 'a>>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "the image with the number {number}"),
+            Self::Path(path) => f.write_str(&printable_path(path)),
+        }
+    }
 }
 
 impl<'a> Rows<'a> {
     fn open(file: &'a Path, has_head: bool, record: Option<&'a Record>) -> anyhow::Result<Self> {
         let reader = BufReader::new(File::open(file).with_context(|| format!("cannot read {}", printable_path(file)))?);
-        let numbers = record.and_then(|record| record.images.as_ref()).map(|images| images.iter());
+        let numbers = record.map(|record| match &record.images {
+            Some(images) => Box::new(images.iter().copied()) as Box<dyn Iterator<Item = usize>>,
+            None => Box::new(0..record.run.listed),
+        });
         let mut rows = Self { file, reader, head: Vec::new(), has_head, numbers };
         if has_head {
             rows.head = rows.record()?;
@@ -134,11 +194,14 @@ impl<'a> Rows<'a> {
     fn next(&mut self) -> anyhow::Result<Option<(Place, Vec<u8>)>> {
         let row = self.record()?;
         if row.is_empty() {
-            return Ok(None);
+            return match self.numbers.as_mut().and_then(Iterator::next) {
+                None => Ok(None),
+                Some(_) => bail!("{} has fewer rows than its record says", printable_path(self.file)),
+            };
         }
         let place = match &mut self.numbers {
             Some(numbers) => match numbers.next() {
-                Some(number) => Place::Number(*number),
+                Some(number) => Place::Number(number),
                 None => bail!("{} has more rows than its record says", printable_path(self.file)),
             },
             None => Place::Path(self.path(&row)?.into()),

@@ -21,9 +21,9 @@ use anyhow::{Context, bail};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
+use crate::cli::Arguments;
 use crate::cli::shard::shard_or_task;
 use crate::cli::weights::{ViewsArguments, WeightsArguments};
-use crate::cli::{Arguments, output};
 use crate::explain::classify_views;
 use crate::model::{AskedThreshold, Classifier, DecisionPoint};
 use crate::pixels::{DecodeLimits, Decoded, Dihedral, Field, Fields, Note, PixelsError, decode_file};
@@ -120,27 +120,29 @@ fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Resu
     };
     let list = List { sha256: inputs.sha256(), count: inputs.images.len() };
     let not_found = inputs.failed;
-    let Share { images, numbers } = inputs.share(shard);
+    let Share { images, roots, numbers } = inputs.share(shard);
     if format == Format::Wsinfer && images.len() > 1 {
         wrong_use(format_args!(
             "--format wsinfer: its columns name no file, so it is for one image at a time, and there are {}",
             images.len()
         ));
     }
-    arguments.report.as_deref().map(|folder| output::check_folder(folder, &summary::FILES)).transpose()?;
+    let file = arguments.output.as_ref().map(|file| shard.map_or(file.clone(), |shard| file_of_shard(shard, file)));
+    if let (Some(folder), Some(file)) = (&arguments.report, &file) {
+        summary::check_report(folder, &[file])?;
+    }
     let classifier = arguments.weights.classifier()?;
     let point = classifier.metadata().decision_point(arguments.threshold);
     let point = point.unwrap_or_else(|error| wrong_use(format_args!("--threshold: {error}")));
     let heatmaps =
         arguments.heatmap.as_deref().map(|folder| Heatmaps::new(folder, &classifier, &images)).transpose()?;
     let predictor = Predictor { classifier, point, views: arguments.views.symmetries() };
-    let parts = match &arguments.output {
+    let parts = match &file {
         None => None,
         Some(_) if list.count == 0 => bail!("there is no image to predict for, so nothing was written"),
         Some(file) => {
-            let file = shard.map_or_else(|| file.clone(), |shard| file_of_shard(shard, file));
             let run = predictor.run(format, &list, shard);
-            match Parts::open(&file, run, predictor.machine(), arguments.resume)? {
+            match Parts::open(file, run, predictor.machine(), arguments.resume)? {
                 Opened::Parts(parts) => Some(parts),
                 Opened::Finished(record) => {
                     summary::show(&record, arguments.report.as_deref())?;
@@ -150,7 +152,7 @@ fn run_shard(arguments: &PredictArguments, shard: Option<Shard>) -> anyhow::Resu
         }
     };
     let layout = Layout::new(format, fields.is_some(), parts.is_some(), &images);
-    let mut answers = Answers::new(layout, arguments, predictor, not_found, parts)?;
+    let mut answers = Answers::new(layout, arguments, predictor, (roots, not_found), parts)?;
     let is_read = match fields {
         Some(fields) => answers.print_fields(&images, fields)?,
         None => answers.print_images(&images, heatmaps.as_ref())?,
@@ -238,6 +240,7 @@ impl Predictor<'_> {
                 weights_sha256: model.sha256.clone(),
                 network: format!("{} {}", model.name, model.version),
                 threshold: self.point.threshold.get(),
+                operating_point: self.point.name.map(|name| name.key().to_owned()),
                 views: self.views.len(),
                 format: if format == Format::Csv { "csv".into() } else { "json".into() },
             },

@@ -2,11 +2,11 @@
 //! in whole ones, and the file is made of them at the end. What a run that was stopped has put away stays, and `--resume`
 //! goes on behind it.
 //!
-//! A part is three things in one file: a line of JSON that says whose it is, the answers, and a line of JSON that says how
-//! many images they are of, with their SHA-256. A part that was cut off has no such line, and counts as not written.
+//! A part is a line of JSON that says whose it is and where it belongs, the answers, a line of JSON that counts them, and a
+//! line with the SHA-256 of all of that. A part that was cut off or changed has another, and counts as not written.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::record::{Record, Run, hex};
+use super::record::{Record, Run, check_place, hex};
 use crate::drift::{Expected, Folders, Tally};
 use crate::model::sha256;
 use crate::system::printable_path;
@@ -30,8 +30,10 @@ pub(super) struct Parts {
     folder: PathBuf,
     run: Run,
     machine: String,
-    /// Those that are put away.
-    number: usize,
+    /// The folder, which no other run may write into as long as it is held open.
+    lock: Option<File>,
+    /// Of those that are put away, the SHA-256.
+    written: Vec<String>,
     /// Images of these.
     pub(super) images: usize,
     machines: BTreeSet<String>,
@@ -46,13 +48,14 @@ pub(super) struct Parts {
 struct Header {
     run: Run,
     machine: String,
+    /// How many images stand before it.
+    before: usize,
 }
 
 #[derive(Default, Serialize, Deserialize)]
 struct Footer {
     images: usize,
     folders: Folders,
-    sha256: String,
 }
 
 /// What `--output` begins with.
@@ -77,7 +80,8 @@ impl Parts {
             folder,
             run,
             machine,
-            number: 0,
+            lock: None,
+            written: Vec::new(),
             images: 0,
             machines: BTreeSet::new(),
             own: Footer::default(),
@@ -85,8 +89,15 @@ impl Parts {
             rows: String::new(),
             begun: Instant::now(),
         };
-        if resume && Record::path(answers).exists() {
-            let record = Record::of(answers)?;
+        check_place(answers, parts.part(0).exists())?;
+        // A record that cannot be read was cut off if the parts are still there.
+        let is_whole = |record: &anyhow::Result<Record>| record.is_ok() || !parts.part(0).exists();
+        if resume
+            && Record::path(answers).exists()
+            && let record = Record::of(answers)
+            && is_whole(&record)
+        {
+            let record = record?;
             parts
                 .run
                 .goes_on_with(&record.run)
@@ -95,13 +106,17 @@ impl Parts {
             tracing::info!("{} is finished: there is nothing to go on with", printable_path(answers));
             return Ok(Opened::Finished(record));
         }
+        fs::create_dir_all(&parts.folder)
+            .with_context(|| format!("cannot make the folder {}", printable_path(&parts.folder)))?;
+        parts.lock()?;
         if resume {
             parts.take_up().with_context(|| format!("cannot resume {}", printable_path(answers)))?;
         } else {
-            parts.clear()?;
+            remove(&Record::path(answers))?;
+            remove(answers)?;
         }
-        fs::create_dir_all(&parts.folder)
-            .with_context(|| format!("cannot make the folder {}", printable_path(&parts.folder)))?;
+        // What stands behind a part that is missing is not of this run's list any more.
+        parts.remove_from(parts.written.len())?;
         Ok(Opened::Parts(parts))
     }
 
@@ -109,29 +124,42 @@ impl Parts {
         self.folder.join(format!("{number:06}"))
     }
 
-    /// Takes up the parts that are there, up to the first that is missing or cut off.
+    /// Keeps other runs out of the folder. A mounted bucket cannot, and two runs there are noticed at the end.
+    fn lock(&mut self) -> anyhow::Result<()> {
+        let Ok(folder) = File::open(&self.folder) else { return Ok(()) };
+        if let Err(TryLockError::WouldBlock) = folder.try_lock() {
+            bail!("another run is writing {}; wait for it, or name another file", printable_path(&self.answers));
+        }
+        self.lock = Some(folder);
+        Ok(())
+    }
+
+    /// Takes up the parts that are there, up to the first that is missing, cut off or of another place.
     fn take_up(&mut self) -> anyhow::Result<()> {
-        while let Ok(bytes) = fs::read(self.part(self.number)) {
-            let Some((Header { run, machine }, _, footer)) = taken_apart(&bytes) else { break };
-            self.run.goes_on_with(&run).context("take the same arguments, or leave --resume out to begin again")?;
-            self.number += 1;
+        while let Ok(bytes) = fs::read(self.part(self.written.len())) {
+            let Some(Part { header, footer, sha256, .. }) = Part::read(&bytes) else { break };
+            self.run
+                .goes_on_with(&header.run)
+                .context("take the same arguments, or leave --resume out to begin again")?;
+            if header.before != self.images {
+                break;
+            }
+            self.written.push(sha256);
             self.images += footer.images;
             self.folders.join(&footer.folders);
-            self.machines.insert(machine);
+            self.machines.insert(header.machine);
         }
         Ok(())
     }
 
-    /// Removes what an earlier run has left.
-    fn clear(&self) -> anyhow::Result<()> {
-        let record = Record::path(&self.answers);
-        let removed = [fs::remove_file(&record), fs::remove_dir_all(&self.folder)];
-        for (removed, path) in removed.into_iter().zip([&record, &self.folder]) {
-            match removed {
-                Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                    return Err(error).with_context(|| format!("cannot remove {}", printable_path(path)));
-                }
-                _ => {}
+    /// Removes the parts from this one on, and nothing else that lies in the folder.
+    fn remove_from(&self, first: usize) -> anyhow::Result<()> {
+        let failed = || format!("cannot read the folder {}", printable_path(&self.folder));
+        for entry in fs::read_dir(&self.folder).with_context(failed)? {
+            let path = entry.with_context(failed)?.path();
+            let number = path.file_name().and_then(|name| name.to_str()).filter(|name| name.len() >= 6);
+            if number.and_then(|name| name.parse().ok()).is_some_and(|number: usize| number >= first) {
+                remove(&path)?;
             }
         }
         Ok(())
@@ -159,11 +187,13 @@ impl Parts {
         if self.own.images == 0 {
             return Ok(());
         }
-        let (rows, mut footer) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.own));
-        footer.sha256 = sha256(rows.as_bytes());
-        let header = Header { run: self.run.clone(), machine: self.machine.clone() };
-        let text = format!("{}\n{rows}{}\n", serde_json::to_string(&header)?, serde_json::to_string(&footer)?);
-        let path = self.part(self.number);
+        let (rows, footer) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.own));
+        let header = Header { run: self.run.clone(), machine: self.machine.clone(), before: self.images };
+        let mut text = format!("{}\n{rows}{}\n", serde_json::to_string(&header)?, serde_json::to_string(&footer)?);
+        let hash = sha256(text.as_bytes());
+        text += &hash;
+        text += "\n";
+        let path = self.part(self.written.len());
         let written = File::create(&path).and_then(|mut file| {
             file.write_all(text.as_bytes())?;
             file.sync_all()
@@ -175,7 +205,7 @@ impl Parts {
                 self.images
             )
         })?;
-        self.number += 1;
+        self.written.push(hash);
         self.images += footer.images;
         self.folders.join(&footer.folders);
         self.machines.insert(self.machine.clone());
@@ -190,6 +220,7 @@ impl Parts {
         mut self,
         head: &str,
         images: Option<Vec<usize>>,
+        not_found: usize,
         expected: Option<Expected>,
     ) -> anyhow::Result<Record> {
         self.put_away()?;
@@ -201,37 +232,65 @@ impl Parts {
             file.write_all(bytes).with_context(failed)
         };
         write(head.as_bytes())?;
-        for number in 0..self.number {
+        for (number, written) in self.written.iter().enumerate() {
             let path = self.part(number);
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", printable_path(&path)))?;
-            let Some((_, rows, _)) = taken_apart(&bytes) else {
-                bail!("{} was changed while this ran; run it again with --resume", printable_path(&path));
-            };
-            write(rows)?;
+            match Part::read(&bytes) {
+                Some(Part { rows, sha256, .. }) if sha256 == *written => write(rows)?,
+                _ => bail!("{} was changed while this ran; run it again with --resume", printable_path(&path)),
+            }
         }
         file.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all()).with_context(failed)?;
         let record = Record {
-            run: self.run,
+            run: self.run.clone(),
             sha256: hex(hash),
             images,
-            machines: self.machines,
+            machines: self.machines.clone(),
             total: self.folders.total(),
-            folders: self.folders,
+            folders: self.folders.clone(),
+            not_found,
             expected,
         };
         record.write(&self.answers)?;
-        // The answers are there; parts that cannot be removed are in nobody's way.
-        let _ = fs::remove_dir_all(&self.folder);
+        // The answers are there; parts that cannot be removed are in nobody's way, and what is not ours stays.
+        let _ = self.remove_from(0).map(|()| fs::remove_dir(&self.folder));
         Ok(record)
     }
 }
 
-/// A part's three things; `None` where it was cut off or changed.
-fn taken_apart(bytes: &[u8]) -> Option<(Header, &[u8], Footer)> {
-    let first = bytes.iter().position(|byte| *byte == b'\n')?;
-    let (header, rest) = (serde_json::from_slice(&bytes[..first]).ok()?, &bytes[first + 1..]);
-    let whole = rest.strip_suffix(b"\n")?;
-    let last = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let (rows, footer) = (&rest[..last], serde_json::from_slice::<Footer>(&whole[last..]).ok()?);
-    (sha256(rows) == footer.sha256).then_some((header, rows, footer))
+/// What a part's file holds.
+struct Part<'a> {
+    header: Header,
+    rows: &'a [u8],
+    footer: Footer,
+    sha256: String,
+}
+
+impl<'a> Part<'a> {
+    /// `None` where it was cut off or changed.
+    fn read(bytes: &'a [u8]) -> Option<Self> {
+        let (content, hash) = split_last_line(bytes)?;
+        let sha256 = std::str::from_utf8(hash).ok().filter(|hash| sha256(content) == *hash)?.to_owned();
+        let (content, footer) = split_last_line(content)?;
+        let first = content.iter().position(|byte| *byte == b'\n')?;
+        let (header, footer) = (serde_json::from_slice(&content[..first]).ok()?, serde_json::from_slice(footer).ok()?);
+        Some(Self { header, rows: &content[first + 1..], footer, sha256 })
+    }
+}
+
+/// What stands before the last line, and that line without its end.
+fn split_last_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let whole = bytes.strip_suffix(b"\n")?;
+    let begin = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    Some((&bytes[..begin], &whole[begin..]))
+}
+
+/// Removes a file, where there is one.
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error).with_context(|| format!("cannot remove {}", printable_path(path)))
+        }
+        _ => Ok(()),
+    }
 }

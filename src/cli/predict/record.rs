@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::drift::{Drift, Expected, Folders, Tally};
-use crate::system::printable_path;
+use crate::system::{no_file, printable_path, write_whole};
 
 /// What must be the same for answers to stand in one table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub(in crate::cli) struct Asked {
     pub(in crate::cli) weights_sha256: String,
     pub(in crate::cli) network: String,
     pub(in crate::cli) threshold: f64,
+    /// The name that the threshold was asked for by, which JSON says too.
+    pub(in crate::cli) operating_point: Option<String>,
     pub(in crate::cli) views: usize,
     /// `csv` or `json`.
     pub(in crate::cli) format: String,
@@ -54,6 +56,8 @@ pub(in crate::cli) struct Record {
     pub(in crate::cli) total: Tally,
     /// And of those of each folder.
     pub(in crate::cli) folders: Folders,
+    /// Folders and other places that could not be looked into: their images are not in it.
+    pub(in crate::cli) not_found: usize,
     /// What held for the images that the network's training held out.
     pub(in crate::cli) expected: Option<Expected>,
 }
@@ -77,6 +81,30 @@ impl Record {
             format!("{answers} has no record {}; a run that is not finished has none", printable_path(&path))
         })?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no record of a run", printable_path(&path)))
+    }
+
+    /// How many rows it stands for.
+    pub(in crate::cli) fn rows(&self) -> usize {
+        self.total.images.saturating_add(self.total.failed)
+    }
+
+    /// Checks that its numbers fit together.
+    ///
+    /// # Errors
+    /// When they do not, so that somebody else has written them.
+    pub(in crate::cli) fn check_numbers(&self) -> anyhow::Result<()> {
+        let Self { run, images, total, folders, .. } = self;
+        if folders.total() != *total || self.rows() > run.listed {
+            bail!("its counts do not fit together");
+        }
+        let fits = match images {
+            None => run.shards == 1,
+            Some(images) => {
+                let ascending = images.windows(2).all(|pair| pair[0] < pair[1]);
+                ascending && images.len() == self.rows() && images.last().is_none_or(|last| *last < run.listed)
+            }
+        };
+        if fits { Ok(()) } else { bail!("it does not say which images it is of") }
     }
 
     /// How the images differ from those of the training.
@@ -112,14 +140,32 @@ impl Record {
         Ok(())
     }
 
-    /// Writes it, by one write, since a bucket's rename is a copy.
+    /// Writes it, whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(in crate::cli) fn write(&self, answers: &Path) -> anyhow::Result<()> {
         let path = Self::path(answers);
         let text = serde_json::to_string(self)? + "\n";
-        fs::write(&path, text).with_context(|| format!("cannot write {}", printable_path(&path)))
+        write_whole(&path, text.as_bytes()).with_context(|| format!("cannot write {}", printable_path(&path)))
+    }
+}
+
+impl Asked {
+    /// What the other has that this has not, in words.
+    pub(super) fn difference(&self, other: &Self) -> Option<String> {
+        let named = |point: &Option<String>| point.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+        if self.weights_sha256 != other.weights_sha256 {
+            return Some(format!("other weights, {} ({})", other.network, other.weights_sha256));
+        }
+        if (self.threshold, &self.operating_point) != (other.threshold, &other.operating_point) {
+            let (was, is) = (named(&other.operating_point), named(&self.operating_point));
+            return Some(format!("a threshold of {}{was}, and not of {}{is}", other.threshold, self.threshold));
+        }
+        if self.views != other.views {
+            return Some(format!("{} views, and not {}", other.views, self.views));
+        }
+        (self != other).then(|| format!("the format {}, and not {}", other.format, self.format))
     }
 }
 
@@ -129,26 +175,39 @@ impl Run {
     /// # Errors
     /// A sentence that says what differs.
     pub(super) fn goes_on_with(&self, other: &Self) -> anyhow::Result<()> {
-        let (ours, theirs) = (&self.asked, &other.asked);
-        if ours.weights_sha256 != theirs.weights_sha256 {
-            bail!("it was begun with other weights, {} ({})", theirs.network, theirs.weights_sha256);
-        }
-        if ours != theirs {
-            bail!(
-                "it was begun with a threshold of {}, {} views and as {}",
-                theirs.threshold,
-                theirs.views,
-                theirs.format
-            );
+        if let Some(difference) = self.asked.difference(&other.asked) {
+            bail!("it was begun with {difference}");
         }
         if (self.shard, self.shards) != (other.shard, other.shards) {
             bail!("it was begun as the shard {}/{}", other.shard, other.shards);
         }
         if (self.listed, &self.list_sha256) != (other.listed, &other.list_sha256) {
-            bail!("it was begun for a list of {} images, and there are {} or others now", other.listed, self.listed);
+            match other.listed == self.listed {
+                true => bail!(
+                    "it was begun for other images or other spellings of their paths, though as many ({})",
+                    self.listed
+                ),
+                false => bail!("it was begun for a list of {} images, and there are {} now", other.listed, self.listed),
+            }
         }
         Ok(())
     }
+}
+
+/// Refuses a place for answers where something stands that no run has written, for it would be lost.
+pub(super) fn check_place(answers: &Path, has_parts: bool) -> anyhow::Result<()> {
+    let named = || printable_path(answers);
+    if answers.file_name().is_none() {
+        bail!("cannot write {}: it is a folder", named());
+    }
+    let Ok(there) = fs::metadata(answers) else { return Ok(()) };
+    if let Some(what) = no_file(there.file_type()) {
+        bail!("cannot write {}: it is {what}, and not a file", named());
+    }
+    if there.len() > 0 && !has_parts && !Record::path(answers).exists() {
+        bail!("{} is there, and no run of lobule predict has written it; remove it, or name another file", named());
+    }
+    Ok(())
 }
 
 /// A hash in hexadecimal digits.
