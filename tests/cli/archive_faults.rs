@@ -140,9 +140,9 @@ fn merge_believes_no_record_whose_numbers_do_not_fit() {
 fn a_log_that_cannot_be_written_stops_nothing() {
     let archive = Archive::of(20);
     let file = archive.path("answers.csv");
-    let command = format!("exec \"$0\" \"$@\" 2>/dev/full");
+    let command = "exec \"$0\" \"$@\" 2>/dev/full";
     let mut command_line = Command::new("bash");
-    command_line.args(["-c", &command, env!("CARGO_BIN_EXE_lobule")]).args(archive.arguments(&file, &[]));
+    command_line.args(["-c", command, env!("CARGO_BIN_EXE_lobule")]).args(archive.arguments(&file, &[]));
     let ended = command_line.env_remove("LOBULE_WEIGHTS").output().unwrap();
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 21);

@@ -17,7 +17,7 @@ pub(super) fn check_report(folder: &Path, needed: &[&Path]) -> anyhow::Result<()
     output::check_folder(folder, &FILES)?;
     for file in needed.iter().flat_map(|file| [file.to_path_buf(), Record::path(file)]) {
         let is_it = |name: &&str| std::path::absolute(folder.join(name)).ok() == std::path::absolute(&file).ok();
-        if FILES.iter().any(|name| is_it(&name)) {
+        if FILES.iter().any(is_it) {
             bail!("--report would write over {}; name another folder", printable_path(&file));
         }
     }
