@@ -1,8 +1,8 @@
 //! Logging to stderr: lines for a person, or one JSON object a line for a log collector.
 //!
 //! `LOBULE_LOG_FORMAT` is `human` or `json`; without it services and jobs on Cloud Run (which sets `K_SERVICE` or
-//! `CLOUD_RUN_JOB`) write JSON and anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or `lobule=debug`. With
-//! `GOOGLE_CLOUD_PROJECT` set, JSON lines name the trace as Cloud Logging links it.
+//! `CLOUD_RUN_JOB`) write JSON and anything else writes for a person. `LOBULE_LOG` chooses what is logged, as `info` or
+//! `lobule=debug`. With `GOOGLE_CLOUD_PROJECT` set, JSON lines name the trace as Cloud Logging links it.
 
 use std::io::{self, IsTerminal};
 use std::panic::{self, Location, PanicHookInfo};

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::system::scratch_name;
 
@@ -15,17 +15,58 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|existing| !existing.is_file()) {
         return fs::write(path, bytes);
     }
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), scratch_name()));
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    match written {
-        Ok(()) => sync_folder(path),
-        // The first error is the one that helps; there may be no temporary file to remove.
-        Err(_) => drop(fs::remove_file(&temporary)),
+    let mut file = WholeFile::create(path)?;
+    file.write_all(bytes)?;
+    file.finish()
+}
+
+/// A file that is written piece by piece beside its final place, where it comes when it is finished; one that never is
+/// leaves nothing.
+#[derive(Debug)]
+pub struct WholeFile {
+    file: fs::File,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl WholeFile {
+    /// Begins a file that will stand at `path`.
+    ///
+    /// # Errors
+    /// When the folder is missing or cannot be written into.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let name =
+            path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
+        let temporary = path.with_file_name(format!(".{}.{}", name.to_string_lossy(), scratch_name()));
+        Ok(Self { file: fs::File::create(&temporary)?, temporary, path: path.to_owned() })
     }
-    written
+
+    /// Puts it in its place.
+    ///
+    /// # Errors
+    /// When it cannot be written to the end or renamed.
+    pub fn finish(self) -> io::Result<()> {
+        self.file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.path))?;
+        sync_folder(&self.path);
+        Ok(())
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        // Nothing is there where it was finished.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 /// Makes a rename outlive a power cut. The file is whole either way, so a file system that cannot do this is no error.

@@ -15,10 +15,10 @@ mod shard;
 #[cfg(any(feature = "train", feature = "predict"))]
 pub(crate) mod walk;
 
-pub use atomic_write::write_whole;
+pub use atomic_write::{WholeFile, write_whole};
 pub use cores::cores;
 pub use memory::available_memory;
-pub use open_file::{no_file, open_file};
+pub use open_file::{FolderInUse, lock_folder, no_file, open_file};
 pub use open_files::open_files_limit;
 pub use pages::give_back_constant;
 #[cfg(any(feature = "train", feature = "predict"))]

@@ -1,6 +1,6 @@
 //! Opening what is to be read as a file: what is none is refused by its kind and never waited for.
 
-use std::fs::{self, File, FileType};
+use std::fs::{self, File, FileType, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -19,6 +19,24 @@ pub fn open_file(path: &Path) -> io::Result<File> {
         _ => File::open(path),
     }
 }
+
+/// Keeps other processes that ask the same out of a folder for as long as the file that it gives is open; none where the
+/// folder cannot be opened. Some network drives and mounted buckets cannot lock, and others there are not noticed.
+///
+/// # Errors
+/// When another process keeps it.
+pub fn lock_folder(folder: &Path) -> Result<Option<File>, FolderInUse> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(FolderInUse),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
+    }
+}
+
+/// Another process keeps a folder for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another process is writing into the folder")]
+pub struct FolderInUse;
 
 /// What stands where a file should, in words; none for a file.
 pub fn no_file(kind: FileType) -> Option<&'static str> {

@@ -43,11 +43,9 @@ struct Sink {
     parts: Option<Parts>,
     /// What stands before the first one.
     head: String,
-    answered: usize,
     /// Inputs that were not even found.
     not_found: usize,
-    /// Inputs without an answer, or not with all of theirs.
-    failed: usize,
+    /// What came of those that were looked at; one that fails may have answers for some of its fields.
     tally: Tally,
     /// Some inputs were not looked at, or not to their end.
     is_cut_short: bool,
@@ -64,9 +62,7 @@ impl<'a> Answers<'a> {
     ) -> anyhow::Result<Self> {
         let interrupted = note_interruption("stopping after these images; once more stops at once")?;
         let head = layout.head(&predictor.classifier, predictor.point.threshold.get())?;
-        let failed = not_found;
-        let sink =
-            Sink { layout, parts, head, answered: 0, not_found, failed, tally: Tally::default(), is_cut_short: false };
+        let sink = Sink { layout, parts, head, not_found, tally: Tally::default(), is_cut_short: false };
         Ok(Self { arguments, sink, predictor, roots, interrupted })
     }
 
@@ -151,7 +147,7 @@ impl<'a> Answers<'a> {
 
     /// Whether it is to stop before what is left.
     fn must_stop(&mut self) -> bool {
-        let has_failed = self.arguments.fail_fast && self.sink.failed > 0;
+        let has_failed = self.arguments.fail_fast && self.sink.failed() > 0;
         self.sink.is_cut_short |= has_failed || self.interrupted.load(Ordering::Relaxed);
         self.sink.is_cut_short
     }
@@ -161,7 +157,7 @@ impl<'a> Answers<'a> {
     pub(super) fn finish(self, total: usize, of_shard: Option<Vec<usize>>) -> anyhow::Result<()> {
         let Self { arguments, sink, predictor, interrupted, .. } = self;
         let is_field = arguments.tile.is_some();
-        let (is_cut_short, mut failed) = (sink.is_cut_short, sink.failed);
+        let (is_cut_short, mut failed) = (sink.is_cut_short, sink.failed());
         match sink.parts {
             None => sink.print_end(is_field)?,
             Some(mut parts) if is_cut_short => {
@@ -187,6 +183,11 @@ impl<'a> Answers<'a> {
 }
 
 impl Sink {
+    /// Inputs without an answer, or not with all of theirs.
+    fn failed(&self) -> usize {
+        self.not_found + self.tally.failed
+    }
+
     /// Takes what came of an image or a field; `false` when nobody reads any more. `roots` are the folders that images were looked for in.
     fn take(&mut self, answer: Result<Answer, Failure>, roots: &[Root]) -> anyhow::Result<bool> {
         let row = match &answer {
@@ -194,8 +195,7 @@ impl Sink {
                 if answer.field.is_none() {
                     self.log_notes(&answer.file, &answer.notes);
                 }
-                let is_first = self.answered == 0;
-                self.answered += 1;
+                let is_first = self.tally.images == 0;
                 self.tally.add(answer.flags, answer.decision, answer.probability);
                 self.layout.answer(answer, is_first)?
             }
@@ -207,7 +207,7 @@ impl Sink {
                 {
                     bail!("{} is gone; what was answered before stays", printable_path(&root.path));
                 }
-                self.failed += 1;
+                self.tally.add_failure();
                 tracing::error!("{:#}", failure.error);
                 self.layout.failure(failure)?
             }
@@ -235,11 +235,11 @@ impl Sink {
 
     /// Prints what stands below all answers.
     fn print_end(&self, is_field: bool) -> anyhow::Result<()> {
-        let mut text = self.layout.tail(self.failed == 0 && !self.is_cut_short);
+        let mut text = self.layout.tail(self.failed() == 0 && !self.is_cut_short);
         if !text.is_empty() {
             text.insert_str(0, &self.head);
         }
-        if self.answered > 0 {
+        if self.tally.images > 0 {
             let lines = self.tally.lines(if is_field { "field" } else { "image" });
             if self.layout.format() == Format::Table {
                 text += &format!("\n{}\n{RESEARCH_USE}\n", lines.join("\n"));

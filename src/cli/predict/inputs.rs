@@ -95,11 +95,11 @@ impl Inputs {
             bail!("the list {} names no image; it must have a path on each line", printable_path(list));
         }
         let mut inputs = Self::default();
-        for path in &paths {
+        for path in paths {
             if path.is_dir() {
-                inputs.add(path);
+                inputs.add(&path);
             } else {
-                inputs.images.push(path.clone());
+                inputs.images.push(path);
                 inputs.below.push(0); // lists of other folders may have files of the same name
             }
         }

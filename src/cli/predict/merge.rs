@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::record::{Record, Run, check_place, hex};
 use super::summary;
 use crate::cli::output::check_other_file;
 use crate::drift::Folders;
-use crate::system::{printable_path, scratch_name};
+use crate::system::{WholeFile, printable_path};
 
 /// Arguments of `lobule merge`.
 #[derive(Debug, Args)]
@@ -40,18 +40,7 @@ pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
     let same_list = check(files, &records)?;
     files.iter().zip(&records).try_for_each(|(file, record)| record.check(file))?;
 
-    // Beside its place until it is whole: a table that is there already stays if this fails.
-    let name = output.file_name().unwrap_or_default().to_string_lossy();
-    let beside = output.with_file_name(format!(".{name}.{}", scratch_name()));
-    let written = write(&beside, files, &records, same_list);
-    let renamed = written.and_then(|hash| {
-        fs::rename(&beside, output).with_context(|| format!("cannot write {}", printable_path(output)))?;
-        Ok(hash)
-    });
-    if renamed.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    let sha256 = renamed?;
+    let sha256 = write(output, files, &records, same_list)?;
 
     let (mut folders, mut machines) = (Folders::default(), BTreeSet::new());
     for record in &records {
@@ -73,10 +62,10 @@ pub(in crate::cli) fn run(arguments: &MergeArguments) -> anyhow::Result<()> {
     summary::show(&record, report.as_deref())
 }
 
-/// Writes the rows of all shards in their order; the SHA-256 of the table.
+/// Writes the rows of all shards in their order; the SHA-256 of the table. A table that is there already stays if it fails.
 fn write(to: &Path, files: &[PathBuf], records: &[Record], same_list: bool) -> anyhow::Result<String> {
     let failed = || format!("cannot write {}", printable_path(to));
-    let (mut table, mut hash) = (BufWriter::new(File::create(to).with_context(failed)?), Sha256::new());
+    let (mut table, mut hash) = (BufWriter::new(WholeFile::create(to).with_context(failed)?), Sha256::new());
     let mut write = |text: &[u8]| {
         hash.update(text);
         table.write_all(text).with_context(failed)
@@ -106,7 +95,7 @@ fn write(to: &Path, files: &[PathBuf], records: &[Record], same_list: bool) -> a
         write(&row)?;
         next.extend(rows[shard].next()?.map(|(place, row)| ((place, shard), row)));
     }
-    table.into_inner().map_err(|error| error.into_error()).and_then(|file| file.sync_all()).with_context(failed)?;
+    table.into_inner().map_err(|error| error.into_error()).and_then(WholeFile::finish).with_context(failed)?;
     Ok(hex(hash))
 }
 

@@ -6,7 +6,7 @@
 //! line with the SHA-256 of all of that. A part that was cut off or changed has another, and counts as not written.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::record::{Record, Run, check_place, hex};
 use crate::drift::{Expected, Folders, Tally};
 use crate::model::sha256;
-use crate::system::printable_path;
+use crate::system::{lock_folder, printable_path};
 
 /// Images of a part, and how long it may grow: what a run that is killed loses.
 const MOST_IMAGES: usize = 1000;
@@ -90,21 +90,19 @@ impl Parts {
             begun: Instant::now(),
         };
         check_place(answers, parts.part(0).exists())?;
-        // A record that cannot be read was cut off if the parts are still there.
-        let is_whole = |record: &anyhow::Result<Record>| record.is_ok() || !parts.part(0).exists();
-        if resume
-            && Record::path(answers).exists()
-            && let record = Record::of(answers)
-            && is_whole(&record)
-        {
-            let record = record?;
-            parts
-                .run
-                .goes_on_with(&record.run)
-                .with_context(|| format!("{} is another run", printable_path(answers)))?;
-            record.check(answers)?;
-            tracing::info!("{} is finished: there is nothing to go on with", printable_path(answers));
-            return Ok(Opened::Finished(record));
+        if resume && Record::path(answers).exists() {
+            match Record::of(answers) {
+                Ok(record) => {
+                    let another = || format!("{} is another run", printable_path(answers));
+                    parts.run.goes_on_with(&record.run).with_context(another)?;
+                    record.check(answers)?;
+                    tracing::info!("{} is finished: there is nothing to go on with", printable_path(answers));
+                    return Ok(Opened::Finished(record));
+                }
+                // It was cut off before the parts were removed.
+                Err(_) if parts.part(0).exists() => {}
+                Err(error) => return Err(error),
+            }
         }
         fs::create_dir_all(&parts.folder)
             .with_context(|| format!("cannot make the folder {}", printable_path(&parts.folder)))?;
@@ -126,11 +124,9 @@ impl Parts {
 
     /// Keeps other runs out of the folder. A mounted bucket cannot, and two runs there are noticed at the end.
     fn lock(&mut self) -> anyhow::Result<()> {
-        let Ok(folder) = File::open(&self.folder) else { return Ok(()) };
-        if let Err(TryLockError::WouldBlock) = folder.try_lock() {
-            bail!("another run is writing {}; wait for it, or name another file", printable_path(&self.answers));
-        }
-        self.lock = Some(folder);
+        let in_use =
+            || format!("another run is writing {}; wait for it, or name another file", printable_path(&self.answers));
+        self.lock = lock_folder(&self.folder).with_context(in_use)?;
         Ok(())
     }
 

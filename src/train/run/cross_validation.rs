@@ -79,15 +79,14 @@ pub(super) fn run(
 /// What a shard is about to do. More shards than runs are no fault: whoever starts a job of twenty tasks for ten runs wants
 /// ten trained runs, and a task that failed would be tried again and then fail the whole job.
 fn announcement(shard: Shard, runs: u64, out: &Path, ours: &[PathBuf]) -> String {
-    let Shard { index, count } = shard;
     if ours.is_empty() {
         return format!(
-            "shard {index}/{count} has nothing to train: there are {runs} runs, and shards from {runs} on have none"
+            "shard {shard} has nothing to train: there are {runs} runs, and shards from {runs} on have none"
         );
     }
     let names: Vec<String> = ours.iter().map(|run| within(out, run)).collect();
     format!(
-        "shard {index}/{count} trains {} of {runs} runs: {}; when all shards have ended, `lobule compare --pool {}` puts \
+        "shard {shard} trains {} of {runs} runs: {}; when all shards have ended, `lobule compare --pool {}` puts \
          their runs together",
         ours.len(),
         names.join(", "),

@@ -17,12 +17,12 @@
 //! Each other file is replaced whole, the checkpoint first: the others are made from it again when a run goes on.
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::diagnosis::{Label, Threshold};
 use crate::model::{FORMAT, Metadata, Provenance, WeightsFile};
-use crate::system::{printable_path, scratch_name};
+use crate::system::{FolderInUse, lock_folder, printable_path, scratch_name};
 use crate::train::fit::history;
 use crate::train::fit::state::Snapshot;
 use crate::train::run::tensorboard;
@@ -77,11 +77,7 @@ impl RunFolder {
     /// Keeps all other trainings out of a folder for as long as the file that it gives is open; none where the folder is
     /// missing. Some network drives cannot lock, and two trainings there are not noticed.
     pub(crate) fn lock(folder: &Path) -> Result<Option<File>, TrainError> {
-        let Ok(file) = File::open(folder) else { return Ok(None) };
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(TrainError::Busy(folder.to_owned())),
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(file)),
-        }
+        lock_folder(folder).map_err(|FolderInUse| TrainError::Busy(folder.to_owned()))
     }
 
     /// Whether a run that held images out has come to its end in a folder.
