@@ -6,7 +6,7 @@ use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::colour_profile::ColourSource;
-use super::png_chunks::Chunks;
+use super::png::{self, Chunks};
 use super::raster::{Raster, image_of};
 use super::webp::Feature;
 use super::{DecodeLimits, Note, bmp, webp};
@@ -60,8 +60,14 @@ pub(super) fn read(
     };
     let profile = decoder.icc_profile().unwrap_or_default();
     let color = decoder.color_type();
-    let mut samples = vec![0; decoder.total_bytes() as usize];
-    decoder.read_image(&mut samples).map_err(failed)?;
+    let samples = match (format == ImageFormat::Png).then(|| png::pixels(bytes)).flatten() {
+        Some(samples) => samples,
+        None => {
+            let mut samples = vec![0; decoder.total_bytes() as usize];
+            decoder.read_image(&mut samples).map_err(failed)?;
+            samples
+        }
+    };
     let image =
         eight_bits(samples, color, width, height).ok_or_else(|| undecodable("it uses a variant that is not read"))?;
 

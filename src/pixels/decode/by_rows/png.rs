@@ -6,7 +6,7 @@ use image::{ColorType, DynamicImage, ImageDecoder, Limits};
 use crate::pixels::PixelsError;
 use crate::pixels::decode::DecodeLimits;
 use crate::pixels::decode::decoders::{eight_bits, is_deep, refusal};
-use crate::pixels::decode::png_chunks::Chunks;
+use crate::pixels::decode::png::Chunks;
 use crate::pixels::decode::raster::Raster;
 use crate::pixels::decode::source::{Source, SourceReader};
 

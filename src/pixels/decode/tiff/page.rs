@@ -156,6 +156,18 @@ impl<'a> Page<'a> {
         self.across() == 1 && self.compression.is_of_bytes()
     }
 
+    /// Whether a row holds its pixels as RGB or RGBA of 8 bits already.
+    pub(super) fn stores_its_pixels(&self) -> bool {
+        let channels = match self.alpha {
+            Alpha::None => 3,
+            Alpha::Straight => 4,
+            Alpha::Premultiplied => return false,
+        };
+        matches!(self.colour, Colour::Rgb)
+            && (self.depth.bits, self.depth.float) == (8, false)
+            && (self.samples, self.planes()) == (channels, 1)
+    }
+
     /// What decoding costs must be in proportion to the image and to the file.
     fn check(&self, limits: &DecodeLimits, held: Held) -> Result<(), PixelsError> {
         let of_8_bits = self.depth.bits == 8 && !self.depth.float;

@@ -43,6 +43,8 @@ impl Predictor {
         }
         match (self, size) {
             (Self::None, _) => (),
+            (Self::Horizontal, 1) if samples == 3 => sum_pixels::<3>(row),
+            (Self::Horizontal, 1) if samples == 4 => sum_pixels::<4>(row),
             (Self::Horizontal, 1) => sum!(u8),
             (Self::Horizontal, 2) => sum!(u16),
             (Self::Horizontal, 4) => sum!(u32),
@@ -61,5 +63,14 @@ impl Predictor {
                 }
             }
         }
+    }
+}
+
+/// Adds to each byte the one of the pixel before, of pixels whose size is known here and which stay in registers.
+fn sum_pixels<const N: usize>(row: &mut [u8]) {
+    let mut sum = [0_u8; N];
+    for pixel in row.as_chunks_mut::<N>().0 {
+        sum = std::array::from_fn(|byte| sum[byte].wrapping_add(pixel[byte]));
+        *pixel = sum;
     }
 }

@@ -170,11 +170,17 @@ impl<'a> Rows<'a> {
 
     /// Reads a row of a chunk, of which as much is painted as the target takes. Tiles go on beyond the image's edges, where
     /// there is none.
-    fn row(&mut self, chunks: &mut [Box<dyn Read + 'a>], target: Option<&mut [u8]>) -> Result<(), PixelsError> {
+    fn row(&mut self, chunks: &mut [Box<dyn Read + 'a>], mut target: Option<&mut [u8]>) -> Result<(), PixelsError> {
         let Self { page, predictor, range, buffers: Buffers { stored, samples, spare }, .. } = self;
         for (plane, chunk) in chunks.iter_mut().enumerate() {
             chunk::read_row(chunk, stored)?;
             predictor.undo(page, stored, spare);
+            if let Some(target) = &mut target
+                && page.stores_its_pixels()
+            {
+                target.copy_from_slice(&stored[..target.len()]);
+                return Ok(());
+            }
             page.depth.unpack(stored, page.big_endian, &mut samples[plane..], page.planes());
         }
         if let Some(target) = target {

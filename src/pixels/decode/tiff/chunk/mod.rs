@@ -4,13 +4,16 @@
 use std::io::{self, BufRead, Cursor, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
-use weezl::{BitOrder, LzwStatus};
+
+use lzw::Lzw;
 
 use super::colour::Colour;
 use super::compression::Compression;
 use super::page::Page;
 use super::ycbcr::Upsampled;
 use super::{PixelsError, jpeg, not_read, refused, webp};
+
+mod lzw;
 
 /// Bytes that may stand behind a whole chunk before its stream ends.
 const SPARE: u64 = 64 << 10;
@@ -31,11 +34,17 @@ pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<d
 }
 
 /// The rows of a chunk whose compression knows bytes and no pixels.
-fn expand<'a>(page: &Page<'a>, data: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, PixelsError> {
+fn expand<'a>(page: &Page<'a>, mut data: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, PixelsError> {
     let expanded: Box<dyn Read + 'a> = match page.compression {
         Compression::Deflate => Box::new(Deflate { data, inflater: Decompress::new(true) }),
         Compression::PackBits => Box::new(PackBits { data, run: Run::Literal(0) }),
-        Compression::Lzw => Box::new(Lzw::new(data)?),
+        Compression::Lzw => {
+            // Writers before TIFF 5.0 stored the first code, which clears the table, from its low bits on.
+            if data.fill_buf().is_ok_and(|start| matches!(start, [0, second, ..] if second & 1 == 1)) {
+                return Err(not_read("its compression is LZW as before TIFF 5.0"));
+            }
+            Box::new(Lzw::new(data))
+        }
         _ => Box::new(data),
     };
     Ok(match &page.colour {
@@ -100,39 +109,6 @@ impl<R: BufRead> Read for Deflate<R> {
                 count => return Ok(count),
             }
         }
-    }
-}
-
-struct Lzw<R> {
-    data: R,
-    decoder: weezl::decode::Decoder,
-}
-
-impl<R: BufRead> Lzw<R> {
-    fn new(mut data: R) -> Result<Self, PixelsError> {
-        // Writers before TIFF 5.0 stored the first code, which clears the table, from its low bits on.
-        if data.fill_buf().is_ok_and(|start| matches!(start, [0, second, ..] if second & 1 == 1)) {
-            return Err(not_read("its compression is LZW as before TIFF 5.0"));
-        }
-        Ok(Self { data, decoder: weezl::decode::Decoder::with_tiff_size_switch(BitOrder::Msb, 8) })
-    }
-}
-
-/// Data that stop before the code of the end are an error, which no other end is.
-impl<R: BufRead> Read for Lzw<R> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        while !target.is_empty() {
-            let step = self.decoder.decode_bytes(self.data.fill_buf()?, target);
-            self.data.consume(step.consumed_in);
-            match step.status {
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-                Ok(_) if step.consumed_out > 0 => return Ok(step.consumed_out),
-                Ok(LzwStatus::Done) => break,
-                Ok(_) if step.consumed_in == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) => (),
-            }
-        }
-        Ok(0)
     }
 }
 

@@ -6,9 +6,9 @@ use std::io::{self, Read};
 use flate2::{Crc, read::ZlibDecoder};
 use image::metadata::Orientation;
 
-use super::colour_profile::{ColourSource, MOST_PROFILE_BYTES};
-use super::orientation::{self, MOST_TEXT_BYTES};
 use crate::pixels::PixelsError;
+use crate::pixels::decode::colour_profile::{ColourSource, MOST_PROFILE_BYTES};
+use crate::pixels::decode::orientation::{self, MOST_TEXT_BYTES};
 
 /// Whether a profile inflates to more than is read: the decoder would inflate and copy it as far as memory goes.
 fn is_too_large(chunk: &[u8]) -> bool {
@@ -55,7 +55,7 @@ fn chunks(png: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
 
 /// What is said of the pixels.
 #[derive(Default)]
-pub(super) struct Chunks<'a> {
+pub(in crate::pixels::decode) struct Chunks<'a> {
     code_points: Option<[u8; 4]>,
     /// Where code points stand that no PNG has, and for which the decoder refuses the whole file.
     odd_code_points: Vec<usize>,
@@ -65,7 +65,7 @@ pub(super) struct Chunks<'a> {
     has_profile: bool,
     profile_is_too_large: bool,
     /// It holds more than one frame.
-    pub(super) is_animated: bool,
+    pub(in crate::pixels::decode) is_animated: bool,
     /// Of the first chunk that is needed to show the image and is none of PNG's specification, whether it is whole.
     unknown_is_whole: Option<bool>,
     /// What may stand after the pixels too: EXIF's data, and the chunks of texts that hold EXIF's data or XMP.
@@ -76,7 +76,7 @@ pub(super) struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Reads them as far as they are whole; the decoder has the last word on the file.
-    pub(super) fn read(png: &'a [u8]) -> Self {
+    pub(in crate::pixels::decode) fn read(png: &'a [u8]) -> Self {
         let mut chunks = Self::default();
         let mut before_pixels = true;
         for chunk in self::chunks(png) {
@@ -123,7 +123,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// Whether nothing in them is against decoding the file.
-    pub(super) fn check(&self) -> Result<(), PixelsError> {
+    pub(in crate::pixels::decode) fn check(&self) -> Result<(), PixelsError> {
         let damaged = |reason: &str| Err(PixelsError::Undecodable("PNG", reason.into()));
         match self.unknown_is_whole {
             Some(true) => {
@@ -137,12 +137,12 @@ impl<'a> Chunks<'a> {
     }
 
     /// Whether the decoder is to see another file than this one, see [`Self::decodable`].
-    pub(super) fn is_changed_for_the_decoder(&self) -> bool {
+    pub(in crate::pixels::decode) fn is_changed_for_the_decoder(&self) -> bool {
         !self.odd_code_points.is_empty()
     }
 
     /// The file as the decoder is to see it.
-    pub(super) fn decodable<'b>(&self, png: &'b [u8]) -> Cow<'b, [u8]> {
+    pub(in crate::pixels::decode) fn decodable<'b>(&self, png: &'b [u8]) -> Cow<'b, [u8]> {
         let mut png = Cow::Borrowed(png);
         for &at in &self.odd_code_points {
             png.to_mut()[at + 1] = b'i'; // a chunk of someone's own, which is passed over
@@ -150,7 +150,7 @@ impl<'a> Chunks<'a> {
         png
     }
 
-    pub(super) fn orientation(&self) -> Orientation {
+    pub(in crate::pixels::decode) fn orientation(&self) -> Orientation {
         let exif = match (self.exif, &self.exif_text) {
             (Some(exif), _) => exif.to_vec(),
             (None, Some(chunk)) => text(chunk).and_then(|text| from_hex_lines(&text)).unwrap_or_default(),
@@ -161,7 +161,7 @@ impl<'a> Chunks<'a> {
     }
 
     /// Where the colours are defined, by the precedence of PNG's specification; none where they are sRGB.
-    pub(super) fn colour_source(&self, profile: Option<Vec<u8>>) -> Option<ColourSource> {
+    pub(in crate::pixels::decode) fn colour_source(&self, profile: Option<Vec<u8>>) -> Option<ColourSource> {
         if let Some(points) = self.code_points {
             return Some(ColourSource::CodePoints(points));
         }
