@@ -78,7 +78,7 @@ impl<R: BufRead> Lzw<R> {
     /// Expands what can be had of the data at once, as far as there is room for it.
     fn expand(&mut self) -> io::Result<()> {
         let data = self.data.fill_buf()?;
-        if data.is_empty() {
+        if data.is_empty() && self.count < self.width {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         let (mut bits, mut count, mut width) = (self.bits, self.count, self.width);
