@@ -102,11 +102,17 @@ fn a_file_holds_what_is_printed_and_a_broken_image_is_a_row_that_says_why() {
 fn the_first_failure_stops_it_where_that_is_asked() {
     let archive = Archive::of(30);
     let file = archive.path("answers.csv");
-    let said = complaint(&archive.arguments(&file, &["--fail-fast"]));
-    assert!(said.contains("--fail-fast") && said.contains("behind 10 of 30"), "{said}");
-    assert!(!file.exists(), "the parts are kept, and the file is not made");
+    for options in [&["--fail-fast"][..], &["--fail-fast", "--resume"]] {
+        let said = complaint(&archive.arguments(&file, options));
+        assert!(said.contains("as --fail-fast asks") && said.contains("behind 9 of 30"), "{said}");
+        assert!(!file.exists(), "the parts are kept, and the file is not made");
+    }
+    // An image that was mended meanwhile has its answer.
+    draw(&archive.images.join("0/0027.png"), 27);
     archive.predict(&file, &["--resume"]);
-    assert_eq!(fs::read_to_string(&file).unwrap().lines().count(), 31);
+    let undisturbed = archive.path("undisturbed.csv");
+    archive.predict(&undisturbed, &[]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), fs::read_to_string(undisturbed).unwrap());
 }
 
 #[test]

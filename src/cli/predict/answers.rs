@@ -41,6 +41,8 @@ struct Sink {
     layout: Layout,
     /// Where they go if they are not printed.
     parts: Option<Parts>,
+    /// An image without an answer ends the run, and has no row among the parts: `--resume` looks at it again.
+    fail_fast: bool,
     /// What stands before the first one.
     head: String,
     /// Inputs that were not even found.
@@ -62,7 +64,8 @@ impl<'a> Answers<'a> {
     ) -> anyhow::Result<Self> {
         let interrupted = note_interruption("stopping after these images; once more stops at once")?;
         let head = layout.head(&predictor.classifier, predictor.point.threshold.get())?;
-        let sink = Sink { layout, parts, head, not_found, tally: Tally::default(), is_cut_short: false };
+        let (fail_fast, tally) = (arguments.fail_fast, Tally::default());
+        let sink = Sink { layout, parts, fail_fast, head, not_found, tally, is_cut_short: false };
         Ok(Self { arguments, sink, predictor, roots, interrupted })
     }
 
@@ -209,6 +212,9 @@ impl Sink {
                 }
                 self.tally.add_failure();
                 tracing::error!("{:#}", failure.error);
+                if self.parts.is_some() && self.fail_fast {
+                    return Ok(true);
+                }
                 self.layout.failure(failure)?
             }
         };
