@@ -3,8 +3,7 @@
 
 use std::io::{self, BufRead, Cursor, Read};
 
-use flate2::{Decompress, FlushDecompress, Status};
-
+use deflate::Deflate;
 use lzw::Lzw;
 
 use super::colour::Colour;
@@ -13,6 +12,7 @@ use super::page::Page;
 use super::ycbcr::Upsampled;
 use super::{PixelsError, jpeg, not_read, refused, webp};
 
+mod deflate;
 mod lzw;
 
 /// Bytes that may stand behind a whole chunk before its stream ends.
@@ -36,7 +36,7 @@ pub(super) fn open<'a>(page: &Page<'a>, index: usize, rows: u32) -> Result<Box<d
 /// The rows of a chunk whose compression knows bytes and no pixels.
 fn expand<'a>(page: &Page<'a>, mut data: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, PixelsError> {
     let expanded: Box<dyn Read + 'a> = match page.compression {
-        Compression::Deflate => Box::new(Deflate { data, inflater: Decompress::new(true) }),
+        Compression::Deflate => Box::new(Deflate::new(data)),
         Compression::PackBits => Box::new(PackBits { data, run: Run::Literal(0) }),
         Compression::Lzw => {
             // Writers before TIFF 5.0 stored the first code, which clears the table, from its low bits on.
@@ -84,32 +84,6 @@ pub(super) fn finish(mut chunk: Box<dyn Read + '_>, page: &Page<'_>) -> Result<(
         }
     }
     Err(refused("a strip or tile of it is damaged"))
-}
-
-struct Deflate<R> {
-    data: R,
-    inflater: Decompress,
-}
-
-/// Data that stop before the stream's end are an error, which no other end is.
-impl<R: BufRead> Read for Deflate<R> {
-    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let data = self.data.fill_buf()?;
-            let (taken, given) = (self.inflater.total_in(), self.inflater.total_out());
-            let status = self.inflater.decompress(data, target, FlushDecompress::None)?;
-            let taken = (self.inflater.total_in() - taken) as usize;
-            self.data.consume(taken);
-            match (self.inflater.total_out() - given) as usize {
-                0 if !target.is_empty() && status != Status::StreamEnd => {
-                    if taken == 0 {
-                        return Err(io::ErrorKind::UnexpectedEof.into());
-                    }
-                }
-                count => return Ok(count),
-            }
-        }
-    }
 }
 
 struct PackBits<R> {
