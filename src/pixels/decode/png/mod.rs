@@ -86,10 +86,8 @@ fn rows<const N: usize>(
             region.available -= kept;
             region.filled -= kept;
         }
-        let before = region.filled;
         let (taken, event) = decoder.update(rest, Some(&mut region.as_buf(&mut buffer))).ok()?;
         rest = &rest[taken..];
-        is_at_end = matches!(event, Decoded::ImageDataFlushed);
         let whole = ((region.filled - at) / stored_bytes).min(height - done);
         let count = if done + whole < height { whole - whole % TOGETHER } else { whole };
         if count > 0 {
@@ -97,7 +95,9 @@ fn rows<const N: usize>(
             let above = above.len().checked_sub(row_bytes).map_or(&*zeros, |start| &above[start..]);
             unfilter::<N>(&buffer[at..][..count * stored_bytes], above, &mut target[..count * row_bytes])?;
             (at, done) = (at + count * stored_bytes, done + count);
-        } else if is_at_end || (taken == 0 && region.filled == before) {
+        }
+        is_at_end = is_end(&event)?;
+        if is_at_end && done < height {
             return None;
         }
     }
@@ -105,12 +105,17 @@ fn rows<const N: usize>(
     while !is_at_end {
         let (taken, event) = decoder.update(rest, None).ok()?;
         rest = &rest[taken..];
-        is_at_end = matches!(event, Decoded::ImageDataFlushed);
-        if taken == 0 && !is_at_end {
-            return None;
-        }
+        is_at_end = is_end(&event)?;
     }
     Some(pixels)
+}
+
+/// Whether the chunks of the pixels are over; none where the file is.
+fn is_end(event: &Decoded) -> Option<bool> {
+    match event {
+        Decoded::Nothing => None,
+        event => Some(matches!(event, Decoded::ImageDataFlushed)),
+    }
 }
 
 #[cfg(test)]

@@ -109,6 +109,37 @@ fn what_is_damaged_is_left_to_the_image_crate() {
 }
 
 #[test]
+fn rows_that_are_missing_are_not_taken_from_another_frame() {
+    let (width, height) = (1000_u32, 60_u32);
+    // So few data hold so many rows that their end comes while rows are still to be expanded.
+    let rows = [vec![4], vec![0; width as usize * 3]].concat().repeat(height as usize);
+    let deflated = |rows: &[u8]| miniz_oxide::deflate::compress_to_vec_zlib(rows, 6);
+    for split in (4..height).step_by(4) {
+        let (shown, rest) = rows.split_at(split as usize * (width as usize * 3 + 1));
+        let mut file = with_data((width, height), 3, &deflated(shown), usize::MAX);
+        file.truncate(file.len() - 12);
+        let sides = [width.to_be_bytes(), height.to_be_bytes()].concat();
+        file.extend(png_chunk(b"fcTL", &[&[0; 4], &sides[..], &[0; 14]].concat()));
+        file.extend(png_chunk(b"fdAT", &[&[0, 0, 0, 1], &deflated(rest)[..]].concat()));
+        file.extend(png_chunk(b"IEND", b""));
+        assert!(pixels(&file).is_none() && by_image(&file).is_none(), "{split} rows");
+    }
+}
+
+#[test]
+fn chunks_of_pixels_may_be_empty() {
+    let rows: Vec<u8> = (0..40_u8).flat_map(|y| [vec![4], (0..90).map(|x| x ^ y).collect()].concat()).collect();
+    let data = miniz_oxide::deflate::compress_to_vec_zlib(&rows, 6);
+    let empty = png_chunk(b"IDAT", b"");
+    let whole = with_data((30, 40), 3, &data, usize::MAX);
+    for at in [data.len() / 2, data.len() - 4, data.len()] {
+        let [one, other] = [&data[..at], &data[at..]].map(|part| png_chunk(b"IDAT", part));
+        let file = [&whole[..33], &empty, &one, &empty, &empty, &other, &empty, &whole[whole.len() - 12..]].concat();
+        assert!(pixels(&file).is_some() && pixels(&file) == by_image(&file), "{at}");
+    }
+}
+
+#[test]
 fn other_kinds_are_left_to_the_image_crate() {
     let rgb = flag();
     assert!(pixels(&encoded(rgb.clone(), ImageFormat::Png)).is_some());

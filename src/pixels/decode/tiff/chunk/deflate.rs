@@ -7,12 +7,15 @@ use fdeflate::Decompressor;
 /// Bytes that the data may refer back to.
 const WINDOW: usize = 32 << 10;
 
+/// Bytes that there is room for at first: a chunk may be a pixel, and there may be many of them.
+const FIRST: usize = 1 << 10;
+
 /// What the data of a chunk expand to. Data that stop before the stream's end are an error, which no other end is.
 pub(super) struct Deflate<R> {
     data: R,
     decompressor: Box<Decompressor>,
     /// What the data may refer back to, and what comes behind it.
-    buffer: Box<[u8; 2 * WINDOW]>,
+    buffer: Vec<u8>,
     /// Where in it the bytes that were not read yet begin and end.
     start: usize,
     end: usize,
@@ -20,19 +23,20 @@ pub(super) struct Deflate<R> {
 
 impl<R: BufRead> Deflate<R> {
     pub(super) fn new(data: R) -> Self {
-        let buffer = Box::new([0; 2 * WINDOW]);
-        Self { data, decompressor: Box::new(Decompressor::new()), buffer, start: 0, end: 0 }
+        Self { data, decompressor: Box::new(Decompressor::new()), buffer: vec![0; FIRST], start: 0, end: 0 }
     }
 
     /// Expands what can be had of the data at once, as far as there is room for it.
     fn expand(&mut self) -> io::Result<()> {
-        if self.end == self.buffer.len() {
+        if self.end == 2 * WINDOW {
             self.buffer.copy_within(WINDOW.., 0);
             (self.start, self.end) = (WINDOW, WINDOW);
+        } else if self.end == self.buffer.len() {
+            self.buffer.resize((8 * self.end).min(2 * WINDOW), 0);
         }
         let data = self.data.fill_buf()?;
         let (taken, given) =
-            self.decompressor.read(data, &mut *self.buffer, self.end, false).map_err(|_| io::ErrorKind::InvalidData)?;
+            self.decompressor.read(data, &mut self.buffer, self.end, false).map_err(|_| io::ErrorKind::InvalidData)?;
         // Bits that were taken before may hold the last bytes.
         if data.is_empty() && given == 0 && !self.decompressor.is_done() {
             return Err(io::ErrorKind::UnexpectedEof.into());
