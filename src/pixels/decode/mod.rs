@@ -10,7 +10,7 @@
 //! | `format` | what a file is by its first bytes, and the names of what is not read |
 //! | `raster` | what the reader of a format gives, and how it becomes the image: colours, alpha, orientation |
 //! | `decoders` | PNG, JPEG, WebP and BMP by the image crate's decoders; `webp` and `bmp` read what these pass over |
-//! | `png` | what else the chunks of a PNG say, and the pixels of most of them in half of the decoder's time |
+//! | `png` | what else the chunks of a PNG say, and the pixels of most of them in three fifths of the decoder's time |
 //! | `jpeg` | whether a JPEG has all its data, which colours it means, and the JPEGs that `decoders` gets wrong |
 //! | `orientation` | which way up an image is |
 //! | `tiff` | TIFF |
