@@ -41,7 +41,7 @@ struct Sink {
     layout: Layout,
     /// Where they go if they are not printed.
     parts: Option<Parts>,
-    /// An image without an answer ends the run, and has no row among the parts: `--resume` looks at it again.
+    /// An image without an answer ends the run. It has no row among the parts: `--resume` looks at it again.
     fail_fast: bool,
     /// What stands before the first one.
     head: String,
@@ -71,7 +71,7 @@ impl<'a> Answers<'a> {
 
     /// Answers for each image; `false` when nobody reads any more.
     pub(super) fn print_images(&mut self, images: &[PathBuf], heatmaps: Option<&Heatmaps>) -> anyhow::Result<bool> {
-        let Self { arguments, sink, predictor, roots, interrupted } = self;
+        let Self { sink, predictor, roots, interrupted, .. } = self;
         let before = sink.parts.as_ref().map_or(0, |parts| parts.images);
         let mut progress = Progress::new(before, images.len(), sink.parts.is_none());
         let (limits, mut is_read) = (DecodeLimits::local(), true);
@@ -86,7 +86,7 @@ impl<'a> Answers<'a> {
             let take = || sink.take(answer, roots);
             is_read = if has_words { progress.aside(take)? } else { take()? };
             progress.advance();
-            if !is_read || (has_failed && arguments.fail_fast) {
+            if !is_read || (has_failed && sink.fail_fast) {
                 sink.is_cut_short |= is_read;
                 return Ok(Next::Stop);
             }
@@ -150,7 +150,7 @@ impl<'a> Answers<'a> {
 
     /// Whether it is to stop before what is left.
     fn must_stop(&mut self) -> bool {
-        let has_failed = self.arguments.fail_fast && self.sink.failed() > 0;
+        let has_failed = self.sink.fail_fast && self.sink.failed() > 0;
         self.sink.is_cut_short |= has_failed || self.interrupted.load(Ordering::Relaxed);
         self.sink.is_cut_short
     }
