@@ -87,7 +87,8 @@ impl Config {
     /// The defaults for so many threads (`None`: one for each core) on a machine with so many free bytes (`None`:
     /// unknown).
     ///
-    /// Half of the memory is for images that are being decoded, a quarter for uploads; the network takes up to 60 MB of what is left.
+    /// Half of the memory is for images that are being decoded, a quarter for uploads; the network takes up to 60 MB of
+    /// what is left.
     pub fn for_machine(threads: Option<usize>, memory: Option<usize>) -> Self {
         let threads = threads.unwrap_or_else(system::cores).max(1);
         let memory = memory.unwrap_or(UNKNOWN_MEMORY);

@@ -164,13 +164,13 @@ impl<'a> Page<'a> {
             Alpha::Premultiplied => return false,
         };
         matches!(self.colour, Colour::Rgb)
-            && (self.depth.bits, self.depth.float) == (8, false)
+            && self.depth.is_of_8_bits()
             && (self.samples, self.planes()) == (channels, 1)
     }
 
     /// What decoding costs must be in proportion to the image and to the file.
     fn check(&self, limits: &DecodeLimits, held: Held) -> Result<(), PixelsError> {
-        let of_8_bits = self.depth.bits == 8 && !self.depth.float;
+        let of_8_bits = self.depth.is_of_8_bits();
         if !self.compression.is_of_bytes() && !of_8_bits {
             return Err(refused("its strips or tiles are images of 8 bits a sample, and its tags say otherwise"));
         }

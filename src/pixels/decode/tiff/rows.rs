@@ -170,20 +170,21 @@ impl<'a> Rows<'a> {
 
     /// Reads a row of a chunk, of which as much is painted as the target takes. Tiles go on beyond the image's edges, where
     /// there is none.
-    fn row(&mut self, chunks: &mut [Box<dyn Read + 'a>], mut target: Option<&mut [u8]>) -> Result<(), PixelsError> {
+    fn row(&mut self, chunks: &mut [Box<dyn Read + 'a>], target: Option<&mut [u8]>) -> Result<(), PixelsError> {
         let Self { page, predictor, range, buffers: Buffers { stored, samples, spare }, .. } = self;
+        let stores_pixels = page.stores_its_pixels();
         for (plane, chunk) in chunks.iter_mut().enumerate() {
             chunk::read_row(chunk, stored)?;
             predictor.undo(page, stored, spare);
-            if let Some(target) = &mut target
-                && page.stores_its_pixels()
-            {
+            if !stores_pixels {
+                page.depth.unpack(stored, page.big_endian, &mut samples[plane..], page.planes());
+            }
+        }
+        if let Some(target) = target {
+            if stores_pixels {
                 target.copy_from_slice(&stored[..target.len()]);
                 return Ok(());
             }
-            page.depth.unpack(stored, page.big_endian, &mut samples[plane..], page.planes());
-        }
-        if let Some(target) = target {
             let pixels = target.len() / if page.alpha == Alpha::None { 3 } else { 4 };
             let samples = &mut samples[..pixels * page.samples];
             to_levels(page, range, samples)?;

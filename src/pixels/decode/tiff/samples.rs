@@ -38,6 +38,11 @@ impl Depth {
         Ok(Self { bits: bits as u32, float, stated_white })
     }
 
+    /// Whether samples are levels of 8 bits.
+    pub(super) fn is_of_8_bits(&self) -> bool {
+        self.bits == 8 && !self.float
+    }
+
     /// The bytes of this many samples.
     pub(super) fn bytes(&self, samples: usize) -> usize {
         (samples * self.bits as usize).div_ceil(8)

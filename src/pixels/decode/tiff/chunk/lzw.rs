@@ -17,7 +17,7 @@ const LONGEST: u32 = 12;
 /// Codes that there are at most.
 const MOST: usize = 1 << LONGEST;
 
-/// Bytes that are kept until they are read, and room for the longest string.
+/// Bytes behind which nothing is expanded until those before are read; the longest string may end beyond them.
 const KEPT: usize = 8 << 10;
 
 /// Bytes of a string that an entry of the table holds.
@@ -123,19 +123,20 @@ impl<R: BufRead> Lzw<R> {
                 self.table.push(string.with(before, first));
                 width += u32::from(self.table.len() + 1 >= 1 << width && width < LONGEST);
             }
-            let Some(entry) = self.table.get(code) else {
+            let Some(mut part) = self.table.get(code) else {
                 self.over = Some(Over::Damaged);
                 break;
             };
-            let next = end + usize::from(entry.length);
-            let mut at = next - (usize::from(entry.length) - 1) % PART - 1;
-            self.kept[at..][..PART].copy_from_slice(&entry.last.to_le_bytes());
-            let mut before = entry.before;
-            while at > end {
-                at -= PART;
-                let part = &self.table[usize::from(before)];
+            // From the last part to the first.
+            let length = usize::from(part.length);
+            let (next, mut at) = (end + length, end + (length - 1) / PART * PART);
+            loop {
                 self.kept[at..][..PART].copy_from_slice(&part.last.to_le_bytes());
-                before = part.before;
+                if at == end {
+                    break;
+                }
+                part = &self.table[usize::from(part.before)];
+                at -= PART;
             }
             (end, previous) = (next, Some(code));
         }

@@ -1,5 +1,5 @@
 //! The chunks of an image, strips or tiles, each read as a stream of its rows: whatever a chunk expands to, no more of it
-//! is held than a row.
+//! is held than a row and what a decoder looks back to, 64 KiB at most.
 
 use std::io::{self, BufRead, Cursor, Read};
 
